@@ -1,0 +1,88 @@
+"""The result of a measurement as plain data: what was found, where, by what, and what to beware of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from MidlineShiftLogic.quality import Quality
+
+SCHEMA = "midlineshift-measurement/1"
+LANDMARK_NAMES = ("anterior_falx", "posterior_falx", "shifted", "ideal")
+
+
+@dataclass(frozen=True)
+class SliceMeasurement:
+    """One slice's reading.
+
+    Attributes:
+        index: slice index in the canonical ``HeadCT`` stack (0 = lowest).
+        z_mm: position along the slice normal, mm (``HeadCT.heights``).
+        signed_shift_mm: distance of ``shifted`` from the line through the falx attachments, perpendicular to it;
+            positive toward the patient's left.
+        landmarks_px: name -> (2,) (column, row), continuous pixels of the canonical slice.
+        landmarks_lps_mm: name -> (3,) LPS mm.
+        midline_px: (k, 2) (column, row) polyline of the deformed midline, anterior to posterior.
+        midline_shift_mm: (k,) signed perpendicular distance of each midline point from the ideal line.
+        height_mm: height in the head above the anterior-commissure level (estimated), mm.
+        confidence: 0..1, how likely this slice shows the falx from end to end and can be read.
+        in_case_window: whether the slice took part in choosing the case's number.
+        authors_readout_mm: max |displacement| over the slice (Gong et al. 2023), mm; None if not asked for.
+        edited: True where a reader moved a landmark.
+    """
+
+    index: int
+    z_mm: float
+    signed_shift_mm: float
+    landmarks_px: dict[str, np.ndarray]
+    landmarks_lps_mm: dict[str, np.ndarray]
+    midline_px: np.ndarray
+    midline_shift_mm: np.ndarray
+    height_mm: float
+    confidence: float
+    in_case_window: bool = True
+    authors_readout_mm: float | None = None
+    edited: bool = False
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One case. ``refused`` is None for a measured case, else a dict with ``code`` and ``message``.
+
+    Attributes:
+        case_id: name of the case (from the file name; never a patient's name).
+        signed_shift_mm: the case's shift, positive toward the patient's left; None if refused.
+        slice: index of the slice the number was read on; None if refused.
+        slices: every measured slice, lowest first.
+        quality: flags of reading, checking and measuring.
+        authors_readout_mm: case-level maximum of |displacement|, mm (Gong et al. 2023); None if not asked for.
+        model, software, input: provenance as JSON-ready dicts. ``device`` as torch names it. ``seconds``: wall time.
+    """
+
+    case_id: str
+    signed_shift_mm: float | None
+    slice: int | None
+    slices: tuple[SliceMeasurement, ...] = ()
+    quality: tuple[Quality, ...] = ()
+    refused: dict | None = None
+    authors_readout_mm: float | None = None
+    model: dict = field(default_factory=dict)
+    software: dict = field(default_factory=dict)
+    device: str = "cpu"
+    seconds: float = 0.0
+    input: dict = field(default_factory=dict)
+    schema: str = SCHEMA
+
+    @property
+    def shift_mm(self) -> float | None:
+        return None if self.signed_shift_mm is None else abs(self.signed_shift_mm)
+
+    @property
+    def side(self) -> str | None:
+        """``left`` or ``right``: toward which side of the patient the midline is pushed; ``none`` below 0.5 mm."""
+        if self.signed_shift_mm is None:
+            return None
+        if abs(self.signed_shift_mm) < 0.5:
+            return "none"
+        return "left" if self.signed_shift_mm > 0 else "right"
