@@ -1,0 +1,12 @@
+"""Reading a head CT from any usual file and checking that it may be measured.
+
+``read`` -> ``HeadCT`` -> ``check``; ``find_series`` lists what a DICOM folder holds. The libraries for the formats are
+imported when a file of that format is read, so importing this package is quick.
+"""
+
+from MidlineShiftLogic.headct.checks import check
+from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.headct.reader import read
+from MidlineShiftLogic.headct.series import SeriesInfo, find_series
+
+__all__ = ["HeadCT", "SeriesInfo", "check", "find_series", "read"]

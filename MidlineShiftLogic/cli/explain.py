@@ -1,0 +1,29 @@
+"""Any error -> one sentence for the user."""
+
+from __future__ import annotations
+
+from MidlineShiftLogic.errors import MidlineShiftError
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong and what to do, on one line."""
+    return " ".join(_sentence(error).split())
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, MidlineShiftError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("MidlineShiftLogic"):
+        package = error.name.partition(".")[0]
+        return f"The Python package {package!r} is missing; install it with: python -m pip install midlineshift"
+    # torch's out-of-memory error by its name: torch itself may not be imported, or not be importable.
+    if type(error).__name__ == "OutOfMemoryError":
+        return "The GPU has too little free memory; close other programs that use it, or choose --device cpu."
+    if isinstance(error, MemoryError):
+        return "This machine has too little free memory for this scan; close other programs and try again."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+    return (
+        f"Something went wrong inside midlineshift ({type(error).__name__}: {error}); "
+        "please report it with the output of: midlineshift --debug measure ..."
+    )

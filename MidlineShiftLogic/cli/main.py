@@ -1,0 +1,88 @@
+"""``midlineshift``: the command, its sub-commands (loaded when used), and what a user sees when something fails."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+
+from MidlineShiftLogic.cli import exit_codes
+from MidlineShiftLogic.cli.explain import explain
+
+COMMANDS = {
+    "measure": ("MidlineShiftLogic.cli.measure", "measure", "Measure the midline shift on head CT scans."),
+    "model": ("MidlineShiftLogic.cli.model", "model", "List, inspect and import models."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a sub-command only when it is called: ``--help`` and ``--version`` stay instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[name]
+        return getattr(importlib.import_module(module), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
+
+
+def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from MidlineShiftLogic.software import package_version
+
+        click.echo(f"midlineshift {package_version()}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Version.")
+@click.option("--debug", is_flag=True, help="Show the traceback and library warnings when something fails.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Brain midline shift on head CT. Research use only; not a medical device."""
+    ctx.obj = {"debug": debug}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and leave the process with its exit code (``MidlineShiftLogic.cli.exit_codes``)."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that the terminal's encoding cannot show must not end the run.
+        stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = cli.main(args=arguments, prog_name="midlineshift", standalone_mode=False)
+        return code if isinstance(code, int) else exit_codes.MEASURED
+    except click.ClickException as error:
+        error.show()
+        return exit_codes.BAD_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped; nothing unfinished was left.", err=True)
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output is gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.OUR_FAULT
+    except Exception as error:
+        if "--debug" in (sys.argv if arguments is None else arguments):
+            raise
+        click.echo(f"Error: {explain(error)}", err=True)
+        return exit_codes.of(error)
+
+
+def _terminate(_signal: int, _frame) -> None:
+    """SIGTERM ends the run like an exit would, so that unfinished folders are removed on the way out."""
+    sys.exit(exit_codes.TERMINATED)

@@ -1,0 +1,153 @@
+"""``midlineshift measure``: scans in; a line, a JSON and two pictures a case out."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from MidlineShiftLogic.cli import exit_codes
+from MidlineShiftLogic.cli.explain import explain
+from MidlineShiftLogic.cli.reporter import JsonLinesReporter, Reporter, TextReporter
+from MidlineShiftLogic.errors import MidlineShiftError
+
+
+class Spacing(click.ParamType):
+    """``Z,Y,X``: three positive millimetres."""
+
+    name = "Z,Y,X"
+
+    def convert(self, value, param, ctx) -> tuple[float, float, float]:
+        try:
+            numbers = tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != 3 or not all(0 < number < 100 for number in numbers):
+            self.fail(f"{value!r} is not three positive millimetres such as 5,0.5,0.5.", param, ctx)
+        return numbers
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.option(
+    "--model", metavar="NAME|DIR", help="A shipped model's name or a model folder. [default: the shipped one]"
+)
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]|mps", help="Where to compute.")
+@click.option("--spacing", type=Spacing(), help="Millimetres between slices, rows, columns; needed for .npy.")
+@click.option("--authors-readout", is_flag=True, help="Also report the read-out of Gong et al. 2023.")
+@click.option("--json-lines", is_flag=True, help="Print JSON lines (status, progress, result, error) for programs.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.pass_context
+def measure(
+    ctx: click.Context,
+    inputs: tuple[Path, ...],
+    out: Path,
+    model: str | None,
+    device: str,
+    spacing: tuple[float, float, float] | None,
+    authors_readout: bool,
+    json_lines: bool,
+    quiet: bool,
+) -> int:
+    """Measure the midline shift on head CT scans.
+
+    INPUT is a NIfTI, NRRD, MHA or .npy file or a DICOM folder. For each case OUT/<case>/ gets measurement.json,
+    overlay.png (the slice of the largest shift) and slices.png (all measured slices).
+
+    Exit code: 0 measured, 2 bad input or usage, 3 read but refused (measurement.json says why), 1 our fault; of
+    several cases the worst in the order 1, 2, 3, 0. A failing case does not stop the others.
+    """
+    debug = bool((ctx.obj or {}).get("debug"))
+    reporter: Reporter = JsonLinesReporter(sys.stdout) if json_lines else TextReporter(quiet)
+    with contextlib.ExitStack() as stack:
+        if not debug:
+            stack.enter_context(_hushed_libraries())
+        # What a library prints must not come between the lines a program reads.
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        try:
+            run = _prepare(inputs, out, model, device, spacing, authors_readout, reporter)
+        except MidlineShiftError as error:
+            reporter.error("", explain(error), error.code, exit_codes.of(error))
+            return exit_codes.of(error)
+        return exit_codes.worst([_guarded(run, case, debug) for case in run.cases])
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all cases of one command share; ``cases`` are (number from 1, name, input)."""
+
+    cases: list[tuple[int, str, Path]]
+    out: Path
+    open_model: Callable[[], tuple[Any, str]]
+    options: dict[str, Any]
+    reporter: Reporter
+
+
+def _prepare(inputs, out, model, device, spacing, authors_readout, reporter: Reporter) -> Run:
+    """Check what concerns all cases before any is touched; raises MidlineShiftError."""
+    from MidlineShiftLogic.device import resolve_device
+    from MidlineShiftLogic.presentation.case_folder import clear_leavings, result_parent
+    from MidlineShiftLogic.presentation.case_name import case_names
+
+    resolved = resolve_device(device)
+    out = result_parent(out)
+    clear_leavings(out)
+
+    @functools.cache
+    def open_model():
+        from MidlineShiftLogic.models import load_model
+
+        return load_model(model, resolved), resolved
+
+    cases = list(zip(range(1, len(inputs) + 1), case_names(inputs), inputs, strict=True))
+    return Run(cases, out, open_model, {"spacing": spacing, "authors_readout": authors_readout}, reporter)
+
+
+def _measure_one(run: Run, number: int, name: str, source: Path) -> int:
+    from MidlineShiftLogic.api import measure_case
+    from MidlineShiftLogic.presentation.case_folder import refuse_foreign_folder
+    from MidlineShiftLogic.presentation.write_case import write_case
+
+    run.reporter.start(name, number, len(run.cases))
+    refuse_foreign_folder(run.out / name)
+    result = measure_case(source, run.open_model, run.reporter.progress, case_id=name, **run.options)
+    folder = write_case(run.out, name, result.measurement, result.ct, result.evidence)
+    run.reporter.result(result.measurement, folder)
+    return exit_codes.REFUSED if result.measurement.refused else exit_codes.MEASURED
+
+
+def _guarded(run: Run, case: tuple[int, str, Path], debug: bool) -> int:
+    """One case's exit code, whatever happens in it: the other cases go on."""
+    try:
+        return _measure_one(run, *case)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if debug:
+            traceback.print_exc(file=sys.stderr)
+        code = exit_codes.of(error)
+        run.reporter.error(case[1], explain(error), getattr(error, "code", "internal"), code)
+        return code
+
+
+@contextlib.contextmanager
+def _hushed_libraries():
+    """Readers' warnings about odd files are not for the user: what matters of them is in the result's flags."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)

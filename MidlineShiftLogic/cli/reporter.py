@@ -1,0 +1,117 @@
+"""What ``midlineshift measure`` says while it works: lines and a bar for people, or JSON lines for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from MidlineShiftLogic.measurement.measurement import Measurement
+
+
+class Reporter(Protocol):
+    """Told of every case in turn: ``start``, ``progress`` any number of times, then ``result`` or ``error``."""
+
+    def start(self, case: str, number: int, of: int) -> None: ...
+
+    def progress(self, done: int, total: int, what: str) -> None: ...
+
+    def result(self, measurement: Measurement, folder: Path) -> None: ...
+
+    def error(self, case: str, sentence: str, code: str, exit_code: int) -> None: ...
+
+
+class TextReporter:
+    """One line a case on ``out``; errors and, on a terminal, a progress bar on ``err``. ``quiet`` leaves the errors."""
+
+    def __init__(self, quiet: bool = False, out: TextIO | None = None, err: TextIO | None = None):
+        self._quiet = quiet
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+        self._bar = None
+        self._case = ""
+
+    def start(self, case: str, number: int, of: int) -> None:
+        self._case = case if of == 1 else f"{case} ({number}/{of})"
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        if self._quiet or not self._err.isatty():
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(file=self._err, leave=False, bar_format="{desc} {bar:24} {n_fmt}/{total_fmt} {elapsed}")
+        self._bar.set_description_str(f"{self._case}: {what}", refresh=False)
+        self._bar.total, self._bar.n = total, done
+        self._bar.refresh()
+
+    def result(self, measurement: Measurement, folder: Path) -> None:
+        self._close_bar()
+        if not self._quiet:
+            print(case_line(measurement, folder), file=self._out, flush=True)
+
+    def error(self, case: str, sentence: str, code: str, exit_code: int) -> None:
+        self._close_bar()
+        print(f"{case}  error: {sentence}" if case else f"Error: {sentence}", file=self._err, flush=True)
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class JsonLinesReporter:
+    """One JSON object a line on ``out``: ``type`` is ``status``, ``progress``, ``result`` or ``error``."""
+
+    def __init__(self, out: TextIO | None = None):
+        self._out = out or sys.stdout
+        self._case = ""
+
+    def start(self, case: str, number: int, of: int) -> None:
+        self._case = case
+        self._say("status", message="started", number=number, of=of)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        self._say("progress", done=done, total=total, what=what)
+
+    def result(self, measurement: Measurement, folder: Path) -> None:
+        from MidlineShiftLogic.presentation.json_writer import to_dict
+
+        summary = to_dict(measurement)
+        files = {path.name: str(path) for path in sorted(folder.iterdir())}
+        self._say(
+            "result",
+            shift_mm=summary["case"]["shift_mm"],
+            signed_shift_mm=summary["case"]["signed_shift_mm"],
+            side=summary["case"]["side"],
+            slice=summary["case"]["slice"],
+            seconds=summary["seconds"],
+            refused=summary["refused"],
+            quality=summary["quality"],
+            folder=str(folder),
+            files=files,
+        )
+
+    def error(self, case: str, sentence: str, code: str, exit_code: int) -> None:
+        self._case = case
+        self._say("error", code=code, message=sentence, exit_code=exit_code)
+
+    def _say(self, kind: str, **fields) -> None:
+        # ASCII only: the reader may be a program that was started with any encoding.
+        print(json.dumps({"type": kind, "case": self._case, **fields}), file=self._out, flush=True)
+
+
+def case_line(measurement: Measurement, folder: Path) -> str:
+    """``case  7.9 mm to the left  slice 22  (3.1 s)  DIR/case/overlay.png``, or why the case was refused."""
+    seconds = f"({measurement.seconds:.1f} s)"
+    if measurement.refused:
+        why = f"refused, {measurement.refused['code']}: {measurement.refused['message']}"
+        return f"{measurement.case_id}  {why}  {seconds}  {folder / 'measurement.json'}"
+    side = "" if measurement.side == "none" else f" to the {measurement.side}"
+    warnings = sum(flag.severity == "warning" for flag in measurement.quality)
+    flagged = f"  [{warnings} warning{'s' if warnings > 1 else ''}]" if warnings else ""
+    return (
+        f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}  slice {measurement.slice}  {seconds}"
+        f"  {folder / 'overlay.png'}{flagged}"
+    )

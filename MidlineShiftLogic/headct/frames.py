@@ -1,0 +1,178 @@
+"""One DICOM picture: what its header says, for single-frame and enhanced multi-frame files alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a DICOM file.
+
+    Attributes:
+        file: where it is.
+        index: frame number in a multi-frame file, from 0; None for a single-frame file.
+        position: (3,) LPS mm of the first pixel's centre, or None.
+        orientation: (6,) direction of increasing column, then of increasing row, or None.
+        pixel_spacing: (row spacing, column spacing) mm, or None.
+        thickness: mm, NaN where not told.
+        order: (acquisition number, instance number, frame) to sort pictures of one place.
+        slope, intercept: rescale to Hounsfield units; None where not told.
+        contrast: whether a contrast agent is named.
+        grey: whether it is a one-channel picture with real values.
+    """
+
+    file: Path
+    index: int | None
+    series_uid: str
+    series_number: int | None
+    sop_instance_uid: str
+    modality: str
+    description: str
+    kernel: str
+    image_type: tuple[str, ...]
+    shape: tuple[int, int]
+    position: np.ndarray | None
+    orientation: np.ndarray | None
+    pixel_spacing: tuple[float, float] | None
+    thickness: float
+    order: tuple[int, int, int]
+    slope: float | None
+    intercept: float | None
+    contrast: bool
+    grey: bool
+    has_pixels: bool
+
+    @property
+    def normal(self) -> np.ndarray | None:
+        """(3,) LPS unit vector of the picture's plane, on the side that points up, to the left or back."""
+        if self.orientation is None:
+            return None
+        normal = np.cross(self.orientation[:3], self.orientation[3:])
+        length = np.linalg.norm(normal)
+        if length < 0.5:
+            return None
+        return normal / length * np.sign(normal[np.abs(normal).argmax()])
+
+    @property
+    def stack_key(self) -> tuple:
+        """Equal for pictures that may lie in one stack; localizers kept in the same series fall apart here."""
+        orientation = None if self.orientation is None else tuple(np.round(self.orientation, 2) + 0.0)
+        spacing = None if self.pixel_spacing is None else tuple(np.round(self.pixel_spacing, 3))
+        return self.series_uid, self.shape, orientation, spacing, self.grey
+
+
+def read_header(file: Path):
+    """The file's data set without its pixels; None if it is not a DICOM image after all."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+        header.get("SeriesInstanceUID")
+    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, NotImplementedError, AttributeError):
+        return None
+    return header if "SOPClassUID" in header or "Rows" in header else None
+
+
+def frames_of(header, file: Path) -> list[Frame]:
+    """The pictures of one data set; one entry without pixels for a report or a DICOMDIR is left out.
+
+    Args:
+        header: pydicom data set without pixel data.
+        file: where it was read.
+    """
+    if "Rows" not in header or "Columns" not in header:
+        return []
+    per_frame = header.get("PerFrameFunctionalGroupsSequence")
+    if per_frame:
+        shared = (header.get("SharedFunctionalGroupsSequence") or [None])[0]
+        return [_enhanced(header, file, index, groups, shared) for index, groups in enumerate(per_frame)]
+    return [_frame(header, file, None, header, header, header, header, 0)]
+
+
+def _enhanced(header, file: Path, index: int, groups, shared) -> Frame:
+    """One frame of an enhanced file: its own functional groups first, then those all frames share."""
+
+    def item(name: str):
+        for holder in (groups, shared):
+            if holder is not None and holder.get(name):
+                return holder[name][0]
+        return header
+
+    return _frame(
+        header,
+        file,
+        index,
+        item("PlanePositionSequence"),
+        item("PlaneOrientationSequence"),
+        item("PixelMeasuresSequence"),
+        item("PixelValueTransformationSequence"),
+        index,
+        kernel=item("CTReconstructionSequence"),
+        frame_type=item("CTImageFrameTypeSequence"),
+    )
+
+
+def _frame(
+    header, file, index, position, orientation, measures, rescale, number, kernel=None, frame_type=None
+) -> Frame:
+    spacing = _numbers(measures.get("PixelSpacing"), 2)
+    thickness = _numbers([measures.get("SliceThickness")], 1)
+    slope, intercept = _numbers([rescale.get("RescaleSlope")], 1), _numbers([rescale.get("RescaleIntercept")], 1)
+    image_type = (frame_type.get("FrameType") if frame_type is not None else None) or header.get("ImageType") or ()
+    plane = _numbers(orientation.get("ImageOrientationPatient"), 6)
+    sop_class = str(header.get("SOPClassUID", ""))
+    return Frame(
+        file=file,
+        index=index,
+        series_uid=str(header.get("SeriesInstanceUID", "")),
+        series_number=_integer(header.get("SeriesNumber")),
+        sop_instance_uid=str(header.get("SOPInstanceUID", "")),
+        modality=str(header.get("Modality") or ""),
+        description=str(header.get("SeriesDescription") or ""),
+        kernel=_first_word((header if kernel is None else kernel).get("ConvolutionKernel")),
+        image_type=(image_type,) if isinstance(image_type, str) else tuple(str(word) for word in image_type),
+        shape=(int(header.Rows), int(header.Columns)),
+        position=_numbers(position.get("ImagePositionPatient"), 3),
+        orientation=plane,
+        pixel_spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+        thickness=float("nan") if thickness is None or thickness[0] <= 0 else float(thickness[0]),
+        order=(_integer(header.get("AcquisitionNumber")) or 0, _integer(header.get("InstanceNumber")) or 0, number),
+        slope=None if slope is None else float(slope[0]),
+        intercept=None if intercept is None else float(intercept[0]),
+        contrast=bool(str(header.get("ContrastBolusAgent") or "").strip()),
+        # 1.2.840.10008.5.1.4.1.1.7: Secondary Capture and its multi-frame kinds, pictures of a screen.
+        grey=int(header.get("SamplesPerPixel") or 1) == 1
+        and str(header.get("PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME")
+        and not (sop_class + ".").startswith("1.2.840.10008.5.1.4.1.1.7."),
+        has_pixels=int(header.Rows) > 0 and int(header.Columns) > 0,
+    )
+
+
+def _numbers(values, count: int) -> np.ndarray | None:
+    """(count,) finite floats, or None where the header does not hold them."""
+    if values is None:
+        return None
+    try:
+        array = np.array([float(value) for value in values])
+    except (TypeError, ValueError):
+        return None
+    return array if array.shape == (count,) and np.isfinite(array).all() else None
+
+
+def _integer(value) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _first_word(value) -> str:
+    """A kernel's name; Siemens stores (name, strength)."""
+    if value is None:
+        return ""
+    return str(value if isinstance(value, str) else next(iter(value), "")).strip()

@@ -1,0 +1,70 @@
+"""Reading a bare ``.npy`` array, which has no geometry of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.canonical import from_volume
+from MidlineShiftLogic.headct.stack import AxialStack
+from MidlineShiftLogic.quality import Quality
+
+
+def read_npy(path: Path, spacing: tuple[float, float, float] | None) -> AxialStack:
+    """A (slice, row, column) array of Hounsfield units, taken to be in canonical order (see ``HeadCT``).
+
+    Args:
+        path: the file.
+        spacing: mm between (slices, rows, columns).
+
+    Raises:
+        InputError: no spacing, pickled objects, not three-dimensional, truncated.
+    """
+    if spacing is None:
+        raise InputError(
+            f"A .npy file carries no voxel size: give the spacing of {path} in mm as slices, rows, columns "
+            "(for example 5 0.5 0.5).",
+            "no-spacing",
+        )
+    spacing = np.asarray(spacing, dtype=float)
+    if spacing.shape != (3,) or not np.isfinite(spacing).all() or (spacing <= 0).any():
+        raise InputError(
+            f"The spacing given for {path} must be three positive numbers in mm: slices, rows, columns.", "spacing"
+        )
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError, TypeError, SyntaxError) as error:
+        if "pickle" in str(error) or "object" in str(error).lower():
+            raise InputError(
+                f"{path} holds Python objects, which are not opened for safety; "
+                "save a plain numeric array of Hounsfield units.",
+                "npy-objects",
+            ) from error
+        raise InputError(f"{path} cannot be read as a .npy array (incomplete or damaged); write it again.") from error
+    if values.ndim == 4 and 1 in (values.shape[0], values.shape[3]):
+        values = values[0] if values.shape[0] == 1 else values[..., 0]
+    if values.ndim == 2:
+        values = values[None]
+    if values.ndim != 3 or 0 in values.shape or values.dtype.kind not in "iuf":
+        raise InputError(
+            f"{path} holds a {values.dtype} array of shape {values.shape}; "
+            "a (slice, row, column) array of Hounsfield units is needed.",
+            "not-a-volume",
+        )
+    affine = np.zeros((4, 4))
+    affine[0, 2], affine[1, 1], affine[2, 0], affine[3, 3] = spacing[2], spacing[1], spacing[0], 1.0
+    stack = from_volume(values, affine)
+    stack.source.update(
+        format="npy", stored_shape=list(values.shape), stored_spacing_mm=[round(float(step), 4) for step in spacing]
+    )
+    stack.quality.append(
+        Quality(
+            "npy-order",
+            "info",
+            "A .npy file does not say which way up it is: slices were taken from low to high, rows from front to back, "
+            "columns from the patient's right to the left; sides are wrong if it was stored otherwise.",
+        )
+    )
+    return stack

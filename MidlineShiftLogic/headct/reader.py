@@ -1,0 +1,132 @@
+"""One way in for every kind of scan: look at the content, hand it to the reader of its format."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from os import PathLike
+from pathlib import Path
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.assemble import assemble
+from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.headct.series import looks_like_dicom
+from MidlineShiftLogic.progress import Progress
+from MidlineShiftLogic.quality import Quality
+
+READABLE = "NIfTI (.nii, .nii.gz), NRRD, MHA/MHD, .npy, a DICOM folder or a DICOM file"
+
+HEAD_BYTES = 540
+"""Enough of a file to know its format: the length of the longest header looked at (NIfTI-2)."""
+
+PICTURES = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+ARCHIVES = {b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
+
+
+def read(
+    path: str | PathLike,
+    spacing: tuple[float, float, float] | None = None,
+    progress: Progress | None = None,
+) -> HeadCT:
+    """Read a head CT. The format is found by the content, so a missing or wrong file ending does no harm.
+
+    Args:
+        path: NIfTI, NRRD, MHA/MHD or ``.npy`` file, DICOM folder (searched with its subfolders), or DICOM file.
+        spacing: mm between (slices, rows, columns); needed for ``.npy`` and used for nothing else.
+        progress: told ``(done, total, what)`` while slices are read.
+
+    Returns:
+        The scan in canonical order; ``quality`` holds the flags raised while reading, some of which may be fatal.
+
+    Raises:
+        InputError: one sentence naming the path and the remedy, for everything that is not a readable scan.
+    """
+    path = Path(path)
+    stack = _stack(path, spacing, progress)
+    if spacing is not None and stack.source["format"] != "npy":
+        stack.quality.append(
+            Quality(
+                "spacing-ignored",
+                "warning",
+                f"The spacing given was not used: the {stack.source['format']} file carries its own voxel size.",
+            )
+        )
+    try:
+        return assemble(stack, progress)
+    except MemoryError as error:
+        raise InputError(f"There is not enough memory to read {path}; close other programs.", "memory") from error
+
+
+def _stack(path: Path, spacing, progress):
+    if path.is_dir():
+        from MidlineShiftLogic.headct.dicom import read_folder
+
+        return read_folder(path, progress)
+    head = _first_bytes(path)
+    content = _unzipped(path, head)
+    if content.startswith(b"\x93NUMPY"):
+        from MidlineShiftLogic.headct.npy import read_npy
+
+        return read_npy(path, spacing)
+    if _is_nifti(content):
+        from MidlineShiftLogic.headct.nifti import read_nifti
+
+        return read_nifti(path, content)
+    if head.startswith(b"NRRD000"):
+        from MidlineShiftLogic.headct.itk import read_itk
+
+        return read_itk(path, "NRRD")
+    if _is_metaimage(head):
+        from MidlineShiftLogic.headct.itk import read_itk
+
+        return read_itk(path, "MetaImage")
+    if looks_like_dicom(head):
+        from MidlineShiftLogic.headct.dicom import read_file
+
+        return read_file(path)
+    raise InputError(_what_it_is_not(path, head), "unknown-format")
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file or folder {path}; check the path.", "no-such-path") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror}); check the permissions.", "unreadable") from error
+    if not head:
+        raise InputError(f"{path} is empty (0 bytes); copy or download it again.", "empty-file")
+    return head
+
+
+def _unzipped(path: Path, head: bytes) -> bytes:
+    if not head.startswith(b"\x1f\x8b"):
+        return head
+    try:
+        with gzip.open(path, "rb") as stream:
+            return stream.read(HEAD_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"{path} is an incomplete or damaged gzip file; copy or download it again.", "damaged-file"
+        ) from error
+
+
+def _is_nifti(content: bytes) -> bool:
+    return content[344:348] == b"n+1\0" or content[4:8] == b"n+2\0"
+
+
+def _is_metaimage(head: bytes) -> bool:
+    return b"ObjectType" in head[:200] or (b"NDims" in head and b"DimSize" in head)
+
+
+def _what_it_is_not(path: Path, head: bytes) -> str:
+    for magic, name in PICTURES.items():
+        if head.startswith(magic):
+            return f"{path} is a {name} picture, not a CT in Hounsfield units; give {READABLE}."
+    for magic, name in ARCHIVES.items():
+        if head.startswith(magic):
+            return f"{path} is a {name} archive; unpack it and give the folder or file inside."
+    if head[344:348] == b"ni1\0" or path.suffix.lower() == ".hdr":
+        return f"{path} is the header of an Analyze or NIfTI pair; save the scan as one .nii or .nii.gz file."
+    return f"{path} is not a scan in a known format; give {READABLE}."

@@ -1,0 +1,235 @@
+"""What a DICOM folder holds, and which of its series is the head CT to measure."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.frames import Frame, frames_of, read_header
+from MidlineShiftLogic.progress import Progress, silent
+
+MIN_SLICES = 4
+"""Series of fewer images are scouts, single key pictures or dose sheets."""
+
+WANTED_STEP_MM = (2.4, 8.0)
+"""Slice steps of routine head series; a thinner series of the same examination is read only where there is no such."""
+
+WHOLE_HEAD_MM = 90.0
+"""A series that spans less covers part of the head (an infant's head is about 100 mm high)."""
+
+NOT_A_SCAN = {
+    "LOCALIZER", "SCOUT", "TOPOGRAM", "MIP", "MINIP", "MAX_IP", "MIN_IP", "PROJECTION IMAGE", "VRT", "VOLUME_RENDERED",
+    "CBF", "CBV", "MTT", "TTP", "TMAX", "PERFUSION", "SCREEN SAVE", "SECONDARY CAPTURE", "DOSE", "DOSE_INFO",
+    "MAT_DECOMP", "EFF_Z", "Z_EFF", "ELECTRON_DENSITY",
+}  # fmt: skip
+"""Image Type words of pictures that are made from a CT, or with a CT, but are not slices of Hounsfield units."""
+
+SHARP_KERNELS = re.compile(
+    r"""^(BONE|EDGE|LUNG|ULTRA|DETAIL$|SHARP)     # GE and others, in words
+      | ^[A-Z][a-z]*(5[5-9]|[6-9]\d)([a-z]|$)      # Siemens: H60s, Hr64h, J70h, B80f
+      | ^FC(3[0-9]|5[0-9]|8[0-9])                  # Canon, Toshiba
+      | ^(D|E|L|YA|YB|YC|YD|YE)$                   # Philips
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class SeriesInfo:
+    """One series of a DICOM folder.
+
+    Attributes:
+        uid: Series Instance UID.
+        number: series number, or None.
+        description: series description as stored (may say things about the patient: show it, do not store it).
+        modality: ``"CT"``, ``"MR"``...
+        kernel: convolution kernel, ``""`` where not told.
+        orientation: ``"axial"``, ``"sagittal"``, ``"coronal"`` or ``"unknown"``.
+        n_images: images (frames of multi-frame files).
+        step_mm: median distance between slices, or None.
+        span_mm: distance from the first to the last slice, or None.
+        chosen: whether ``read`` takes this one.
+        reason: why it is taken, or why not.
+        frames: what ``read`` needs to read it.
+    """
+
+    uid: str
+    number: int | None
+    description: str
+    modality: str
+    kernel: str
+    orientation: str
+    n_images: int
+    step_mm: float | None
+    span_mm: float | None
+    chosen: bool = False
+    reason: str = ""
+    frames: tuple[Frame, ...] = field(default=(), repr=False)
+
+    @property
+    def sharp(self) -> bool:
+        """Whether the kernel is one for bone or lung, too noisy for soft tissue."""
+        return is_sharp(self.kernel)
+
+
+def is_sharp(kernel: str) -> bool:
+    """Whether a convolution kernel of this name is made for bone or lung."""
+    return bool(SHARP_KERNELS.match(kernel.strip()) or SHARP_KERNELS.match(kernel.strip().upper()))
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Whether a file that starts so may be DICOM: the ``DICM`` mark, or (old files) a first group of 2 or 8."""
+    return head[128:132] == b"DICM" or head[:4] in (b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\0\0", b"\x02\0\0\0")
+
+
+def find_series(folder: str | PathLike, progress: Progress | None = None) -> list[SeriesInfo]:
+    """Every series in a folder and its subfolders, the chosen one first.
+
+    Args:
+        folder: the folder.
+        progress: told each file looked at.
+
+    Raises:
+        InputError: no such folder, an empty one, or one without DICOM images.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}; check the path.", "no-such-path")
+    progress = progress or silent
+    files = sorted(Path(place) / name for place, _, names in os.walk(folder) for name in names)
+    if not files:
+        raise InputError(f"The folder {folder} is empty; give the folder with the DICOM images.", "empty-folder")
+    frames: list[Frame] = []
+    for index, file in enumerate(files):
+        progress(index, len(files), "looking at files")
+        frames.extend(_frames_in(file))
+    if not frames:
+        raise InputError(
+            f"The folder {folder} holds no DICOM images ({len(files)} other files); "
+            "give the folder with the DICOM images, or one scan file.",
+            "no-dicom",
+        )
+    return rank(group(frames))
+
+
+def _frames_in(file: Path) -> list[Frame]:
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(132)
+    except OSError:
+        return []
+    if not looks_like_dicom(head):
+        return []
+    header = read_header(file)
+    return [] if header is None else frames_of(header, file)
+
+
+def group(frames: list[Frame]) -> list[SeriesInfo]:
+    """Frames that belong to one stack: same series, slice plane, size and pixel spacing."""
+    stacks: dict[tuple, list[Frame]] = {}
+    for frame in frames:
+        stacks.setdefault(frame.stack_key, []).append(frame)
+    return [_describe(members) for members in stacks.values()]
+
+
+def _describe(frames: list[Frame]) -> SeriesInfo:
+    first = frames[0]
+    step = span = None
+    orientation = "unknown"
+    if first.normal is not None:
+        orientation = ("sagittal", "coronal", "axial")[int(np.abs(first.normal).argmax())]
+        if all(frame.position is not None for frame in frames):
+            places = np.unique(np.round([frame.position @ first.normal for frame in frames], 2))
+            span = float(places[-1] - places[0])
+            step = float(np.median(np.diff(places))) if len(places) > 1 else None
+    return SeriesInfo(
+        uid=first.series_uid,
+        number=first.series_number,
+        description=first.description,
+        modality=first.modality,
+        kernel=first.kernel,
+        orientation=orientation,
+        n_images=len(frames),
+        step_mm=step,
+        span_mm=span,
+        frames=tuple(frames),
+    )
+
+
+def rank(found: list[SeriesInfo]) -> list[SeriesInfo]:
+    """The series with their reasons, best first; the first is chosen if it can be measured at all."""
+    objections = {id(info): why_not(info) for info in found}
+    ordered = sorted(found, key=lambda info: (not objections[id(info)], _merits(info)), reverse=True)
+    best = ordered[0]
+    result = []
+    for info in ordered:
+        objection = objections[id(info)]
+        if objection:
+            result.append(replace(info, reason=objection))
+        elif info is best:
+            result.append(replace(info, chosen=True, reason=_praise(info)))
+        else:
+            result.append(replace(info, reason=_less_than(info, best)))
+    return result
+
+
+def why_not(info: SeriesInfo) -> str:
+    """Why a series cannot be measured; empty if it can."""
+    first = info.frames[0]
+    if info.modality != "CT":
+        return f"not a CT ({info.modality or 'modality not told'})"
+    if not first.has_pixels:
+        return "holds no images"
+    unwanted = NOT_A_SCAN & {word.upper() for word in first.image_type}
+    if unwanted:
+        return f"not slices of Hounsfield units ({', '.join(sorted(unwanted)).lower()})"
+    if not first.grey:
+        return "a colour or screen picture, not Hounsfield units"
+    if info.orientation == "unknown" or info.step_mm is None:
+        return "its images have no place in the patient" if info.n_images > 1 else "a single image"
+    if info.n_images < MIN_SLICES:
+        return f"only {info.n_images} images"
+    return ""
+
+
+def _merits(info: SeriesInfo) -> tuple:
+    """What makes a series fit, most important first."""
+    first = info.frames[0]
+    low, high = WANTED_STEP_MM
+    return (
+        info.orientation == "axial",
+        info.span_mm >= WHOLE_HEAD_MM,
+        not info.sharp,
+        not first.contrast,
+        "DERIVED" not in {word.upper() for word in first.image_type},
+        low <= info.step_mm <= high,
+        info.n_images,
+    )
+
+
+def _praise(info: SeriesInfo) -> str:
+    kernel = f", kernel {info.kernel}" if info.kernel else ""
+    return f"{info.orientation} CT, {info.n_images} images {info.step_mm:.2f} mm apart{kernel}"
+
+
+def _less_than(info: SeriesInfo, best: SeriesInfo) -> str:
+    """The first merit in which a measurable series is behind the chosen one."""
+    reasons = (
+        f"{info.orientation} slices",
+        "covers only part of the head",
+        f"bone or lung kernel {info.kernel}",
+        "with contrast agent",
+        "derived from other images",
+        f"slices {info.step_mm:.2f} mm apart",
+        "fewer images",
+    )
+    for mine, theirs, reason in zip(_merits(info), _merits(best), reasons, strict=True):
+        if mine != theirs:
+            return reason
+    return "equal to the chosen one, which came first"

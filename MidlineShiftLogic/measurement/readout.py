@@ -1,0 +1,258 @@
+"""From what the network saw to midlines, landmarks and millimetres.
+
+Not the maximum of |u| over all pixels (that picks noise, edges and sulci): the ideal midline through the predicted
+falx attachments, the deformed midline from the field, and the signed perpendicular distance along it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage
+
+from MidlineShiftLogic.errors import RefusedError
+from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.measurement.distance import case_slice, ideal_point, signed_shift
+from MidlineShiftLogic.measurement.measurement import SliceMeasurement
+from MidlineShiftLogic.pipeline import lines
+from MidlineShiftLogic.pipeline.frame import Frame, plane_to_pixels
+
+# Fractions of the ideal midline, from its anterior end, at which the deviation is read.
+FRACTIONS = np.linspace(0.10, 0.90, 41)
+
+
+@dataclass(frozen=True)
+class ReadoutSettings:
+    """How the curves become a number; stored in ``model.json`` under ``readout``.
+
+    Attributes:
+        septum: fractions of the ideal midline between which the septum pellucidum lies.
+        window_mm: heights above the anterior-commissure level of the slices that may stand for the case.
+        measured_mm: heights of the slices that are measured at all.
+        smooth_mm: standard deviation of the smoothing across slices.
+        smooth_fraction: standard deviation of the smoothing along the midline.
+        quantile: of |shift| over the window's slices that is the case's.
+        readable: least confidence of a measured slice.
+        plane_share: weight of the head's one mid-plane against the slice's own line, 0..1.
+        field_share: weight of the displacement field's deviation against the distance maps', 0..1.
+    """
+
+    septum: tuple[float, float] = (0.30, 0.46)
+    window_mm: tuple[float, float] = (2.0, 22.0)
+    measured_mm: tuple[float, float] = (-8.0, 45.0)
+    smooth_mm: float = 4.0
+    smooth_fraction: float = 0.03
+    quantile: float = 0.75
+    readable: float = 0.5
+    plane_share: float = 0.5
+    field_share: float = 0.5
+
+
+@dataclass
+class Curves:
+    """Deviation of the midline in each slice that could be read, in the aligned frame.
+
+    Attributes:
+        index: (k,) slice indices. confidence: (k,). height: (k,) mm.
+        angle, offset: (k,) ideal line of each slice (frame pixels from the middle, see ``pipeline.lines``).
+        ends: (k, 2, 2) falx attachments on that line (frame pixels from the middle).
+        deviation: (k, len(FRACTIONS)) mm, positive toward the patient's left; the combined reading.
+        by_field, by_maps: (k, len(FRACTIONS)) mm, the two readings that were combined.
+    """
+
+    index: np.ndarray
+    confidence: np.ndarray
+    height: np.ndarray
+    angle: np.ndarray
+    offset: np.ndarray
+    ends: np.ndarray
+    deviation: np.ndarray
+    by_field: np.ndarray
+    by_maps: np.ndarray
+
+
+@dataclass
+class NetworkMaps:
+    """What the deformation network said of every slice, as numpy; half-grid maps, lengths in frame pixels.
+
+    Attributes as in ``SliceReading``; ``inside`` and ``readable`` are probabilities here.
+    """
+
+    attachments: np.ndarray
+    ideal: np.ndarray
+    deformed: np.ndarray
+    inside: np.ndarray
+    readable: np.ndarray
+    height: np.ndarray
+    displacement: np.ndarray
+    inverse: np.ndarray
+    extra: dict = field(default_factory=dict)
+
+
+def _own_lines(maps: NetworkMaps, use: np.ndarray, size: int):
+    """Ends (k, 2, 2), angles (k,), offsets (k,) from each slice's own heat maps and ideal-distance map."""
+    ends, _ = lines.soft_argmax(maps.attachments[use], size)
+    angle, offset = lines.line_through(ends[:, 0], ends[:, 1])
+    for j, k in enumerate(use):
+        fit = lines.line_of_distance_map(maps.ideal[k], maps.inside[k], size)
+        if fit is not None:
+            # the two lines are averaged where it matters: at the falx's middle
+            middle = ends[j].mean(0)
+            own = offset[j] - middle @ lines.normal(angle[j])
+            other = fit[1] - middle @ lines.normal(fit[0])
+            angle[j] = (angle[j] + fit[0]) / 2
+            offset[j] = (own + other) / 2 + middle @ lines.normal(angle[j])
+    return ends, angle, offset
+
+
+def _field_deviation(inverse: np.ndarray, start: np.ndarray, step: np.ndarray, n: np.ndarray, size: int) -> np.ndarray:
+    """(len(FRACTIONS),) pixels: where the inverse field carries the ideal midline, measured along the normal.
+
+    Args:
+        inverse: (2, h, w) rows, columns. start, step: anterior end and anterior-to-posterior vector. n: normal.
+    """
+    fine = np.linspace(0.0, 1.0, 81)
+    points = start + fine[:, None] * step
+    nodes = (points / 2.0 + (size // 2 - 1) / 2)[:, ::-1].T
+    moved = np.stack([ndimage.map_coordinates(c, nodes, order=1, mode="nearest") for c in inverse[::-1]], -1)
+    along = fine + moved @ step / (step @ step)
+    order = np.argsort(along)
+    return np.interp(FRACTIONS, along[order], (moved @ n)[order])
+
+
+def _map_deviation(deformed, ideal, start, step, n, size) -> np.ndarray:
+    """(len(FRACTIONS),) pixels: where the deformed-distance map crosses zero, and what the two maps' difference says.
+
+    The crossing is the transversal position whose neighbourhood looks most like a distance (a ramp of slope one), which
+    is steadier than a sign change.
+    """
+    spacing = 0.15
+    across = np.arange(-14.0, 14.0 + spacing / 2, spacing)
+    template = np.arange(-12, 13)
+    points = start + FRACTIONS[:, None, None] * step + across[:, None] * n
+    nodes = (points / 2.0 + (size // 2 - 1) / 2)[..., ::-1]
+    value = ndimage.map_coordinates(deformed, np.moveaxis(nodes, -1, 0), order=1, mode="nearest")
+    windows = np.lib.stride_tricks.sliding_window_view(value, len(template), axis=1)
+    cost = np.abs(windows - template * spacing).mean(-1)
+    centre = across[len(template) // 2 : -(len(template) // 2)]
+    cost = cost + 0.01 * np.abs(centre)
+    best = cost.argmin(1)
+    # between the sampled positions: a ramp of slope one that is off by d is off by d everywhere
+    residual = windows[np.arange(len(best)), best] - template * spacing
+    crossing = centre[best] - np.median(residual, axis=1)
+    at = start + FRACTIONS[:, None] * step + crossing[:, None] * n
+    nodes = (at / 2.0 + (size // 2 - 1) / 2)[:, ::-1].T
+    difference = ndimage.map_coordinates(ideal - deformed, nodes, order=1, mode="nearest")
+    return (crossing + difference) / 2
+
+
+def read_curves(maps: NetworkMaps, frame: Frame, z_mm: np.ndarray, height: np.ndarray, s: ReadoutSettings) -> Curves:
+    """Find the ideal and the deformed midline in every readable slice.
+
+    Args:
+        maps: network outputs for all slices. frame: the aligned frame. z_mm: (slice,) positions along the normal.
+        height: (slice,) fitted heights, mm. s: settings.
+
+    Raises:
+        RefusedError: fewer than three slices can be read (code ``no-midline``).
+    """
+    use = np.flatnonzero(
+        (maps.readable > s.readable) & (height >= s.measured_mm[0]) & (height <= s.measured_mm[1])
+    )
+    if len(use) < 3:
+        raise RefusedError(
+            f"The midline could be read in only {len(use)} slices between the third ventricle and the vertex, too few "
+            "for a measurement; the scan may not cover this part of the head or be disturbed by motion or metal.",
+            "no-midline",
+        )
+    ends, angle, offset = _own_lines(maps, use, frame.size)
+    weight = maps.readable[use]
+    middle = ends.mean(1)
+    own = offset - (middle * lines.normal(angle)).sum(-1) + middle[:, 0]
+    step_mm = frame.step_mm
+    # one plane through all slices: the angle is common, the lateral place linear in z
+    common = lines.weighted_median(angle, weight)
+    a, b = lines.robust_linear(z_mm[use], own * step_mm, weight, spread=1.5, slope_limit=0.3)
+    plane = (a + b * z_mm[use]) / step_mm
+    angle = (1 - s.plane_share) * angle + s.plane_share * common
+    lateral = (1 - s.plane_share) * own + s.plane_share * plane
+    offset = lateral + ((middle * lines.normal(angle)).sum(-1) - middle[:, 0])
+    n = lines.normal(angle)
+    # the attachments are told on the line that is used
+    ends = ends + (offset[:, None] - np.einsum("kei,ki->ke", ends, n))[..., None] * n[:, None]
+    by_field = np.empty((len(use), len(FRACTIONS)))
+    by_maps = np.empty_like(by_field)
+    for j, k in enumerate(use):
+        step = ends[j, 1] - ends[j, 0]
+        by_field[j] = _field_deviation(maps.inverse[k], ends[j, 0], step, n[j], frame.size)
+        by_maps[j] = _map_deviation(maps.deformed[k], maps.ideal[k], ends[j, 0], step, n[j], frame.size)
+    by_field, by_maps = by_field * step_mm, by_maps * step_mm
+    deviation = s.field_share * by_field + (1 - s.field_share) * by_maps
+    deviation = smooth(deviation, z_mm[use], weight, s)
+    return Curves(use, weight, height[use], angle, offset, ends, deviation, by_field, by_maps)
+
+
+def smooth(deviation: np.ndarray, z_mm: np.ndarray, weight: np.ndarray, s: ReadoutSettings) -> np.ndarray:
+    """Gaussian smoothing of (k, f) deviations along the midline and, by true distance, across slices."""
+    pitch = FRACTIONS[1] - FRACTIONS[0]
+    if s.smooth_fraction > 0:
+        deviation = ndimage.gaussian_filter1d(deviation, s.smooth_fraction / pitch, axis=1, mode="nearest")
+    if s.smooth_mm <= 0:
+        return deviation
+    kernel = np.exp(-0.5 * ((z_mm[:, None] - z_mm[None, :]) / s.smooth_mm) ** 2) * weight[None, :]
+    return kernel @ deviation / kernel.sum(1, keepdims=True)
+
+
+def slice_measurements(ct: HeadCT, frame: Frame, curves: Curves, s: ReadoutSettings) -> list[SliceMeasurement]:
+    """Landmarks and signed shift of every read slice, in pixels of the scan and LPS millimetres.
+
+    The shifted landmark is the deformed midline's point in the septum window whose deviation is the window's mean, so
+    that the number is neither the window's extreme nor at odds with the picture.
+    """
+    septum = np.flatnonzero((FRACTIONS >= s.septum[0]) & (FRACTIONS <= s.septum[1]))
+    middle = (frame.size - 1) / 2
+    result = []
+    for j, index in enumerate(curves.index):
+        index = int(index)
+        n = lines.normal(curves.angle[j])
+        start, stop = curves.ends[j]
+        along = start + FRACTIONS[:, None] * (stop - start)
+        midline = along + curves.deviation[j][:, None] / frame.step_mm * n
+        window = curves.deviation[j][septum]
+        far = np.abs(FRACTIONS[septum] - np.mean(s.septum))
+        pick = septum[np.argmin(np.abs(window - window.mean()) + 1e-3 * far)]
+        to_plane = lambda p, index=index: frame.to_plane(index, p + middle)  # noqa: E731
+        plane = {
+            "anterior_falx": to_plane(start),
+            "posterior_falx": to_plane(stop),
+            "shifted": to_plane(midline[pick]),
+        }
+        plane["ideal"] = ideal_point(plane["anterior_falx"], plane["posterior_falx"], plane["shifted"])
+        shift = signed_shift(
+            plane["anterior_falx"], plane["posterior_falx"], plane["shifted"], np.array([1.0, 0.0])
+        )
+        pixels = {name: plane_to_pixels(ct, point) for name, point in plane.items()}
+        height = float(curves.height[j])
+        result.append(
+            SliceMeasurement(
+                index=index,
+                z_mm=float(ct.heights[index]),
+                signed_shift_mm=float(shift),
+                landmarks_px=pixels,
+                landmarks_lps_mm={name: ct.to_lps(index, point) for name, point in pixels.items()},
+                midline_px=plane_to_pixels(ct, to_plane(np.concatenate([start[None], midline, stop[None]]))),
+                midline_shift_mm=np.concatenate([[0.0], curves.deviation[j], [0.0]]),
+                height_mm=height,
+                confidence=float(curves.confidence[j]),
+                in_case_window=bool(s.window_mm[0] <= height <= s.window_mm[1]),
+            )
+        )
+    return result
+
+
+def read_case(slices: list[SliceMeasurement], quantile: float) -> SliceMeasurement:
+    """The slice that stands for the case (see ``distance.case_slice``)."""
+    shifts = np.array([m.signed_shift_mm for m in slices])
+    window = np.array([m.in_case_window for m in slices])
+    return slices[case_slice(shifts, window, quantile)]

@@ -1,0 +1,183 @@
+"""Gaussian diffusion: the noise schedule, noising, and the deterministic way back (DDIM), as pure functions.
+
+Notation: slice x_0 in -1..1, step t in 0..T-1, x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) e with a_t the cumulative product of
+1 - beta (Ho et al. 2020, arXiv 2006.11239). Networks are called as ``network(x_t, t)`` with t (N,) an original step of
+the full schedule, never rescaled, and give the noise in their first channels (variance channels are left aside).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Network = Callable[[Tensor, Tensor], Tensor]
+Progress = Callable[[int, int], Any]
+
+CONDITIONAL_WEIGHT = 3.0
+"""Weight of the conditional noise in the guided noise 3 e_con - 2 e_unc of Gong et al."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Betas of a diffusion process, float64, with what follows from them. Build with :func:`linear` or :func:`cosine`.
+
+    Attributes:
+        betas: (T,) variances of the single steps.
+        alphas_cumprod: (T,) share of x_0's variance left after each step, a_t.
+    """
+
+    betas: Tensor
+    alphas_cumprod: Tensor
+
+    @property
+    def steps(self) -> int:
+        """Number of steps T."""
+        return len(self.betas)
+
+    @property
+    def posterior_variance(self) -> Tensor:
+        """(T,) variance of q(x_{t-1} | x_t, x_0) (Ho et al., equation 7); 0 at t = 0."""
+        return self.betas * (1 - self._previous()) / (1 - self.alphas_cumprod)
+
+    def posterior_mean_weights(self) -> tuple[Tensor, Tensor]:
+        """(T,), (T,): weights of x_0 and of x_t in the mean of q(x_{t-1} | x_t, x_0) (Ho et al., equation 7)."""
+        previous = self._previous()
+        of_x0 = self.betas * previous.sqrt() / (1 - self.alphas_cumprod)
+        of_xt = (1 - previous) * (1 - self.betas).sqrt() / (1 - self.alphas_cumprod)
+        return of_x0, of_xt
+
+    def _previous(self) -> Tensor:
+        return torch.cat([torch.ones(1, dtype=torch.float64), self.alphas_cumprod[:-1]])
+
+
+def make_schedule(name: str, steps: int) -> Schedule:
+    """The schedule called ``name`` ("linear" or "cosine") with ``steps`` steps. ValueError for another name."""
+    if name == "linear":
+        return linear(steps)
+    if name == "cosine":
+        return cosine(steps)
+    raise ValueError(f"unknown noise schedule {name!r}: expected 'linear' or 'cosine'")
+
+
+def linear(steps: int = 1000) -> Schedule:
+    """Betas from 1e-4 to 0.02 for 1000 steps, scaled so that fewer steps end at the same noise (Ho et al. 2020)."""
+    scale = 1000 / steps
+    return _from_betas(torch.linspace(scale * 1e-4, scale * 0.02, steps, dtype=torch.float64))
+
+
+def cosine(steps: int = 1000) -> Schedule:
+    """a_t ~ cos^2((t/T + 0.008) / 1.008 * pi/2), betas at most 0.999 (Nichol and Dhariwal 2021, equation 17)."""
+    times = torch.arange(steps + 1, dtype=torch.float64) / steps
+    level = torch.cos((times + 0.008) / 1.008 * math.pi / 2) ** 2
+    return _from_betas((1 - level[1:] / level[:-1]).clamp(max=0.999))
+
+
+def _from_betas(betas: Tensor) -> Schedule:
+    return Schedule(betas=betas, alphas_cumprod=torch.cumprod(1 - betas, dim=0))
+
+
+def at_steps(values: Tensor, timesteps: Tensor) -> Tensor:
+    """Values (T,) looked up at steps (N,) as float32 (N, 1, 1, 1), on the device of ``timesteps``."""
+    return values.to(timesteps.device)[timesteps].float()[:, None, None, None]
+
+
+def noised(schedule: Schedule, x0: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:
+    """x_t (N, C, H, W) for slices x_0, steps (N,) and standard normal noise of the shape of x_0 (``q_sample``)."""
+    level = schedule.alphas_cumprod
+    return at_steps(level.sqrt(), timesteps) * x0 + at_steps((1 - level).sqrt(), timesteps) * noise
+
+
+def clean_from_noise(schedule: Schedule, xt: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:
+    """x_0 (N, C, H, W) that x_t had if its noise was ``noise`` (not clipped)."""
+    level = schedule.alphas_cumprod
+    return at_steps((1 / level).sqrt(), timesteps) * xt - at_steps((1 / level - 1).sqrt(), timesteps) * noise
+
+
+def noise_from_clean(schedule: Schedule, xt: Tensor, timesteps: Tensor, x0: Tensor) -> Tensor:
+    """Noise (N, C, H, W) that x_t had if it came from ``x0``."""
+    level = schedule.alphas_cumprod
+    return (at_steps((1 / level).sqrt(), timesteps) * xt - x0) / at_steps((1 / level - 1).sqrt(), timesteps)
+
+
+def fixed_noise(shape: tuple[int, ...], seed: int) -> Tensor:
+    """Standard normal noise (1, C, H, W) or any ``shape`` on the CPU, the same for the same seed on every machine."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def noise_difference(
+    conditional: Network, unconditional: Network, schedule: Schedule, x: Tensor, timesteps: Tensor, noise: Tensor
+) -> Tensor:
+    """e_con(x_t, t) - e_unc(x_t, t), the cue of Gong et al. (arXiv 2301.00409, section 2.2).
+
+    Args:
+        x: slices (N, C, H, W) in -1..1.
+        timesteps: (N,) integers.
+        noise: as x, or (1, C, H, W) to use one noise for all slices.
+
+    Returns:
+        (N, C, H, W), in the dtype of x.
+    """
+    xt = noised(schedule, x, timesteps, noise)
+    channels = x.shape[1]
+    difference = conditional(xt, timesteps)[:, :channels] - unconditional(xt, timesteps)[:, :channels]
+    return difference.to(x.dtype)
+
+
+def ddim_timesteps(steps: int, count: int) -> list[int]:
+    """``count`` of ``steps`` original steps at a whole stride, from 0 up: ddim_timesteps(1000, 50) is 0, 20, .. 980.
+
+    The stride is the smallest one that gives exactly ``count`` (as in the published code of Song et al. 2020,
+    arXiv 2010.02502). ValueError where there is none.
+    """
+    for stride in range(1, steps):
+        kept = range(0, steps, stride)
+        if len(kept) == count:
+            return list(kept)
+    raise ValueError(f"no whole stride takes {count} of {steps} steps")
+
+
+def ddim_from(
+    conditional: Network,
+    unconditional: Network,
+    schedule: Schedule,
+    xt: Tensor,
+    start: int,
+    count: int = 50,
+    conditional_weight: float = CONDITIONAL_WEIGHT,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Pseudo-healthy slices: denoise ``xt`` by the last ``start`` of ``count`` DDIM steps, without new noise (eta 0).
+
+    Each step predicts the guided noise w e_con - (w - 1) e_unc, from it x_0 clipped to -1..1, from that the noise
+    again, and moves on with both (Song et al. 2020, equation 12). As Gong et al. do, ``xt`` is expected at the noise of
+    DDIM step ``start`` while the first network call is told step ``start - 1``: so their checkpoints were used.
+
+    Args:
+        xt: (N, C, H, W), slices noised to original step ``ddim_timesteps(T, count)[start]``.
+        start: number of DDIM steps to take.
+        progress: called as ``progress(done, start)`` after each step; may raise to cancel.
+
+    Returns:
+        (N, C, H, W) in -1..1.
+    """
+    timesteps = ddim_timesteps(schedule.steps, count)
+    channels = xt.shape[1]
+    x = xt
+    for done, index in enumerate(reversed(range(start)), start=1):
+        step = torch.full((len(x),), timesteps[index], device=x.device, dtype=torch.long)
+        guided = conditional_weight * conditional(x, step)[:, :channels]
+        guided = guided - (conditional_weight - 1) * unconditional(x, step)[:, :channels]
+        x0 = clean_from_noise(schedule, x, step, guided).clamp(-1, 1)
+        if index == 0:
+            x = x0
+        else:
+            noise = noise_from_clean(schedule, x, step, x0)
+            x = noised(schedule, x0, torch.full_like(step, timesteps[index - 1]), noise)
+        if progress is not None:
+            progress(done, start)
+    return x

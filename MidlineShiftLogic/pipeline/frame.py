@@ -1,0 +1,102 @@
+"""The aligned frame: the square grid, upright on the head's mid-plane, in which the networks see every slice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from MidlineShiftLogic.headct.headct import HeadCT
+
+OUTSIDE_HU = -1000.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Similarity transform between frame pixels and each slice's plane millimetres.
+
+    plane = centre[slice] + scale * pixel_mm * (x' * n + y' * u), with (x', y') the frame pixel measured from the grid's
+    middle, n = (cos angle, sin angle) the in-plane direction toward the patient's left and u = (-sin angle, cos angle)
+    toward posterior; plane millimetres are (column, row) distances from the centre of the slice's pixel (0, 0).
+
+    Attributes:
+        size: grid points along each side.
+        pixel_mm: frame millimetres a grid step.
+        angle: radians.
+        scale: scan millimetres a frame millimetre.
+        centre: (slice, 2) plane mm (column, row) of the grid's middle.
+    """
+
+    size: int
+    pixel_mm: float
+    angle: float
+    scale: float
+    centre: np.ndarray
+
+    @property
+    def step_mm(self) -> float:
+        """Scan millimetres a grid step."""
+        return self.scale * self.pixel_mm
+
+    @property
+    def axes(self) -> np.ndarray:
+        """(2, 2): rows are n (toward the patient's left) and u (toward posterior) in plane (column, row) components."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        return np.array([[c, s], [-s, c]])
+
+    def to_plane(self, index: int, points: np.ndarray) -> np.ndarray:
+        """Frame pixels (..., 2) as (x, y) of one slice -> plane mm (..., 2) as (column, row)."""
+        middle = (self.size - 1) / 2
+        return self.centre[index] + self.step_mm * ((np.asarray(points, float) - middle) @ self.axes)
+
+    def from_plane(self, index: int, points: np.ndarray) -> np.ndarray:
+        """Plane mm (..., 2) of one slice -> frame pixels (..., 2)."""
+        middle = (self.size - 1) / 2
+        return (np.asarray(points, float) - self.centre[index]) @ self.axes.T / self.step_mm + middle
+
+
+def plane_to_pixels(ct: HeadCT, points: np.ndarray) -> np.ndarray:
+    """Plane mm (..., 2) as (column, row) -> pixels (..., 2) as (column, row)."""
+    row_mm, column_mm = ct.pixel_spacing
+    return np.asarray(points, float) / (column_mm, row_mm)
+
+
+def pixels_to_plane(ct: HeadCT, points: np.ndarray) -> np.ndarray:
+    """Pixels (..., 2) as (column, row) -> plane mm (..., 2)."""
+    row_mm, column_mm = ct.pixel_spacing
+    return np.asarray(points, float) * (column_mm, row_mm)
+
+
+def align(ct: HeadCT, frame: Frame, indices: list[int] | np.ndarray | None = None) -> torch.Tensor:
+    """Re-cut slices into the frame.
+
+    The scan is sampled at twice or more the frame's density and averaged, so that fine pixels are not skipped.
+
+    Args:
+        ct: the scan.
+        frame: target grid; ``frame.centre`` has one row for every slice of ``ct``.
+        indices: slices to cut; all by default.
+
+    Returns:
+        (len(indices), size, size) float32 HU; -1000 outside the scan.
+    """
+    indices = range(ct.n_slices) if indices is None else indices
+    row_mm, column_mm = ct.pixel_spacing
+    over = max(2, int(np.ceil(frame.step_mm / min(row_mm, column_mm))))
+    fine = (np.arange(frame.size * over) + 0.5) / over - 0.5
+    x, y = np.meshgrid(fine, fine)
+    rows, columns = ct.hu.shape[1:]
+    offsets = frame.to_plane(0, np.stack([x, y], -1)) - frame.centre[0]
+    result = torch.empty(len(indices), frame.size, frame.size)
+    for k, index in enumerate(indices):
+        plane = offsets + frame.centre[index]
+        grid = np.stack(
+            [2 * plane[..., 0] / column_mm / (columns - 1) - 1, 2 * plane[..., 1] / row_mm / (rows - 1) - 1], -1
+        )
+        # shifting by OUTSIDE_HU makes the zero padding of grid_sample mean air
+        image = torch.from_numpy(np.ascontiguousarray(ct.hu[index], dtype=np.float32))[None, None] - OUTSIDE_HU
+        cut = F.grid_sample(image, torch.from_numpy(grid.astype(np.float32))[None], align_corners=True)
+        result[k] = F.avg_pool2d(cut, over)[0, 0] + OUTSIDE_HU
+    return result

@@ -1,0 +1,106 @@
+"""Lines in the aligned frame: from heat maps, from distance maps, and one robust plane through all slices.
+
+All points are frame pixels (x, y) relative to the grid's middle; a line is (angle, offset): the unit normal
+(cos angle, sin angle) points to the patient's left and normal . p = offset on the line.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def normal(angle: np.ndarray | float) -> np.ndarray:
+    """(...,) radians -> (..., 2) unit normal toward the patient's left."""
+    return np.stack([np.cos(angle), np.sin(angle)], -1)
+
+
+def direction(angle: np.ndarray | float) -> np.ndarray:
+    """(...,) radians -> (..., 2) unit vector from anterior to posterior."""
+    return np.stack([-np.sin(angle), np.cos(angle)], -1)
+
+
+def half_grid(size: int) -> np.ndarray:
+    """(h,) coordinates of the half grid's nodes in frame pixels from the middle, for a frame of ``size`` pixels."""
+    h = size // 2
+    return (np.arange(h) - (h - 1) / 2) * 2.0
+
+
+def soft_argmax(logits: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Expected position under the softmax of heat maps.
+
+    Args:
+        logits: (..., h, w) heat-map logits on the half grid.
+        size: the frame's size in pixels.
+
+    Returns:
+        (..., 2) expected (x, y), and (...,) the peak probability, a measure of how sharp the map is.
+    """
+    shape = logits.shape[:-2]
+    flat = logits.reshape(*shape, -1)
+    p = np.exp(flat - flat.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    p = p.reshape(logits.shape)
+    axis = half_grid(size)
+    return np.stack([p.sum(-2) @ axis, p.sum(-1) @ axis], -1), p.max((-2, -1))
+
+
+def line_through(anterior: np.ndarray, posterior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(..., 2) end points -> (angle, offset) of the line through them."""
+    d = posterior - anterior
+    angle = np.arctan2(-d[..., 0], d[..., 1])
+    return angle, ((anterior + posterior) / 2 * normal(angle)).sum(-1)
+
+
+def line_of_distance_map(distance: np.ndarray, inside: np.ndarray, size: int) -> tuple[float, float] | None:
+    """The straight line nearest to the zero set of a signed-distance map.
+
+    Args:
+        distance: (h, w) predicted signed distance (pixels) on the half grid.
+        inside: (h, w) weight of each node, e.g. the probability of lying inside the skull.
+        size: the frame's size in pixels.
+
+    Returns:
+        (angle, offset), or None where too little of the map is inside.
+    """
+    axis = half_grid(size)
+    x, y = np.meshgrid(axis, axis)
+    weight = np.sqrt(inside * np.exp(-((distance / 12.0) ** 2))).ravel()
+    if (weight > 0.3).sum() < 60:
+        return None
+    design = np.stack([x.ravel(), y.ravel(), np.ones(x.size)], -1)
+    a, b, c = np.linalg.lstsq(design * weight[:, None], distance.ravel() * weight, rcond=None)[0]
+    return float(np.arctan2(b, a)), float(-c / np.hypot(a, b))
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Value at half the total weight. ``values`` and ``weights`` are 1-D of one length."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def robust_linear(
+    z: np.ndarray, value: np.ndarray, weight: np.ndarray, spread: float, slope_limit: float, iterations: int = 12
+) -> tuple[float, float]:
+    """Linear fit value = a + b z by iteratively re-weighted least squares with Cauchy weights.
+
+    Args:
+        z, value, weight: 1-D samples.
+        spread: residual at which a sample's weight is halved.
+        slope_limit: standard deviation of a zero-mean prior on b times the spread of z; keeps few samples from
+            making a steep line.
+        iterations: re-weightings.
+
+    Returns:
+        (a, b).
+    """
+    middle = np.average(z, weights=weight)
+    current = weight.astype(float)
+    a = b = 0.0
+    for _ in range(iterations):
+        w = np.sqrt(current)
+        design = np.stack([np.ones_like(z), z - middle], -1) * w[:, None]
+        prior = np.array([[0.0, spread / slope_limit]])
+        a, b = np.linalg.lstsq(np.r_[design, prior], np.r_[value * w, 0.0], rcond=None)[0]
+        current = weight / (1 + ((value - a - b * (z - middle)) / spread) ** 2)
+    return float(a - b * middle), float(b)

@@ -1,0 +1,149 @@
+"""The way of a scan: pose, aligned slices, networks, read-out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from MidlineShiftLogic.errors import Cancelled
+from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.readout import ReadoutSettings, read_case, read_curves, slice_measurements
+from MidlineShiftLogic.pipeline.evidence import Evidence, make_evidence
+from MidlineShiftLogic.pipeline.frame import align
+from MidlineShiftLogic.pipeline.noise import NoiseSettings
+from MidlineShiftLogic.pipeline.pose import HeadPose, estimate_pose, fit_heights
+from MidlineShiftLogic.pipeline.reading import read_slices
+from MidlineShiftLogic.progress import Progress, silent
+from MidlineShiftLogic.progress import Cancelled as CancelledCallback
+from MidlineShiftLogic.quality import Quality
+
+if TYPE_CHECKING:
+    from MidlineShiftLogic.models import Model
+
+# Above this scatter of the slices' own midlines about the head's plane, the plane is in doubt.
+PLANE_SPREAD_MM = 3.0
+# The field's and the distance maps' readings of one case should agree; two that differ by more are a warning.
+READINGS_DIFFER_MM = 2.0
+# Slices around the septum that a case's number should rest on.
+FEW_WINDOW_SLICES = 2
+LARGE_TURN_DEG = 35.0
+
+
+def measure_ct(
+    ct: HeadCT,
+    model: Model,
+    device: str,
+    progress: Progress | None = None,
+    authors_readout: bool = False,
+    cancelled: CancelledCallback | None = None,
+    case_id: str = "",
+) -> tuple[Measurement, Evidence]:
+    """Measure one checked scan.
+
+    Args:
+        ct: the scan; its fatal flags must have been dealt with.
+        model: loaded model. device: torch device name.
+        progress: told about the slices done. authors_readout: also report max |u| (Gong et al. 2023).
+        cancelled: asked between batches; True stops with ``Cancelled``.
+        case_id: name of the case.
+
+    Raises:
+        RefusedError: no midline can be found. Cancelled: on request.
+    """
+    progress = progress or silent
+
+    def step(done: int, total: int) -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled("Measuring was cancelled; nothing was written.")
+        progress(done, total, "reading slices")
+
+    target = torch.device(device)
+    step(0, ct.n_slices)
+    size, pixel_mm, length_mm = model.frame["grid"], model.frame["pixel_mm"], model.frame["length_mm"]
+    settings = ReadoutSettings(**model.readout)
+    pose = estimate_pose(ct, model.network("pose"), size, pixel_mm, length_mm, target)
+    frame = pose.frame(size, pixel_mm, length_mm)
+    low, high = settings.measured_mm
+    # a margin around the measured heights, since the deformation network judges the height anew
+    chosen = np.flatnonzero((pose.height > low - 8) & (pose.height < high + 8) & (pose.readable > 0.1))
+    if len(chosen) < 3:
+        chosen = np.arange(ct.n_slices)
+    denoisers = None
+    if model.uses_noise_difference:
+        denoisers = (model.network("conditional"), model.network("unconditional"))
+    maps = read_slices(
+        align(ct, frame, chosen), model.network("deformation"), denoisers, NoiseSettings(**model.noise), target, step
+    )
+    z = ct.heights[chosen]
+    height = fit_heights(maps.height, maps.readable, z)
+    local = replace(frame, centre=frame.centre[chosen])
+    curves = read_curves(maps, local, z, height, settings)
+    curves.index = chosen[curves.index]
+    slices = slice_measurements(ct, frame, curves, settings)
+    fields = {name: np.zeros((ct.n_slices, *getattr(maps, name).shape[1:]), np.float32) for name in ("displacement", "inverse")}
+    for name, value in fields.items():
+        value[chosen] = getattr(maps, name)
+    evidence = make_evidence(ct, frame, curves.index, fields["displacement"], fields["inverse"])
+    authors_case = None
+    if authors_readout:
+        largest = np.linalg.norm(fields["displacement"], axis=1).max((1, 2)) * frame.step_mm
+        slices = [replace(m, authors_readout_mm=float(largest[m.index])) for m in slices]
+        authors_case = max(m.authors_readout_mm for m in slices)
+    case = read_case(slices, settings.quantile)
+    quality = (*ct.quality, *_flags(pose, curves, slices, case))
+    measurement = Measurement(
+        case_id=case_id,
+        signed_shift_mm=case.signed_shift_mm,
+        slice=case.index,
+        slices=tuple(slices),
+        quality=quality,
+        authors_readout_mm=authors_case,
+        model=model.provenance,
+        device=str(target),
+    )
+    return measurement, evidence
+
+
+def _flags(pose: HeadPose, curves, slices, case) -> list[Quality]:
+    """What a reader should beware of in this measurement."""
+    flags = []
+    if pose.spread_mm > PLANE_SPREAD_MM:
+        flags.append(
+            Quality(
+                "plane-spread",
+                "warning",
+                f"The slices' midlines scatter by {pose.spread_mm:.1f} mm about the head's mid-plane; look at the "
+                "ideal midline before trusting the number.",
+            )
+        )
+    turn = np.degrees(pose.angle)
+    if abs(turn) > LARGE_TURN_DEG:
+        flags.append(
+            Quality("head-turned", "warning", f"The head is turned by {turn:.0f} degrees in the slice plane.")
+        )
+    window = [m for m in slices if m.in_case_window]
+    if len(window) < FEW_WINDOW_SLICES:
+        flags.append(
+            Quality(
+                "few-septum-slices",
+                "warning",
+                f"Only {len(window)} slices at the height of the septum pellucidum could be read; the case's number "
+                "may come from another structure.",
+            )
+        )
+    row = int(np.flatnonzero(curves.index == case.index)[0])
+    around = slice(12, 19)
+    difference = abs(float(curves.by_field[row, around].mean() - curves.by_maps[row, around].mean()))
+    if difference > READINGS_DIFFER_MM:
+        flags.append(
+            Quality(
+                "readings-differ",
+                "warning",
+                f"The displacement field and the midline map disagree by {difference:.1f} mm on the case's slice.",
+            )
+        )
+    return flags

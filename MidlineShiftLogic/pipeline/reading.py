@@ -1,0 +1,69 @@
+"""Run the networks over the aligned slices of one scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from MidlineShiftLogic.measurement.readout import NetworkMaps
+from MidlineShiftLogic.pipeline.noise import NoiseSettings, noise_channel
+from MidlineShiftLogic.pipeline.window import two_windows
+
+BATCH = 8
+
+
+@torch.inference_mode()
+def read_slices(
+    hu: torch.Tensor,
+    deformation: torch.nn.Module,
+    denoisers: tuple[torch.nn.Module, torch.nn.Module] | None,
+    noise: NoiseSettings,
+    device: torch.device,
+    step: Callable[[int, int], None],
+) -> NetworkMaps:
+    """Deformation network on every slice and on its mirror image, averaged so that left and right are treated alike.
+
+    Args:
+        hu: (N, H, W) aligned slices.
+        deformation: ``MidlineUNet`` with flow heads.
+        denoisers: (conditional, unconditional), or None for a network trained without the noise difference.
+        noise: settings of the noise difference.
+        device: where to run.
+        step: told (slices done, slices in all) after each batch; may raise to stop.
+
+    Returns:
+        Maps of all N slices.
+    """
+    parts: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(hu), BATCH):
+        batch = hu[start : start + BATCH].to(device)
+        both = torch.cat([batch, batch.flip(-1)])
+        inputs = two_windows(both)
+        if denoisers is not None:
+            inputs = torch.cat([inputs, noise_channel(both, *denoisers, noise)], 1)
+        out = deformation(inputs)
+        n = len(batch)
+
+        def mean(a: torch.Tensor, sign: float, n: int = n) -> torch.Tensor:
+            return (a[:n] + sign * a[n:].flip(-1)) / 2
+
+        def mean_field(a: torch.Tensor, n: int = n) -> torch.Tensor:
+            mirrored = a[n:].flip(-1) * a.new_tensor([1.0, -1.0])[:, None, None]
+            return (a[:n] + mirrored) / 2
+
+        values = {
+            "attachments": mean(out.attachments, 1),
+            "ideal": mean(out.ideal, -1),
+            "deformed": mean(out.deformed, -1),
+            "inside": torch.sigmoid(mean(out.inside, 1)),
+            "readable": torch.sigmoid((out.readable[:n] + out.readable[n:]) / 2),
+            "height": (out.height[:n] + out.height[n:]) / 2,
+            "displacement": mean_field(out.displacement),
+            "inverse": mean_field(out.inverse),
+        }
+        for name, value in values.items():
+            parts.setdefault(name, []).append(value.float().cpu().numpy())
+        step(min(start + BATCH, len(hu)), len(hu))
+    return NetworkMaps(**{name: np.concatenate(value) for name, value in parts.items()})

@@ -1,0 +1,132 @@
+"""A case's result folder appears whole or not at all, however its writer ends.
+
+Everything is written into ``.<case>.partial-<host>-<pid>`` beside the final place and renamed there at the end. An
+older result of the case is moved aside to ``.<case>.old-<host>-<pid>`` just before and removed just after; if the
+process is killed between those two renames, the next run moves it back.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from MidlineShiftLogic.errors import InputError
+
+RESULT_FILES = frozenset({"measurement.json", "overlay.png", "slices.png"})
+STALE_AFTER_SECONDS = 24 * 3600
+"""Windows cannot be asked about a process without touching it; there, leavings this old count as dead."""
+
+
+def result_parent(out: Path) -> Path:
+    """Make ``--out`` and prove that it can be written.
+
+    Raises:
+        InputError: it is a file, or cannot be made or written.
+    """
+    out = Path(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".probe-{_owner()}"
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise InputError(
+            f"Cannot write results into {out}: {error.strerror or error}; choose another --out.", "out"
+        ) from error
+    return out
+
+
+def refuse_foreign_folder(final: Path) -> None:
+    """Raise InputError where ``final`` holds anything that is not a result of ours: it would be replaced."""
+    if final.is_symlink() or (final.exists() and not final.is_dir()):
+        raise InputError(f"{final} is in the way of the results and is not a folder; choose another --out.", "out")
+    if final.is_dir():
+        foreign = sorted(entry.name for entry in final.iterdir() if entry.name not in RESULT_FILES)
+        if foreign:
+            raise InputError(
+                f"{final} holds files that are not results of midlineshift ({foreign[0]}), and would be replaced; "
+                "choose another --out.",
+                "out",
+            )
+
+
+@contextmanager
+def case_folder(out: Path, case: str) -> Iterator[Path]:
+    """A folder to write one case's files into; it becomes ``out/case`` if the block ends well, else it is removed.
+
+    Args:
+        out: existing folder of all results.
+        case: a name made by ``case_name``.
+
+    Raises:
+        InputError: ``out/case`` exists and is not a result of ours.
+    """
+    final = out / case
+    refuse_foreign_folder(final)
+    partial = out / f".{case}.partial-{_owner()}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        _put_in_place(partial, final, out / f".{case}.old-{_owner()}")
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def clear_leavings(out: Path) -> None:
+    """Remove what killed runs on this machine left in ``out``; put back a result one of them had moved aside.
+
+    To be called before this process opens a ``case_folder`` of its own.
+    """
+    pattern = re.compile(rf"\.(?P<case>.+)\.(?P<kind>partial|old)-{re.escape(_host())}-(?P<pid>\d+)", re.DOTALL)
+    for entry in list(out.iterdir()):
+        match = pattern.fullmatch(entry.name)
+        if not match or _alive(int(match["pid"]), entry):
+            continue
+        final = out / match["case"]
+        if match["kind"] == "old" and not final.exists():
+            entry.replace(final)
+        else:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _put_in_place(partial: Path, final: Path, aside: Path) -> None:
+    if final.exists():
+        refuse_foreign_folder(final)
+        final.replace(aside)
+    try:
+        partial.replace(final)
+    except OSError:
+        if aside.exists():
+            aside.replace(final)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _owner() -> str:
+    return f"{_host()}-{os.getpid()}"
+
+
+def _host() -> str:
+    # Nodes of a cluster share the folder but not their process ids.
+    return re.sub(r"[^A-Za-z0-9]+", "_", platform.node())[:32] or "host"
+
+
+def _alive(pid: int, entry: Path) -> bool:
+    if pid == os.getpid():
+        return False  # left by a dead process that had our number: we have written nothing yet
+    if os.name == "nt":
+        return time.time() - entry.stat().st_mtime < STALE_AFTER_SECONDS
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

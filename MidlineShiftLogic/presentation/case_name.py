@@ -1,0 +1,46 @@
+"""Names of cases and of their result folders, made from the names of the inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+
+ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".npy", ".dcm", ".dicom", ".gz")
+FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+LONGEST_BYTES = 120
+"""Leaves room for the marks of an unfinished folder within the 255 bytes that file systems allow."""
+
+
+def case_name(path: str | PathLike) -> str:
+    """A file name that every file system takes, from the last part of ``path`` without its scan ending.
+
+    Letters of any script, spaces and dots stay; what Windows or a shell separator forbids becomes ``_``.
+    """
+    name = Path(path).name or Path(path).resolve().name
+    if name in (".", ".."):
+        name = Path(path).resolve().name
+    for ending in ENDINGS:
+        if name.lower().endswith(ending) and len(name) > len(ending):
+            name = name[: -len(ending)]
+            break
+    name = FORBIDDEN.sub("_", name.encode("utf-8", "replace").decode("utf-8")).strip(" .")
+    name = name.encode()[:LONGEST_BYTES].decode(errors="ignore").strip(" .")
+    return f"_{name}" if not name or RESERVED.fullmatch(name) else name
+
+
+def case_names(paths: Iterable[str | PathLike]) -> list[str]:
+    """One name a path, in order; a name met before gets ``-2``, ``-3``... (upper and lower case count as the same)."""
+    taken: set[str] = set()
+    names = []
+    for path in paths:
+        first = name = case_name(path)
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{first}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names

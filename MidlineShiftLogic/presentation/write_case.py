@@ -1,0 +1,36 @@
+"""A case's result -> its folder of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.presentation.case_folder import case_folder
+from MidlineShiftLogic.presentation.json_writer import to_json
+
+if TYPE_CHECKING:
+    from MidlineShiftLogic.pipeline.measure import Evidence
+
+
+def write_case(out: Path, case: str, measurement: Measurement, ct: HeadCT | None, evidence: Evidence | None) -> Path:
+    """Write the files of one case into ``out/case``, all or none.
+
+    ``measurement.json`` always; ``overlay.png`` and ``slices.png`` where there is evidence to draw (not if refused).
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: ``out/case`` exists and is not a result of ours.
+    """
+    with case_folder(out, case) as folder:
+        (folder / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
+        if evidence is not None:
+            from MidlineShiftLogic.presentation.overlay import write_overlay
+            from MidlineShiftLogic.presentation.sheet import write_sheet
+
+            write_overlay(folder / "overlay.png", ct, measurement, evidence)
+            write_sheet(folder / "slices.png", ct, measurement)
+    return out / case

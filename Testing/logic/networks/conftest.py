@@ -1,0 +1,41 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from authors_fill import filled
+
+from MidlineShiftLogic.networks.deformation import DeformationNet
+from MidlineShiftLogic.networks.denoiser import Denoiser
+
+TINY = {"base_channels": 32, "residual_blocks": 1, "head_channels": 16}
+
+
+@pytest.fixture(scope="session")
+def reference_folder(shared_data):
+    return shared_data / "reference"
+
+
+@pytest.fixture(scope="session")
+def reference(reference_folder):
+    with np.load(reference_folder / "authors_forward.npz") as archive:
+        return {name: torch.from_numpy(archive[name]) for name in archive.files}
+
+
+@pytest.fixture(scope="session")
+def conditional():
+    return filled(Denoiser(**TINY), "con.")
+
+
+@pytest.fixture(scope="session")
+def unconditional():
+    return filled(Denoiser(**TINY), "unc.")
+
+
+@pytest.fixture(scope="session")
+def deformation():
+    return filled(DeformationNet(), "deform.")

@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from MidlineShiftLogic.networks import diffusion
+
+
+def test_linear_schedule_of_1000_steps():
+    schedule = diffusion.linear(1000)
+    assert schedule.steps == 1000
+    assert schedule.betas[0].item() == pytest.approx(1e-4)
+    assert schedule.betas[-1].item() == pytest.approx(0.02)
+    assert schedule.alphas_cumprod[-1].item() == pytest.approx(4.04e-5, rel=0.01)
+    assert schedule.posterior_variance[0] == 0
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_fewer_steps_end_in_as_much_noise(name):
+    schedule = diffusion.make_schedule(name, 100)
+    assert schedule.alphas_cumprod[-1] < 1e-3
+    assert (schedule.alphas_cumprod.diff() < 0).all()
+
+
+def test_unknown_schedule():
+    with pytest.raises(ValueError, match="sigmoid"):
+        diffusion.make_schedule("sigmoid", 10)
+
+
+def test_noise_and_clean_are_inverse():
+    schedule, generator = diffusion.linear(), torch.Generator().manual_seed(0)
+    x0, noise = torch.rand(3, 1, 4, 4, generator=generator), torch.randn(3, 1, 4, 4, generator=generator)
+    steps = torch.tensor([0, 300, 900])
+    xt = diffusion.noised(schedule, x0, steps, noise)
+    assert torch.allclose(diffusion.clean_from_noise(schedule, xt, steps, noise), x0, atol=1e-4)
+    assert torch.allclose(diffusion.noise_from_clean(schedule, xt, steps, x0), noise, atol=1e-4)
+
+
+def test_ddim50_strides_by_20():
+    steps = diffusion.ddim_timesteps(1000, 50)
+    assert steps == list(range(0, 1000, 20))
+    assert steps[15] == 300
+    with pytest.raises(ValueError, match="999"):
+        diffusion.ddim_timesteps(1000, 999)
+
+
+def test_ddim_with_a_perfect_denoiser_gives_the_slice_back():
+    schedule, generator = diffusion.linear(), torch.Generator().manual_seed(0)
+    x0, noise = torch.rand(2, 1, 8, 8, generator=generator) * 1.8 - 0.9, torch.randn(2, 1, 8, 8, generator=generator)
+
+    def knows_x0(xt, steps):
+        return diffusion.noise_from_clean(schedule, xt, steps, x0)
+
+    told = []
+    xt = diffusion.noised(schedule, x0, torch.tensor([300, 300]), noise)
+    out = diffusion.ddim_from(knows_x0, knows_x0, schedule, xt, start=15, progress=lambda *a: told.append(a))
+    assert torch.allclose(out, x0, atol=1e-5)
+    assert told == [(n, 15) for n in range(1, 16)]
+
+
+def test_noise_difference_of_equal_networks_is_zero_and_ignores_the_variance():
+    schedule = diffusion.linear()
+    x = torch.zeros(2, 1, 4, 4)
+
+    def network(xt, steps):
+        return torch.cat([xt, torch.rand_like(xt)], dim=1)
+
+    noise = diffusion.fixed_noise((1, 1, 4, 4), seed=3)
+    difference = diffusion.noise_difference(network, network, schedule, x, torch.tensor([300, 300]), noise)
+    assert difference.shape == x.shape
+    assert difference.abs().max() == 0
+
+
+def test_fixed_noise_is_fixed():
+    assert torch.equal(diffusion.fixed_noise((1, 1, 4, 4), 5), diffusion.fixed_noise((1, 1, 4, 4), 5))
+    assert not torch.equal(diffusion.fixed_noise((1, 1, 4, 4), 5), diffusion.fixed_noise((1, 1, 4, 4), 6))

@@ -1,0 +1,140 @@
+"""All slices of a folder of phantoms in memory, with what the training of the reading networks needs of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from MidlineShiftLogic.errors import InputError
+
+# Heights (mm above the anterior-commissure level) between which the falx is told to be readable end to end.
+READABLE_HEIGHT_MM = (-16.0, 56.0)
+# Fractions of the ideal midline around the septum pellucidum, where the shift is read.
+SEPTUM = (0.30, 0.46)
+
+
+@dataclass
+class PhantomSlices:
+    """Slices of many phantoms, stacked; S slices. Lengths in mm unless said otherwise.
+
+    Attributes:
+        hu: (S, 256, 256) int16.
+        displacement_px: (S, 2, 64, 64) float16: rows, columns, in pixels of the 256 grid, on nodes linspace(0, 255, 64).
+        inside: (S, 128, 128) uint8.
+        pixel_mm: (S,). angle: (S,) radians of the mid-plane's in-plane normal.
+        anterior, posterior: (S, 2) plane mm (column, row); on slices without a falx, extrapolated along the mid-plane.
+        falx_length: (S,) the case's falx length. height: (S,).
+        readable: (S,) bool. septum_shift: (S,) signed mean deviation around the septum, 0 where not readable.
+        case_shift: (S,) signed. case: (S,) case number.
+    """
+
+    hu: torch.Tensor
+    displacement_px: torch.Tensor
+    inside: torch.Tensor
+    pixel_mm: torch.Tensor
+    angle: torch.Tensor
+    anterior: torch.Tensor
+    posterior: torch.Tensor
+    falx_length: torch.Tensor
+    height: torch.Tensor
+    readable: torch.Tensor
+    septum_shift: torch.Tensor
+    case_shift: torch.Tensor
+    case: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.hu)
+
+
+def phantom_files(folder: str | Path) -> list[Path]:
+    """Finished phantom files of a folder, in case order.
+
+    Raises:
+        InputError: the folder does not exist or holds no phantom.
+    """
+    folder = Path(folder)
+    files = sorted(folder.glob("[0-9]*.npz")) if folder.is_dir() else []
+    if not files:
+        raise InputError(
+            f"No phantom (*.npz) in {folder}; make some with 'midlineshift-train phantoms --out {folder}'.", "no-data"
+        )
+    return files
+
+
+def _case_lines(q) -> dict[str, np.ndarray] | None:
+    """Ends of the falx in plane mm for every slice, extrapolated where a slice has none; None without any."""
+    pixel = float(q["pixel_mm"])
+    ends = q["landmarks"][:, :2].astype(np.float64) * pixel
+    has = q["has_midline"] & np.isfinite(ends).all((1, 2))
+    if has.sum() < 3:
+        return None
+    angle = float(q["line_angle"])
+    n, u = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    index = np.arange(len(has))
+    length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+    along = np.interp(index, index[has], (ends.mean(1) @ u)[has])
+    half = np.interp(index, index[has], length[has] / 2)
+    on_line = q["line_offset"][:, None].astype(np.float64) * pixel * n
+    return {
+        "has": has,
+        "anterior": on_line + (along - half)[:, None] * u,
+        "posterior": on_line + (along + half)[:, None] * u,
+        "length": np.percentile(length[has], 85),
+    }
+
+
+def load_phantoms(files: list[Path]) -> PhantomSlices:
+    """Read phantom files into one ``PhantomSlices``.
+
+    Raises:
+        InputError: a file is damaged or lacks an entry; names the file.
+    """
+    parts: dict[str, list] = {name: [] for name in PhantomSlices.__dataclass_fields__}
+    for number, path in enumerate(files):
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                q = {name: archive[name] for name in archive.files}
+            line = _case_lines(q)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise InputError(f"{path} is not a complete phantom file ({error}); make it again.", "bad-phantom") from None
+        if line is None:
+            continue
+        count = len(q["hu"])
+        height = q["height_mm"].astype(np.float32)
+        profile = q["midline_shift_mm"]
+        fractions = np.linspace(0.10, 0.90, profile.shape[1])
+        septum = profile[:, (fractions >= SEPTUM[0]) & (fractions <= SEPTUM[1])].mean(1)
+        readable = line["has"] & (height > READABLE_HEIGHT_MM[0]) & (height < READABLE_HEIGHT_MM[1])
+        readable &= np.isfinite(septum)
+        values = {
+            "hu": q["hu"],
+            "displacement_px": q["displacement_px"],
+            "inside": q["inside"].astype(np.uint8),
+            "pixel_mm": np.full(count, q["pixel_mm"], np.float32),
+            "angle": np.full(count, q["line_angle"], np.float32),
+            "anterior": line["anterior"].astype(np.float32),
+            "posterior": line["posterior"].astype(np.float32),
+            "falx_length": np.full(count, line["length"], np.float32),
+            "height": height,
+            "readable": readable,
+            "septum_shift": np.where(readable, septum, 0).astype(np.float32),
+            "case_shift": np.full(count, q["case_shift_mm"], np.float32),
+            "case": np.full(count, number, np.int64),
+        }
+        for name, value in values.items():
+            parts[name].append(torch.from_numpy(np.ascontiguousarray(value)))
+    if not parts["hu"]:
+        raise InputError("None of the phantoms shows a midline; make them again.", "no-data")
+    return PhantomSlices(**{name: torch.cat(value) for name, value in parts.items()})
+
+
+def sampling_weights(slices: PhantomSlices, unreadable_share: float = 0.2) -> torch.Tensor:
+    """(S,) probability of drawing each slice: shifted slices more often, some slices that cannot be read."""
+    readable = slices.readable.float()
+    weight = readable * (1 + slices.septum_shift.abs() / 2.5).clamp(max=4.5)
+    weight = weight / weight.sum() * (1 - unreadable_share)
+    other = (1 - readable) * torch.where(slices.height < 0, 1.0, 0.5)
+    return weight + other / other.sum().clamp(min=1e-6) * unreadable_share

@@ -1,0 +1,110 @@
+"""What the scanner does to the picture: blur, beam hardening, streaks, noise, things beside the head, storage."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import fft, ndimage
+
+from midlineshift_training.phantoms.pose import HALF_PIXELS, SIZE, Pose
+
+BONE_HU = 150.0
+
+
+def acquire(rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: Pose) -> tuple[np.ndarray, dict]:
+    """Clean slices -> stored slices.
+
+    Args:
+        hu, depth: (n, SIZE, SIZE) clean HU and mm to the inner table.
+
+    Returns:
+        (n, SIZE, SIZE) int16 HU and the drawn settings.
+    """
+    hu = hu.copy()
+    settings: dict = {}
+    _add_objects(rng, hu, pose, settings)
+    bone = np.clip(hu, BONE_HU, 1500) - BONE_HU
+    _add_beam_hardening(rng, hu, bone, depth, pose)
+    settings["blur_px"] = blur = float(rng.uniform(0.35, 0.95))
+    settings["noise_sd"] = sd = float(np.exp(rng.uniform(np.log(1.2), np.log(6.0))) if rng.random() < 0.9 else 1.2)
+    spectrum, frequency = fft.rfft2(hu), np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None])
+    gain = np.exp(-2 * (np.pi * frequency * blur) ** 2)
+    if blur < 0.5 and rng.random() < 0.5:  # edge-enhancing kernel
+        gain *= 1 + rng.uniform(0.1, 0.5) * (frequency / 0.3) ** 2
+    hu = fft.irfft2(spectrum * gain.astype(np.float32), s=(SIZE, SIZE))
+    hu += _noise(rng, hu, bone, frequency, sd)
+    _add_streaks(rng, hu, bone, depth)
+    settings["floor"] = floor = int(rng.choice([-900, -1000, -1024]))
+    return np.clip(np.rint(hu), floor, 3071).astype(np.int16), settings
+
+
+def _noise(rng, hu, bone, frequency, sd) -> np.ndarray:
+    """Noise with the ramp-filter texture of CT, more of it behind bone and in the middle of the head."""
+    peak = rng.uniform(0.14, 0.32)
+    shape = frequency ** rng.uniform(0.5, 1.0) * np.exp(-((frequency / peak) ** 2))
+    white = rng.standard_normal(hu.shape, dtype=np.float32)
+    grain = fft.irfft2(fft.rfft2(white) * shape.astype(np.float32), s=(SIZE, SIZE))
+    grain /= grain.std()
+    tissue = ndimage.gaussian_filter((hu[:, ::8, ::8] > -300).astype(np.float32), (0, 2.5, 2.5))
+    centre = ndimage.zoom(1 + 0.35 * (tissue - 0.6), (1, 8, 8), order=1)
+    bony = np.clip(0.4 + 15 * (bone > 150).mean((1, 2)), 0.9, 1.5)[:, None, None]
+    return grain * sd * centre * bony
+
+
+def _add_beam_hardening(rng, hu, bone, depth, pose: Pose) -> None:
+    """Cupping: brain near bone reads a little higher."""
+    small = bone[:, ::4, ::4]
+    near = ndimage.gaussian_filter(small, (0, 1.3 / pose.pixel_mm, 1.3 / pose.pixel_mm))
+    wide = ndimage.gaussian_filter(small, (0, 4 / pose.pixel_mm, 4 / pose.pixel_mm))
+    cup = near * rng.uniform(0.004, 0.016) + wide * rng.uniform(0.002, 0.008)
+    hu += ndimage.zoom(cup, (1, 4, 4), order=1) * (depth > -1)
+
+
+def _add_streaks(rng, hu, bone, depth) -> None:
+    """Dark and bright bands between dense bones at the skull base, and now and then rays from metal."""
+    columns = np.arange(SIZE) - HALF_PIXELS
+    for k in np.flatnonzero((bone > 300).mean((1, 2)) > 0.09):
+        band = ndimage.gaussian_filter1d(rng.standard_normal(SIZE), rng.uniform(1, 4))
+        band /= band.std()
+        hu[k] += band[:, None] * rng.uniform(1, 6) * np.exp(-((columns / 45) ** 2)) * (depth[k] > -1)
+    if rng.random() < 0.06:
+        row, column = rng.uniform(40, 216, 2)
+        y, x = np.mgrid[:SIZE, :SIZE]
+        angle = np.arctan2(y - row, x - column)
+        fan = np.sin(angle * rng.integers(6, 20) + rng.uniform(0, 6)) * 30 / (5 + np.hypot(y - row, x - column)) * 10
+        first = rng.integers(0, len(hu))
+        hu[first : first + 3] += fan * rng.uniform(0.3, 1)
+
+
+def _add_objects(rng, hu, pose: Pose, settings: dict) -> None:
+    """Head holder, pillow, wires, hands: only where there was air."""
+    y, x = (np.mgrid[:SIZE, :SIZE] - HALF_PIXELS) * pose.pixel_mm
+    tissue = (hu > -300).any(0)
+    rows = np.flatnonzero(tissue.any(1))
+    lowest = (rows[-1] - HALF_PIXELS) * pose.pixel_mm if len(rows) else 100.0
+    drawn = np.full((SIZE, SIZE), -1000.0, np.float32)
+    settings["objects"] = names = []
+    if rng.random() < 0.85:
+        names.append("holder")
+        radius, gap = rng.uniform(85, 150), rng.uniform(3, 25)
+        ring = np.hypot(x - rng.uniform(-8, 8), y - (lowest + gap - radius))
+        shell = (np.abs(ring - radius) < rng.uniform(0.8, 2.0)) & (y > lowest + gap - radius * rng.uniform(0.3, 1.0))
+        drawn[shell] = rng.uniform(-300, 400)
+        if rng.random() < 0.5:
+            drawn[(ring < radius - 1.5) & (ring > radius - 14) & (y > lowest - 30) & ~shell] = rng.uniform(-960, -700)
+    if rng.random() < 0.3:
+        names.append("wires")
+        for _ in range(rng.integers(1, 5)):
+            angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(70, 110)
+            spot = np.hypot(x - far * np.cos(angle), y - far * np.sin(angle)) < rng.uniform(0.8, 3)
+            drawn[spot] = rng.uniform(50, 2500)
+    if rng.random() < 0.12:
+        names.append("hand")
+        angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(85, 120)
+        turn = rng.uniform(0, np.pi)
+        dx, dy = x - far * np.cos(angle), y - far * np.sin(angle)
+        along, across = dx * np.cos(turn) + dy * np.sin(turn), -dx * np.sin(turn) + dy * np.cos(turn)
+        limb = np.hypot(along / rng.uniform(20, 45), across / rng.uniform(9, 18))
+        drawn[limb < 1] = rng.uniform(-20, 60)
+        drawn[limb < 0.35] = rng.uniform(300, 900)
+    for k in range(len(hu)):
+        np.copyto(hu[k], drawn, where=(hu[k] < -700) & (drawn > -999))

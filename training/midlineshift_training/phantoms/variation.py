@@ -1,0 +1,90 @@
+"""Natural variation: the maps from a subject's head (before any lesion) to the template.
+
+Both keep the mid-plane: a point with x = 0 maps to x = 0 exactly, so that in an unshifted head the ideal midline is a
+straight line in every slice. Whatever bends the midline comes from the lesion map (``lesions.py``) alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from midlineshift_training.phantoms import tissue_model
+from midlineshift_training.phantoms.fields import (
+    LATTICE,
+    gradient,
+    midplane_keeping_noise,
+    move,
+    nodes,
+    sample,
+    smooth,
+)
+from midlineshift_training.phantoms.subject import ICBM, Subject
+from midlineshift_training.phantoms.tissue_model import BRAIN, HEAD
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Backward displacements (3, X, Y, Z) on the lattice, head units -> template mm.
+
+    Attributes:
+        skull: for skull and scalp.
+        brain: for the brain: the same at the inner table, more varied inside.
+    """
+
+    skull: torch.Tensor
+    brain: torch.Tensor
+
+    def to_template(self, points: torch.Tensor) -> torch.Tensor:
+        """Skull map of (..., 3) head-unit points."""
+        return move(self.skull, points)
+
+    def brain_to_template(self, points: torch.Tensor) -> torch.Tensor:
+        """Brain map of (..., 3) head-unit points (before the lesion)."""
+        return move(self.brain, points)
+
+
+@lru_cache(maxsize=1)
+def depth_volume() -> torch.Tensor:
+    """(1, *HEAD.shape) mm to the inner table, positive inside."""
+    return torch.from_numpy(tissue_model.load().depth)[None]
+
+
+@lru_cache(maxsize=4)
+def ventricle_pull(brain: int, side: int) -> torch.Tensor:
+    """(3, X, Y, Z) gradient, per mm, of the smoothed mask of one side's ventricle; side +1 is x > 0.
+
+    Its x component vanishes on the mid-plane, so that widening or squeezing a ventricle keeps the mid-plane.
+    """
+    mask = tissue_model.load().ventricles[brain].copy()
+    x = BRAIN.axes()[0]
+    mask[x * side <= 0] = 0
+    blurred = smooth(mask, 5.0, BRAIN)
+    pull = gradient(sample(blurred[None], nodes(), BRAIN)[0])
+    lateral = torch.from_numpy(LATTICE.axes()[0])[:, None, None]
+    pull[0] *= 1 - torch.exp(-((lateral / 5) ** 2))
+    return pull
+
+
+def draw(rng: np.random.Generator, subject: Subject) -> Variation:
+    """Draw the natural variation of one subject."""
+    skull = midplane_keeping_noise(rng, 40, rng.uniform(2.0, 4.5), 0.85)
+    skull = skull + midplane_keeping_noise(rng, 18, rng.uniform(0.4, 1.1), 0.75)
+    if rng.random() < 0.12:  # positional flattening: one side's back pushed forward, the other's backward
+        x, y = LATTICE.coordinates()[:2]
+        twist = rng.uniform(3, 8) * rng.choice([-1, 1])
+        skull[1] += torch.from_numpy(twist * np.tanh(x / 40) * np.clip((-y - 10) / 80, -0.6, 1.2)).float()
+    grid_nodes = nodes()
+    depth = sample(depth_volume(), grid_nodes, HEAD)[0]
+    inside = 1 - torch.exp(-((depth.clamp(min=0) / 10) ** 2))
+    brain = midplane_keeping_noise(rng, 11, rng.uniform(0.7, 1.6), 0.6) * inside
+    brain = brain + midplane_keeping_noise(rng, 22, rng.uniform(0.5, 2.0), 0.6) * inside
+    # Looking up nearer the ventricle's core makes the ventricle wider.
+    strength = (55 if subject.brain == ICBM else 32) * (subject.atrophy * 1.4 - 0.1)
+    for side in (-1, 1):
+        unevenness = np.exp(rng.normal(0, 0.12))
+        brain = brain + ventricle_pull(subject.brain, side) * strength * unevenness
+    return Variation(skull=skull, brain=skull + brain)

@@ -1,0 +1,127 @@
+"""Stage 2: the deformation network, which sees the slice and the denoisers' noise difference.
+
+The loss is the dense truth of the phantoms plus the four terms of Gong et al. (image, smoothness, landmark, hinge)
+with the faults of their code mended (``losses.deformation_loss``).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from midlineshift_training.cohorts.reading_batches import ReadingBatch
+from midlineshift_training.losses import deformation_loss
+from midlineshift_training.losses.reading_loss import reading_loss
+from midlineshift_training.stages.reading import ReadingStage
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.models.registry import build_network
+from MidlineShiftLogic.networks.diffusion import ddim_from, ddim_timesteps, make_schedule, noised
+from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
+from MidlineShiftLogic.pipeline.noise import NoiseSettings, denoiser_input, noise_channel
+from MidlineShiftLogic.pipeline.window import two_windows
+
+
+def load_run_network(run: str | Path) -> torch.nn.Module:
+    """The best network of a finished run, in eval mode and frozen.
+
+    Raises:
+        InputError: the folder is no run.
+    """
+    run = Path(run)
+    try:
+        described = json.loads((run / "network.json").read_text())
+        weights = load_file(str(run / "best.safetensors"))
+    except OSError:
+        raise InputError(f"{run} is not a finished run (network.json and best.safetensors).", "run") from None
+    network = build_network(described["kind"], described["config"])
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(False)
+
+
+class DeformationStage(ReadingStage):
+    """Trains the deformation network; settings beside those of ``ReadingStage``: see ``reading_command.DEFORMATION``."""
+
+    def __init__(self, settings, slices, validation):
+        super().__init__(settings, slices, validation)
+        self.noise = NoiseSettings(**settings["noise"])
+        self.schedule = make_schedule(self.noise.schedule, self.noise.steps)
+        # outside the module tree: their weights are neither trained, averaged nor checkpointed
+        self._denoisers: list[torch.nn.Module] = []
+        if settings["noise_difference"]:
+            self._denoisers = [
+                load_run_network(settings[name]).to(memory_format=torch.channels_last)
+                for name in ("conditional", "unconditional")
+            ]
+
+    def build_network(self) -> MidlineUNet:
+        s = self.settings
+        return MidlineUNet(in_channels=3 if s["noise_difference"] else 2, features=tuple(s["features"]), flow=True)
+
+    def on_fit_start(self) -> None:
+        self._denoisers = [network.to(self.device) for network in self._denoisers]
+
+    def _generator(self, number: int) -> torch.Generator:
+        """Random numbers that depend on the run's seed and the batch's number alone, so that a resumed run repeats them."""
+        return torch.Generator().manual_seed(self.settings["seed"] * 7_919 + number)
+
+    def inputs(self, batch: ReadingBatch, number: int | None = None) -> torch.Tensor:
+        windows = two_windows(batch.hu)
+        if self._denoisers:
+            timesteps = noise = None
+            if number is not None:
+                g = self._generator(number)
+                low, high = self.settings["t_range"]
+                timesteps = torch.randint(low, high + 1, (len(windows),), generator=g).to(windows.device)
+                grid = self.noise.grid
+                noise = torch.randn(len(windows), 1, grid, grid, generator=g).to(windows.device)
+            with torch.no_grad():
+                channel = noise_channel(batch.hu, *self._denoisers, self.noise, timesteps, noise)
+            windows = torch.cat([windows, channel], 1)
+        return windows.to(memory_format=torch.channels_last)
+
+    def training_step(self, batch: ReadingBatch, number: int) -> torch.Tensor:
+        step = self.trainer.global_step
+        out = self.network(self.inputs(batch, step))
+        total, terms = reading_loss(out, batch)
+        method = self._method_terms(out, batch, step)
+        weights = self.settings["loss"]
+        # as in the authors' schedule the image term's weight grows by 1/20 an epoch
+        growth = {"image": 1 + self.trainer.current_epoch / 20}
+        total = total + sum(weights[name] * growth.get(name, 1) * value for name, value in method.items())
+        self.log("train/total", total, prog_bar=True)
+        self.log_dict({f"train/{name}": value for name, value in (terms | method).items()})
+        return total
+
+    def _method_terms(self, out: SliceReading, batch: ReadingBatch, step: int) -> dict[str, torch.Tensor]:
+        """The four terms of Gong et al.; fields on the half grid, told in half-grid pixels."""
+        field = out.displacement / 2
+        middle = (field.shape[-1] - 1) / 2
+        anterior, posterior = batch.ends.unbind(1)
+        d = posterior - anterior
+        foot = anterior + ((batch.shifted - anterior) * d).sum(-1, keepdim=True) / d.square().sum(-1, keepdim=True) * d
+        landmarks = torch.stack([anterior, posterior, batch.shifted, foot], 1) / 2 + middle
+        landmarks = torch.where(batch.readable[:, None, None] > 0, landmarks, torch.nan)
+        terms = {
+            "smooth": deformation_loss.smoothness_loss(field).mean(),
+            "landmark": deformation_loss.landmark_loss(field, landmarks).mean(),
+            "hinge": deformation_loss.hinge_loss(field, batch.case_limit / 2).mean(),
+        }
+        if self._denoisers and step % self.settings["image_every"] == 0:
+            k = self.settings["image_slices"]
+            x = denoiser_input(batch.hu[:k], self.noise.grid)
+            if x.shape[-1] == field.shape[-1]:
+                healthy = self._pseudo_healthy(x, step)
+                terms["image"] = deformation_loss.image_loss(x, healthy, field[:k], batch.inside[:k, None]).mean()
+        return terms
+
+    @torch.no_grad()
+    def _pseudo_healthy(self, x: torch.Tensor, step: int) -> torch.Tensor:
+        """The slices denoised from DDIM step 15 of 50 with guidance toward the non-MLS denoiser."""
+        s = self.settings["ddim"]
+        t = ddim_timesteps(self.schedule.steps, s["count"])[s["start"]]
+        noise = torch.randn(x.shape, generator=self._generator(step + 1_000_000_007)).to(x.device)
+        xt = noised(self.schedule, x, torch.full((len(x),), t, device=x.device), noise)
+        return ddim_from(*self._denoisers, self.schedule, xt, s["start"], s["count"], s["conditional_weight"]).float()

@@ -1,0 +1,114 @@
+"""``midlineshift-train pose`` and ``midlineshift-train deformation``: train the networks that read a slice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+# The frame all networks of one model share: 128 points of 1.8 mm, the falx spanning 198 frame millimetres.
+FRAME = {"grid": 128, "pixel_mm": 1.8, "frame_mm": 198.0}
+COMMON = FRAME | {
+    "features": [24, 40, 72, 128, 176],
+    "batch": 24,
+    "bend_mm": 17.0,
+    "learning_rate": 2e-3,
+    "weight_decay": 1e-3,
+    "max_steps": 6000,
+    "check_every": 250,
+    "validation_batches": 12,
+    "ema_decay": 0.995,
+    "precision": "bf16-mixed",
+    "seed": 0,
+    "workers": 0,
+}
+POSE = COMMON | {"broad": True, "features": [16, 32, 64, 112, 160], "max_steps": 3000}
+DEFORMATION = COMMON | {
+    "broad": False,
+    "noise_difference": True,
+    # the denoisers see the slice on this grid; at test t = 300, as in Gong et al.; in training t strays around it
+    "noise": {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0},
+    "t_range": [200, 400],
+    # weights of Gong et al.'s four terms beside the dense truth; the image term's grows with the epochs as theirs
+    "loss": {"image": 0.02, "smooth": 0.02, "landmark": 0.05, "hinge": 0.05},
+    # the pseudo-healthy image takes 15 double denoiser passes: a few slices every few steps
+    "image_every": 8,
+    "image_slices": 2,
+    "ddim": {"count": 50, "start": 15, "conditional_weight": 3.0},
+}
+
+
+def _options(function):
+    for option in reversed(
+        [
+            click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of phantoms."),
+            click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder."),
+            click.option("--config", type=click.Path(path_type=Path), help="YAML whose settings replace the defaults."),
+            click.option("--init", type=click.Path(path_type=Path), help="Weights (.safetensors) to start from."),
+            click.option("--validation-cases", default=24, show_default=True, help="Last cases of --data, held out."),
+            click.option("--max-steps", type=int, help="Steps to train."),
+            click.option("--seed", type=int, help="Seed of data order, augmentation and initial weights."),
+            click.option("--resume", is_flag=True, help="Go on from the run folder's last checkpoint."),
+            click.option("--threads", type=int, help="CPU threads."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def _prepare(defaults, data, config, validation_cases, max_steps, seed, threads):
+    import torch
+
+    from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files
+    from midlineshift_training.stages.settings import merge_settings
+
+    settings = merge_settings(defaults, config, {"max_steps": max_steps, "seed": seed})
+    if threads:
+        torch.set_num_threads(threads)
+    files = phantom_files(data)
+    held_out = min(validation_cases, max(1, len(files) // 5))
+    settings |= {"data": str(data), "cases": len(files) - held_out, "validation_cases": held_out}
+    click.echo(f"{len(files) - held_out} phantoms to train on, {held_out} to check with", err=True)
+    torch.manual_seed(settings["seed"])
+    return settings, load_phantoms(files[:-held_out]), load_phantoms(files[-held_out:])
+
+
+@click.command()
+@_options
+def pose(data, out, config, init, validation_cases, max_steps, seed, resume, threads):
+    """Train the pose network: where the head's mid-plane lies, in any pose."""
+    settings, slices, validation = _prepare(POSE, data, config, validation_cases, max_steps, seed, threads)
+    from midlineshift_training.stages.engine import train
+    from midlineshift_training.stages.reading import ReadingStage, load_initial
+
+    stage = ReadingStage(settings, slices, validation)
+    if init:
+        load_initial(stage.network, init)
+    click.echo(train(stage, out, settings | {"init": str(init) if init else None}, resume))
+
+
+@click.command()
+@_options
+@click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
+@click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
+@click.option("--no-noise-difference", is_flag=True, help="Train without the denoisers, for comparison.")
+def deformation(
+    data, out, config, init, validation_cases, max_steps, seed, resume, threads, conditional, unconditional,
+    no_noise_difference,
+):  # fmt: skip
+    """Train stage 2: the deformation network on the slice and the denoisers' noise difference."""
+    from MidlineShiftLogic.errors import InputError
+
+    defaults = DEFORMATION | {"noise_difference": not no_noise_difference}
+    if not no_noise_difference and not (conditional and unconditional):
+        raise InputError("Give --conditional and --unconditional runs, or --no-noise-difference.", "denoisers")
+    settings, slices, validation = _prepare(defaults, data, config, validation_cases, max_steps, seed, threads)
+    from midlineshift_training.stages.deformation import DeformationStage
+    from midlineshift_training.stages.engine import train
+    from midlineshift_training.stages.reading import load_initial
+
+    settings |= {"conditional": str(conditional or ""), "unconditional": str(unconditional or "")}
+    stage = DeformationStage(settings, slices, validation)
+    if init:
+        load_initial(stage.network, init)
+    click.echo(train(stage, out, settings | {"init": str(init) if init else None}, resume))
