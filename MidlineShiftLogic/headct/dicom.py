@@ -51,7 +51,7 @@ def _read_chosen(
     info = found[0]
     objection = why_not(info)
     # A file given by itself may be one slice: it is read, and `check` says that it is too few.
-    single = alone and info.modality == "CT" and info.frames[0].grey and _placed(info.frames)
+    single = alone and info.modality == "CT" and info.frames[0].grey and info.placed
     if objection and not single:
         seen = "; ".join(f"series {entry.number}: {entry.reason}" for entry in found[:6])
         raise InputError(f"{path} holds no head CT that can be measured ({seen}); give a CT series.", _code(found))
@@ -93,20 +93,8 @@ def _code(found: list[SeriesInfo]) -> str:
     return "not-ct" if all(info.modality != "CT" or not info.frames[0].grey for info in found) else "no-head-ct"
 
 
-def _placed(frames: tuple[Frame, ...]) -> bool:
-    return all(
-        frame.normal is not None and frame.position is not None and frame.pixel_spacing is not None for frame in frames
-    )
-
-
 def _sorted_frames(frames: tuple[Frame, ...]) -> tuple[list[Frame], list[Quality]]:
     """The frames upward along their normal, one for each place, and what was found on the way."""
-    if not _placed(frames):
-        raise InputError(
-            f"The images of series {frames[0].series_number} lack their place in the patient "
-            "(Image Position, Image Orientation or Pixel Spacing); export the original series again.",
-            "no-geometry",
-        )
     normal = frames[0].normal
     ordered = sorted(frames, key=lambda frame: (round(float(frame.position @ normal), 3), frame.order))
     kept = [ordered[0]]
@@ -254,10 +242,11 @@ def _decode(file: Path):
 
 def _decoding_sentence(file: Path, error: Exception) -> str:
     text = str(error)
-    if "missing dependencies" in text or "plugins" in text and "missing" in text:
+    if "missing dependencies" in text:
+        compression = text.split("'")[1] if text.count("'") >= 2 else "unknown"
         return (
-            f"{file} is compressed in a way that needs another decoder; "
-            "install it with: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg."
+            f"{file} is compressed ({compression}) and no decoder for it is installed: run "
+            "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, or export the series uncompressed."
         )
     return f"The pixels of {file} are incomplete or damaged; copy or export the series again."
 

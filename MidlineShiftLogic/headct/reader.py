@@ -11,6 +11,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.assemble import assemble
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.headct.series import looks_like_dicom
+from MidlineShiftLogic.headct.stack import AxialStack
 from MidlineShiftLogic.progress import Progress
 from MidlineShiftLogic.quality import Quality
 
@@ -42,6 +43,17 @@ def read(
         InputError: one sentence naming the path and the remedy, for everything that is not a readable scan.
     """
     path = Path(path)
+    try:
+        return _read(path, spacing, progress)
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"{path}: {error}", error.code) from error
+    except MemoryError as error:
+        raise InputError(f"There is not enough memory to read {path}; close other programs.", "memory") from error
+
+
+def _read(path: Path, spacing, progress: Progress | None) -> HeadCT:
     stack = _stack(path, spacing, progress)
     if spacing is not None and stack.source["format"] != "npy":
         stack.quality.append(
@@ -51,13 +63,10 @@ def read(
                 f"The spacing given was not used: the {stack.source['format']} file carries its own voxel size.",
             )
         )
-    try:
-        return assemble(stack, progress)
-    except MemoryError as error:
-        raise InputError(f"There is not enough memory to read {path}; close other programs.", "memory") from error
+    return assemble(stack, progress)
 
 
-def _stack(path: Path, spacing, progress):
+def _stack(path: Path, spacing, progress: Progress | None) -> AxialStack:
     if path.is_dir():
         from MidlineShiftLogic.headct.dicom import read_folder
 

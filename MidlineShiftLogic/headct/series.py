@@ -77,6 +77,14 @@ class SeriesInfo:
         """Whether the kernel is one for bone or lung, too noisy for soft tissue."""
         return is_sharp(self.kernel)
 
+    @property
+    def placed(self) -> bool:
+        """Whether every image says where it lies in the patient and how large its pixels are."""
+        return all(
+            frame.normal is not None and frame.position is not None and frame.pixel_spacing is not None
+            for frame in self.frames
+        )
+
 
 def is_sharp(kernel: str) -> bool:
     """Whether a convolution kernel of this name is made for bone or lung."""
@@ -165,7 +173,13 @@ def _describe(frames: list[Frame]) -> SeriesInfo:
 def rank(found: list[SeriesInfo]) -> list[SeriesInfo]:
     """The series with their reasons, best first; the first is chosen if it can be measured at all."""
     objections = {id(info): why_not(info) for info in found}
-    ordered = sorted(found, key=lambda info: (not objections[id(info)], _merits(info)), reverse=True)
+
+    def worth(info: SeriesInfo) -> tuple:
+        if objections[id(info)]:
+            return False, (info.modality == "CT", info.n_images)
+        return True, _merits(info)
+
+    ordered = sorted(found, key=worth, reverse=True)
     best = ordered[0]
     result = []
     for info in ordered:
@@ -191,15 +205,17 @@ def why_not(info: SeriesInfo) -> str:
         return f"not slices of Hounsfield units ({', '.join(sorted(unwanted)).lower()})"
     if not first.grey:
         return "a colour or screen picture, not Hounsfield units"
-    if info.orientation == "unknown" or info.step_mm is None:
-        return "its images have no place in the patient" if info.n_images > 1 else "a single image"
+    if not info.placed:
+        return "its images do not say their place in the patient or their pixel spacing"
+    if info.step_mm is None:
+        return "all its images lie at one place" if info.n_images > 1 else "a single image"
     if info.n_images < MIN_SLICES:
         return f"only {info.n_images} images"
     return ""
 
 
 def _merits(info: SeriesInfo) -> tuple:
-    """What makes a series fit, most important first."""
+    """What makes a measurable series fit, most important first."""
     first = info.frames[0]
     low, high = WANTED_STEP_MM
     return (

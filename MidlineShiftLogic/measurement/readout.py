@@ -6,7 +6,7 @@ falx attachments, the deformed midline from the field, and the signed perpendicu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -85,9 +85,8 @@ class NetworkMaps:
     inside: np.ndarray
     readable: np.ndarray
     height: np.ndarray
-    displacement: np.ndarray
-    inverse: np.ndarray
-    extra: dict = field(default_factory=dict)
+    displacement: np.ndarray | None = None
+    inverse: np.ndarray | None = None
 
 
 def _own_lines(maps: NetworkMaps, use: np.ndarray, size: int):
@@ -157,9 +156,7 @@ def read_curves(maps: NetworkMaps, frame: Frame, z_mm: np.ndarray, height: np.nd
     Raises:
         RefusedError: fewer than three slices can be read (code ``no-midline``).
     """
-    use = np.flatnonzero(
-        (maps.readable > s.readable) & (height >= s.measured_mm[0]) & (height <= s.measured_mm[1])
-    )
+    use = np.flatnonzero((maps.readable > s.readable) & (height >= s.measured_mm[0]) & (height <= s.measured_mm[1]))
     if len(use) < 3:
         raise RefusedError(
             f"The midline could be read in only {len(use)} slices between the third ventricle and the vertex, too few "
@@ -210,7 +207,7 @@ def slice_measurements(ct: HeadCT, frame: Frame, curves: Curves, s: ReadoutSetti
     The shifted landmark is the deformed midline's point in the septum window whose deviation is the window's mean, so
     that the number is neither the window's extreme nor at odds with the picture.
     """
-    septum = np.flatnonzero((FRACTIONS >= s.septum[0]) & (FRACTIONS <= s.septum[1]))
+    septum = np.flatnonzero((s.septum[0] <= FRACTIONS) & (s.septum[1] >= FRACTIONS))
     middle = (frame.size - 1) / 2
     result = []
     for j, index in enumerate(curves.index):
@@ -229,9 +226,7 @@ def slice_measurements(ct: HeadCT, frame: Frame, curves: Curves, s: ReadoutSetti
             "shifted": to_plane(midline[pick]),
         }
         plane["ideal"] = ideal_point(plane["anterior_falx"], plane["posterior_falx"], plane["shifted"])
-        shift = signed_shift(
-            plane["anterior_falx"], plane["posterior_falx"], plane["shifted"], np.array([1.0, 0.0])
-        )
+        shift = signed_shift(plane["anterior_falx"], plane["posterior_falx"], plane["shifted"], np.array([1.0, 0.0]))
         pixels = {name: plane_to_pixels(ct, point) for name, point in plane.items()}
         height = float(curves.height[j])
         result.append(

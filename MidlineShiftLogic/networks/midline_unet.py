@@ -8,6 +8,7 @@ the skull, the height of the slice in the head, and whether the slice can be rea
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -95,7 +96,7 @@ class MidlineUNet(nn.Module):
         self.integration_steps = integration_steps
         self.stem = _Conv(in_channels, features[0], stride=2, kernel=5)
         self.down = nn.ModuleList(
-            nn.Sequential(_Conv(a, b, stride=2), _Residual(b)) for a, b in zip(features, features[1:], strict=False)
+            nn.Sequential(_Conv(a, b, stride=2), _Residual(b)) for a, b in itertools.pairwise(features)
         )
         deepest = features[-1]
         self.context = nn.Sequential(_Conv(deepest, deepest), _Conv(deepest, deepest))

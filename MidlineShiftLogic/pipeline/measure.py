@@ -11,14 +11,23 @@ import torch
 from MidlineShiftLogic.errors import Cancelled
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.measurement import Measurement
-from MidlineShiftLogic.measurement.readout import ReadoutSettings, read_case, read_curves, slice_measurements
+from MidlineShiftLogic.measurement.readout import (
+    FRACTIONS,
+    NetworkMaps,
+    ReadoutSettings,
+    read_case,
+    read_curves,
+    slice_measurements,
+)
+from MidlineShiftLogic.networks.midline_unet import MidlineUNet
+from MidlineShiftLogic.pipeline.authors_reading import authors_fields, carry_field, with_field
 from MidlineShiftLogic.pipeline.evidence import Evidence, make_evidence
-from MidlineShiftLogic.pipeline.frame import align
+from MidlineShiftLogic.pipeline.frame import Frame, align
 from MidlineShiftLogic.pipeline.noise import NoiseSettings
-from MidlineShiftLogic.pipeline.pose import HeadPose, estimate_pose, fit_heights
+from MidlineShiftLogic.pipeline.pose import MIN_READABLE_SLICES, HeadPose, estimate_pose, fit_heights
 from MidlineShiftLogic.pipeline.reading import read_slices
-from MidlineShiftLogic.progress import Progress, silent
 from MidlineShiftLogic.progress import Cancelled as CancelledCallback
+from MidlineShiftLogic.progress import Progress, silent
 from MidlineShiftLogic.quality import Quality
 
 if TYPE_CHECKING:
@@ -31,6 +40,7 @@ READINGS_DIFFER_MM = 2.0
 # Slices around the septum that a case's number should rest on.
 FEW_WINDOW_SLICES = 2
 LARGE_TURN_DEG = 35.0
+HEIGHT_MARGIN_MM = 8.0
 
 
 def measure_ct(
@@ -63,28 +73,25 @@ def measure_ct(
 
     target = torch.device(device)
     step(0, ct.n_slices)
-    size, pixel_mm, length_mm = model.frame["grid"], model.frame["pixel_mm"], model.frame["length_mm"]
     settings = ReadoutSettings(**model.readout)
-    pose = estimate_pose(ct, model.network("pose"), size, pixel_mm, length_mm, target)
-    frame = pose.frame(size, pixel_mm, length_mm)
+    pose = estimate_pose(ct, model.network("pose"), **_grid(model, "pose"), device=target)
     low, high = settings.measured_mm
     # a margin around the measured heights, since the deformation network judges the height anew
-    chosen = np.flatnonzero((pose.height > low - 8) & (pose.height < high + 8) & (pose.readable > 0.1))
-    if len(chosen) < 3:
-        chosen = np.arange(ct.n_slices)
-    denoisers = None
-    if model.uses_noise_difference:
-        denoisers = (model.network("conditional"), model.network("unconditional"))
-    maps = read_slices(
-        align(ct, frame, chosen), model.network("deformation"), denoisers, NoiseSettings(**model.noise), target, step
+    chosen = np.flatnonzero(
+        (pose.height > low - HEIGHT_MARGIN_MM) & (pose.height < high + HEIGHT_MARGIN_MM) & (pose.readable > 0.1)
     )
+    if len(chosen) < MIN_READABLE_SLICES:
+        chosen = np.arange(ct.n_slices)
+    frame, maps = _read(ct, model, pose, chosen, target, step)
     z = ct.heights[chosen]
     height = fit_heights(maps.height, maps.readable, z)
-    local = replace(frame, centre=frame.centre[chosen])
-    curves = read_curves(maps, local, z, height, settings)
+    curves = read_curves(maps, frame, z, height, settings)
     curves.index = chosen[curves.index]
     slices = slice_measurements(ct, frame, curves, settings)
-    fields = {name: np.zeros((ct.n_slices, *getattr(maps, name).shape[1:]), np.float32) for name in ("displacement", "inverse")}
+    fields = {
+        name: np.zeros((ct.n_slices, *getattr(maps, name).shape[1:]), np.float32)
+        for name in ("displacement", "inverse")
+    }
     for name, value in fields.items():
         value[chosen] = getattr(maps, name)
     evidence = make_evidence(ct, frame, curves.index, fields["displacement"], fields["inverse"])
@@ -94,7 +101,7 @@ def measure_ct(
         slices = [replace(m, authors_readout_mm=float(largest[m.index])) for m in slices]
         authors_case = max(m.authors_readout_mm for m in slices)
     case = read_case(slices, settings.quantile)
-    quality = (*ct.quality, *_flags(pose, curves, slices, case))
+    quality = (*ct.quality, *_flags(pose, curves, slices, case, settings))
     measurement = Measurement(
         case_id=case_id,
         signed_shift_mm=case.signed_shift_mm,
@@ -108,7 +115,28 @@ def measure_ct(
     return measurement, evidence
 
 
-def _flags(pose: HeadPose, curves, slices, case) -> list[Quality]:
+def _grid(model: Model, component: str) -> dict:
+    frame = model.frame_of(component)
+    return {"size": frame["grid"], "pixel_mm": frame["pixel_mm"], "length_mm": frame["length_mm"]}
+
+
+def _read(ct, model: Model, pose: HeadPose, chosen, device, step) -> tuple[Frame, NetworkMaps]:
+    """The frame and the maps of the chosen slices, by our deformation network or by that of Gong et al."""
+    noise = NoiseSettings(**model.noise)
+    denoisers = None
+    if model.uses_noise_difference:
+        denoisers = (model.network("conditional"), model.network("unconditional"))
+    frame = pose.frame(**_grid(model, "deformation"))
+    network = model.network("deformation")
+    if isinstance(network, MidlineUNet):
+        return frame, read_slices(align(ct, frame, chosen), network, denoisers, noise, device, step)
+    fields = authors_fields(align(ct, frame, chosen), network, denoisers, noise, device, step)
+    upright = pose.frame(**_grid(model, "pose"))
+    maps = read_slices(align(ct, upright, chosen), model.network("pose"), None, noise, device, lambda *_: None)
+    return upright, with_field(maps, *(carry_field(field, frame, upright) for field in fields))
+
+
+def _flags(pose: HeadPose, curves, slices, case, settings: ReadoutSettings) -> list[Quality]:
     """What a reader should beware of in this measurement."""
     flags = []
     if pose.spread_mm > PLANE_SPREAD_MM:
@@ -122,9 +150,7 @@ def _flags(pose: HeadPose, curves, slices, case) -> list[Quality]:
         )
     turn = np.degrees(pose.angle)
     if abs(turn) > LARGE_TURN_DEG:
-        flags.append(
-            Quality("head-turned", "warning", f"The head is turned by {turn:.0f} degrees in the slice plane.")
-        )
+        flags.append(Quality("head-turned", "warning", f"The head is turned by {turn:.0f} degrees in the slice plane."))
     window = [m for m in slices if m.in_case_window]
     if len(window) < FEW_WINDOW_SLICES:
         flags.append(
@@ -136,8 +162,8 @@ def _flags(pose: HeadPose, curves, slices, case) -> list[Quality]:
             )
         )
     row = int(np.flatnonzero(curves.index == case.index)[0])
-    around = slice(12, 19)
-    difference = abs(float(curves.by_field[row, around].mean() - curves.by_maps[row, around].mean()))
+    septum = (settings.septum[0] <= FRACTIONS) & (settings.septum[1] >= FRACTIONS)
+    difference = abs(float(curves.by_field[row, septum].mean() - curves.by_maps[row, septum].mean()))
     if difference > READINGS_DIFFER_MM:
         flags.append(
             Quality(

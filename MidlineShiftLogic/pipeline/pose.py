@@ -133,7 +133,7 @@ def _fit(ct: HeadCT, frame: Frame, outputs) -> HeadPose:
             "no-midline",
         )
     ends, peak = lines.soft_argmax(heat[use], frame.size)
-    angles, offsets = lines.line_through(ends[:, 0], ends[:, 1])
+    angles, _offsets = lines.line_through(ends[:, 0], ends[:, 1])
     weights = readable[use] * peak.min(1)
     all_angles, all_weights = list(angles), list(weights)
     fits = [lines.line_of_distance_map(ideal[k], inside[k], frame.size) for k in use]
@@ -145,7 +145,9 @@ def _fit(ct: HeadCT, frame: Frame, outputs) -> HeadPose:
     n, u = lines.normal(turn), lines.direction(turn)
     middle = ends.mean(1)
     # lateral position of each slice's own line at the falx's middle, measured along the common normal
-    lateral = np.r_[middle @ n, [m @ n - (m @ lines.normal(f[0]) - f[1]) for m, f in zip(middle, fits, strict=True) if f]]
+    lateral = np.r_[
+        middle @ n, [m @ n - (m @ lines.normal(f[0]) - f[1]) for m, f in zip(middle, fits, strict=True) if f]
+    ]
     z_lateral = np.r_[z[use], [z[k] for k, f in zip(use, fits, strict=True) if f]]
     w_lateral = np.r_[weights, [w for w, f in zip(weights, fits, strict=True) if f]]
     step = frame.step_mm

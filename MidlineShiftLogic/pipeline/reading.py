@@ -27,7 +27,7 @@ def read_slices(
 
     Args:
         hu: (N, H, W) aligned slices.
-        deformation: ``MidlineUNet`` with flow heads.
+        deformation: ``MidlineUNet``; without flow heads the maps have no field.
         denoisers: (conditional, unconditional), or None for a network trained without the noise difference.
         noise: settings of the noise difference.
         device: where to run.
@@ -60,9 +60,9 @@ def read_slices(
             "inside": torch.sigmoid(mean(out.inside, 1)),
             "readable": torch.sigmoid((out.readable[:n] + out.readable[n:]) / 2),
             "height": (out.height[:n] + out.height[n:]) / 2,
-            "displacement": mean_field(out.displacement),
-            "inverse": mean_field(out.inverse),
         }
+        if out.displacement is not None:
+            values |= {"displacement": mean_field(out.displacement), "inverse": mean_field(out.inverse)}
         for name, value in values.items():
             parts.setdefault(name, []).append(value.float().cpu().numpy())
         step(min(start + BATCH, len(hu)), len(hu))

@@ -1,14 +1,8 @@
 """The diffusion and deformation losses equal the authors' recorded values; where theirs erred, the mended form."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "logic" / "networks"))
-
 from authors_fill import filled
 from midlineshift_training.losses import deformation_loss as losses
 from midlineshift_training.losses.diffusion_loss import diffusion_loss

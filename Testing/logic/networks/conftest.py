@@ -1,12 +1,6 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from authors_fill import filled
 
 from MidlineShiftLogic.networks.deformation import DeformationNet

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from heads import frame, scan
+
 from MidlineShiftLogic.pipeline.frame import align, pixels_to_plane, plane_to_pixels
 
 

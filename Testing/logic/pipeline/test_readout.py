@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from heads import frame, perfect_maps, scan
+
 from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.measurement.distance import signed_shift
 from MidlineShiftLogic.measurement.readout import FRACTIONS, ReadoutSettings, read_case, read_curves, slice_measurements

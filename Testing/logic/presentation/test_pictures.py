@@ -29,9 +29,7 @@ def measured_panel(picture):
 
 
 def pixels_per_mm(ct, index, panel):
-    box = drawing.head_box(
-        ct, index, overlay.WIDTH * overlay.PANEL_WIDTH / (overlay.HEIGHT * overlay.PANEL_HEIGHT)
-    )
+    box = drawing.head_box(ct, index, overlay.WIDTH * overlay.PANEL_WIDTH / (overlay.HEIGHT * overlay.PANEL_HEIGHT))
     return panel.shape[1] / (box[1] - box[0]), panel.shape[0] / (box[2] - box[3])
 
 

@@ -31,9 +31,11 @@ def degrade(hu: torch.Tensor, inside: torch.Tensor, g: torch.Generator) -> torch
     """
     hu = hu.clone()
     size = hu.shape[-1]
-    skull_inside = F.interpolate(inside[:, None], size=(size, size), mode="nearest")[:, 0]
-    reach = F.max_pool2d(skull_inside[:, None], 11, 1, 5)[:, 0] > 0
-    rim = reach & (F.max_pool2d(skull_inside[:, None], 3, 1, 1)[:, 0] < 0.5)
+    up = lambda mask: F.interpolate(mask[:, None], size=(size, size), mode="nearest")[:, 0]  # noqa: E731
+    skull_inside = up(inside)
+    # about five pixels beyond the inner table: bone and what touches it
+    reach = up(F.max_pool2d(inside[:, None], 5, 1, 2)[:, 0]) > 0
+    rim = reach & (skull_inside < 0.5)
     axis = torch.arange(float(size)) - (size - 1) / 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     for k in range(len(hu)):
@@ -67,7 +69,13 @@ def _objects(image, reach, x, y, g):
         place = r[0] * 2 * math.pi
         radius = 40 + r[1] * 22
         ellipse = _ellipse(
-            x, y, radius * math.cos(place), 1.1 * radius * math.sin(place), 2 + 9 * r[2], 2 + 14 * r[3], place + r[4] - 0.5
+            x,
+            y,
+            radius * math.cos(place),
+            1.1 * radius * math.sin(place),
+            2 + 9 * r[2],
+            2 + 14 * r[3],
+            place + r[4] - 0.5,
         )
         value = float(values[torch.randint(0, len(values), (1,), generator=g)] + 15 * torch.randn(1, generator=g))
         image[(ellipse < 1) & ~reach] = value

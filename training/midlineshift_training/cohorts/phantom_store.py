@@ -99,7 +99,9 @@ def load_phantoms(files: list[Path]) -> PhantomSlices:
                 q = {name: archive[name] for name in archive.files}
             line = _case_lines(q)
         except (OSError, ValueError, KeyError, EOFError) as error:
-            raise InputError(f"{path} is not a complete phantom file ({error}); make it again.", "bad-phantom") from None
+            raise InputError(
+                f"{path} is not a complete phantom file ({error}); make it again.", "bad-phantom"
+            ) from None
         if line is None:
             continue
         count = len(q["hu"])

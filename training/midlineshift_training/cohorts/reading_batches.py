@@ -155,7 +155,7 @@ def make_batch(
     anterior, posterior = to_frame(slices.anterior[index]), to_frame(slices.posterior[index])
 
     over = 2
-    fine = _grid(size * over, pixel_mm / over).expand(count, -1, -1, -1)
+    full = _grid(size, pixel_mm).expand(count, -1, -1, -1)
     coarse = _grid(h, 2 * pixel_mm).expand(count, -1, -1, -1)
     readable = slices.readable[index].float()
     v = variation or exact
@@ -170,14 +170,16 @@ def make_batch(
         "power": 1 + 1.5 * torch.rand(count, generator=g),
         "half_width": 45 + 30 * torch.rand(count, generator=g),
     }
-    bend_fine, n = _bend(fine, anterior, posterior, **shape)
+    bend_full, n = _bend(full, anterior, posterior, **shape)
     bend_coarse, _ = _bend(coarse, anterior, posterior, **shape)
-    fine = fine - bend_fine[..., None] * n[:, None, None]
+    full = to_plane(full - bend_full[..., None] * n[:, None, None])
+    # the map is smooth: places between the grid's points are interpolated
+    fine = F.interpolate(full.movedim(-1, 1), scale_factor=over, mode="bilinear", align_corners=False).movedim(1, -1)
     looked_up = coarse - bend_coarse[..., None] * n[:, None, None]
 
     pixel = slices.pixel_mm[index]
     hu = slices.hu[index].float()[:, None] + 1000.0
-    hu = F.avg_pool2d(_sample(hu, to_plane(fine), 255 * pixel, "zeros"), over)[:, 0] - 1000.0
+    hu = F.avg_pool2d(_sample(hu, fine, 255 * pixel, "zeros"), over)[:, 0] - 1000.0
     # a node of the 128 grid is the middle of a block of two pixels: its corners lie half a pixel in
     block = to_plane(looked_up) - (pixel * 0.5)[:, None, None, None]
     inside = (_sample(slices.inside[index].float()[:, None], block, 254 * pixel, "zeros")[:, 0] > 0.5).float()
@@ -222,7 +224,9 @@ def _deviation(ideal, u, n, anterior, d, step_mm, nodes: int = 41, reach_mm: flo
     half = (ideal.shape[-1] - 1) / 2 * step_mm
     across = torch.linspace(-reach_mm, reach_mm, 53)
     fraction = torch.linspace(0, 1, nodes)
-    points = anterior[:, None, None] + fraction[None, :, None, None] * d[:, None, None] + across[:, None] * n[:, None, None]
+    points = (
+        anterior[:, None, None] + fraction[None, :, None, None] * d[:, None, None] + across[:, None] * n[:, None, None]
+    )
     side = ideal + torch.einsum("bhwi,bi->bhw", u, n)
     value = F.grid_sample(side[:, None], points / half, align_corners=True, padding_mode="border")[:, 0]
     low, high = value[..., :-1], value[..., 1:]

@@ -87,7 +87,10 @@ def summarise(rows: list[dict], readings: dict) -> dict:
 
 def table(summary: dict) -> str:
     """The summary as a Markdown table."""
-    lines = ["| set | n | refused | MAE mm (95 %) | bias | ICC | slope | side >=3 mm | median, largest reading |", "|" + "---|" * 9]
+    lines = [
+        "| set | n | refused | MAE mm (95 %) | bias | ICC | slope | side >=3 mm | median, largest reading |",
+        "|" + "---|" * 9,
+    ]
     for name, s in summary.items():
         value = lambda key, s=s: f"{s[key]['value']:.2f}" if key in s else "-"  # noqa: E731
         mae = s.get("mae")
@@ -108,7 +111,9 @@ def table(summary: dict) -> str:
 @click.option("--first", default=0, help="Number of the first phantom to use.")
 @click.option("--scans", type=click.Path(path_type=Path), help="Folder of real scans.")
 @click.option("--readings", type=click.Path(path_type=Path), help="CSV of readers' numbers for the scans.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for evaluation.json, cases.csv, table.md.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder for evaluation.json, cases.csv, table.md."
+)
 def evaluate(model, phantoms, first, scans, readings, out):
     """Measure phantoms and scans, and tell how well the numbers agree with the truth or the readers."""
     from midlineshift_training.evaluation.cases import read_readings

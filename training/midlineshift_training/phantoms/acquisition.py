@@ -25,7 +25,7 @@ def acquire(rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: P
     bone = np.clip(hu, BONE_HU, 1500) - BONE_HU
     _add_beam_hardening(rng, hu, bone, depth, pose)
     settings["blur_px"] = blur = float(rng.uniform(0.35, 0.95))
-    settings["noise_sd"] = sd = float(np.exp(rng.uniform(np.log(1.2), np.log(6.0))) if rng.random() < 0.9 else 1.2)
+    settings["noise_sd"] = sd = float(np.clip(np.exp(rng.normal(np.log(2.2), 0.42)), 1.2, 6.0))
     spectrum, frequency = fft.rfft2(hu), np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None])
     gain = np.exp(-2 * (np.pi * frequency * blur) ** 2)
     if blur < 0.5 and rng.random() < 0.5:  # edge-enhancing kernel

@@ -41,7 +41,6 @@ def _geometry() -> dict[str, torch.Tensor]:
         "falx": torch.from_numpy(falx.astype(np.float32))[None],
         "tentorium": torch.from_numpy(tentorium.astype(np.float32)),
         "depth": torch.from_numpy(depth.copy()),
-        "below": torch.from_numpy(1 / (1 + np.exp(-(roof - z) / 2.0))).float(),
     }
 
 

@@ -219,7 +219,7 @@ def picture(path: Path) -> None:
     from midlineshift_training.phantoms.tissue_model import load
 
     model = load()
-    figure, axes = plt.subplots(6, 8, figsize=(28, 24))
+    _figure, axes = plt.subplots(6, 8, figsize=(28, 24))
     for j, z in enumerate((-65, -50, -38, -25, -10, 5, 20, 45)):
         k, h = int(z - BRAIN.origin[2]), int(z - HEAD.origin[2])
         for i in range(2):

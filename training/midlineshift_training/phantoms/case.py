@@ -20,7 +20,9 @@ from __future__ import annotations
 import json
 import os
 import time
+import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -92,6 +94,14 @@ def path_of(folder: Path, index: int) -> Path:
     return folder / f"{index:05d}.npz"
 
 
+def _save(stream: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
+    """Like ``np.savez_compressed``, with zlib's fastest level: a third of the time for a few per cent more bytes."""
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array))
+
+
 def write(folder: Path, seed: int, index: int) -> Path:
     """Generate a case into its file, which appears whole or not at all; a finished file is kept."""
     path = path_of(folder, index)
@@ -100,7 +110,7 @@ def write(folder: Path, seed: int, index: int) -> Path:
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:
         with partial.open("wb") as stream:
-            np.savez_compressed(stream, **generate(seed, index))
+            _save(stream, generate(seed, index))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -298,10 +298,10 @@ def draw(rng: np.random.Generator, subject: Subject, variation: Variation) -> Le
                 _add_extra_axial(rng, lesions, push, here, kind)
                 if kind == "chronic subdural" and rng.random() < 0.3:  # both sides
                     _add_extra_axial(rng, lesions, push, -here, kind)
-        effect = min(lesions.target_mm, 16.0)
+        effect = min(lesions.target_mm, 14.0)
         near, far = ventricle_pull(subject.brain, side), ventricle_pull(subject.brain, -side)
-        push.velocity += near * effect * rng.uniform(14, 28)
-        push.velocity -= far * max(0.0, lesions.target_mm - 5) * rng.uniform(5, 13)
+        push.velocity += near * effect * rng.uniform(7, 15)
+        push.velocity -= far * max(0.0, lesions.target_mm - 5) * rng.uniform(4, 9)
         lesions.squeeze = {side: min(1.0, effect / 9) * rng.uniform(0.6, 1), -side: min(0.5, effect / 25)}
         if rng.random() < 0.25 and any(kind in ("bleed", "contusions") for kind in lesions.kinds):
             lesions.intraventricular = {

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from midlineshift_training.phantoms import tissue_model
-from midlineshift_training.phantoms.fields import LATTICE, noise, sample
+from midlineshift_training.phantoms.fields import noise, sample
 from midlineshift_training.phantoms.subject import Subject
 from midlineshift_training.phantoms.tissue_model import HEAD
 

@@ -20,7 +20,9 @@ CASE_HEIGHTS_MM = (0.0, 24.0)
 USABLE_HEIGHTS_MM = (-18.0, 58.0)
 MIN_LENGTH_MM = 70.0
 MAX_DEVIATION_MM = 32.0
-INVERSION_STEPS = 60
+INVERSION_STEPS = 80
+INVERSION_DAMPING = 0.55
+INVERSION_TOLERANCE_PX = 0.01
 
 
 def midlines(pose: Pose, variation: Variation, backward: torch.Tensor) -> dict[str, np.ndarray]:
@@ -69,7 +71,7 @@ def midlines(pose: Pose, variation: Variation, backward: torch.Tensor) -> dict[s
         if not np.isfinite(deviation).all():
             continue
         result["midline_shift_mm"][k] = np.interp(FRACTIONS, FINE_FRACTIONS, deviation)
-        window = (FINE_FRACTIONS >= SHIFTED_WINDOW[0]) & (FINE_FRACTIONS <= SHIFTED_WINDOW[1])
+        window = (SHIFTED_WINDOW[0] <= FINE_FRACTIONS) & (SHIFTED_WINDOW[1] >= FINE_FRACTIONS)
         best = np.flatnonzero(window)[np.argmax(np.abs(deviation[window]))]
         result["signed_shift_mm"][k] = deviation[best]
         shifted = ideal[best] + deviation[best] / pixel * normal
@@ -120,7 +122,7 @@ def _case_shift(result: dict[str, np.ndarray]) -> float:
     usable = result["has_midline"]
     if not usable.any():
         return 0.0
-    window = (FRACTIONS >= SEPTUM_WINDOW[0]) & (FRACTIONS <= SEPTUM_WINDOW[1])
+    window = (SEPTUM_WINDOW[0] <= FRACTIONS) & (SEPTUM_WINDOW[1] >= FRACTIONS)
     shift = result["midline_shift_mm"][usable][:, window].mean(1)
     shift = ndimage.gaussian_filter1d(shift, 1.0, mode="nearest")
     height = result["height_mm"][usable]
@@ -158,12 +160,17 @@ def node_positions() -> torch.Tensor:
 
 
 def invert(field: torch.Tensor) -> torch.Tensor:
-    """In-plane inverse v of p + u(p) on the coarse nodes: v(q) = -u(q + v(q)), by damped fixed-point iteration."""
+    """In-plane inverse v of p + u(p) on the coarse nodes: v(q) = -u(q + v(q)), by damped fixed-point iteration.
+
+    The damping lets it converge where the map stretches (gradients of u above 1), beside large bleeds.
+    """
     here = node_positions()
-    inverse = torch.zeros_like(field)
+    inverse = -field
+    active = torch.arange(len(field))
     for _ in range(INVERSION_STEPS):
-        step = -interpolate_field(field, here + inverse) - inverse
-        inverse = inverse + 0.7 * step
-        if float(step.abs().max()) < 0.01:
+        residual = interpolate_field(field[active], here + inverse[active]) + inverse[active]
+        inverse[active] -= INVERSION_DAMPING * residual
+        active = active[residual.abs().amax((1, 2, 3)) > INVERSION_TOLERANCE_PX]
+        if not len(active):
             break
     return inverse

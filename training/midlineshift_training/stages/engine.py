@@ -68,7 +68,9 @@ class AverageAndKeepBest(WeightAveraging):
         score = pl_module.validation_score()
         if math.isfinite(score) and score < self.best:
             self.best = score
-            weights = {name: value.detach().cpu().contiguous() for name, value in pl_module.network.state_dict().items()}
+            weights = {
+                name: value.detach().cpu().contiguous() for name, value in pl_module.network.state_dict().items()
+            }
             metadata = {"score": f"{score:.6g}", "step": str(trainer.global_step)}
             write_atomic(self.run / "best.safetensors", lambda path: save_file(weights, path, metadata=metadata))
         super().on_validation_epoch_end(trainer, pl_module)
@@ -134,7 +136,11 @@ def train(stage: lightning.LightningModule, run: str | Path, settings: dict, res
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"Cannot make the run folder {run} ({error.strerror}); choose another --out.", "out") from None
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "lightning": lightning.__version__}
+    versions = {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "lightning": lightning.__version__,
+    }
     record = settings | {"versions": versions}
     write_atomic(run / "settings.yaml", lambda p: p.write_text(yaml.safe_dump(record, sort_keys=False)))
     network = {"kind": stage.network_kind, "config": stage.network.config}

@@ -97,7 +97,12 @@ def load_initial(network: torch.nn.Module, checkpoint: str | Path) -> list[str]:
         other = given.get(name)
         if other is not None and other.shape == value.shape:
             value.copy_(other)
-        elif other is not None and other.ndim == 4 and other.shape[0] == value.shape[0] and other.shape[1] < value.shape[1]:
+        elif (
+            other is not None
+            and other.ndim == 4
+            and other.shape[0] == value.shape[0]
+            and other.shape[1] < value.shape[1]
+        ):
             value.zero_()
             value[:, : other.shape[1]] = other
         else:

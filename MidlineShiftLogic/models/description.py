@@ -1,0 +1,144 @@
+"""What ``model.json`` says about a model.
+
+::
+
+    {
+      "format": 1,
+      "name": "...", "version": "1.0", "description": "...", "licence": "Apache-2.0",
+      "trained_on": "what data, in words",
+      "frame": {"grid": 128, "pixel_mm": 1.8, "length_mm": 198.0},     the aligned frame the networks see
+      "window_hu": [0, 80],                                            scaled to -1..1
+      "noise": {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64},
+                                                                       null without diffusion models
+      "components": {
+        "pose": {"kind": "midline_unet", "config": {...}, "file": "pose.safetensors", "sha256": "..."},
+        "conditional": ..., "unconditional": ..., "deformation": ...
+      },
+      "readout": {...},                                                parameters of the read-out, by name
+      "accuracy": {...}                                                measured figures, for people
+    }
+
+A component may carry a ``frame`` of its own where it reads another grid than the model's (the pose network beside the
+denoisers of Gong et al.).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.models.registry import KINDS
+
+FORMAT = 1
+COMPONENTS = ("pose", "conditional", "unconditional", "deformation")
+_FRAME = {"grid": int, "pixel_mm": float, "length_mm": float}
+_NOISE = {"t": int, "seed": int, "schedule": str, "steps": int, "grid": int}
+_MAY_BE_ZERO = ("t", "seed")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One network: kind (``registry.KINDS``), settings, weights file in the model folder, the file's SHA-256, frame."""
+
+    kind: str
+    config: dict[str, Any]
+    file: str
+    sha256: str
+    frame: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """Contents of ``model.json``; the keys are those of the module's docstring. ``noise`` may have further keys."""
+
+    name: str
+    version: str
+    description: str
+    licence: str
+    trained_on: str
+    frame: dict[str, Any]
+    window_hu: tuple[float, float] = (0.0, 80.0)
+    noise: dict[str, Any] | None = None
+    components: dict[str, Component] = field(default_factory=dict)
+    readout: dict[str, Any] = field(default_factory=dict)
+    accuracy: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of ``model.json``."""
+        content = {"format": FORMAT, **asdict(self)}
+        for component in content["components"].values():
+            if component["frame"] is None:
+                del component["frame"]
+        return content
+
+
+def parse_description(content: Any) -> ModelDescription:
+    """Check a parsed ``model.json``. InputError says which key is missing or wrong, without naming the file."""
+    _want(content, "the file", dict)
+    if content.get("format") != FORMAT:
+        raise InputError(f"its 'format' is {content.get('format')!r} and this version reads {FORMAT}", "model-json")
+    texts = {key: _text(content, key) for key in ("name", "version", "description", "licence", "trained_on")}
+    components = _want(content.get("components"), "'components'", dict)
+    noise = content.get("noise")
+    return ModelDescription(
+        **texts,
+        frame=_numbers(content.get("frame"), "frame", _FRAME),
+        window_hu=_window(content.get("window_hu")),
+        noise=None if noise is None else _numbers(noise, "noise", _NOISE),
+        components={name: _component(name, value) for name, value in components.items()},
+        readout=_want(content.get("readout", {}), "'readout'", dict),
+        accuracy=_want(content.get("accuracy", {}), "'accuracy'", dict),
+    )
+
+
+def _component(name: str, content: Any) -> Component:
+    where = f"components.{name}"
+    if name not in COMPONENTS:
+        raise InputError(f"it has an unknown component {name!r}", "model-json")
+    _want(content, f"'{where}'", dict)
+    kind, file, digest = (_text(content, key, where) for key in ("kind", "file", "sha256"))
+    if kind not in KINDS:
+        raise InputError(f"'{where}.kind' is {kind!r}, and known kinds are {', '.join(KINDS)}", "unknown-kind")
+    if file.startswith(".") or any(mark in file for mark in "/\\:"):
+        raise InputError(f"'{where}.file' is {file!r} and not the name of a file in the model folder", "model-json")
+    frame = content.get("frame")
+    return Component(
+        kind=kind,
+        config=_want(content.get("config"), f"'{where}.config'", dict),
+        file=file,
+        sha256=digest,
+        frame=None if frame is None else _numbers(frame, f"{where}.frame", _FRAME),
+    )
+
+
+def _text(content: dict, key: str, where: str = "") -> str:
+    full = f"{where}.{key}" if where else key
+    value = _want(content.get(key), f"'{full}'", str)
+    if not value:
+        raise InputError(f"'{full}' is empty", "model-json")
+    return value
+
+
+def _numbers(content: Any, where: str, keys: dict[str, type]) -> dict[str, Any]:
+    _want(content, f"'{where}'", dict)
+    for key, kind in keys.items():
+        value = _want(content.get(key), f"'{where}.{key}'", (int, float) if kind is float else kind)
+        if kind is not str and not (value > 0 or (value == 0 and key in _MAY_BE_ZERO)):
+            raise InputError(f"'{where}.{key}' is {value!r} and must be positive", "model-json")
+    return content
+
+
+def _window(content: Any) -> tuple[float, float]:
+    numbers = isinstance(content, list) and len(content) == 2 and all(isinstance(v, int | float) for v in content)
+    if not numbers or not content[0] < content[1]:
+        raise InputError(f"'window_hu' is {content!r} and must be two rising numbers", "model-json")
+    return float(content[0]), float(content[1])
+
+
+def _want(value: Any, what: str, kinds: type | tuple[type, ...]) -> Any:
+    if value is None:
+        raise InputError(f"{what} is missing", "model-json")
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise InputError(f"{what} is of the wrong type ({type(value).__name__})", "model-json")
+    return value

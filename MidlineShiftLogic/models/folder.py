@@ -1,0 +1,187 @@
+"""A model is a folder: ``model.json`` (``description``) and one safetensors file a component."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.models.description import COMPONENTS, Component, ModelDescription, parse_description
+from MidlineShiftLogic.models.locate import find_model
+from MidlineShiftLogic.models.registry import build_network, kind_of
+from MidlineShiftLogic.models.weights import fill, read_weights, sha256, write_weights
+
+
+@dataclass
+class Model:
+    """A model folder that was found whole; its networks are built when first asked for.
+
+    Attributes:
+        description: contents of ``model.json``.
+        folder: where it lies.
+        device: torch device of the networks.
+    """
+
+    description: ModelDescription
+    folder: Path
+    device: str = "cpu"
+    _networks: dict[str, nn.Module] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.description.name
+
+    @property
+    def frame(self) -> dict[str, Any]:
+        """Aligned frame of the slices: ``grid`` (px), ``pixel_mm``, ``length_mm``."""
+        return self.description.frame
+
+    @property
+    def noise(self) -> dict[str, Any]:
+        """Settings of the noise difference; empty without diffusion models."""
+        return self.description.noise or {}
+
+    @property
+    def readout(self) -> dict[str, Any]:
+        """Parameters of the read-out, by name."""
+        return self.description.readout
+
+    @property
+    def uses_noise_difference(self) -> bool:
+        """True if the model has both diffusion models."""
+        return {"conditional", "unconditional"} <= self.description.components.keys()
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Name, version and the components' SHA-256: what a measurement records of its model."""
+        digests = {name: component.sha256 for name, component in self.description.components.items()}
+        return {"name": self.name, "version": self.description.version, "sha256": digests}
+
+    def frame_of(self, component: str) -> dict[str, Any]:
+        """Frame a component reads: its own if it has one, else the model's."""
+        return self._component(component).frame or self.frame
+
+    def network(self, component: str) -> nn.Module:
+        """The component's network on the model's device, in evaluation mode, frozen, float32, built once.
+
+        InputError if the model has no such component or its weights do not fit its settings.
+        """
+        if component not in self._networks:
+            described = self._component(component)
+            path = self.folder / described.file
+            with torch.device("meta"):  # no memory is taken before the weights are known to fit
+                network = build_network(described.kind, described.config)
+            fill(network, read_weights(path), str(path))
+            network.eval().requires_grad_(False)
+            self._networks[component] = network.to(self.device, memory_format=torch.channels_last)
+        return self._networks[component]
+
+    def _component(self, name: str) -> Component:
+        found = self.description.components.get(name)
+        if found is None:
+            raise InputError(f"The model {self.name!r} has no {name} network.", "no-component")
+        return found
+
+
+def load_model(name_or_folder: str | os.PathLike | None = None, device: str = "cpu") -> Model:
+    """Open a model given by name or folder (None: the default one) and check that its files are whole.
+
+    Args:
+        device: torch device the networks will be put on.
+
+    Raises:
+        InputError: no such model, a broken ``model.json``, or a weights file that is missing or not the recorded one.
+    """
+    folder = find_model(name_or_folder)
+    description = read_description(folder)
+    for component in description.components.values():
+        path = folder / component.file
+        try:
+            found = sha256(path)
+        except OSError as error:
+            message = f"The weights file {path} cannot be read ({error.strerror}); install the model again."
+            raise InputError(message, "weights-missing") from None
+        if found != component.sha256:
+            raise InputError(
+                f"{path} is not the file that model.json describes (SHA-256 differs); install the model again.",
+                "weights-damaged",
+            )
+    return Model(description, folder, device)
+
+
+def read_description(folder: Path) -> ModelDescription:
+    """Contents of a folder's ``model.json``; weights are not looked at. InputError if it is broken."""
+    path = folder / "model.json"
+    try:
+        return parse_description(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).", "not-a-model") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}).", "model-json") from None
+    except InputError as error:
+        raise InputError(f"{path} does not describe a model: {error}.", error.code) from None
+
+
+def save_model(
+    folder: str | os.PathLike,
+    description: ModelDescription,
+    networks: Mapping[str, nn.Module],
+    frames: Mapping[str, dict[str, Any]] | None = None,
+) -> Path:
+    """Write a model folder; it appears under its name only when it is complete.
+
+    Args:
+        folder: must not exist yet, or be empty.
+        description: its ``components`` are replaced by what is written.
+        networks: component name -> network.
+        frames: component name -> frame of its own, where it differs from the model's.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: the folder exists or cannot be written.
+    """
+    folder = Path(folder)
+    unknown = set(networks) - set(COMPONENTS)
+    if unknown:
+        raise ValueError(f"unknown components {sorted(unknown)}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} already exists; choose another folder for the model.", "exists")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise InputError(f"The model folder {folder} cannot be written ({error.strerror}).", "out") from None
+    try:
+        components = {
+            name: _write_component(partial, name, network, (frames or {}).get(name))
+            for name, network in networks.items()
+        }
+        content = replace(description, components=components).to_json()
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        (partial / "model.json").write_text(text, encoding="utf-8")
+        partial.chmod(0o755)  # mkdtemp's are private
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return folder
+
+
+def _write_component(folder: Path, name: str, network: nn.Module, frame: dict[str, Any] | None) -> Component:
+    file = f"{name}.safetensors"
+    digest = write_weights(folder / file, network.state_dict())
+    return Component(kind=kind_of(network), config=network.config, file=file, sha256=digest, frame=frame)

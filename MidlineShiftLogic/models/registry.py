@@ -1,0 +1,38 @@
+"""The kinds of network a model folder may hold. Nothing else is ever built from a model's files."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from torch import nn
+
+from MidlineShiftLogic.errors import InputError
+
+KINDS = {
+    "adm": "MidlineShiftLogic.networks.denoiser:Denoiser",
+    "voxelmorph": "MidlineShiftLogic.networks.deformation:DeformationNet",
+    "midline_unet": "MidlineShiftLogic.networks.midline_unet:MidlineUNet",
+}
+"""Kind in ``model.json`` -> module and class, imported only when it is built."""
+
+
+def build_network(kind: str, config: dict[str, Any]) -> nn.Module:
+    """A network with fresh weights. InputError for an unknown kind or settings its class does not accept."""
+    if kind not in KINDS:
+        raise InputError(f"Unknown kind of network {kind!r}; known are {', '.join(KINDS)}.", "unknown-kind")
+    module, name = KINDS[kind].split(":")
+    network_class = getattr(importlib.import_module(module), name)
+    try:
+        return network_class(**config)
+    except (TypeError, ValueError, ZeroDivisionError, IndexError, RuntimeError) as error:
+        raise InputError(f"A network of kind {kind!r} cannot be built from {config!r} ({error}).", "config") from None
+
+
+def kind_of(network: nn.Module) -> str:
+    """Kind of a network. TypeError for one that no model folder may hold."""
+    found = f"{type(network).__module__}:{type(network).__qualname__}"
+    for kind, path in KINDS.items():
+        if path == found:
+            return kind
+    raise TypeError(f"{found} is not registered as a kind of network")
