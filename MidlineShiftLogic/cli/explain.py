@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from MidlineShiftLogic.errors import MidlineShiftError
 
+DISTRIBUTIONS = {"skimage": "scikit-image", "yaml": "PyYAML"}
+"""Packages whose name on the package index is not the one they are imported by."""
+
 
 def explain(error: BaseException) -> str:
     """What went wrong and what to do, on one line."""
@@ -15,7 +18,8 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("MidlineShiftLogic"):
         package = error.name.partition(".")[0]
-        return f"The Python package {package!r} is missing; install it with: python -m pip install midlineshift"
+        distribution = DISTRIBUTIONS.get(package, package)
+        return f"The Python package {package!r} is missing; install it with: python -m pip install {distribution}"
     # torch's out-of-memory error by its name: torch itself may not be imported, or not be importable.
     if type(error).__name__ == "OutOfMemoryError":
         return "The GPU has too little free memory; close other programs that use it, or choose --device cpu."

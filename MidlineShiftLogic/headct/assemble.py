@@ -87,9 +87,7 @@ def assemble(stack: AxialStack, progress: Progress | None = None) -> HeadCT:
     return replace(ct, quality=tuple(quality))
 
 
-def _as_slabs(
-    ct: HeadCT, stack: AxialStack, groups: list[range], thickness: np.ndarray
-) -> tuple[HeadCT, Quality]:
+def _as_slabs(ct: HeadCT, stack: AxialStack, groups: list[range], thickness: np.ndarray) -> tuple[HeadCT, Quality]:
     """``ct`` with the geometry of its slabs, and the flag that tells of them."""
     heights = stack.heights
 

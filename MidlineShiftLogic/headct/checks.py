@@ -32,7 +32,11 @@ BRAIN_CUT_MM, BRAIN_CUT_SLICES = 60.0, 3
 """A straight cut of 60 mm through a skull of 70 mm radius takes off 6 mm of brain; in three slices it is no accident."""
 
 TOP_SHARE, BOTTOM_SHARE = 0.45, 0.75
-"""Brain area of the first and last slice against the largest: above them the vertex or the base was not scanned."""
+"""Brain area of the last and first slice against the largest: above them the vertex or the base was not scanned."""
+
+TOP_HEAD_SHARE = 0.7
+"""Head area of the last slice against the largest, for scans that end where the brain is not found by its skull; scans
+that reach the vertex end below 0.6."""
 
 UPSIDE_DOWN_MM = 15.0
 """Sinuses and airway lie below the brain's middle; above it by this much, the stack is upside down."""
@@ -207,7 +211,9 @@ def _coverage_flags(ct: HeadCT, shape) -> list[Quality]:
     span = float(np.ptp(ct.heights[slices]) + ct.thickness[slices].mean()) if len(slices) else 0.0
     if len(slices) < MIN_BRAIN_SLICES or span < MIN_BRAIN_MM:
         seen = f"only {len(slices)} of {ct.n_slices} slices show brain ({span:.0f} mm)"
-        advice = "give the folder with the whole series" if ct.n_slices < MIN_BRAIN_SLICES else "give a complete head CT"
+        advice = (
+            "give the folder with the whole series" if ct.n_slices < MIN_BRAIN_SLICES else "give a complete head CT"
+        )
         return [
             Quality(
                 "too-few-slices",
@@ -216,12 +222,12 @@ def _coverage_flags(ct: HeadCT, shape) -> list[Quality]:
                 f"needed; {advice}.",
             )
         ]
-    area = shape.brain_area
-    missing = [
-        name
-        for name, end, share in (("vertex", -1, TOP_SHARE), ("base", 0, BOTTOM_SHARE))
-        if area[end] > share * area.max()
-    ]
+    brain, head = shape.brain_area, shape.head.sum(axis=(1, 2))
+    missing = []
+    if brain[-1] > TOP_SHARE * brain.max() or head[-1] > TOP_HEAD_SHARE * head.max():
+        missing.append("vertex")
+    if brain[0] > BOTTOM_SHARE * brain.max():
+        missing.append("base")
     if not missing:
         return []
     return [

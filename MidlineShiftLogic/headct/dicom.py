@@ -45,9 +45,7 @@ def read_file(file: Path) -> AxialStack:
     return _read_chosen(rank(group(frames)), file, None, alone=True)
 
 
-def _read_chosen(
-    found: list[SeriesInfo], path: Path, progress: Progress | None, alone: bool = False
-) -> AxialStack:
+def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None, alone: bool = False) -> AxialStack:
     info = found[0]
     objection = why_not(info)
     # A file given by itself may be one slice: it is read, and `check` says that it is too few.
@@ -147,9 +145,7 @@ def _series_flags(info: SeriesInfo, others: list[SeriesInfo]) -> list[Quality]:
     return flags
 
 
-def _cut_axially(
-    info: SeriesInfo, frames: list[Frame], decoder: _Decoder, progress: Progress
-) -> AxialStack:
+def _cut_axially(info: SeriesInfo, frames: list[Frame], decoder: _Decoder, progress: Progress) -> AxialStack:
     """A sagittal or coronal series as a stack of axial slices, by permuting axes.
 
     Raises:

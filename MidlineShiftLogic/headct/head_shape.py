@@ -27,6 +27,10 @@ SUTURE_MM, FONTANELLE_MM = 6.0, 12.0
 SCALP_MM = 9.0
 """Scalp and skull together, roughly: what is taken off the head where no skull encloses the brain."""
 
+BRAIN_DENSITY = 0.75
+"""Without a skull around it, soft tissue is taken as brain where it fills this share of the head below the scalp: brain
+does, infants included; the face and the neck with their air, bone and fat do not."""
+
 MIN_BRAIN_MM2 = 2500.0
 """A slice with less enclosed soft tissue shows the vertex or the base only (the largest have 12 000 to 18 000)."""
 
@@ -134,14 +138,14 @@ def _brain(hu, head, edge, scanned, pixel) -> tuple[np.ndarray, bool]:
     wall = ((hu > BONE_HU) & head) | (head & edge)
     brain = _enclosed(hu, wall, _steps(SUTURE_MM, pixel), pixel)
     closed = _shows_brain(brain, pixel).sum() >= _expected_slices(head, pixel)
-    # The thin orbital roofs and an infant's fontanelle are bridged only on slices where nothing was found without.
+    # Thin orbital roofs, fontanelles and removed flaps are bridged only on slices where nothing was found without.
     wide = _enclosed(hu, wall, _steps(FONTANELLE_MM, pixel), pixel)
-    brain = _largest(np.where(_shows_brain(brain, pixel)[:, None, None], brain, wide))
-    if _shows_brain(brain, pixel).sum() >= _expected_slices(head, pixel):
-        return brain, closed
+    brain = np.where(_shows_brain(brain, pixel)[:, None, None], brain, wide)
     inner = ndimage.binary_erosion(head, IN_PLANE, iterations=_steps(SCALP_MM, pixel), border_value=1) & scanned
-    bare = _largest(_soft(hu, inner, pixel))
-    return (bare if bare.sum() > brain.sum() else brain), False
+    bare = _soft(hu, inner, pixel)
+    dense = bare.sum(axis=(1, 2)) >= BRAIN_DENSITY * inner.sum(axis=(1, 2))
+    unfound = dense & ~_shows_brain(brain, pixel)
+    return _largest(np.where(unfound[:, None, None], bare, brain)), bool(closed)
 
 
 def _shows_brain(brain: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:

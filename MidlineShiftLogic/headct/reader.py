@@ -20,7 +20,14 @@ READABLE = "NIfTI (.nii, .nii.gz), NRRD, MHA/MHD, .npy, a DICOM folder or a DICO
 HEAD_BYTES = 540
 """Enough of a file to know its format: the length of the longest header looked at (NIfTI-2)."""
 
-PICTURES = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+PICTURES = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
 ARCHIVES = {b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
 
 

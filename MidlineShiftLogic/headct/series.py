@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 
@@ -22,6 +23,9 @@ WANTED_STEP_MM = (2.4, 8.0)
 
 WHOLE_HEAD_MM = 90.0
 """A series that spans less covers part of the head (an infant's head is about 100 mm high)."""
+
+REPEATED_SHARE = 0.5
+"""Acquisitions of one series that overlap by more than this share of the shorter one show the same tissue twice."""
 
 NOT_A_SCAN = {
     "LOCALIZER", "SCOUT", "TOPOGRAM", "MIP", "MINIP", "MAX_IP", "MIN_IP", "PROJECTION IMAGE", "VRT", "VOLUME_RENDERED",
@@ -143,7 +147,26 @@ def group(frames: list[Frame]) -> list[SeriesInfo]:
     stacks: dict[tuple, list[Frame]] = {}
     for frame in frames:
         stacks.setdefault(frame.stack_key, []).append(frame)
-    return [_describe(members) for members in stacks.values()]
+    return [_describe(part) for members in stacks.values() for part in _acquisitions(members)]
+
+
+def _acquisitions(frames: list[Frame]) -> list[list[Frame]]:
+    """A series apart by acquisition where the same stretch was scanned twice (a repeat after motion, a contrast phase):
+    mixed, their slices would alternate. Acquisitions that follow one another, and those of one slice each, stay together.
+    """
+    by_number: dict[int, list[Frame]] = {}
+    for frame in frames:
+        by_number.setdefault(frame.order[0], []).append(frame)
+    parts = list(by_number.values())
+    placed = all(frame.normal is not None and frame.position is not None for frame in frames)
+    if len(parts) < 2 or not placed or min(map(len, parts)) < MIN_SLICES:
+        return [frames]
+    places = [[float(frame.position @ frames[0].normal) for frame in part] for part in parts]
+    ranges = sorted((min(heights), max(heights)) for heights in places)
+    for (low, high), (next_low, next_high) in pairwise(ranges):
+        if min(high, next_high) - next_low > REPEATED_SHARE * min(high - low, next_high - next_low):
+            return parts
+    return [frames]
 
 
 def _describe(frames: list[Frame]) -> SeriesInfo:

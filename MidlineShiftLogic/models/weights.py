@@ -23,6 +23,7 @@ def write_weights(path: Path, state: dict[str, Tensor]) -> str:
     cannot hold stay float32, integers stay as they are.
     """
     save_file({name: _stored(value) for name, value in state.items()}, path)
+    path.chmod(0o644)  # safetensors makes files that only their owner can read
     return sha256(path)
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_GROUPS = 32
+from MidlineShiftLogic.networks.group_norm import GroupNorm
+
 _LONGEST_PERIOD = 10000.0
 
 
@@ -134,18 +135,6 @@ class Denoiser(nn.Module):
         for stage in self.decoder:
             x = _through(stage, torch.cat([x, skips.pop()], dim=1), embedding)
         return self.out_conv(functional.silu(self.out_norm(x)))
-
-
-class GroupNorm(nn.GroupNorm):
-    """Group norm with 32 groups, statistics in float32 whatever the dtype of the input (which it keeps)."""
-
-    def __init__(self, channels: int):
-        super().__init__(_GROUPS, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.device.type == "cpu":  # accumulates in float32 for bfloat16 input; a cast would double the memory traffic
-            return super().forward(x)
-        return super().forward(x.float()).to(x.dtype)
 
 
 class ResidualBlock(nn.Module):

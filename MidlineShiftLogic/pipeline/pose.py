@@ -63,7 +63,7 @@ def head_centre(ct: HeadCT) -> np.ndarray:
         if count == 0:
             continue
         sizes = np.bincount(labels.ravel())[1:]
-        rows, columns = ndimage.find_objects(labels == np.argmax(sizes) + 1)[0]
+        rows, columns = ndimage.find_objects(labels)[np.argmax(sizes)]
         centres.append(
             (
                 (columns.start + columns.stop - 1) / 2 * skip_column * column_mm,

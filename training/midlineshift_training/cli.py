@@ -11,8 +11,10 @@ from MidlineShiftLogic.errors import MidlineShiftError
 
 LAZY = {
     "phantoms": "midlineshift_training.phantoms.command:phantoms",
+    "diffusion": "midlineshift_training.stages.diffusion_command:diffusion",
     "pose": "midlineshift_training.stages.reading_command:pose",
     "deformation": "midlineshift_training.stages.reading_command:deformation",
+    "export": "midlineshift_training.export:export",
     "evaluate": "midlineshift_training.evaluation.command:evaluate",
 }
 

@@ -1,10 +1,13 @@
 """``midlineshift measure``: what it prints, what it writes and how it ends."""
 
+import fcntl
 import json
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import jsonschema
@@ -180,15 +183,18 @@ def test_progress_bar_only_on_a_terminal(scan, tmp_path):
         "from MidlineShiftLogic.cli.main import main\nmain(sys.argv[1:])"
     )
     terminal, end = pty.openpty()
-    done = subprocess.run(
-        [sys.executable, "-c", code, "measure", str(scan), "--out", str(tmp_path / "out"), "--device", "cpu"],
-        stdout=subprocess.PIPE,
-        stderr=end,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "helpers")},
-        text=True,
-    )
-    shown = os.read(terminal, 100_000).decode(errors="replace")
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+    command = [sys.executable, "-c", code, "measure", str(scan), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    helpers = str(Path(__file__).parents[2] / "helpers")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end, env={**os.environ, "PYTHONPATH": helpers})
     os.close(end)
+    shown = ""
+    try:
+        while part := os.read(terminal, 4096):
+            shown += part.decode(errors="replace")
+    except OSError:
+        pass  # Linux ends a terminal's last reader so
     os.close(terminal)
-    assert done.returncode == 0 and len(done.stdout.splitlines()) == 1
+    lines = process.communicate()[0].decode().splitlines()
+    assert process.returncode == 0 and len(lines) == 1
     assert "head: measuring" in shown

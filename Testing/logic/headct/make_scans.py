@@ -34,7 +34,7 @@ def head_hu(points: np.ndarray) -> np.ndarray:
     hu[inside(11)] = 35
     hu[(((points - [0, -5, 5]) / [8, 30, 12]) ** 2).sum(-1) < 1] = 8
     hu[(np.abs(points - MARKER_LPS) < [8, 8, 12]).all(-1)] = MARKER_HU
-    hu[(((points - [0, -70, -40]) / [15, 12, 15]) ** 2).sum(-1) < 1] = -1000
+    hu[(((points - [0, -62, -40]) / [15, 12, 15]) ** 2).sum(-1) < 1] = -1000
     return hu
 
 

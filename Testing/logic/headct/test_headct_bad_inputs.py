@@ -1,7 +1,5 @@
 """Everything that is not a readable scan ends in one sentence that names the path and the remedy."""
 
-import gzip
-
 import nibabel
 import numpy as np
 import pytest

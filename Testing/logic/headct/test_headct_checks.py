@@ -178,7 +178,10 @@ def infant(gap):
     """A small head with a thin skull that is open over ``gap`` mm at the front of the midline."""
     ct = make_head(n_slices=26, size=160, pixel=1.0)
     points = np.stack(
-        [ct.origins[k] + np.stack(np.meshgrid(np.arange(160.0), np.arange(160.0), [0.0]), -1)[:, :, 0] for k in range(26)]
+        [
+            ct.origins[k] + np.stack(np.meshgrid(np.arange(160.0), np.arange(160.0), [0.0]), -1)[:, :, 0]
+            for k in range(26)
+        ]
     )
     hu = head_hu(points / 0.65)
     hu[hu == 1200] = 400
@@ -241,6 +244,6 @@ def test_quick(head):
         pixel_spacing=(1.4 / 3, 1.4 / 3),
     )
     check(large)
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert check(large) == ()
-    assert time.perf_counter() - begun < 2.0
+    assert time.process_time() - begun < 2.0

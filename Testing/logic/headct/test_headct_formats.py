@@ -10,9 +10,7 @@ from make_scans import MARKER_HU, MARKER_LPS, make_head, write_dicom, write_enha
 from MidlineShiftLogic.headct import check, read
 
 ALL_ORIENTATIONS = [
-    "".join(letters)
-    for order in permutations((("L", "R"), ("P", "A"), ("S", "I")))
-    for letters in product(*order)
+    "".join(letters) for order in permutations((("L", "R"), ("P", "A"), ("S", "I"))) for letters in product(*order)
 ]
 
 
@@ -100,7 +98,9 @@ def test_lps_round_trip(tilted, tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".nrrd", ".nhdr", ".mha", ".mhd"])
-@pytest.mark.parametrize(("order", "flips"), [((0, 1, 2), (1, 1, 1)), ((2, 0, 1), (-1, 1, -1)), ((1, 2, 0), (1, -1, 1))])
+@pytest.mark.parametrize(
+    ("order", "flips"), [((0, 1, 2), (1, 1, 1)), ((2, 0, 1), (-1, 1, -1)), ((1, 2, 0), (1, -1, 1))]
+)
 def test_nrrd_and_metaimage(ending, order, flips, head, tmp_path):
     ct = read(write_itk(head, tmp_path / f"a{ending}", order, flips))
     same(ct, head)
@@ -172,7 +172,9 @@ def test_paths_with_spaces_and_other_letters(kind, head, tmp_path):
 
 def test_nifti_slope_and_intercept(head, tmp_path):
     path = tmp_path / "scaled.nii"
-    image = nibabel.Nifti1Image(((head.hu + 1024) / 2).transpose(2, 1, 0).astype(np.uint16), np.diag([-1.4, -1.4, 5, 1]))
+    image = nibabel.Nifti1Image(
+        ((head.hu + 1024) / 2).transpose(2, 1, 0).astype(np.uint16), np.diag([-1.4, -1.4, 5, 1])
+    )
     image.header.set_slope_inter(2.0, -1024.0)
     nibabel.save(image, path)
     raw = nibabel.load(path)

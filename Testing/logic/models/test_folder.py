@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -209,3 +210,8 @@ def test_names_with_spaces_and_other_letters(tmp_path, description, networks):
     folder = save_model(tmp_path / "größe 大脑", description, {"pose": networks["pose"]})
     assert load_model(folder).network("pose") is not None
     assert read_description(folder) == load_model(str(folder)).description
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX systems")
+def test_other_users_can_read_an_installed_model(model_folder):
+    assert all(path.stat().st_mode & 0o044 for path in (model_folder, *model_folder.iterdir()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -98,7 +99,7 @@ def load_phantoms(files: list[Path]) -> PhantomSlices:
             with np.load(path, allow_pickle=False) as archive:
                 q = {name: archive[name] for name in archive.files}
             line = _case_lines(q)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise InputError(
                 f"{path} is not a complete phantom file ({error}); make it again.", "bad-phantom"
             ) from None

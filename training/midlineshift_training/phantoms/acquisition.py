@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy import fft, ndimage
+from torch.nn import functional
 
 from midlineshift_training.phantoms.pose import HALF_PIXELS, SIZE, Pose
 
@@ -19,13 +21,13 @@ def acquire(rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: P
     Returns:
         (n, SIZE, SIZE) int16 HU and the drawn settings.
     """
-    hu = hu.copy()
     settings: dict = {}
+    hu = hu * np.float32(rng.normal(1, 0.02)) + np.float32(rng.normal(0, 1.5))  # scanners disagree a little
     _add_objects(rng, hu, pose, settings)
     bone = np.clip(hu, BONE_HU, 1500) - BONE_HU
     _add_beam_hardening(rng, hu, bone, depth, pose)
     settings["blur_px"] = blur = float(rng.uniform(0.35, 0.95))
-    settings["noise_sd"] = sd = float(np.clip(np.exp(rng.normal(np.log(2.2), 0.42)), 1.2, 6.0))
+    settings["noise_sd"] = sd = float(np.clip(np.exp(rng.normal(np.log(2.0), 0.42)), 1.1, 6.0))
     spectrum, frequency = fft.rfft2(hu), np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None])
     gain = np.exp(-2 * (np.pi * frequency * blur) ** 2)
     if blur < 0.5 and rng.random() < 0.5:  # edge-enhancing kernel
@@ -33,19 +35,28 @@ def acquire(rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: P
     hu = fft.irfft2(spectrum * gain.astype(np.float32), s=(SIZE, SIZE))
     hu += _noise(rng, hu, bone, frequency, sd)
     _add_streaks(rng, hu, bone, depth)
+    if rng.random() < 0.5:  # rebuilt from pictures of limited depth
+        settings["step_hu"] = step = float(rng.choice([0.5, 1.0, 2.0]))
+        hu = np.rint(hu / step) * step
     settings["floor"] = floor = int(rng.choice([-900, -1000, -1024]))
     return np.clip(np.rint(hu), floor, 3071).astype(np.int16), settings
 
 
+def _grow(maps: np.ndarray) -> np.ndarray:
+    """(n, h, w) -> (n, SIZE, SIZE), bilinear."""
+    grown = functional.interpolate(torch.from_numpy(maps)[:, None], (SIZE, SIZE), mode="bilinear", align_corners=False)
+    return grown[:, 0].numpy()
+
+
 def _noise(rng, hu, bone, frequency, sd) -> np.ndarray:
     """Noise with the ramp-filter texture of CT, more of it behind bone and in the middle of the head."""
-    peak = rng.uniform(0.14, 0.32)
+    peak = rng.uniform(0.15, 0.36)
     shape = frequency ** rng.uniform(0.5, 1.0) * np.exp(-((frequency / peak) ** 2))
     white = rng.standard_normal(hu.shape, dtype=np.float32)
     grain = fft.irfft2(fft.rfft2(white) * shape.astype(np.float32), s=(SIZE, SIZE))
     grain /= grain.std()
     tissue = ndimage.gaussian_filter((hu[:, ::8, ::8] > -300).astype(np.float32), (0, 2.5, 2.5))
-    centre = ndimage.zoom(1 + 0.35 * (tissue - 0.6), (1, 8, 8), order=1)
+    centre = _grow(1 + 0.35 * (tissue - 0.6))
     bony = np.clip(0.4 + 15 * (bone > 150).mean((1, 2)), 0.9, 1.5)[:, None, None]
     return grain * sd * centre * bony
 
@@ -56,7 +67,7 @@ def _add_beam_hardening(rng, hu, bone, depth, pose: Pose) -> None:
     near = ndimage.gaussian_filter(small, (0, 1.3 / pose.pixel_mm, 1.3 / pose.pixel_mm))
     wide = ndimage.gaussian_filter(small, (0, 4 / pose.pixel_mm, 4 / pose.pixel_mm))
     cup = near * rng.uniform(0.004, 0.016) + wide * rng.uniform(0.002, 0.008)
-    hu += ndimage.zoom(cup, (1, 4, 4), order=1) * (depth > -1)
+    hu += _grow(cup) * (depth > -1)
 
 
 def _add_streaks(rng, hu, bone, depth) -> None:

@@ -43,7 +43,7 @@ def generate(seed: int, index: int) -> dict[str, np.ndarray]:
     skull_hu = skull.render(rng, who)
     slices = render.render(scan, who, natural, disease, brain_hu, skull_hu)
     hu, settings = acquisition.acquire(rng, slices.hu, slices.depth, scan)
-    labels = truth.midlines(scan, natural, disease.backward)
+    labels = truth.midlines(scan, natural, slices.x_nodes)
     displacement, inverse = truth.displacement_fields(scan, slices.displacement)
 
     inside = _blocks(slices.depth) > 0
@@ -58,12 +58,18 @@ def generate(seed: int, index: int) -> dict[str, np.ndarray]:
         "side": disease.side,
         "target_mm": disease.target_mm,
         "brain": who.brain,
+        "folding": who.folding,
+        "white_hu": who.white_hu,
+        "grey_hu": who.grey_hu,
+        "surgery": None if who.surgery is None else ("craniectomy" if who.surgery.removed else "craniotomy"),
         "age": who.age,
         "scale": [round(float(s), 4) for s in who.scale],
         "atrophy": who.atrophy,
         "lesion_ml": volumes,
         "intraventricular": disease.intraventricular is not None,
         "subarachnoid": disease.subarachnoid is not None,
+        "parafalcine": disease.parafalcine is not None,
+        "drain": disease.drain is not None,
         "angles_deg": scan.angles,
         **settings,
         "seconds": round(time.perf_counter() - started, 3),

@@ -15,6 +15,7 @@ from midlineshift_training.phantoms.tissue_model import Grid
 
 LATTICE = Grid((-104.0, -144.0, -92.0), 4.0, (53, 65, 53))  # symmetric about x = 0, with nodes on the mid-plane
 SQUARINGS = 6
+NOISE_NODES_PER_SIGMA = 1.6
 
 
 def nodes(grid: Grid = LATTICE) -> torch.Tensor:
@@ -69,9 +70,19 @@ def smooth(volume: np.ndarray | torch.Tensor, sigma_mm: float, grid: Grid = LATT
 
 
 def noise(rng: np.random.Generator, sigma_mm: float, grid: Grid = LATTICE) -> torch.Tensor:
-    """Smooth Gaussian noise of unit variance, (X, Y, Z)."""
-    field = smooth(rng.standard_normal(grid.shape, dtype=np.float32), sigma_mm, grid)
+    """Smooth Gaussian noise of unit variance, (X, Y, Z); drawn on a lattice no finer than its smoothness needs."""
+    step = max(1, int(sigma_mm / (NOISE_NODES_PER_SIGMA * grid.spacing)))
+    shape = tuple(-(-(n - 1) // step) + 1 for n in grid.shape)
+    white = rng.standard_normal(shape, dtype=np.float32)
+    field = torch.from_numpy(ndimage.gaussian_filter(white, sigma_mm / (grid.spacing * step), truncate=3.0))
+    if step > 1:
+        field = upsample(field, grid.shape)
     return field / field.std()
+
+
+def upsample(volume: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
+    """Trilinear (X, Y, Z) -> shape, corner nodes aligned."""
+    return functional.interpolate(volume[None, None], shape, mode="trilinear", align_corners=True)[0, 0]
 
 
 def gradient(volume: torch.Tensor, grid: Grid = LATTICE) -> torch.Tensor:

@@ -34,6 +34,7 @@ SITES = {  # centre at x > 0, template mm, and how often
 }
 CONTUSION_SITES = ((28, 52, -6), (14, 58, 4), (50, 8, -18), (54, -20, -14), (40, 42, 10), (48, -40, 20))
 SEARCH_STEPS = 4
+UNSHIFTED_SHARE = 0.25
 MAX_SHIFT_MM = 20.0
 
 
@@ -46,10 +47,11 @@ class Lesions:
         side: +1 pushes from x > 0 (the patient's right), -1 from the left, of the leading lesion.
         target_mm: wished shift at the septum.
         backward: (3, X, Y, Z) displacement of b on the lattice, head units.
-        blood: list of intraparenchymal bleeds, infarcts and oedema as (signed distance, HU) volumes on FINE.
+        bleeds, infarcts: lesions inside the brain.
         extra_axial_hu: (X, Y, Z) HU on FINE of blood between skull and brain.
         extra_axial_code: (X, Y, Z) label on FINE.
-        intraventricular, subarachnoid: settings of blood that lies in CSF, or None.
+        intraventricular, subarachnoid, parafalcine: settings of blood that lies in CSF or along the falx, or None.
+        drain: end points (2, 3) in head units of a ventricular drain, or None.
         squeeze: how much ventricle and sulci of each side are emptied, keys +1 and -1, 0..1.
     """
 
@@ -63,17 +65,23 @@ class Lesions:
     extra_axial_code: torch.Tensor | None = None
     intraventricular: dict | None = None
     subarachnoid: dict | None = None
+    parafalcine: dict | None = None
+    drain: np.ndarray | None = None
     squeeze: dict[int, float] = field(default_factory=lambda: {-1: 0.0, 1: 0.0})
 
 
 @dataclass
 class Bleed:
-    """Blood in the brain: signed distance (mm, negative inside) and HU on FINE, and its rim of oedema."""
+    """Blood in the brain: (2, *FINE.shape) signed distance (mm, negative inside) and HU, and its rim of oedema.
 
-    distance: torch.Tensor
-    hu: torch.Tensor
+    ``centre`` (3,) and ``reach_mm`` bound the ball outside which it changes nothing.
+    """
+
+    distance_hu: torch.Tensor
     rim_mm: float
     rim_hu: float
+    centre: np.ndarray
+    reach_mm: float
 
 
 @dataclass
@@ -118,7 +126,9 @@ def _add_bleed(rng, lesions: Lesions, push: _Push, side: int, centre, volume_ml:
     if rng.random() < 0.25:  # fluid level or swirl of unclotted blood
         level = torch.from_numpy(FINE.coordinates()[1]) - float(centre[1]) - float(rng.uniform(-0.4, 0.4) * radius)
         hu = hu - rng.uniform(10, 28) * torch.sigmoid((level + 2 * noise(rng, 6, FINE)) / 1.5)
-    lesions.bleeds.append(Bleed(distance, hu, float(rng.uniform(1.5, 10)), float(rng.uniform(15, 24))))
+    rim = float(rng.uniform(1.5, 10))
+    reach = float((nodes(FINE)[distance < rim + 6] - torch.tensor(centre)).norm(dim=-1).max()) + FINE.spacing
+    lesions.bleeds.append(Bleed(torch.stack([distance, hu]), rim, float(rng.uniform(15, 24)), centre, reach))
     offset = (nodes() - torch.tensor(centre)) / radius
     fall = mass * radius * 2.2 / (1 + (offset**2).sum(-1)) ** 1.5
     push.velocity += (offset * (fall * push.inside)[..., None]).movedim(-1, 0)
@@ -130,8 +140,8 @@ def _side_taper(side: int) -> torch.Tensor:
     return ((x - 5) / 14).clamp(0, 1) ** 2 * (3 - 2 * ((x - 5) / 14).clamp(0, 1))
 
 
-def _add_extra_axial(rng, lesions: Lesions, push: _Push, side: int, kind: str) -> float:
-    """Blood between skull and brain: the brain is pushed inward along the skull's normal. Returns its thickness, mm."""
+def _add_extra_axial(rng, lesions: Lesions, push: _Push, subject: Subject, side: int, kind: str) -> None:
+    """Blood between skull and brain: the brain is pushed inward along the skull's normal."""
     y, z = (torch.from_numpy(a) for a in LATTICE.coordinates()[1:])
     epidural = kind == "epidural"
     thick = {
@@ -168,6 +178,8 @@ def _add_extra_axial(rng, lesions: Lesions, push: _Push, side: int, kind: str) -
         if kind == "mixed subdural" or rng.random() < 0.15:
             hu = hu - rng.uniform(15, 35) * torch.sigmoid(4 * (noise(rng, 8, FINE) + rng.uniform(-0.5, 0.8)))
         code = EPIDURAL if epidural else ACUTE_SUBDURAL
+    if subject.surgery is not None and rng.random() < 0.4:  # air rises to the front
+        hu = torch.where(fy > rng.uniform(10, 60), torch.tensor(-850.0), hu)
     on_side = torch.from_numpy(FINE.coordinates()[0]) * side > 0
     previous = lesions.extra_axial_hu if lesions.extra_axial_hu is not None else hu
     lesions.extra_axial_hu = torch.where(on_side, hu, previous)
@@ -175,7 +187,6 @@ def _add_extra_axial(rng, lesions: Lesions, push: _Push, side: int, kind: str) -
     lesions.extra_axial_code = torch.where(
         on_side, codes, codes if lesions.extra_axial_code is None else lesions.extra_axial_code
     )
-    return float(thick)
 
 
 def _add_infarct(rng, lesions: Lesions, push: _Push, side: int) -> None:
@@ -198,7 +209,7 @@ def _shift_profile(rng, side: int, inside: torch.Tensor) -> torch.Tensor:
     """(3, X, Y, Z) unit sideways flow of the brain under a mass: largest at the septum, zero at the inner table."""
     x, y, z = (torch.from_numpy(a) for a in LATTICE.coordinates())
     y0, z0 = rng.uniform(-12, 14), rng.uniform(2, 18)
-    wide_y, up, down = rng.uniform(24, 40), rng.uniform(18, 32), rng.uniform(15, 25)
+    wide_y, up, down = rng.uniform(24, 40), rng.uniform(15, 30), rng.uniform(15, 25)
     along = torch.exp(-0.5 * ((y - y0) / wide_y) ** 2)
     along = along * torch.exp(-0.5 * ((z - z0) / torch.where(z > z0, up, down)) ** 2)
     opposite = (-x * side).clamp(0, 70)  # the far hemisphere gives way less and less toward its skull
@@ -253,11 +264,72 @@ def _draw_kinds(rng) -> list[str]:
     return kinds
 
 
+def _draw_masses(rng, lesions: Lesions, push: _Push, subject: Subject) -> None:
+    """Lesions that push, and what they do to the ventricles."""
+    side = lesions.side
+    lesions.kinds = _draw_kinds(rng)
+    for index, kind in enumerate(lesions.kinds):
+        here = side if index == 0 or rng.random() < 0.75 else -side
+        if kind == "bleed":
+            sites = list(SITES.values())
+            centre = np.array(sites[rng.choice(len(sites), p=[s[1] for s in sites])][0], dtype=float)
+            volume = np.exp(rng.uniform(np.log(4), np.log(60))) + rng.uniform(1, 6) * lesions.target_mm
+            volume = np.clip(volume, 4, 140) * float(np.prod(subject.scale)) ** 0.5 * (1.0 if index == 0 else 0.4)
+            _add_bleed(
+                rng, lesions, push, here, (centre + rng.normal(0, 4, 3)) * (here, 1, 1), volume, rng.uniform(0.12, 0.3)
+            )
+        elif kind == "contusions":
+            for _ in range(rng.integers(2, 6)):
+                site = np.array(CONTUSION_SITES[rng.integers(len(CONTUSION_SITES))]) + rng.normal(0, 4, 3)
+                where = here if rng.random() < 0.7 else -here
+                _add_bleed(rng, lesions, push, where, site * (where, 1, 1), rng.uniform(0.4, 9), 0.15)
+        elif kind == "infarct":
+            _add_infarct(rng, lesions, push, here)
+        else:
+            _add_extra_axial(rng, lesions, push, subject, here, kind)
+            if kind == "chronic subdural" and rng.random() < 0.3:  # both sides
+                _add_extra_axial(rng, lesions, push, subject, -here, kind)
+    effect = min(lesions.target_mm, 14.0)
+    push.velocity += ventricle_pull(subject.brain, side) * effect * rng.uniform(7, 15)
+    push.velocity -= ventricle_pull(subject.brain, -side) * max(0.0, lesions.target_mm - 5) * rng.uniform(4, 9)
+    lesions.squeeze = {side: min(1.0, effect / 9) * rng.uniform(0.6, 1), -side: min(0.5, effect / 25)}
+
+
+def _draw_free_blood(rng, lesions: Lesions) -> None:
+    """Blood in ventricles, in sulci and along the falx."""
+    side = lesions.side
+    in_brain = bool(lesions.bleeds)
+    if rng.random() < (0.28 if in_brain else 0.06):
+        lesions.intraventricular = {
+            "level_y": float(rng.uniform(-40, 45)),
+            "hu": float(rng.uniform(48, 70)),
+            "sides": (-1, 1) if rng.random() < 0.6 else (side,),
+        }
+    if rng.random() < 0.22:
+        lesions.subarachnoid = {"hu": float(rng.uniform(42, 66)), "share": float(rng.uniform(0.1, 0.6))}
+    if rng.random() < 0.12:
+        lesions.parafalcine = {
+            "side": side if rng.random() < 0.75 else -side,
+            "thickness_mm": float(rng.uniform(1, 5)),
+            "hu": float(rng.uniform(54, 70)),
+        }
+
+
+def _draw_drain(rng, lesions: Lesions) -> None:
+    """A ventricular drain from a burr hole in front of the coronal suture to the foramen of Monro."""
+    side = int(rng.choice([-1, 1]))
+    tip = np.array([side * rng.uniform(2, 9), rng.uniform(0, 14), rng.uniform(4, 14)])
+    entry = np.array([side * rng.uniform(22, 34), rng.uniform(15, 40), rng.uniform(74, 84)])
+    if rng.random() < 0.3:  # from behind
+        tip = np.array([side * rng.uniform(8, 18), rng.uniform(-20, 5), rng.uniform(14, 22)])
+        entry = np.array([side * rng.uniform(22, 38), -rng.uniform(95, 105), rng.uniform(25, 45)])
+    lesions.drain = np.stack([tip, entry]).astype(np.float32)
+
+
 def draw(rng: np.random.Generator, subject: Subject, variation: Variation) -> Lesions:
     """Draw the lesions of one case and build its lesion map."""
     lesions = Lesions(side=int(rng.choice([-1, 1])))
-    grid_nodes = nodes()
-    depth = sample(depth_volume(), variation.to_template(grid_nodes), HEAD)[0]
+    depth = sample(depth_volume(), variation.to_template(nodes()), HEAD)[0]
     inward = fields.gradient(smooth(depth, 6.0))
     push = _Push(
         velocity=torch.zeros(3, *LATTICE.shape),
@@ -265,53 +337,27 @@ def draw(rng: np.random.Generator, subject: Subject, variation: Variation) -> Le
         inside=1 - torch.exp(-((depth.clamp(min=0) / 16) ** 2)),
         inward=inward / (inward.norm(dim=0) + 1e-3),
     )
-    scale_x = float(subject.scale[0])
-    shifted = rng.random() >= 0.25
-    side = lesions.side
-    if not shifted:
+    if subject.surgery is not None and rng.random() < 0.85:  # surgeons open the side of the mass
+        lesions.side = subject.surgery.side
+    if rng.random() < UNSHIFTED_SHARE:
         lesions.target_mm = float(rng.uniform(0, 1.2))
-        if rng.random() < 0.3:  # a lesion that does not push
+        if rng.random() < 0.3:  # small bleeds that do not push
             lesions.kinds = ["bleed"]
-            site = CONTUSION_SITES[rng.integers(len(CONTUSION_SITES))]
-            _add_bleed(rng, lesions, push, side, np.array(site) * (side, 1, 1), rng.uniform(0.5, 6), 0.05)
+            for _ in range(rng.integers(1, 4)):
+                where = int(rng.choice([-1, 1]))
+                site = np.array(CONTUSION_SITES[rng.integers(len(CONTUSION_SITES))]) + rng.normal(0, 5, 3)
+                _add_bleed(rng, lesions, push, where, site * (where, 1, 1), rng.uniform(0.3, 5), 0.05)
+        if rng.random() < 0.3:
+            _draw_free_blood(rng, lesions)
     else:
-        big = rng.random()
-        lesions.target_mm = float(rng.uniform(0.5, 4) if big < 0.2 else np.clip(rng.gamma(3.2, 2.6), 1, MAX_SHIFT_MM))
-        lesions.kinds = _draw_kinds(rng)
-        for index, kind in enumerate(lesions.kinds):
-            here = side if index == 0 or rng.random() < 0.75 else -side
-            share = 1.0 if index == 0 else 0.5
-            if kind == "bleed":
-                sites = list(SITES.values())
-                centre = np.array(sites[rng.choice(len(sites), p=[s[1] for s in sites])][0], dtype=float)
-                volume = np.clip(np.exp(rng.uniform(np.log(4), np.log(60))) + rng.uniform(1, 6) * lesions.target_mm, 4, 140)
-                centre = (centre + rng.normal(0, 4, 3)) * (here, 1, 1)
-                _add_bleed(rng, lesions, push, here, centre, volume * share, rng.uniform(0.12, 0.3))
-            elif kind == "contusions":
-                for _ in range(rng.integers(2, 6)):
-                    site = np.array(CONTUSION_SITES[rng.integers(len(CONTUSION_SITES))]) + rng.normal(0, 4, 3)
-                    where = here if rng.random() < 0.7 else -here
-                    _add_bleed(rng, lesions, push, where, site * (where, 1, 1), rng.uniform(0.4, 9), 0.15)
-            elif kind == "infarct":
-                _add_infarct(rng, lesions, push, here)
-            else:
-                _add_extra_axial(rng, lesions, push, here, kind)
-                if kind == "chronic subdural" and rng.random() < 0.3:  # both sides
-                    _add_extra_axial(rng, lesions, push, -here, kind)
-        effect = min(lesions.target_mm, 14.0)
-        near, far = ventricle_pull(subject.brain, side), ventricle_pull(subject.brain, -side)
-        push.velocity += near * effect * rng.uniform(7, 15)
-        push.velocity -= far * max(0.0, lesions.target_mm - 5) * rng.uniform(4, 9)
-        lesions.squeeze = {side: min(1.0, effect / 9) * rng.uniform(0.6, 1), -side: min(0.5, effect / 25)}
-        if rng.random() < 0.25 and any(kind in ("bleed", "contusions") for kind in lesions.kinds):
-            lesions.intraventricular = {
-                "level_y": float(rng.uniform(-40, 45)),
-                "hu": float(rng.uniform(48, 70)),
-                "sides": (-1, 1) if rng.random() < 0.6 else (side,),
-            }
-        if rng.random() < 0.22:
-            lesions.subarachnoid = {"hu": float(rng.uniform(42, 66)), "share": float(rng.uniform(0.1, 0.6))}
-    profile = _shift_profile(rng, side, push.inside)
-    velocity = _reach_target(push.velocity, profile, side, lesions.target_mm, scale_x)
+        small = rng.random() < 0.2
+        lesions.target_mm = float(rng.uniform(0.5, 4) if small else np.clip(rng.gamma(3.2, 2.6), 1, MAX_SHIFT_MM))
+        _draw_masses(rng, lesions, push, subject)
+        _draw_free_blood(rng, lesions)
+    if rng.random() < (0.12 if lesions.kinds else 0.02):
+        _draw_drain(rng, lesions)
+    profile = _shift_profile(rng, lesions.side, push.inside)
+    scale_x = float(subject.scale[0])
+    velocity = _reach_target(push.velocity, profile, lesions.side, lesions.target_mm, scale_x)
     lesions.backward = fields.exponential(-velocity)
     return lesions

@@ -82,7 +82,9 @@ def draw(rng: np.random.Generator, subject: Subject) -> Pose:
     rotation = Rotation.from_euler("ZXY", angles, degrees=True).as_matrix()
 
     uniform = rng.random()
-    thickness = rng.uniform(4.5, 5.5) if uniform < 0.8 else rng.uniform(2.5, 4.5) if uniform < 0.9 else rng.uniform(5.5, 7.0)
+    thickness = (
+        rng.uniform(4.5, 5.5) if uniform < 0.8 else rng.uniform(2.5, 4.5) if uniform < 0.9 else rng.uniform(5.5, 7.0)
+    )
     spacing = thickness * (rng.uniform(1.0, 1.1) if rng.random() < 0.2 else 1.0)
     top = rng.uniform(76, 90) * subject.scale[2]
     if rng.random() < 0.1:  # vertex not covered

@@ -13,21 +13,24 @@ import torch
 
 from midlineshift_training.phantoms import tissue_model
 from midlineshift_training.phantoms.fields import noise, sample
-from midlineshift_training.phantoms.subject import Subject
+from midlineshift_training.phantoms.subject import Subject, Surgery
 from midlineshift_training.phantoms.tissue_model import HEAD
 
 REACH_MM = 40.0  # farthest from the inner table that a swollen scalp may lie
+CALM_REACH_MM = 26.0  # the same without swelling
+SWELLING_SHARE = 0.35
 AIR_HU = -1000.0
 TABLE_SHARE = 0.3  # of the bone's thickness, each of the two compact tables
 
 
 @lru_cache(maxsize=1)
 def _vault() -> dict[str, torch.Tensor]:
-    """Voxels of the vault (flat indices on HEAD) with their positions and distance to the inner table."""
+    """Voxels of the vault: flat indices on HEAD, positions, mm beyond the inner table (increasing), weight of the vault."""
     depth = tissue_model.load().depth
     x, y, z = HEAD.coordinates()
     base_plane = -10 + 0.25 * y
     chosen = np.flatnonzero((depth < 3) & (depth > -REACH_MM) & (z > base_plane - 8))
+    chosen = chosen[np.argsort(-depth.ravel()[chosen], kind="stable")]  # from the inner table outward
     points = np.stack([a.ravel()[chosen] for a in (x, y, z)], -1)
     height = points[:, 2] - base_plane.ravel()[chosen]
     return {
@@ -50,7 +53,9 @@ def _bone_thickness(rng, subject: Subject, points: torch.Tensor, texture: torch.
     temple = torch.exp(-(((y - 10) / 28) ** 2) - (((z - 2) / 22) ** 2)) * (x.abs() / 66).clamp(0, 1) ** 4
     back = torch.exp(-((x / 18) ** 2) - (((z + 18) / 14) ** 2)) * (y < -60)
     front = torch.exp(-((x / 22) ** 2)) * torch.sigmoid((y - 55) / 4) * torch.exp(-((z / 16) ** 2))
-    thick = mean * (1 + 0.16 * texture - 0.4 * temple + 0.6 * back) + front * (1.0 if subject.young else rng.uniform(1, 5))
+    thick = mean * (1 + 0.16 * texture - 0.4 * temple + 0.6 * back) + front * (
+        1.0 if subject.young else rng.uniform(1, 5)
+    )
     return thick.clamp(min=0.9)
 
 
@@ -62,7 +67,11 @@ def render(rng: np.random.Generator, subject: Subject) -> torch.Tensor:
     base = torch.where(base > 200, base * density, base)
     base = torch.where((base < 0) & (base > -150), base * fat, base)
 
+    swollen = rng.random() < SWELLING_SHARE
     vault = _vault()
+    farthest = REACH_MM if swollen else CALM_REACH_MM
+    vault = {name: value[: int(torch.searchsorted(vault["beyond"], farthest))] for name, value in vault.items()}
+    base.view(-1)[_vault()["index"][len(vault["index"]) :]] = AIR_HU
     points, beyond = vault["points"], vault["beyond"]
     x, y, z = points.unbind(-1)
     textures = sample(torch.stack([noise(rng, s) for s in (30, 14, 5)]), points)
@@ -85,14 +94,15 @@ def render(rng: np.random.Generator, subject: Subject) -> torch.Tensor:
     scalp = rng.uniform(thin, thick) * (1 + 0.2 * textures[0]).clamp(min=0.5)
     muscle = torch.exp(-(((y - 5) / 34) ** 2) - (((z + 5) / 34) ** 2)) * _smoothstep((x.abs() - 40) / 15)
     muscle_mm = muscle * rng.uniform(3, 11) * (0.6 if subject.young else 1.0)
-    swelling, swollen_hu = _swelling(rng, subject, points, textures)
+    swelling, swollen_hu = _swelling(rng, points, textures) if swollen else (torch.zeros(1), torch.zeros(1))
     above = beyond - bone
     skin = muscle_mm + scalp + swelling
     soft = torch.where(above < muscle_mm, torch.tensor(rng.uniform(45, 60)).float(), torch.tensor(-95.0 * fat).float())
     soft = torch.where(swelling > 0.4 * scalp, torch.minimum(swollen_hu, torch.tensor(75.0)), soft)
     soft = torch.where(above > skin - 2.0, torch.tensor(30.0), soft)
     hu = torch.where(above > 0, soft, hu)
-    hu = _operation(rng, subject, points, beyond, bone, above, hu, textures)
+    if subject.surgery is not None:
+        hu = _operate(rng, subject.surgery, points, above, hu, textures)
     hu = torch.where(above > skin, torch.tensor(AIR_HU), hu)
     flat = base.view(-1)
     index, weight = vault["index"], vault["weight"]
@@ -115,33 +125,29 @@ def _open_sutures(rng, subject: Subject, points, textures, hu) -> torch.Tensor:
     return torch.where(gap, torch.tensor(35.0), hu)
 
 
-def _swelling(rng, subject: Subject, points, textures) -> tuple[torch.Tensor, torch.Tensor]:
+def _swelling(rng, points, textures) -> tuple[torch.Tensor, torch.Tensor]:
     """Extra scalp thickness (mm) and its HU: bruises, cephalhaematomas."""
     extra = torch.zeros(len(points))
-    hu = 20 + 12 * textures[1]
-    if rng.random() < 0.35:
-        for _ in range(rng.integers(1, 3)):
-            toward = rng.normal(size=3) * (1, 1.2, 0.6) + (0, 0, 0.4)
-            centre = toward / np.linalg.norm(toward) * (72, 92, 75) + (0, -18, 10)
-            distance = (points - torch.tensor(centre).float()).norm(dim=-1)
-            radius = rng.uniform(20, 50)
-            height = rng.uniform(3, 10) if rng.random() < 0.65 else rng.uniform(10, 24)
-            bump = height * _smoothstep(1.2 - distance / radius) * (1 + 0.25 * textures[1]).clamp(min=0)
-            extra = extra + bump
-        hu = rng.uniform(15, 62) + rng.uniform(4, 16) * textures[1]
-    return extra, hu
+    for _ in range(rng.integers(1, 3)):
+        toward = rng.normal(size=3) * (1, 1.2, 0.6) + (0, 0, 0.4)
+        centre = toward / np.linalg.norm(toward) * (72, 92, 75) + (0, -18, 10)
+        distance = (points - torch.tensor(centre).float()).norm(dim=-1)
+        radius = rng.uniform(20, 50)
+        height = rng.uniform(3, 10) if rng.random() < 0.65 else rng.uniform(10, 22)
+        extra += height * _smoothstep(1.2 - distance / radius) * (1 + 0.25 * textures[1]).clamp(min=0)
+    return extra, rng.uniform(15, 62) + rng.uniform(4, 16) * textures[1]
 
 
-def _operation(rng, subject: Subject, points, beyond, bone, above, hu, textures) -> torch.Tensor:
-    """Craniotomy: a flap put back with slits, plates and air, or a flap left out."""
-    if rng.random() > 0.10:
-        return hu
-    side = rng.choice([-1, 1])
-    centre = torch.tensor([side * rng.uniform(48, 66), rng.uniform(-30, 35), rng.uniform(15, 45)]).float()
-    distance = (points - centre).norm(dim=-1) + 3 * textures[1]
-    radius = rng.uniform(24, 52)
+def _operate(rng, surgery: Surgery, points, above, hu, textures) -> torch.Tensor:
+    """A flap left out, or put back with slits, plates and air.
+
+    Args:
+        above: (V,) mm above the outer table, negative in the bone.
+    """
+    distance = (points - torch.tensor(surgery.centre)).norm(dim=-1) + 3 * textures[1]
+    radius = surgery.radius_mm
     in_bone = above <= 0
-    if rng.random() < 0.5:
+    if surgery.removed:
         hu = torch.where(in_bone & (distance < radius), rng.uniform(15, 40) + 6 * textures[2], hu)
     else:
         slit = (distance - radius).abs() < rng.uniform(0.8, 2.0)
@@ -151,4 +157,7 @@ def _operation(rng, subject: Subject, points, beyond, bone, above, hu, textures)
     if rng.random() < 0.5:
         bubbles = (textures[2] > 1.6) & (distance < radius * 1.15) & (above > 0) & (above < 10)
         hu = torch.where(bubbles, torch.tensor(-800.0), hu)
+    if rng.random() < 0.4:  # skin staples
+        staples = ((distance - radius).abs() < 1.2) & (above > 3) & (above < 7) & (textures[2] > 1.2)
+        hu = torch.where(staples, torch.tensor(2800.0), hu)
     return hu

@@ -7,6 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 
 ICBM, COLIN = 0, 1
+SURGERY_SHARE = 0.13
+SWOLLEN_SHARE = 0.07
+
+
+@dataclass(frozen=True)
+class Surgery:
+    """Craniotomy (flap put back) or craniectomy (flap left out).
+
+    Attributes:
+        side: +1 at x > 0.
+        centre: (3,) template mm, on the vault.
+        radius_mm: of the flap.
+        removed: the flap is missing.
+        bulge_mm: how far the brain swells out of the gap (negative: sunken).
+    """
+
+    side: int
+    centre: tuple[float, float, float]
+    radius_mm: float
+    removed: bool
+    bulge_mm: float
 
 
 @dataclass(frozen=True)
@@ -19,6 +40,8 @@ class Subject:
         scale: (3,) subject mm per template mm along x, y, z.
         atrophy: -0.3 slit ventricles and no sulci ... 1.2 wide ones.
         white_hu, grey_hu, csf_hu: tissue values.
+        folding: share of the atlas' cortex that is replaced by random folds, 0..1.
+        surgery: an opened skull, or None.
     """
 
     brain: int
@@ -28,10 +51,27 @@ class Subject:
     white_hu: float
     grey_hu: float
     csf_hu: float
+    folding: float
+    surgery: Surgery | None
 
     @property
     def young(self) -> bool:
         return self.age in ("infant", "child")
+
+
+def _draw_surgery(rng: np.random.Generator) -> Surgery | None:
+    """An opened skull, now and then."""
+    if rng.random() > SURGERY_SHARE:
+        return None
+    side = int(rng.choice([-1, 1]))
+    removed = bool(rng.random() < 0.5)
+    return Surgery(
+        side=side,
+        centre=(side * rng.uniform(50, 64), rng.uniform(-28, 32), rng.uniform(14, 42)),
+        radius_mm=float(rng.uniform(24, 40) if not removed else rng.uniform(34, 56)),
+        removed=removed,
+        bulge_mm=float(rng.uniform(-5, 16)) if removed else 0.0,
+    )
 
 
 def draw(rng: np.random.Generator) -> Subject:
@@ -42,6 +82,7 @@ def draw(rng: np.random.Generator) -> Subject:
     if rng.random() < 0.2:  # brachycephaly and dolichocephaly
         width = rng.uniform(-0.11, 0.11)
         shape = shape * np.exp([width, -width, 0])
+    swollen = rng.random() < SWOLLEN_SHARE
     atrophy = {
         "infant": rng.normal(0.25, 0.35),
         "child": rng.normal(0.0, 0.2),
@@ -50,12 +91,17 @@ def draw(rng: np.random.Generator) -> Subject:
     }[age]
     white = rng.uniform(21, 27) if age == "infant" else rng.uniform(26.5, 31.5)
     contrast = rng.uniform(3, 7) if age == "infant" else rng.uniform(7, 12)
+    if swollen:  # diffuse oedema: no CSF spaces, grey and white alike
+        atrophy, contrast = -0.3, contrast * rng.uniform(0.2, 0.6)
+    brain = int(rng.random() < 0.5)
     return Subject(
-        brain=int(rng.random() < 0.5),
+        brain=brain,
         age=age,
         scale=(rng.uniform(low, high) * shape).astype(np.float32),
         atrophy=float(np.clip(atrophy, -0.3, 1.2)),
         white_hu=float(white),
         grey_hu=float(white + contrast),
         csf_hu=float(rng.uniform(3, 10)),
+        folding=float(rng.choice([0.0, 1.0], p=[0.65, 0.35]) if brain == COLIN else rng.uniform(0.6, 1.0)),
+        surgery=_draw_surgery(rng),
     )

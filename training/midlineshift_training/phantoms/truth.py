@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from midlineshift_training.phantoms.fields import move, sample
+from midlineshift_training.phantoms.fields import sample
 from midlineshift_training.phantoms.pose import NODES, SIZE, Pose
 from midlineshift_training.phantoms.tissue_model import HEAD
 from midlineshift_training.phantoms.variation import Variation, depth_volume
@@ -25,8 +25,12 @@ INVERSION_DAMPING = 0.55
 INVERSION_TOLERANCE_PX = 0.01
 
 
-def midlines(pose: Pose, variation: Variation, backward: torch.Tensor) -> dict[str, np.ndarray]:
-    """Ideal and deformed midline of every slice; see ``case.py`` for the keys."""
+def midlines(pose: Pose, variation: Variation, x_nodes: torch.Tensor) -> dict[str, np.ndarray]:
+    """Ideal and deformed midline of every slice; see ``case.py`` for the keys.
+
+    Args:
+        x_nodes: (n, NODES, NODES) template x before the shift, on the coarse nodes that the picture was drawn with.
+    """
     matrix, shift = pose.affine()
     across = -matrix[0, :2]  # change of -x (toward the left) per column and row
     size = np.linalg.norm(across)
@@ -66,7 +70,8 @@ def midlines(pose: Pose, variation: Variation, backward: torch.Tensor) -> dict[s
             continue
         ideal = front + FINE_FRACTIONS[:, None] * (back - front)
         candidates = ideal[:, None] + (deviations / pixel)[None, :, None] * normal
-        leftness = -move(backward, head(candidates))[..., 0].numpy()
+        where = torch.from_numpy(candidates[..., ::-1].copy()).float().permute(2, 0, 1)[None]
+        leftness = -interpolate_field(x_nodes[k][None, None], where)[0, 0].numpy()
         deviation = _zero_crossing(deviations, leftness)
         if not np.isfinite(deviation).all():
             continue
@@ -146,7 +151,7 @@ def displacement_fields(pose: Pose, displacement: torch.Tensor) -> tuple[np.ndar
 
 
 def interpolate_field(field: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Bilinear values (n, 2, ...) of a coarse field at (n, 2, H, W) (row, column) pixel positions, edges repeated."""
+    """Bilinear values (n, C, H, W) of coarse maps at (n, 2, H, W) (row, column) pixel positions, edges repeated."""
     unit = where / (SIZE - 1) * 2 - 1
     return torch.nn.functional.grid_sample(
         field, unit.flip(1).permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=True

@@ -22,7 +22,7 @@ from midlineshift_training.phantoms.fields import (
     sample,
     smooth,
 )
-from midlineshift_training.phantoms.subject import ICBM, Subject
+from midlineshift_training.phantoms.subject import ICBM, Subject, Surgery
 from midlineshift_training.phantoms.tissue_model import BRAIN, HEAD
 
 
@@ -78,6 +78,8 @@ def draw(rng: np.random.Generator, subject: Subject) -> Variation:
         twist = rng.uniform(3, 8) * rng.choice([-1, 1])
         skull[1] += torch.from_numpy(twist * np.tanh(x / 40) * np.clip((-y - 10) / 80, -0.6, 1.2)).float()
     grid_nodes = nodes()
+    if subject.surgery is not None and subject.surgery.bulge_mm:
+        skull = skull + _bulge(subject.surgery)
     depth = sample(depth_volume(), grid_nodes, HEAD)[0]
     inside = 1 - torch.exp(-((depth.clamp(min=0) / 10) ** 2))
     brain = midplane_keeping_noise(rng, 11, rng.uniform(0.7, 1.6), 0.6) * inside
@@ -88,3 +90,16 @@ def draw(rng: np.random.Generator, subject: Subject) -> Variation:
         unevenness = np.exp(rng.normal(0, 0.12))
         brain = brain + ventricle_pull(subject.brain, side) * strength * unevenness
     return Variation(skull=skull, brain=skull + brain)
+
+
+def _bulge(surgery: Surgery) -> torch.Tensor:
+    """(3, X, Y, Z) look-up inward over a missing flap, so that brain and scalp stand out; zero on the mid-plane."""
+    points = nodes()
+    centre = torch.tensor(surgery.centre)
+    outward = centre - torch.tensor([0.0, -18.0, 14.0])
+    outward = outward / outward.norm()
+    offset = points - centre
+    lateral = (offset - (offset @ outward)[..., None] * outward).norm(dim=-1)
+    bump = torch.exp(-((lateral / (0.75 * surgery.radius_mm)) ** 2)) * torch.sigmoid(((points @ outward) - 25) / 8)
+    taper = ((points[..., 0] * surgery.side - 4) / 16).clamp(0, 1)
+    return -(surgery.bulge_mm * (bump * taper)[..., None] * outward).movedim(-1, 0)

@@ -41,7 +41,13 @@ DEFORMATION = COMMON | {
 def _options(function):
     for option in reversed(
         [
-            click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of phantoms."),
+            click.option(
+                "--data",
+                required=True,
+                multiple=True,
+                type=click.Path(path_type=Path),
+                help="Folder of phantoms; may be repeated.",
+            ),
             click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder."),
             click.option("--config", type=click.Path(path_type=Path), help="YAML whose settings replace the defaults."),
             click.option("--init", type=click.Path(path_type=Path), help="Weights (.safetensors) to start from."),
@@ -65,9 +71,9 @@ def _prepare(defaults, data, config, validation_cases, max_steps, seed, threads)
     settings = merge_settings(defaults, config, {"max_steps": max_steps, "seed": seed})
     if threads:
         torch.set_num_threads(threads)
-    files = phantom_files(data)
+    files = [path for folder in data for path in phantom_files(folder)]
     held_out = min(validation_cases, max(1, len(files) // 5))
-    settings |= {"data": str(data), "cases": len(files) - held_out, "validation_cases": held_out}
+    settings |= {"data": [str(folder) for folder in data], "cases": len(files) - held_out, "validation_cases": held_out}
     click.echo(f"{len(files) - held_out} phantoms to train on, {held_out} to check with", err=True)
     torch.manual_seed(settings["seed"])
     return settings, load_phantoms(files[:-held_out]), load_phantoms(files[-held_out:])

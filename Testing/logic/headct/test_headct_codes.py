@@ -1,0 +1,30 @@
+"""Every code in the source is documented, and every documented one exists."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def codes_in_source():
+    """(codes of flags, codes of InputError) as they stand in the calls."""
+    flags, errors = set(), set()
+    for path in (ROOT / "MidlineShiftLogic" / "headct").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            if node.func.id in ("Quality", "_fatal") and isinstance(node.args[0], ast.Constant):
+                flags.add(node.args[0].value)
+            if node.func.id == "InputError" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+                errors.add(node.args[1].value)
+    return flags, errors
+
+
+def test_codes_and_documentation_agree():
+    tables, _, rest = (
+        (ROOT / "docs" / "quality-codes.md").read_text(encoding="utf-8").partition("## Input that is not a scan")
+    )
+    flags, errors = codes_in_source()
+    assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", tables, re.MULTILINE)) == flags
+    assert set(re.findall(r"`([a-z-]+)`", rest)) - {"error", "no-head-ct"} - {"InputError.code"} == errors

@@ -1,0 +1,169 @@
+"""``midlineshift-train export``: finished runs -> a model folder that ``midlineshift measure`` can use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+DENOISERS = ("conditional", "unconditional")
+
+
+@click.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder; must not exist yet.")
+@click.option("--pose", required=True, type=click.Path(path_type=Path), help="Run of the pose network.")
+@click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
+@click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
+@click.option("--deformation", required=True, type=click.Path(path_type=Path), help="Run of the deformation network.")
+@click.option("--name", help="Name of the model.  [default: the name of the folder]")
+@click.option("--model-version", default="1", show_default=True, help="Version of the model.")
+@click.option("--description", default="Trained with midlineshift-train; research use only.", help="One sentence.")
+@click.option("--licence", default="Apache-2.0", show_default=True, help="Licence of the weights.")
+@click.option("--trained-on", default="synthetic phantoms only, no patient data", show_default=True, help="In words.")
+@click.option("--readout", type=click.Path(path_type=Path), help="JSON of read-out parameters.")
+@click.option("--accuracy", type=click.Path(path_type=Path), help="JSON of measured figures.")
+def export(
+    out: Path,
+    pose: Path,
+    conditional: Path | None,
+    unconditional: Path | None,
+    deformation: Path,
+    name: str | None,
+    model_version: str,
+    description: str,
+    licence: str,
+    trained_on: str,
+    readout: Path | None,
+    accuracy: Path | None,
+) -> None:
+    """Write a model folder from finished runs, with the averaged weights of each run's best check.
+
+    Give both denoisers, or neither for a deformation network trained without the noise difference. Research use only.
+    """
+    texts = {
+        "name": name or out.resolve().name,
+        "version": model_version,
+        "description": description,
+        "licence": licence,
+        "trained_on": trained_on,
+    }
+    runs = {"pose": pose, "conditional": conditional, "unconditional": unconditional, "deformation": deformation}
+    given = {component: run for component, run in runs.items() if run is not None}
+    click.echo(export_runs(out, given, texts, _json(readout), _json(accuracy)))
+
+
+def export_runs(
+    out: Path, runs: dict[str, Path], texts: dict[str, str], readout: dict | None = None, accuracy: dict | None = None
+) -> Path:
+    """Write a model folder.
+
+    Args:
+        out: the folder; must not exist yet.
+        runs: component name -> run folder; pose and deformation, and both denoisers or neither.
+        texts: ``name``, ``version``, ``description``, ``licence``, ``trained_on`` of the model.
+        readout, accuracy: see ``MidlineShiftLogic.models.description``.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: a run is not finished, is of another kind than its place asks for, or the runs do not fit together.
+    """
+    from MidlineShiftLogic.models.description import ModelDescription
+    from MidlineShiftLogic.models.folder import save_model
+
+    networks = {component: run_network(run) for component, run in runs.items()}
+    settings = {component: run_settings(run) for component, run in runs.items()}
+    noise = _noise(settings)
+    frame = _common_frame(settings)
+    model = ModelDescription(**texts, frame=frame, noise=noise, readout=readout or {}, accuracy=accuracy or {})
+    return save_model(out, model, networks)
+
+
+def run_network(run: Path):
+    """Network of a finished run with its best averaged weights. InputError if the folder is no finished run."""
+    import torch
+
+    from MidlineShiftLogic.errors import InputError
+    from MidlineShiftLogic.models.registry import build_network
+    from MidlineShiftLogic.models.weights import fill, read_weights
+
+    try:
+        described = json.loads((run / "network.json").read_text(encoding="utf-8"))
+        kind, config = described["kind"], described["config"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{run} is not a run folder: it has no usable network.json.", "run") from None
+    best = run / "best.safetensors"
+    if not best.is_file():
+        raise InputError(f"{run} is not finished: it has no best.safetensors yet.", "run")
+    with torch.device("meta"):
+        network = build_network(kind, config)
+    return fill(network, read_weights(best), str(best)).eval()
+
+
+def run_settings(run: Path) -> dict[str, Any]:
+    """Settings a run was trained with. InputError if they cannot be read."""
+    import yaml
+
+    from MidlineShiftLogic.errors import InputError
+
+    try:
+        settings = yaml.safe_load((run / "settings.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise InputError(f"{run} is not a run folder: it has no usable settings.yaml.", "run")
+    return settings
+
+
+def _common_frame(settings: dict[str, dict]) -> dict[str, Any]:
+    """Frame of the pose and deformation networks, which must be the same."""
+    from MidlineShiftLogic.errors import InputError
+
+    frames = [
+        {"grid": s["grid"], "pixel_mm": s["pixel_mm"], "length_mm": s["frame_mm"]}
+        for s in (settings["pose"], settings["deformation"])
+    ]
+    if frames[0] != frames[1]:
+        raise InputError(f"The pose and deformation runs have different frames: {frames[0]} and {frames[1]}.", "runs")
+    return frames[1]
+
+
+def _noise(settings: dict[str, dict]) -> dict[str, Any] | None:
+    """Settings of the noise difference, None for a deformation network that was trained without."""
+    from MidlineShiftLogic.errors import InputError
+
+    deformation = settings["deformation"]
+    given = [name for name in DENOISERS if name in settings]
+    if not deformation["noise_difference"]:
+        if given:
+            raise InputError("The deformation run was trained without the denoisers; leave them out.", "runs")
+        return None
+    if len(given) < len(DENOISERS):
+        raise InputError("The deformation run needs --conditional and --unconditional.", "runs")
+    noise = deformation["noise"]
+    for name, cohort in zip(DENOISERS, ("non-mls", "all"), strict=True):
+        denoiser = settings[name]
+        if denoiser.get("cohort") != cohort:
+            raise InputError(
+                f"The {name} run was trained on the cohort {denoiser.get('cohort')!r}, not {cohort!r}.", "runs"
+            )
+        if any(denoiser[key] != noise[key] for key in ("grid", "schedule", "steps")):
+            raise InputError(f"The {name} run has another grid or schedule than the deformation run.", "runs")
+    return noise
+
+
+def _json(path: Path | None) -> dict:
+    from MidlineShiftLogic.errors import InputError
+
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not a readable JSON file ({error}).", "json") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must hold a JSON object.", "json")
+    return content
