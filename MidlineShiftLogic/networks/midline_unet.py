@@ -81,7 +81,7 @@ class MidlineUNet(nn.Module):
     def __init__(
         self,
         in_channels: int = 2,
-        features: tuple[int, ...] = (24, 40, 72, 128, 176),
+        features: tuple[int, ...] = (16, 32, 64, 112, 160),
         flow: bool = True,
         integration_steps: int = 6,
     ):

@@ -114,8 +114,8 @@ def test_repository_stays_small():
 def test_readme_commands_and_options_exist():
     """Every ``midlineshift`` and ``midlineshift-train`` line of the README names a command and options that exist."""
     import click
-    from midlineshift_training.cli import main as train
 
+    from midlineshift_training.cli import main as train
     from MidlineShiftLogic.cli.main import cli
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -173,3 +173,17 @@ def test_constraints_pin_every_dependency():
     for text in wanted:
         requirement = requirements.Requirement(text)
         assert pins[requirement.name.lower()] in requirement.specifier
+
+
+@pytest.mark.parametrize("name", ["sample_shifted", "sample_unshifted"])
+def test_sample_scans_pass_every_check(name):
+    """The shipped samples are small, synthetic by their header, and measurable without a warning."""
+    import nibabel
+
+    from MidlineShiftLogic.headct import check, read
+
+    path = ROOT / "Resources" / "SampleScans" / f"{name}.nii.gz"
+    assert path.stat().st_size < 3_000_000
+    assert b"synthetic" in bytes(nibabel.load(path).header["descrip"])
+    ct = read(path)
+    assert not [flag for flag in (*ct.quality, *check(ct)) if flag.severity != "info"]

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 from drawn_phantoms import draw_cohort, draw_phantom
+
 from midlineshift_training.cohorts.aligned_slices import AlignedSlices, NoisedBatches, drawing_weights, load_aligned
 from midlineshift_training.cohorts.phantom_store import phantom_files
 from midlineshift_training.stages.diffusion_command import DEFAULTS
-
 from MidlineShiftLogic.errors import InputError
 
 FRAME = {"size": 128, "pixel_mm": 1.8, "frame_mm": 198.0, "non_mls_below_mm": 1.5, "heights_mm": (-25.0, 70.0)}

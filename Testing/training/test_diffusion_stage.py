@@ -4,12 +4,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 from drawn_phantoms import draw_cohort
+from safetensors.torch import load_file
+
 from midlineshift_training.cli import main
 from midlineshift_training.cohorts.phantom_store import phantom_files
 from midlineshift_training.stages.diffusion import DiffusionStage
 from midlineshift_training.stages.diffusion_command import DEFAULTS, cut
 from midlineshift_training.stages.engine import train
-from safetensors.torch import load_file
 
 TINY = {
     "grid": 32,

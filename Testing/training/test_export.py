@@ -6,10 +6,10 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner
-from midlineshift_training.cli import main
 from safetensors.torch import save_file
 from small_networks import SMALL_DENOISER, awake
 
+from midlineshift_training.cli import main
 from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.models.registry import kind_of
 from MidlineShiftLogic.networks.denoiser import Denoiser

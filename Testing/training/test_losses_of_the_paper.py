@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from authors_fill import filled
+
 from midlineshift_training.losses import deformation_loss as losses
 from midlineshift_training.losses.diffusion_loss import diffusion_loss
-
 from MidlineShiftLogic.networks import diffusion
 from MidlineShiftLogic.networks.denoiser import Denoiser
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+
 from midlineshift_training.cli import main
 from midlineshift_training.phantoms import case, fields, lesions, subject, truth, variation
 from midlineshift_training.phantoms.command import generate_cases
-
 from MidlineShiftLogic.errors import InputError
 
 SEED = 3

@@ -71,6 +71,7 @@ def export_runs(
     Raises:
         InputError: a run is not finished, is of another kind than its place asks for, or the runs do not fit together.
     """
+    from midlineshift_training.stages.run_folder import run_network, run_settings
     from MidlineShiftLogic.models.description import ModelDescription
     from MidlineShiftLogic.models.folder import save_model
 
@@ -80,42 +81,6 @@ def export_runs(
     frame = _common_frame(settings)
     model = ModelDescription(**texts, frame=frame, noise=noise, readout=readout or {}, accuracy=accuracy or {})
     return save_model(out, model, networks)
-
-
-def run_network(run: Path):
-    """Network of a finished run with its best averaged weights. InputError if the folder is no finished run."""
-    import torch
-
-    from MidlineShiftLogic.errors import InputError
-    from MidlineShiftLogic.models.registry import build_network
-    from MidlineShiftLogic.models.weights import fill, read_weights
-
-    try:
-        described = json.loads((run / "network.json").read_text(encoding="utf-8"))
-        kind, config = described["kind"], described["config"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{run} is not a run folder: it has no usable network.json.", "run") from None
-    best = run / "best.safetensors"
-    if not best.is_file():
-        raise InputError(f"{run} is not finished: it has no best.safetensors yet.", "run")
-    with torch.device("meta"):
-        network = build_network(kind, config)
-    return fill(network, read_weights(best), str(best)).eval()
-
-
-def run_settings(run: Path) -> dict[str, Any]:
-    """Settings a run was trained with. InputError if they cannot be read."""
-    import yaml
-
-    from MidlineShiftLogic.errors import InputError
-
-    try:
-        settings = yaml.safe_load((run / "settings.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        settings = None
-    if not isinstance(settings, dict):
-        raise InputError(f"{run} is not a run folder: it has no usable settings.yaml.", "run")
-    return settings
 
 
 def _common_frame(settings: dict[str, dict]) -> dict[str, Any]:

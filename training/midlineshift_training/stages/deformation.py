@@ -6,39 +6,19 @@ with the faults of their code mended (``losses.deformation_loss``).
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from midlineshift_training.cohorts.reading_batches import ReadingBatch
 from midlineshift_training.losses import deformation_loss
 from midlineshift_training.losses.reading_loss import reading_loss
 from midlineshift_training.stages.reading import ReadingStage
-from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.models.registry import build_network
+from midlineshift_training.stages.run_folder import run_network
 from MidlineShiftLogic.networks.diffusion import ddim_from, ddim_timesteps, make_schedule, noised
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
 from MidlineShiftLogic.pipeline.noise import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.pipeline.window import two_windows
-
-
-def load_run_network(run: str | Path) -> torch.nn.Module:
-    """The best network of a finished run, in eval mode and frozen.
-
-    Raises:
-        InputError: the folder is no run.
-    """
-    run = Path(run)
-    try:
-        described = json.loads((run / "network.json").read_text())
-        weights = load_file(str(run / "best.safetensors"))
-    except OSError:
-        raise InputError(f"{run} is not a finished run (network.json and best.safetensors).", "run") from None
-    network = build_network(described["kind"], described["config"])
-    network.load_state_dict(weights)
-    return network.eval().requires_grad_(False)
 
 
 class DeformationStage(ReadingStage):
@@ -52,7 +32,7 @@ class DeformationStage(ReadingStage):
         self._denoisers: list[torch.nn.Module] = []
         if settings["noise_difference"]:
             self._denoisers = [
-                load_run_network(settings[name]).to(memory_format=torch.channels_last)
+                run_network(Path(settings[name])).requires_grad_(False).to(memory_format=torch.channels_last)
                 for name in ("conditional", "unconditional")
             ]
 

@@ -45,7 +45,7 @@ DEFAULTS = {
 
 
 @click.command()
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of phantoms.")
+@click.option("--data", required=True, multiple=True, type=click.Path(path_type=Path), help="Folder; may be repeated.")
 @click.option("--cohort", required=True, type=click.Choice(["non-mls", "all"]), help="Cases to learn from.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML whose settings replace the defaults.")
@@ -67,17 +67,18 @@ def diffusion(data, cohort, out, config, init, validation_cases, max_steps, time
     from midlineshift_training.cohorts.phantom_store import phantom_files
     from midlineshift_training.stages.diffusion import DiffusionStage
     from midlineshift_training.stages.engine import train
+    from midlineshift_training.stages.run_folder import resumed_settings
     from midlineshift_training.stages.settings import merge_settings
 
-    defaults = stored_settings(out) if resume else DEFAULTS
+    defaults = resumed_settings(out, DEFAULTS) if resume else DEFAULTS
     settings = merge_settings(defaults, config, {"max_steps": max_steps, "seed": seed})
     check_settings(settings)
     if threads:
         torch.set_num_threads(threads)
-    files = phantom_files(data)
+    files = [path for folder in data for path in phantom_files(folder)]
     held_out = max(1, min(validation_cases, len(files) // 5))
     settings |= {
-        "data": str(data),
+        "data": [str(folder) for folder in data],
         "cohort": cohort,
         "cases": len(files) - held_out,
         "validation_cases": held_out,
@@ -90,14 +91,6 @@ def diffusion(data, cohort, out, config, init, validation_cases, max_steps, time
     if init and not resume:
         start_from(stage.network, init)
     click.echo(train(stage, out, settings, resume))
-
-
-def stored_settings(run: Path) -> dict:
-    """Defaults of a resumed run: the settings it was started with. InputError if it has none."""
-    from midlineshift_training.export import run_settings
-
-    stored = run_settings(run)
-    return {key: stored.get(key, value) for key, value in DEFAULTS.items()}
 
 
 def check_settings(settings: dict) -> None:

@@ -46,6 +46,7 @@ def write_atomic(path: Path, write) -> None:
     """Call ``write(temporary path)`` and move the result onto ``path``; nothing half-written stays under that name."""
     temporary = path.with_name(f".{path.name}.partial")
     write(temporary)
+    temporary.chmod(0o644)  # safetensors writes privately
     os.replace(temporary, path)
 
 
@@ -166,5 +167,5 @@ def train(stage: lightning.LightningModule, run: str | Path, settings: dict, res
         enable_model_summary=False,
     )
     data = _NumberedBatches(stage, settings["check_every"], settings["max_steps"], settings.get("workers", 0))
-    trainer.fit(stage, datamodule=data, ckpt_path=str(last) if resume else None, weights_only=False)
+    trainer.fit(stage, datamodule=data, ckpt_path=str(last) if resume else None, weights_only=True)
     return run / "best.safetensors"

@@ -12,6 +12,7 @@ from midlineshift_training.cohorts.phantom_store import PhantomSlices
 from midlineshift_training.cohorts.reading_batches import FrameVariation, ReadingBatch, ReadingBatches
 from midlineshift_training.losses.reading_loss import reading_loss
 from midlineshift_training.stages.engine import cosine_schedule
+from MidlineShiftLogic.models.weights import read_weights
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.pipeline.window import two_windows
 
@@ -89,9 +90,7 @@ def load_initial(network: torch.nn.Module, checkpoint: str | Path) -> list[str]:
     Returns:
         Names of the parameters that kept their own initial values.
     """
-    from safetensors.torch import load_file
-
-    own, given = network.state_dict(), load_file(str(checkpoint))
+    own, given = network.state_dict(), read_weights(Path(checkpoint))
     kept = []
     for name, value in own.items():
         other = given.get(name)

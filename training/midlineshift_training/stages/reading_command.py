@@ -9,7 +9,7 @@ import click
 # The frame all networks of one model share: 128 points of 1.8 mm, the falx spanning 198 frame millimetres.
 FRAME = {"grid": 128, "pixel_mm": 1.8, "frame_mm": 198.0}
 COMMON = FRAME | {
-    "features": [24, 40, 72, 128, 176],
+    "features": [16, 32, 64, 112, 160],
     "batch": 24,
     "bend_mm": 17.0,
     "learning_rate": 2e-3,
@@ -22,7 +22,7 @@ COMMON = FRAME | {
     "seed": 0,
     "workers": 0,
 }
-POSE = COMMON | {"broad": True, "features": [16, 32, 64, 112, 160], "max_steps": 3000}
+POSE = COMMON | {"broad": True, "max_steps": 3000}
 DEFORMATION = COMMON | {
     "broad": False,
     "noise_difference": True,
@@ -62,12 +62,14 @@ def _options(function):
     return function
 
 
-def _prepare(defaults, data, config, validation_cases, max_steps, seed, threads):
+def _prepare(defaults, data, out, config, validation_cases, max_steps, seed, resume, threads):
     import torch
 
     from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files
+    from midlineshift_training.stages.run_folder import resumed_settings
     from midlineshift_training.stages.settings import merge_settings
 
+    defaults = resumed_settings(out, defaults) if resume else defaults
     settings = merge_settings(defaults, config, {"max_steps": max_steps, "seed": seed})
     if threads:
         torch.set_num_threads(threads)
@@ -83,12 +85,12 @@ def _prepare(defaults, data, config, validation_cases, max_steps, seed, threads)
 @_options
 def pose(data, out, config, init, validation_cases, max_steps, seed, resume, threads):
     """Train the pose network: where the head's mid-plane lies, in any pose."""
-    settings, slices, validation = _prepare(POSE, data, config, validation_cases, max_steps, seed, threads)
+    settings, slices, validation = _prepare(POSE, data, out, config, validation_cases, max_steps, seed, resume, threads)
     from midlineshift_training.stages.engine import train
     from midlineshift_training.stages.reading import ReadingStage, load_initial
 
     stage = ReadingStage(settings, slices, validation)
-    if init:
+    if init and not resume:
         load_initial(stage.network, init)
     click.echo(train(stage, out, settings | {"init": str(init) if init else None}, resume))
 
@@ -108,13 +110,15 @@ def deformation(
     defaults = DEFORMATION | {"noise_difference": not no_noise_difference}
     if not no_noise_difference and not (conditional and unconditional):
         raise InputError("Give --conditional and --unconditional runs, or --no-noise-difference.", "denoisers")
-    settings, slices, validation = _prepare(defaults, data, config, validation_cases, max_steps, seed, threads)
+    settings, slices, validation = _prepare(
+        defaults, data, out, config, validation_cases, max_steps, seed, resume, threads
+    )
     from midlineshift_training.stages.deformation import DeformationStage
     from midlineshift_training.stages.engine import train
     from midlineshift_training.stages.reading import load_initial
 
     settings |= {"conditional": str(conditional or ""), "unconditional": str(unconditional or "")}
     stage = DeformationStage(settings, slices, validation)
-    if init:
+    if init and not resume:
         load_initial(stage.network, init)
     click.echo(train(stage, out, settings | {"init": str(init) if init else None}, resume))

@@ -1,0 +1,47 @@
+"""What a finished run left: its network and its settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.models.registry import build_network
+from MidlineShiftLogic.models.weights import fill, read_weights
+
+
+def run_network(run: Path) -> nn.Module:
+    """Network of a finished run with its best averaged weights. InputError if the folder is no finished run."""
+    try:
+        described = json.loads((run / "network.json").read_text(encoding="utf-8"))
+        kind, config = described["kind"], described["config"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{run} is not a run folder: it has no usable network.json.", "run") from None
+    best = run / "best.safetensors"
+    if not best.is_file():
+        raise InputError(f"{run} is not finished: it has no best.safetensors yet.", "run")
+    with torch.device("meta"):
+        network = build_network(kind, config)
+    return fill(network, read_weights(best), str(best)).eval()
+
+
+def run_settings(run: Path) -> dict[str, Any]:
+    """Settings a run was trained with. InputError if they cannot be read."""
+    try:
+        settings = yaml.safe_load((run / "settings.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise InputError(f"{run} is not a run folder: it has no usable settings.yaml.", "run")
+    return settings
+
+
+def resumed_settings(run: Path, defaults: dict[str, Any]) -> dict[str, Any]:
+    """Settings a resumed run starts from: those it was started with, so that changed defaults do not change it."""
+    stored = run_settings(run)
+    return {key: stored.get(key, value) for key, value in defaults.items()}
