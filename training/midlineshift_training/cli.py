@@ -15,6 +15,7 @@ LAZY = {
     "pose": "midlineshift_training.stages.reading_command:pose",
     "deformation": "midlineshift_training.stages.reading_command:deformation",
     "export": "midlineshift_training.export:export",
+    "card": "midlineshift_training.model_card:card",
     "evaluate": "midlineshift_training.evaluation.command:evaluate",
 }
 

@@ -1,0 +1,142 @@
+"""``midlineshift-train card``: the model's README and the accuracy in ``model.json``, from what was measured.
+
+Nothing in the card is typed in: training facts come from the runs' settings, figures from ``evaluate``'s JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+PARTS = ("pose", "unconditional", "conditional", "deformation")
+WARNING = """\
+**Research use only. Not a medical device.** Not for diagnosis, triage or treatment. A reader has to look at the
+picture before believing the number."""
+SOURCES = """\
+The phantoms come from `midlineshift-train phantoms`; the notices of the brain templates they derive from are in
+`training/midlineshift_training/phantoms/NOTICE`. Real scans were used for nothing but the measuring below and the choice
+of read-out parameters."""
+LEGEND = """\
+MAE, bias and ICC are of the signed case shift (positive toward the patient's left); intervals are 95 % bootstrap over
+cases. *readings*: real scans (CT-ICH, Hssayeni et al. 2020), mean of two non-radiologist readers, in millimetres at an
+estimated pixel size that is good to about 10 % a patient. *no reading*: real scans without haemorrhage, which should read
+near zero."""
+FAILURES = """\
+- Large shifts on real scans are read too low, most of all after craniectomy and beside large clots.
+- Infants, scalp masses and heads cut off by the field of view can be read wrongly by several millimetres; the flags
+  `readings-differ`, `plane-spread`, `skull-open` and `head-cut-off` accompany many of these, not all.
+- Contrast-enhanced CT, metal artefacts and motion were not part of the training.
+- Numbers below about 2 mm are within the noise of readers and of this model."""
+WHAT = {
+    "pose": "pose network: where the head's mid-plane lies",
+    "unconditional": "denoiser of all cases",
+    "conditional": "denoiser of unshifted cases",
+    "deformation": "deformation network with falx attachments",
+}
+
+
+def run_facts(run: Path) -> dict:
+    """Cases, steps and the score of the best check of a run, from its folder."""
+    from safetensors import safe_open
+
+    from midlineshift_training.stages.run_folder import run_settings
+
+    settings = run_settings(run)
+    with safe_open(str(run / "best.safetensors"), "np") as weights:
+        best = weights.metadata() or {}
+        size = sum(int(weights.get_tensor(name).size) for name in weights.keys())  # noqa: SIM118 - not a mapping
+    return {
+        "cases": settings["cases"],
+        "batch": settings["batch"],
+        "steps": int(best.get("step", settings["max_steps"])),
+        "seed": settings["seed"],
+        "parameters": size,
+        "versions": settings.get("versions", {}),
+    }
+
+
+def figures(summary: dict) -> dict:
+    """The few figures of each evaluated set that ``model.json`` carries for people."""
+    keep = ("cases", "n", "refused", "median_reading", "largest_reading", "slope", "side_right", "side_cases")
+    result = {}
+    for name, values in summary.items():
+        short = {key: values[key] for key in keep if key in values}
+        for key in ("mae", "bias", "icc"):
+            if key in values:
+                short[f"{key}_mm" if key != "icc" else key] = round(values[key]["value"], 3)
+        result[name] = {k: round(v, 3) if isinstance(v, float) else v for k, v in short.items()}
+    return result
+
+
+def card_text(description, facts: dict[str, dict], tables: dict[str, str]) -> str:
+    """The card as Markdown.
+
+    Args:
+        description: ``ModelDescription``. facts: component -> ``run_facts``. tables: heading -> Markdown table.
+    """
+    lines = [
+        f"# {description.name} {description.version}",
+        "",
+        WARNING,
+        "",
+        description.description,
+        "",
+        "## Trained on",
+        "",
+        f"{description.trained_on}. Licence of the weights: {description.licence}.",
+        "",
+        SOURCES,
+        "",
+        "| network | what it does | parameters | phantoms | steps x batch | seed |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, f in facts.items():
+        size, steps = f"{f['parameters'] / 1e6:.2f} M", f"{f['steps']} x {f['batch']}"
+        lines.append(f"| {name} | {WHAT[name]} | {size} | {f['cases']} | {steps} | {f['seed']} |")
+    versions = next(iter(facts.values()))["versions"]
+    lines += [
+        "",
+        "Made with " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ", on CPU.",
+        "",
+        "## Measured",
+        "",
+    ]
+    for heading, text in tables.items():
+        lines += [f"### {heading}", "", text, ""]
+    lines += [LEGEND, "", "## Where it fails", "", FAILURES, ""]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder to describe.")
+@click.option("--run", "runs", multiple=True, required=True, help="component=run folder; once for every network.")
+@click.option("--evaluation", "evaluations", multiple=True, required=True, help="heading=folder written by evaluate.")
+def card(model: Path, runs: tuple[str, ...], evaluations: tuple[str, ...]) -> None:
+    """Write README.md and the accuracy into a model folder, from its runs and its evaluations."""
+    from midlineshift_training.stages.engine import write_atomic
+    from MidlineShiftLogic.errors import InputError
+    from MidlineShiftLogic.models.folder import read_description
+
+    description = read_description(model)
+    given = dict(item.split("=", 1) for item in runs)
+    if set(given) != set(description.components):
+        raise InputError(f"--run must name exactly the model's networks: {', '.join(description.components)}.", "usage")
+    facts = {name: run_facts(Path(given[name])) for name in PARTS if name in given}
+    tables, accuracy = {}, {}
+    for heading, folder in (item.split("=", 1) for item in evaluations):
+        try:
+            content = json.loads((Path(folder) / "evaluation.json").read_text(encoding="utf-8"))
+            tables[heading] = (Path(folder) / "table.md").read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder} was not written by evaluate ({error}).", "evaluation") from None
+        accuracy[heading] = figures(content["summary"])
+    described = replace(description, accuracy=accuracy)
+    text = json.dumps(described.to_json(), indent=2, ensure_ascii=False) + "\n"
+    write_atomic(model / "model.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_atomic(
+        model / "README.md", lambda path: path.write_text(card_text(described, facts, tables), encoding="utf-8")
+    )
+    click.echo(model / "README.md")
