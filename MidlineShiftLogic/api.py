@@ -90,17 +90,21 @@ def measure_case(
     progress = progress or silent
     started = time.perf_counter()
     ct: HeadCT | None = None
+    opened: tuple[Any, str] | None = None
     case_id = case_id or default_case_id(source)
     try:
         ct = _read(source, spacing, progress)
         ct = _checked(ct)
         _refuse_fatal(ct.quality)
-        model, device = open_model()
+        opened = open_model()
         from MidlineShiftLogic.pipeline.measure import measure_ct
 
-        measurement, evidence = measure_ct(ct, model, device, progress, authors_readout, cancelled, case_id)
+        measurement, evidence = measure_ct(ct, *opened, progress, authors_readout, cancelled, case_id)
     except RefusedError as error:
         measurement, evidence = _refused(error, ct), None
+        if opened is not None:
+            model, device = opened
+            measurement = replace(measurement, model=model.provenance, device=device)
     measurement = replace(measurement, case_id=case_id, seconds=time.perf_counter() - started)
     return CaseResult(_with_provenance(measurement, ct), ct, evidence)
 

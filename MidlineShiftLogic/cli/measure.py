@@ -46,7 +46,7 @@ class Spacing(click.ParamType):
 @click.option("--spacing", type=Spacing(), help="Millimetres between slices, rows, columns; needed for .npy.")
 @click.option("--authors-readout", is_flag=True, help="Also report the read-out of Gong et al. 2023.")
 @click.option("--json-lines", is_flag=True, help="Print JSON lines (status, progress, result, error) for programs.")
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.option("--quiet", is_flag=True, help="Print errors only; with --json-lines, results and errors.")
 @click.pass_context
 def measure(
     ctx: click.Context,
@@ -62,13 +62,13 @@ def measure(
     """Measure the midline shift on head CT scans.
 
     INPUT is a NIfTI, NRRD, MHA or .npy file or a DICOM folder. For each case OUT/<case>/ gets measurement.json,
-    overlay.png (the slice of the largest shift) and slices.png (all measured slices).
+    overlay.png (the slice the number was read on) and slices.png (all measured slices).
 
     Exit code: 0 measured, 2 bad input or usage, 3 read but refused (measurement.json says why), 1 our fault; of
     several cases the worst in the order 1, 2, 3, 0. A failing case does not stop the others.
     """
     debug = bool((ctx.obj or {}).get("debug"))
-    reporter: Reporter = JsonLinesReporter(sys.stdout) if json_lines else TextReporter(quiet)
+    reporter: Reporter = JsonLinesReporter(quiet, sys.stdout) if json_lines else TextReporter(quiet)
     with contextlib.ExitStack() as stack:
         if not debug:
             stack.enter_context(_hushed_libraries())

@@ -62,18 +62,24 @@ class TextReporter:
 
 
 class JsonLinesReporter:
-    """One JSON object a line on ``out``: ``type`` is ``status``, ``progress``, ``result`` or ``error``."""
+    """One JSON object a line on ``out``: ``type`` is ``status``, ``progress``, ``result`` or ``error``.
 
-    def __init__(self, out: TextIO | None = None):
+    ``quiet`` leaves ``result`` and ``error``.
+    """
+
+    def __init__(self, quiet: bool = False, out: TextIO | None = None):
+        self._quiet = quiet
         self._out = out or sys.stdout
         self._case = ""
 
     def start(self, case: str, number: int, of: int) -> None:
         self._case = case
-        self._say("status", message="started", number=number, of=of)
+        if not self._quiet:
+            self._say("status", message="started", number=number, of=of)
 
     def progress(self, done: int, total: int, what: str) -> None:
-        self._say("progress", done=done, total=total, what=what)
+        if not self._quiet:
+            self._say("progress", done=done, total=total, what=what)
 
     def result(self, measurement: Measurement, folder: Path) -> None:
         from MidlineShiftLogic.presentation.json_writer import to_dict

@@ -78,7 +78,7 @@ def _all_flags(ct: HeadCT) -> list[Quality]:
     from MidlineShiftLogic.headct.head_shape import head_shape
 
     shape = head_shape(ct)
-    return flags + _undefined_flags(ct, shape) + _head_flags(ct, shape)
+    return flags + _undefined_flags(ct) + _head_flags(ct, shape)
 
 
 def _geometry_flags(ct: HeadCT) -> list[Quality]:
@@ -142,7 +142,7 @@ def _geometry_flags(ct: HeadCT) -> list[Quality]:
     return flags
 
 
-def _undefined_flags(ct: HeadCT, shape) -> list[Quality]:
+def _undefined_flags(ct: HeadCT) -> list[Quality]:
     """Undefined values that reading could not explain as padding."""
     undefined = int((~np.isfinite(ct.hu)).sum())
     if not undefined:

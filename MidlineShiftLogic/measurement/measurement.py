@@ -30,6 +30,7 @@ class SliceMeasurement:
         in_case_window: whether the slice took part in choosing the case's number.
         authors_readout_mm: max |displacement| over the slice (Gong et al. 2023), mm; None if not asked for.
         edited: True where a reader moved a landmark.
+        source_slices: slices of the source it was made from (``HeadCT.source_slices``); several for a slab.
     """
 
     index: int
@@ -44,6 +45,7 @@ class SliceMeasurement:
     in_case_window: bool = True
     authors_readout_mm: float | None = None
     edited: bool = False
+    source_slices: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Measurement:
         slice: index of the slice the number was read on; None if refused.
         slices: every measured slice, lowest first.
         quality: flags of reading, checking and measuring.
-        authors_readout_mm: case-level maximum of |displacement|, mm (Gong et al. 2023); None if not asked for.
+        authors_readout_mm: maximum of |displacement| over all slices the deformation network read, measured or not, mm
+            (Gong et al. 2023, who take slices 8 to depth - 5); None if not asked for.
         model, software, input: provenance as JSON-ready dicts. ``device`` as torch names it. ``seconds``: wall time.
     """
 

@@ -12,11 +12,12 @@ import numpy as np
 from scipy import ndimage
 
 from MidlineShiftLogic.errors import RefusedError
+from MidlineShiftLogic.geometry import lines
+from MidlineShiftLogic.geometry.frame import Frame, plane_to_pixels
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import case_slice, ideal_point, signed_shift
 from MidlineShiftLogic.measurement.measurement import SliceMeasurement
-from MidlineShiftLogic.pipeline import lines
-from MidlineShiftLogic.pipeline.frame import Frame, plane_to_pixels
+from MidlineShiftLogic.networks.maps import NetworkMaps
 
 # Fractions of the ideal midline, from its anterior end, at which the deviation is read.
 FRACTIONS = np.linspace(0.10, 0.90, 41)
@@ -55,7 +56,7 @@ class Curves:
 
     Attributes:
         index: (k,) slice indices. confidence: (k,). height: (k,) mm.
-        angle, offset: (k,) ideal line of each slice (frame pixels from the middle, see ``pipeline.lines``).
+        angle, offset: (k,) ideal line of each slice (frame pixels from the middle, see ``geometry.lines``).
         ends: (k, 2, 2) falx attachments on that line (frame pixels from the middle).
         deviation: (k, len(FRACTIONS)) mm, positive toward the patient's left; the combined reading.
         by_field, by_maps: (k, len(FRACTIONS)) mm, the two readings that were combined.
@@ -70,23 +71,6 @@ class Curves:
     deviation: np.ndarray
     by_field: np.ndarray
     by_maps: np.ndarray
-
-
-@dataclass
-class NetworkMaps:
-    """What the deformation network said of every slice, as numpy; half-grid maps, lengths in frame pixels.
-
-    Attributes as in ``SliceReading``; ``inside`` and ``readable`` are probabilities here.
-    """
-
-    attachments: np.ndarray
-    ideal: np.ndarray
-    deformed: np.ndarray
-    inside: np.ndarray
-    readable: np.ndarray
-    height: np.ndarray
-    displacement: np.ndarray | None = None
-    inverse: np.ndarray | None = None
 
 
 def _own_lines(maps: NetworkMaps, use: np.ndarray, size: int):

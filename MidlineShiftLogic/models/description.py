@@ -8,8 +8,8 @@
       "trained_on": "what data, in words",
       "frame": {"grid": 128, "pixel_mm": 1.8, "length_mm": 198.0},     the aligned frame the networks see
       "window_hu": [0, 80],                                            scaled to -1..1
-      "noise": {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64},
-                                                                       null without diffusion models
+      "noise": {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0},
+                                                                       null without diffusion models; gain may be left out
       "components": {
         "pose": {"kind": "midline_unet", "config": {...}, "file": "pose.safetensors", "sha256": "..."},
         "conditional": ..., "unconditional": ..., "deformation": ...
@@ -35,6 +35,8 @@ COMPONENTS = ("pose", "conditional", "unconditional", "deformation")
 _FRAME = {"grid": int, "pixel_mm": float, "length_mm": float}
 _NOISE = {"t": int, "seed": int, "schedule": str, "steps": int, "grid": int}
 _MAY_BE_ZERO = ("t", "seed")
+# The only brain window the pipeline reads slices in (``pipeline.window``).
+_WINDOW_HU = (0.0, 80.0)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Component:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """Contents of ``model.json``; the keys are those of the module's docstring. ``noise`` may have further keys."""
+    """Contents of ``model.json``; the keys are those of the module's docstring."""
 
     name: str
     version: str
@@ -58,7 +60,7 @@ class ModelDescription:
     licence: str
     trained_on: str
     frame: dict[str, Any]
-    window_hu: tuple[float, float] = (0.0, 80.0)
+    window_hu: tuple[float, float] = _WINDOW_HU
     noise: dict[str, Any] | None = None
     components: dict[str, Component] = field(default_factory=dict)
     readout: dict[str, Any] = field(default_factory=dict)
@@ -130,10 +132,9 @@ def _numbers(content: Any, where: str, keys: dict[str, type]) -> dict[str, Any]:
 
 
 def _window(content: Any) -> tuple[float, float]:
-    numbers = isinstance(content, list) and len(content) == 2 and all(isinstance(v, int | float) for v in content)
-    if not numbers or not content[0] < content[1]:
-        raise InputError(f"'window_hu' is {content!r} and must be two rising numbers", "model-json")
-    return float(content[0]), float(content[1])
+    if content != list(_WINDOW_HU):
+        raise InputError(f"'window_hu' is {content!r} and this version only reads 0..80 HU, [0, 80]", "model-json")
+    return _WINDOW_HU
 
 
 def _want(value: Any, what: str, kinds: type | tuple[type, ...]) -> Any:

@@ -83,7 +83,8 @@ def _from_betas(betas: Tensor) -> Schedule:
 
 def at_steps(values: Tensor, timesteps: Tensor) -> Tensor:
     """Values (T,) looked up at steps (N,) as float32 (N, 1, 1, 1), on the device of ``timesteps``."""
-    return values.to(timesteps.device)[timesteps].float()[:, None, None, None]
+    # made float32 before it moves: Apple's GPUs have no float64
+    return values.float().to(timesteps.device)[timesteps][:, None, None, None]
 
 
 def noised(schedule: Schedule, x0: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from MidlineShiftLogic.measurement.readout import NetworkMaps
+from MidlineShiftLogic.geometry.frame import Frame
+from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.networks.fields import integrate
-from MidlineShiftLogic.pipeline.frame import Frame
-from MidlineShiftLogic.pipeline.lines import half_grid
+from MidlineShiftLogic.networks.maps import NetworkMaps
 from MidlineShiftLogic.pipeline.noise import NoiseSettings, noise_channel
 from MidlineShiftLogic.pipeline.window import BRAIN_WINDOW_HU, window
 

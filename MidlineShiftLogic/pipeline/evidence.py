@@ -8,8 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.pipeline.frame import Frame
 
 
 @dataclass(frozen=True)

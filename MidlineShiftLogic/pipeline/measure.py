@@ -9,20 +9,21 @@ import numpy as np
 import torch
 
 from MidlineShiftLogic.errors import Cancelled
+from MidlineShiftLogic.geometry.frame import Frame, align
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.measurement import Measurement
 from MidlineShiftLogic.measurement.readout import (
     FRACTIONS,
-    NetworkMaps,
     ReadoutSettings,
     read_case,
     read_curves,
     slice_measurements,
 )
+from MidlineShiftLogic.models.parameters import parameters
+from MidlineShiftLogic.networks.maps import NetworkMaps
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.pipeline.authors_reading import authors_fields, carry_field, with_field
 from MidlineShiftLogic.pipeline.evidence import Evidence, make_evidence
-from MidlineShiftLogic.pipeline.frame import Frame, align
 from MidlineShiftLogic.pipeline.noise import NoiseSettings
 from MidlineShiftLogic.pipeline.pose import MIN_READABLE_SLICES, HeadPose, estimate_pose, fit_heights
 from MidlineShiftLogic.pipeline.reading import read_slices
@@ -57,12 +58,15 @@ def measure_ct(
     Args:
         ct: the scan; its fatal flags must have been dealt with.
         model: loaded model. device: torch device name.
-        progress: told about the slices done. authors_readout: also report max |u| (Gong et al. 2023).
+        progress: told about the slices done.
+        authors_readout: also report max |u| (Gong et al. 2023), in the deformation network's own frame, the case's over
+            all slices that this network read. Theirs are slices 8 to depth - 5, whatever these show.
         cancelled: asked between batches; True stops with ``Cancelled``.
         case_id: name of the case.
 
     Raises:
         RefusedError: no midline can be found. Cancelled: on request.
+        InputError: the model gives a parameter that this version does not know.
     """
     progress = progress or silent
 
@@ -73,7 +77,8 @@ def measure_ct(
 
     target = torch.device(device)
     step(0, ct.n_slices)
-    settings = ReadoutSettings(**model.readout)
+    settings = parameters(ReadoutSettings, model.readout, "'readout' of model.json")
+    noise = parameters(NoiseSettings, model.noise, "'noise' of model.json")
     pose = estimate_pose(ct, model.network("pose"), **_grid(model, "pose"), device=target)
     low, high = settings.measured_mm
     # a margin around the measured heights, since the deformation network judges the height anew
@@ -82,12 +87,14 @@ def measure_ct(
     )
     if len(chosen) < MIN_READABLE_SLICES:
         chosen = np.arange(ct.n_slices)
-    frame, maps = _read(ct, model, pose, chosen, target, step)
+    frame, maps, largest_mm = _read(ct, model, noise, pose, chosen, target, step)
     z = ct.heights[chosen]
     height = fit_heights(maps.height, maps.readable, z)
     curves = read_curves(maps, frame, z, height, settings)
     curves.index = chosen[curves.index]
     slices = slice_measurements(ct, frame, curves, settings)
+    if ct.source_slices:
+        slices = [replace(m, source_slices=tuple(ct.source_slices[m.index])) for m in slices]
     fields = {
         name: np.zeros((ct.n_slices, *getattr(maps, name).shape[1:]), np.float32)
         for name in ("displacement", "inverse")
@@ -97,9 +104,9 @@ def measure_ct(
     evidence = make_evidence(ct, frame, curves.index, fields["displacement"], fields["inverse"])
     authors_case = None
     if authors_readout:
-        largest = np.linalg.norm(fields["displacement"], axis=1).max((1, 2)) * frame.step_mm
-        slices = [replace(m, authors_readout_mm=float(largest[m.index])) for m in slices]
-        authors_case = max(m.authors_readout_mm for m in slices)
+        of_slice = dict(zip(chosen.tolist(), largest_mm.tolist(), strict=True))
+        slices = [replace(m, authors_readout_mm=of_slice[m.index]) for m in slices]
+        authors_case = max(of_slice.values())
     case = read_case(slices, settings.quantile)
     quality = (*ct.quality, *_flags(pose, curves, slices, case, settings))
     measurement = Measurement(
@@ -120,20 +127,31 @@ def _grid(model: Model, component: str) -> dict:
     return {"size": frame["grid"], "pixel_mm": frame["pixel_mm"], "length_mm": frame["length_mm"]}
 
 
-def _read(ct, model: Model, pose: HeadPose, chosen, device, step) -> tuple[Frame, NetworkMaps]:
-    """The frame and the maps of the chosen slices, by our deformation network or by that of Gong et al."""
-    noise = NoiseSettings(**model.noise)
+def _read(
+    ct, model: Model, noise: NoiseSettings, pose: HeadPose, chosen, device, step
+) -> tuple[Frame, NetworkMaps, np.ndarray]:
+    """The chosen slices by our deformation network or by that of Gong et al.: frame, maps, and the largest displacement.
+
+    The last is (k,) mm, taken from the field as the network gave it, before it is carried to another frame.
+    """
     denoisers = None
     if model.uses_noise_difference:
         denoisers = (model.network("conditional"), model.network("unconditional"))
     frame = pose.frame(**_grid(model, "deformation"))
     network = model.network("deformation")
     if isinstance(network, MidlineUNet):
-        return frame, read_slices(align(ct, frame, chosen), network, denoisers, noise, device, step)
+        maps = read_slices(align(ct, frame, chosen), network, denoisers, noise, device, step)
+        return frame, maps, _largest_mm(maps.displacement, frame)
     fields = authors_fields(align(ct, frame, chosen), network, denoisers, noise, device, step)
     upright = pose.frame(**_grid(model, "pose"))
     maps = read_slices(align(ct, upright, chosen), model.network("pose"), None, noise, device, lambda *_: None)
-    return upright, with_field(maps, *(carry_field(field, frame, upright) for field in fields))
+    maps = with_field(maps, *(carry_field(field, frame, upright) for field in fields))
+    return upright, maps, _largest_mm(fields[0].numpy(), frame)
+
+
+def _largest_mm(displacement: np.ndarray, frame: Frame) -> np.ndarray:
+    """(k, 2, h, w) frame pixels -> (k,) scan millimetres: the read-out of Gong et al. of every slice."""
+    return np.linalg.norm(displacement, axis=1).max((1, 2)) * frame.step_mm
 
 
 def _flags(pose: HeadPose, curves, slices, case, settings: ReadoutSettings) -> list[Quality]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy import ndimage
+from skimage.measure import label, regionprops
 
 from MidlineShiftLogic.errors import RefusedError
+from MidlineShiftLogic.geometry import lines
+from MidlineShiftLogic.geometry.frame import Frame, align
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.pipeline import lines
-from MidlineShiftLogic.pipeline.frame import Frame, align
 from MidlineShiftLogic.pipeline.window import two_windows
 
 SOFT_TISSUE_HU = -250.0
@@ -59,18 +60,13 @@ def head_centre(ct: HeadCT) -> np.ndarray:
     centres, areas = [], []
     for image in ct.hu:
         mask = ndimage.binary_opening(image[::skip_row, ::skip_column] > SOFT_TISSUE_HU, iterations=3)
-        labels, count = ndimage.label(mask)
-        if count == 0:
+        regions = regionprops(label(mask, connectivity=1))
+        if not regions:
             continue
-        sizes = np.bincount(labels.ravel())[1:]
-        rows, columns = ndimage.find_objects(labels)[np.argmax(sizes)]
-        centres.append(
-            (
-                (columns.start + columns.stop - 1) / 2 * skip_column * column_mm,
-                (rows.start + rows.stop - 1) / 2 * skip_row * row_mm,
-            )
-        )
-        areas.append(sizes.max())
+        head = max(regions, key=lambda region: region.area)
+        top, left, bottom, right = head.bbox
+        centres.append(((left + right - 1) / 2 * skip_column * column_mm, (top + bottom - 1) / 2 * skip_row * row_mm))
+        areas.append(head.area)
     if not centres:
         raise RefusedError("No head was found in the scan; check that it is a head CT in Hounsfield units.", "no-head")
     centres, areas = np.array(centres), np.array(areas)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from MidlineShiftLogic.measurement.readout import NetworkMaps
+from MidlineShiftLogic.networks.maps import NetworkMaps
 from MidlineShiftLogic.pipeline.noise import NoiseSettings, noise_channel
 from MidlineShiftLogic.pipeline.window import two_windows
 

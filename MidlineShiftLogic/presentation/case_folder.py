@@ -19,6 +19,8 @@ from pathlib import Path
 from MidlineShiftLogic.errors import InputError
 
 RESULT_FILES = frozenset({"measurement.json", "overlay.png", "slices.png"})
+FOLDER_VIEW_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What file managers leave in a folder that was looked at."""
 STALE_AFTER_SECONDS = 24 * 3600
 """Windows cannot be asked about a process without touching it; there, leavings this old count as dead."""
 
@@ -47,7 +49,7 @@ def refuse_foreign_folder(final: Path) -> None:
     if final.is_symlink() or (final.exists() and not final.is_dir()):
         raise InputError(f"{final} is in the way of the results and is not a folder; choose another --out.", "out")
     if final.is_dir():
-        foreign = sorted(entry.name for entry in final.iterdir() if entry.name not in RESULT_FILES)
+        foreign = sorted(entry.name for entry in final.iterdir() if entry.name not in RESULT_FILES | FOLDER_VIEW_FILES)
         if foreign:
             raise InputError(
                 f"{final} holds files that are not results of midlineshift ({foreign[0]}), and would be replaced; "

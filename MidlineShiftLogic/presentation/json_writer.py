@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.measurement import SCHEMA, Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.measurement import LANDMARK_NAMES, SCHEMA, Measurement, SliceMeasurement
 from MidlineShiftLogic.quality import Quality
 
 RESEARCH_USE_ONLY = "Research use only; not a medical device; not for diagnosis or treatment."
@@ -28,6 +28,7 @@ SCHEMA_FILE = Path(__file__).with_name("measurement.schema.json")
 
 def to_dict(measurement: Measurement) -> dict[str, Any]:
     """The measurement as JSON-ready dicts, lists, numbers and strings; floats rounded to 0.0001."""
+    of_case = next((one.source_slices for one in measurement.slices if one.index == measurement.slice), ())
     return _plain(
         {
             "schema": measurement.schema,
@@ -38,6 +39,7 @@ def to_dict(measurement: Measurement) -> dict[str, Any]:
                 "signed_shift_mm": measurement.signed_shift_mm,
                 "side": measurement.side,
                 "slice": measurement.slice,
+                "source_slices": of_case,
                 "authors_readout_mm": measurement.authors_readout_mm,
             },
             "refused": measurement.refused,
@@ -99,6 +101,7 @@ def from_json(text: str) -> Measurement:
 def _slice_to_dict(one: SliceMeasurement) -> dict[str, Any]:
     return {
         "index": one.index,
+        "source_slices": one.source_slices,
         "z_mm": one.z_mm,
         "height_mm": one.height_mm,
         "signed_shift_mm": one.signed_shift_mm,
@@ -107,7 +110,7 @@ def _slice_to_dict(one: SliceMeasurement) -> dict[str, Any]:
         "authors_readout_mm": one.authors_readout_mm,
         "edited": one.edited,
         "landmarks": {
-            name: {"lps_mm": one.landmarks_lps_mm[name], "pixel": pixel} for name, pixel in one.landmarks_px.items()
+            name: {"lps_mm": one.landmarks_lps_mm[name], "pixel": one.landmarks_px[name]} for name in LANDMARK_NAMES
         },
         "midline": {"pixel": one.midline_px, "shift_mm": one.midline_shift_mm},
     }
@@ -128,6 +131,7 @@ def _slice_from_dict(data: dict[str, Any]) -> SliceMeasurement:
         in_case_window=data["in_case_window"],
         authors_readout_mm=data["authors_readout_mm"],
         edited=data["edited"],
+        source_slices=tuple(data["source_slices"]),
     )
 
 

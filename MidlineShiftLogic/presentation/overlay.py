@@ -1,5 +1,5 @@
-"""``overlay.png``: the slice of the largest shift with what was measured on it, the slice set back to normal, and the
-displacement between the two."""
+"""``overlay.png``: the slice the case's number was read on with what was measured on it, the slice set back to normal,
+and the displacement between the two."""
 
 from __future__ import annotations
 
@@ -151,14 +151,14 @@ def _write_words(figure, panels, ct: HeadCT, measurement: Measurement, one: Slic
     handles, labels = panels[0].get_legend_handles_labels()
     handles.append(Line2D([], [], color=drawing.BAR_COLOUR, linewidth=2.4))
     labels.append("distance measured")
-    for handle in handles:
-        handle.set_path_effects([])
     place = panels[0].get_position()
-    figure.legend(
+    legend = figure.legend(
         handles, labels, loc="upper left", bbox_to_anchor=(place.x0, place.y0), ncols=3, fontsize=8.5, frameon=False,
         labelcolor=drawing.TEXT_COLOUR, borderaxespad=0.4, borderpad=0, columnspacing=1.2, handletextpad=0.5,
         handlelength=2.2,
     )  # fmt: skip
+    for handle in legend.legend_handles:  # the legend's own copies: the lines in the picture keep their rims
+        handle.set_path_effects([])
 
     warnings = [flag.message for flag in measurement.quality if flag.severity == "warning"]
     if warnings:

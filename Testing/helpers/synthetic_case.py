@@ -98,6 +98,7 @@ def measured(ct: HeadCT, shift_mm=8.0, case_id="drawn", quality=()) -> tuple[Mea
                 height_mm=float(ct.heights[k] - ct.heights[n // 2]),
                 confidence=0.9,
                 in_case_window=n // 3 <= k <= 2 * n // 3,
+                source_slices=(2 * k, 2 * k + 1),
             )
         )
     largest = max(slices, key=lambda one: abs(one.signed_shift_mm))
@@ -144,7 +145,7 @@ def install_fake_pipeline(set_module=sys.modules.__setitem__, shift_mm=8.0, step
     def load_model(name_or_dir=None, device="cpu"):
         if opened is not None:
             opened.append(name_or_dir)
-        return object()
+        return types.SimpleNamespace(provenance={"name": "fake", "version": "0"})
 
     models.load_model = load_model
     set_module("MidlineShiftLogic.models", models)

@@ -1,5 +1,6 @@
 """The repository itself: its layout, its CMake lists, its documents."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -84,14 +85,44 @@ def test_icon_is_what_its_script_draws():
 
 def test_module_registers():
     """The module's file compiles and imports at its top only what Slicer has."""
-    import ast
-
     tree = ast.parse((ROOT / "MidlineShift" / "MidlineShift.py").read_text(encoding="utf-8"))
     names = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
     assert {"MidlineShift", "MidlineShiftWidget"} <= names
     imported = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in imported} <= {"qt", "slicer", "vtk"}
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules a file imports anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+LOGIC = sorted((ROOT / "MidlineShiftLogic").rglob("*.py"))
+
+
+def test_the_logic_needs_neither_the_training_nor_slicer():
+    foreign = {"midlineshift_training", "slicer", "qt", "vtk", "monai", "lightning"}
+    for path in LOGIC:
+        found = {name.partition(".")[0] for name in imports(path)} & foreign
+        assert not found, f"{path.relative_to(ROOT)} imports {found}"
+
+
+def test_lower_floors_know_nothing_of_higher_ones():
+    """The floors of docs/architecture.md; what stands on none of them is free."""
+    floors = ["headct", "geometry", "networks", "models", "measurement", "pipeline", "presentation", "cli"]
+    for path in LOGIC:
+        own = path.relative_to(ROOT / "MidlineShiftLogic").parts[0]
+        used = {name.split(".")[1] for name in imports(path) if name.startswith("MidlineShiftLogic.")}
+        if own in floors:
+            higher = used & {*floors[floors.index(own) + 1 :], *(["api"] if own != "cli" else [])}
+            assert not higher, f"{path.relative_to(ROOT)} imports {higher}"
 
 
 def test_no_paths_of_one_machine():

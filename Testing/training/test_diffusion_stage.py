@@ -118,10 +118,14 @@ def test_a_resumed_run_keeps_the_settings_it_was_started_with(cohort, tmp_path):
     run = ["diffusion", "--data", str(cohort), "--cohort", "all", "--out", str(tmp_path / "run")]
     assert CliRunner().invoke(main, [*run, "--resume"]).exit_code == 2
     assert CliRunner().invoke(main, [*run, "--config", str(tmp_path / "tiny.yaml")]).exit_code == 0
+    contradicted = CliRunner().invoke(main, [*run[:4], "non-mls", *run[5:], "--resume"])
+    assert contradicted.exit_code == 2
+    assert "was started with cohort 'all'" in contradicted.output
+    run = [*run[:3], *run[5:]]  # the cohort is the run's own
     resumed = CliRunner().invoke(main, [*run, "--resume", "--max-steps", "6"])
     assert resumed.exit_code == 0, resumed.output
     stored = yaml.safe_load((tmp_path / "run" / "settings.yaml").read_text())
-    assert (stored["grid"], stored["max_steps"]) == (32, 6)
+    assert (stored["grid"], stored["max_steps"], stored["cohort"]) == (32, 6, "all")
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=False)["global_step"] == 6
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from small_networks import SMALL_DENOISER, awake
 
 from midlineshift_training.cli import main
@@ -29,7 +29,8 @@ def write_run(folder, network, settings):
 
 
 def denoiser_settings(cohort):
-    return {"cohort": cohort, "grid": 32, "schedule": "linear", "steps": 1000}
+    frame = {"frame_width_mm": FRAME["grid"] * FRAME["pixel_mm"], "frame_mm": FRAME["frame_mm"]}
+    return frame | {"cohort": cohort, "grid": 32, "schedule": "linear", "steps": 1000}
 
 
 @pytest.fixture
@@ -70,19 +71,51 @@ def test_the_folder_holds_the_runs_networks(runs, tmp_path):
     assert model.frame == {"grid": 128, "pixel_mm": 1.8, "length_mm": 198.0}
     assert model.noise == NOISE
     assert model.readout == {"quantile": 0.5}
-    x, steps = torch.rand(1, 1, 32, 32), torch.tensor([300])
-    with torch.no_grad():
-        expected = awake(Denoiser(**SMALL_DENOISER), 2)
-        assert model.network("conditional")(x, steps).shape == expected(x, steps).shape
-        assert model.network("deformation")(torch.rand(1, 3, 64, 64)).displacement is not None
+    for name, run in runs.items():
+        own = load_file(run / "best.safetensors")
+        found = model.network(name).state_dict()
+        assert own.keys() == found.keys()
+        # matrices are kept in half precision
+        assert all(torch.allclose(value.float(), found[key].float(), atol=2e-2) for key, value in own.items()), name
+    other = load_file(runs["unconditional"] / "best.safetensors")
+    conditional = model.network("conditional").state_dict()
+    assert not all(torch.allclose(value, conditional[key], atol=2e-2) for key, value in other.items())
 
 
 def test_without_denoisers(runs, tmp_path):
-    change(runs["deformation"], noise_difference=False)
+    settings = FRAME | {"noise_difference": False}
+    runs["deformation"] = write_run(tmp_path / "def2", awake(MidlineUNet(features=FEATURES), 1), settings)
     assert "leave them out" in refused(runs, tmp_path)
     two = {name: runs[name] for name in ("pose", "deformation")}
     assert export(two, tmp_path / "model").exit_code == 0
     assert not load_model(tmp_path / "model").uses_noise_difference
+
+
+@pytest.mark.parametrize(
+    ("place", "other"),
+    [
+        ("pose", "deformation"),
+        ("pose", "conditional"),
+        ("deformation", "pose"),
+        ("deformation", "unconditional"),
+        ("conditional", "pose"),
+        ("unconditional", "deformation"),
+    ],
+)
+def test_a_run_in_the_wrong_place(runs, tmp_path, place, other):
+    assert f"--{place} does not fit there" in refused(runs | {place: runs[other]}, tmp_path)
+
+
+def test_a_deformation_network_of_the_wrong_input(runs, tmp_path):
+    change(runs["deformation"], noise_difference=False)
+    assert "2 input channels" in refused(runs, tmp_path)
+
+
+def test_unknown_readout_parameters(runs, tmp_path):
+    (tmp_path / "readout.json").write_text('{"quantil": 0.5}')
+    result = export(runs, tmp_path / "model", "--readout", str(tmp_path / "readout.json"))
+    assert result.exit_code == 2
+    assert "--readout sets 'quantil'" in result.output
 
 
 def test_runs_that_do_not_belong_together(runs, tmp_path):
@@ -90,7 +123,11 @@ def test_runs_that_do_not_belong_together(runs, tmp_path):
     assert "needs --conditional" in refused({n: r for n, r in runs.items() if n != "conditional"}, tmp_path)
     change(runs["unconditional"], grid=64)
     assert "another grid" in refused(runs, tmp_path)
-    change(runs["unconditional"], grid=32)
+    change(runs["unconditional"], grid=32, frame_width_mm=250.0)
+    assert "another frame" in refused(runs, tmp_path)
+    change(runs["unconditional"], frame_width_mm=230.4, frame_mm=180.0)
+    assert "another frame" in refused(runs, tmp_path)
+    change(runs["unconditional"], frame_mm=198.0)
     change(runs["pose"], pixel_mm=2.0)
     assert "different frames" in refused(runs, tmp_path)
 

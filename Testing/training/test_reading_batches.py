@@ -5,7 +5,7 @@ import pytest
 import torch
 from drawn_phantoms import draw_cohort, draw_phantom
 
-from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files, sampling_weights
+from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files, sampling_weights, split_phantoms
 from midlineshift_training.cohorts.reading_batches import FrameVariation, ReadingBatches, make_batch
 from MidlineShiftLogic.errors import InputError
 
@@ -78,3 +78,22 @@ def test_a_damaged_phantom_is_named(tmp_path):
     with pytest.raises(InputError, match="No phantom"):
         phantom_files(tmp_path / "nothing")
     assert np.isfinite(load_phantoms(phantom_files(tmp_path)[:1]).hu.float()).all()
+
+
+@pytest.mark.parametrize("spoil", [lambda q: q.pop("thickness_mm"), lambda q: q.update(height_mm=q["height_mm"][:3])])
+def test_an_incomplete_phantom_is_named(tmp_path, spoil):
+    draw_phantom(tmp_path / "00000.npz", 0)
+    with np.load(tmp_path / "00000.npz") as archive:
+        entries = dict(archive)
+    spoil(entries)
+    np.savez(tmp_path / "00000.npz", **entries)
+    with pytest.raises(InputError, match=r"00000\.npz is not a complete phantom file"):
+        load_phantoms(phantom_files(tmp_path))
+
+
+def test_one_phantom_is_too_few_to_train_with(tmp_path):
+    draw_phantom(tmp_path / "00000.npz", 0)
+    with pytest.raises(InputError, match="two phantoms"):
+        split_phantoms([tmp_path], 24)
+    draw_phantom(tmp_path / "00001.npz", 1)
+    assert [[path.name for path in part] for part in split_phantoms([tmp_path], 24)] == [["00000.npz"], ["00001.npz"]]

@@ -7,9 +7,11 @@ from drawn_phantoms import draw_cohort
 from safetensors.torch import load_file
 
 from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files
+from midlineshift_training.stages.deformation import HEALTHY_STREAM, NOISE_STREAM, DeformationStage, check_settings
 from midlineshift_training.stages.engine import train
 from midlineshift_training.stages.reading import ReadingStage, load_initial
 from midlineshift_training.stages.reading_command import DEFORMATION, POSE
+from midlineshift_training.stages.run_folder import run_settings
 from midlineshift_training.stages.settings import merge_settings
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
@@ -77,6 +79,57 @@ def test_unknown_settings_are_named(tmp_path):
         merge_settings(DEFORMATION, file, {})
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"loss: 3", "sets loss to 3"),
+        (b"loss: {imag: 1}", "sets imag, which loss does not have"),
+        (b"batch: \xff", "Cannot read the settings"),
+        (b"- 1", "must be a YAML mapping"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told(tmp_path, content, said):
+    (tmp_path / "s.yaml").write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        merge_settings(DEFORMATION, tmp_path / "s.yaml", {})
+
+
+def test_a_run_killed_before_its_first_check_can_be_resumed(data, tmp_path):
+    class DiesAtOnce(ReadingStage):
+        def training_step(self, batch, number):
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(stage_of(DiesAtOnce, data), tmp_path / "run", POSE | TINY)
+    assert not (tmp_path / "run" / "last.ckpt").exists()
+    train(stage_of(ReadingStage, data), tmp_path / "run", POSE | TINY | {"max_steps": 3}, resume=True)
+    assert (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_the_denoisers_grid_must_fit_the_image_term():
+    check_settings(DEFORMATION)
+    odd = DEFORMATION | {"noise": DEFORMATION["noise"] | {"grid": 32}}
+    with pytest.raises(InputError, match="must be half"):
+        DeformationStage(odd, None, None)
+    check_settings(odd | {"noise_difference": False})
+
+
+def test_every_purpose_has_its_own_random_numbers(data):
+    stage = DeformationStage(DEFORMATION | TINY | {"noise_difference": False}, *data)
+    first = [torch.randn(4, generator=stage._generator(stream, 5)) for stream in (0, NOISE_STREAM, HEALTHY_STREAM)]
+    again = torch.randn(4, generator=stage._generator(NOISE_STREAM, 5))
+    assert torch.equal(first[1], again)
+    assert len({tuple(numbers.tolist()) for numbers in first}) == 3
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.zeros(2)}, tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match="fits this network nowhere"):
+        load_initial(MidlineUNet(features=(8, 8, 8, 8, 8)), tmp_path / "w.safetensors")
+
+
 def test_warm_start_adds_an_input_channel_of_zeros(tmp_path):
     from safetensors.torch import save_file
 
@@ -104,3 +157,19 @@ def test_the_command_trains_and_tells_errors_in_a_sentence(cohort, tmp_path):
     assert again.exit_code == 2
     assert "already holds a run" in again.output
     assert "Traceback" not in again.output
+
+    start = ["--init", str(tmp_path / "run" / "best.safetensors"), "--max-steps", "3"]
+    arguments = ["deformation", "--no-noise-difference", "--data", str(cohort), "--out", str(tmp_path / "deformation")]
+    told = CliRunner().invoke(main, [*arguments, *start, "--config", str(tmp_path / "tiny.yaml")])
+    assert told.exit_code == 0, told.output
+    assert "left as initialised: flow.0.weight" in told.output
+    arguments.remove("--no-noise-difference")
+    for contradiction in (["--init", "other.safetensors"], ["--conditional", str(tmp_path)]):
+        refused = CliRunner().invoke(main, [*arguments, "--resume", *contradiction])
+        assert refused.exit_code == 2
+        assert "was started with" in refused.output
+    resumed = CliRunner().invoke(main, [*arguments, "--resume", "--max-steps", "4"])
+    assert resumed.exit_code == 0, resumed.output
+    stored = run_settings(tmp_path / "deformation")
+    assert stored["init"] == start[1]
+    assert stored["noise_difference"] is False

@@ -63,7 +63,8 @@ def export_runs(
         out: the folder; must not exist yet.
         runs: component name -> run folder; pose and deformation, and both denoisers or neither.
         texts: ``name``, ``version``, ``description``, ``licence``, ``trained_on`` of the model.
-        readout, accuracy: see ``MidlineShiftLogic.models.description``.
+        readout, accuracy: see ``MidlineShiftLogic.models.description``; names in ``readout`` are those of
+            ``ReadoutSettings``.
 
     Returns:
         The folder.
@@ -72,15 +73,40 @@ def export_runs(
         InputError: a run is not finished, is of another kind than its place asks for, or the runs do not fit together.
     """
     from midlineshift_training.stages.run_folder import run_network, run_settings
+    from MidlineShiftLogic.measurement.readout import ReadoutSettings
     from MidlineShiftLogic.models.description import ModelDescription
     from MidlineShiftLogic.models.folder import save_model
+    from MidlineShiftLogic.models.parameters import parameters
 
+    parameters(ReadoutSettings, readout or {}, "--readout")
     networks = {component: run_network(run) for component, run in runs.items()}
     settings = {component: run_settings(run) for component, run in runs.items()}
+    for component, network in networks.items():
+        _check_place(component, network, bool(settings["deformation"].get("noise_difference")))
     noise = _noise(settings)
     frame = _common_frame(settings)
     model = ModelDescription(**texts, frame=frame, noise=noise, readout=readout or {}, accuracy=accuracy or {})
     return save_model(out, model, networks)
+
+
+def _check_place(component: str, network, with_denoisers: bool) -> None:
+    """InputError if a run's network is not of the kind that its place in the model asks for."""
+    from MidlineShiftLogic.errors import InputError
+    from MidlineShiftLogic.networks.denoiser import Denoiser
+    from MidlineShiftLogic.networks.midline_unet import MidlineUNet
+
+    if component in DENOISERS:
+        fits, wanted = isinstance(network, Denoiser), "a denoiser, trained by 'diffusion'"
+    else:
+        flow = component == "deformation"
+        channels = 3 if flow and with_denoisers else 2
+        config = network.config if isinstance(network, MidlineUNet) else {}
+        fits = (config.get("flow"), config.get("in_channels")) == (flow, channels)
+        wanted = f"a network of {channels} input channels, trained by '{component}'"
+        if flow:
+            wanted += f" with{'' if with_denoisers else 'out'} the denoisers"
+    if not fits:
+        raise InputError(f"The run given as --{component} does not fit there: it must be {wanted}.", "runs")
 
 
 def _common_frame(settings: dict[str, dict]) -> dict[str, Any]:
@@ -117,6 +143,14 @@ def _noise(settings: dict[str, dict]) -> dict[str, Any] | None:
             )
         if any(denoiser[key] != noise[key] for key in ("grid", "schedule", "steps")):
             raise InputError(f"The {name} run has another grid or schedule than the deformation run.", "runs")
+        width_mm = deformation["grid"] * deformation["pixel_mm"]
+        same_width = abs(denoiser["frame_width_mm"] - width_mm) < 1e-6
+        if not same_width or denoiser["frame_mm"] != deformation["frame_mm"]:
+            raise InputError(
+                f"The {name} run has another frame ({denoiser['frame_width_mm']:g} mm wide, falx {denoiser['frame_mm']:g} "
+                f"mm) than the deformation run ({width_mm:g} mm, {deformation['frame_mm']:g} mm).",
+                "runs",
+            )
     return noise
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from scan_files import save_nifti
 
 import MidlineShiftLogic
 from MidlineShiftLogic.cli import exit_codes
@@ -70,6 +71,11 @@ def test_json_lines(midlineshift, fake_pipeline, scan, tmp_path):
     assert last["done"] == last["total"]
     error = next(line for line in lines if line["type"] == "error")
     assert error["case"] == "missing" and error["exit_code"] == 2 and error["message"]
+
+
+def test_quiet_json_lines_are_results_and_errors(midlineshift, fake_pipeline, scan, tmp_path):
+    done = midlineshift("measure", scan, tmp_path / "missing", "--out", tmp_path / "out", "--json-lines", "--quiet")
+    assert [json.loads(line)["type"] for line in done.out.splitlines()] == ["result", "error"]
 
 
 def test_what_libraries_print_does_not_reach_a_program(midlineshift, fake_pipeline, scan, tmp_path, monkeypatch):
@@ -161,9 +167,23 @@ def test_same_numbers_from_python(fake_pipeline, scan):
     assert told[-1][0] == told[-1][1]
 
 
-def test_python_call_returns_refusals_and_raises_input_errors(fake_pipeline, tmp_path):
+def test_python_call_returns_refusals_and_raises_input_errors(fake_pipeline, scan, tmp_path, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise RefusedError("No midline was found.", "no-midline")
+
+    monkeypatch.setattr(sys.modules["MidlineShiftLogic.pipeline.measure"], "measure_ct", refuse)
+    refused = MidlineShiftLogic.measure(scan, device="cpu")
+    assert refused.refused == {"code": "no-midline", "message": "No midline was found."}
+    assert refused.shift_mm is refused.side is refused.slice is None and refused.slices == ()
+    assert refused.model["name"] == "fake" and refused.device == "cpu", "which model refused it"
     with pytest.raises(InputError):
         MidlineShiftLogic.measure(tmp_path / "missing.nii")
+
+
+def test_a_scan_refused_before_the_model_was_opened_names_none(fake_pipeline, tmp_path, head_hu):
+    refused = MidlineShiftLogic.measure(save_nifti(tmp_path / "thin.nii.gz", head_hu[:3]), device="cpu")
+    assert refused.refused and refused.model == {}
+    assert fake_pipeline == []
 
 
 def test_help_is_quick_and_imports_nothing_heavy():

@@ -8,15 +8,19 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def codes_in_source():
-    """(codes of flags, codes of InputError) as they stand in the calls."""
+    """(codes of flags and refusals, codes of a scan's InputError) as they stand in the calls."""
     flags, errors = set(), set()
-    for path in (ROOT / "MidlineShiftLogic" / "headct").glob("*.py"):
+    logic = ROOT / "MidlineShiftLogic"
+    for path in (path for folder in ("headct", "measurement", "pipeline") for path in (logic / folder).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
             if node.func.id in ("Quality", "_fatal") and isinstance(node.args[0], ast.Constant):
                 flags.add(node.args[0].value)
-            if node.func.id == "InputError" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+            coded = len(node.args) > 1 and isinstance(node.args[1], ast.Constant)
+            if node.func.id == "RefusedError" and coded:
+                flags.add(node.args[1].value)
+            if node.func.id == "InputError" and coded:
                 errors.add(node.args[1].value)
     return flags, errors
 

@@ -114,6 +114,7 @@ def test_model_json_that_is_not_text(model_folder):
         (lambda c: c["frame"].update(grid="128"), "'frame.grid' is of the wrong type"),
         (lambda c: c["frame"].update(pixel_mm=0), "'frame.pixel_mm' is 0 and must be positive"),
         (lambda c: c.update(window_hu=[80, 0]), "'window_hu'"),
+        (lambda c: c.update(window_hu=[0, 100]), "only reads 0..80 HU"),
         (lambda c: c["noise"].update(t=-1), "'noise.t' is -1"),
         (lambda c: c.update(components=[]), "'components' is of the wrong type"),
         (lambda c: c["components"].update(brain={}), "unknown component 'brain'"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from MidlineShiftLogic.geometry.frame import Frame
+from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.readout import NetworkMaps
-from MidlineShiftLogic.pipeline.frame import Frame
-from MidlineShiftLogic.pipeline.lines import half_grid
+from MidlineShiftLogic.networks.maps import NetworkMaps
 
 SIZE = 128
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 from heads import frame, perfect_maps, scan
 
+from MidlineShiftLogic.geometry.frame import Frame
+from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.measurement.readout import ReadoutSettings, read_curves
 from MidlineShiftLogic.networks.deformation import DeformationNet
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.pipeline.authors_reading import authors_fields, carry_field, with_field
-from MidlineShiftLogic.pipeline.frame import Frame
-from MidlineShiftLogic.pipeline.lines import half_grid
 from MidlineShiftLogic.pipeline.noise import NoiseSettings
 
 CENTRE = np.zeros((1, 2))
@@ -30,13 +30,14 @@ def test_a_carried_field_keeps_its_millimetres_and_its_place():
     assert carried[1] == pytest.approx(-5 * expected, abs=0.05)
 
 
-def test_a_field_alone_gives_the_shift_when_the_line_comes_from_elsewhere():
+@pytest.mark.parametrize("field_share", [0.0, 1.0])
+def test_a_field_alone_gives_the_shift_when_the_line_comes_from_elsewhere(field_share):
     ct = scan()
     truth = perfect_maps(ct.n_slices, np.full(ct.n_slices, 4.0), tilt_deg=5.0)
     unshifted = perfect_maps(ct.n_slices, np.zeros(ct.n_slices), tilt_deg=5.0)
     maps = with_field(unshifted, truth.displacement, truth.inverse)
     f = frame(ct)
-    settings = ReadoutSettings(field_share=1.0, smooth_mm=0, smooth_fraction=0)
+    settings = ReadoutSettings(field_share=field_share, smooth_mm=0, smooth_fraction=0)
     curves = read_curves(maps, f, ct.heights, maps.height, settings)
     middle = curves.deviation[:, 14]  # fraction 0.38, the peak
     assert middle == pytest.approx(4.0 * f.step_mm, abs=0.15)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from heads import frame, scan
 
-from MidlineShiftLogic.pipeline.frame import align, pixels_to_plane, plane_to_pixels
+from MidlineShiftLogic.geometry.frame import align, plane_to_pixels
+from MidlineShiftLogic.presentation.drawing import plane_mm
 
 
 def test_points_go_to_the_plane_and_back():
@@ -12,7 +13,7 @@ def test_points_go_to_the_plane_and_back():
     f = frame(ct)
     points = np.random.default_rng(0).uniform(0, 127, (20, 2))
     assert f.from_plane(3, f.to_plane(3, points)) == pytest.approx(points, abs=1e-9)
-    assert pixels_to_plane(ct, plane_to_pixels(ct, points)) == pytest.approx(points)
+    assert plane_mm(ct, plane_to_pixels(ct, points)) == pytest.approx(points), "the pictures mean the same millimetres"
 
 
 def test_a_frame_step_is_the_stated_millimetres():

@@ -106,3 +106,11 @@ def test_output_that_cannot_be_written_is_told(tmp_path):
         with pytest.raises(InputError, match="Cannot write results"):
             result_parent(out)
     assert entries(result_parent(tmp_path / "new" / "deep")) == []
+
+
+def test_what_file_managers_leave_does_not_keep_a_result_from_being_replaced(tmp_path):
+    for text in ("old", "new"):
+        with case_folder(tmp_path, "case") as folder:
+            (folder / "measurement.json").write_text(text)
+        (tmp_path / "case" / ".DS_Store").touch()
+    assert (tmp_path / "case" / "measurement.json").read_text() == "new"

@@ -37,6 +37,7 @@ def test_measured_case_follows_the_schema(case):
     assert data["case"]["side"] == "right"
     assert data["case"]["shift_mm"] == pytest.approx(8.0, abs=0.1) == -data["case"]["signed_shift_mm"]
     assert [flag["code"] for flag in data["quality"]] == ["tilt"]
+    assert data["case"]["source_slices"] == [2 * data["case"]["slice"], 2 * data["case"]["slice"] + 1]
 
 
 def test_refused_case_follows_the_schema():
@@ -68,6 +69,7 @@ def test_reads_back_to_the_same_measurement(case):
     again = from_json(to_json(measurement))
     assert to_json(again) == to_json(measurement)
     first, first_again = measurement.slices[0], again.slices[0]
+    assert first_again.source_slices == first.source_slices != ()
     assert again.case_id == measurement.case_id and again.quality == measurement.quality
     assert first_again.midline_px.shape == first.midline_px.shape
     np.testing.assert_allclose(first_again.landmarks_lps_mm["shifted"], first.landmarks_lps_mm["shifted"], atol=1e-4)

@@ -54,6 +54,18 @@ def test_midline_is_drawn_as_far_and_to_the_side_it_was_measured(tmp_path, shift
     assert abs(reach) - ring == pytest.approx(abs(shift_mm) * across, abs=3.0)
 
 
+def test_lines_keep_their_dark_rims_and_the_legend_has_none(tmp_path, case, monkeypatch):
+    ct, measurement, evidence = case
+    figures = []
+    original = drawing.new_figure
+    monkeypatch.setattr(drawing, "new_figure", lambda *size: figures.append(original(*size)) or figures[-1])
+    write_overlay(tmp_path / "overlay.png", ct, measurement, evidence)
+    (figure,) = figures
+    rims = {line.get_label(): bool(line.get_path_effects()) for line in figure.axes[0].lines}
+    assert rims["midline found"] and rims["shifted place"]
+    assert not any(handle.get_path_effects() for handle in figure.legends[0].legend_handles)
+
+
 def test_slice_set_back_to_normal_is_the_one_given(tmp_path, case):
     ct, measurement, evidence = case
     bright = replace(evidence, warped_hu=np.full_like(evidence.warped_hu, 80.0))

@@ -1,7 +1,7 @@
 """Slices of phantoms cut into the aligned frame once, for the denoisers, and batches of noised slices drawn from them.
 
 Heads are upright, centred between the falx ends and scaled to one falx length, as the measuring pipeline hands them to
-the networks (``MidlineShiftLogic.pipeline.frame``).
+the networks (``MidlineShiftLogic.geometry.frame``).
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class NoisedBatches(Dataset):
     def _varied(self, index: Tensor, g: torch.Generator) -> Tensor:
         s, count = self.settings, len(index)
         size = self.slices.hu.shape[-1]
-        transform = _jitter(count, s, size, g)
+        transform = _jitter(count, s, g)
         hu = self.slices.hu[index].float()[:, None] + 1000.0  # the zeros outside the grid then mean air
         points = functional.affine_grid(transform, [count, 1, size, size], align_corners=False)
         hu = functional.grid_sample(hu, points, align_corners=False) - 1000.0
@@ -165,7 +165,7 @@ def drawing_weights(case_shift: Tensor, non_mls_below_mm: float, mls_share: floa
     return torch.where(shifted, mls_share / shifted.sum(), (1 - mls_share) / (~shifted).sum())
 
 
-def _jitter(count: int, settings: dict, size: int, g: torch.Generator) -> Tensor:
+def _jitter(count: int, settings: dict, g: torch.Generator) -> Tensor:
     """(B, 2, 3) matrices for ``affine_grid``: flip, rotation, size, place."""
 
     def uniform() -> Tensor:

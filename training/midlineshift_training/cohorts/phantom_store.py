@@ -15,6 +15,11 @@ from MidlineShiftLogic.errors import InputError
 READABLE_HEIGHT_MM = (-16.0, 56.0)
 # Fractions of the ideal midline around the septum pellucidum, where the shift is read.
 SEPTUM = (0.30, 0.46)
+# What training and evaluation need of a phantom file (``phantoms.case`` says what each is).
+ENTRIES = (
+    "hu", "pixel_mm", "thickness_mm", "heights_mm", "displacement_px", "inside", "line_angle", "line_offset", "landmarks",
+    "midline_shift_mm", "height_mm", "has_midline", "case_shift_mm",
+)  # fmt: skip
 
 
 @dataclass
@@ -65,6 +70,40 @@ def phantom_files(folder: str | Path) -> list[Path]:
     return files
 
 
+def split_phantoms(folders: list[Path], validation_cases: int) -> tuple[list[Path], list[Path]]:
+    """Phantom files to train on, and the last ones, held out: ``validation_cases``, but at most a fifth of all.
+
+    Raises:
+        InputError: a folder holds no phantom, or all together hold fewer than two.
+    """
+    files = [path for folder in folders for path in phantom_files(folder)]
+    if len(files) < 2:
+        raise InputError("Training needs two phantoms or more: one to learn from, one to check with.", "no-data")
+    held_out = max(1, min(validation_cases, len(files) // 5))
+    return files[:-held_out], files[-held_out:]
+
+
+def read_phantom(path: Path) -> dict[str, np.ndarray]:
+    """All entries of a phantom file.
+
+    Raises:
+        InputError: the file is damaged or lacks an entry that training or evaluation needs; names the file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            entries = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise _incomplete(path, error) from None
+    missing = [name for name in ENTRIES if name not in entries]
+    if missing:
+        raise _incomplete(path, f"it has no {missing[0]}")
+    return entries
+
+
+def _incomplete(path: Path, why) -> InputError:
+    return InputError(f"{path} is not a complete phantom file ({why}); make it again.", "bad-phantom")
+
+
 def _case_lines(q) -> dict[str, np.ndarray] | None:
     """Ends of the falx in plane mm for every slice, extrapolated where a slice has none; None without any."""
     pixel = float(q["pixel_mm"])
@@ -87,6 +126,35 @@ def _case_lines(q) -> dict[str, np.ndarray] | None:
     }
 
 
+def _case_values(q: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray] | None:
+    """What ``PhantomSlices`` holds of case ``number``, by name; None without a midline."""
+    line = _case_lines(q)
+    if line is None:
+        return None
+    count = len(q["hu"])
+    height = q["height_mm"].astype(np.float32)
+    profile = q["midline_shift_mm"]
+    fractions = np.linspace(0.10, 0.90, profile.shape[1])
+    septum = profile[:, (fractions >= SEPTUM[0]) & (fractions <= SEPTUM[1])].mean(1)
+    readable = line["has"] & (height > READABLE_HEIGHT_MM[0]) & (height < READABLE_HEIGHT_MM[1])
+    readable &= np.isfinite(septum)
+    return {
+        "hu": q["hu"],
+        "displacement_px": q["displacement_px"],
+        "inside": q["inside"].astype(np.uint8),
+        "pixel_mm": np.full(count, q["pixel_mm"], np.float32),
+        "angle": np.full(count, q["line_angle"], np.float32),
+        "anterior": line["anterior"].astype(np.float32),
+        "posterior": line["posterior"].astype(np.float32),
+        "falx_length": np.full(count, line["length"], np.float32),
+        "height": height,
+        "readable": readable,
+        "septum_shift": np.where(readable, septum, 0).astype(np.float32),
+        "case_shift": np.full(count, q["case_shift_mm"], np.float32),
+        "case": np.full(count, number, np.int64),
+    }
+
+
 def load_phantoms(files: list[Path]) -> PhantomSlices:
     """Read phantom files into one ``PhantomSlices``.
 
@@ -96,37 +164,11 @@ def load_phantoms(files: list[Path]) -> PhantomSlices:
     parts: dict[str, list] = {name: [] for name in PhantomSlices.__dataclass_fields__}
     for number, path in enumerate(files):
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                q = {name: archive[name] for name in archive.files}
-            line = _case_lines(q)
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise InputError(
-                f"{path} is not a complete phantom file ({error}); make it again.", "bad-phantom"
-            ) from None
-        if line is None:
+            values = _case_values(read_phantom(path), number)
+        except (ValueError, TypeError, IndexError) as error:
+            raise _incomplete(path, error) from None
+        if values is None:
             continue
-        count = len(q["hu"])
-        height = q["height_mm"].astype(np.float32)
-        profile = q["midline_shift_mm"]
-        fractions = np.linspace(0.10, 0.90, profile.shape[1])
-        septum = profile[:, (fractions >= SEPTUM[0]) & (fractions <= SEPTUM[1])].mean(1)
-        readable = line["has"] & (height > READABLE_HEIGHT_MM[0]) & (height < READABLE_HEIGHT_MM[1])
-        readable &= np.isfinite(septum)
-        values = {
-            "hu": q["hu"],
-            "displacement_px": q["displacement_px"],
-            "inside": q["inside"].astype(np.uint8),
-            "pixel_mm": np.full(count, q["pixel_mm"], np.float32),
-            "angle": np.full(count, q["line_angle"], np.float32),
-            "anterior": line["anterior"].astype(np.float32),
-            "posterior": line["posterior"].astype(np.float32),
-            "falx_length": np.full(count, line["length"], np.float32),
-            "height": height,
-            "readable": readable,
-            "septum_shift": np.where(readable, septum, 0).astype(np.float32),
-            "case_shift": np.full(count, q["case_shift_mm"], np.float32),
-            "case": np.full(count, number, np.int64),
-        }
         for name, value in values.items():
             parts[name].append(torch.from_numpy(np.ascontiguousarray(value)))
     if not parts["hu"]:

@@ -21,13 +21,13 @@ def _with_interval(statistic, arrays: tuple[np.ndarray, ...], seed: int) -> dict
     return {"value": value, "low": float(found.low), "high": float(found.high)}
 
 
-def icc_2_1(measured: np.ndarray, truth: np.ndarray) -> float:
+def icc_2_1(*raters: np.ndarray) -> float:
     """Intraclass correlation ICC(2,1): two-way random effects, absolute agreement, single rater (Shrout & Fleiss 1979).
 
     Args:
-        measured, truth: (n,) the two raters' values.
+        raters: two or more, (n,) values each.
     """
-    table = np.stack([measured, truth], 1)
+    table = np.stack(raters, 1)
     n, k = table.shape
     grand = table.mean()
     rows = k * ((table.mean(1) - grand) ** 2).sum() / (n - 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from midlineshift_training.cohorts.phantom_store import SEPTUM
+from midlineshift_training.cohorts.phantom_store import read_phantom
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import case_slice
@@ -15,9 +15,8 @@ from MidlineShiftLogic.measurement.readout import ReadoutSettings
 
 
 def phantom_scan(path: Path) -> tuple[HeadCT, dict]:
-    """A phantom file as a ``HeadCT``, and all its entries."""
-    with np.load(path, allow_pickle=False) as archive:
-        q = {name: archive[name] for name in archive.files}
+    """A phantom file as a ``HeadCT``, and all its entries. InputError if it is damaged or incomplete."""
+    q = read_phantom(path)
     pixel, heights = float(q["pixel_mm"]), q["heights_mm"].astype(float)
     origins = np.stack([np.full(len(heights), -127.5 * pixel)] * 2 + [heights], -1)
     ct = HeadCT(
@@ -36,7 +35,7 @@ def phantom_truth(q: dict, settings: ReadoutSettings) -> float | None:
     """The case's true signed shift by the read-out's own rule, from the true midline; None if no slice shows it."""
     profile = q["midline_shift_mm"]
     fractions = np.linspace(0.10, 0.90, profile.shape[1])
-    septum = profile[:, (fractions >= SEPTUM[0]) & (fractions <= SEPTUM[1])].mean(1)
+    septum = profile[:, (fractions >= settings.septum[0]) & (fractions <= settings.septum[1])].mean(1)
     height = q["height_mm"]
     use = q["has_midline"] & np.isfinite(septum)
     use &= (height >= settings.measured_mm[0]) & (height <= settings.measured_mm[1])

@@ -10,10 +10,12 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 COLUMNS = ("set", "case", "truth_mm", "measured_mm", "slice", "refused", "flags", "seconds")
 
 
 def _measure(ct, model, name) -> dict:
+    """Row of one case that was read."""
     from MidlineShiftLogic.api import measure_case
 
     m = measure_case(ct, lambda: (model, "cpu"), case_id=name).measurement
@@ -27,6 +29,11 @@ def _measure(ct, model, name) -> dict:
     }
 
 
+def _unread(error, name) -> dict:
+    """Row of a scan that cannot be read: it counts as refused, with the error's code."""
+    return {"case": name, "measured_mm": None, "slice": None, "refused": error.code, "flags": "", "seconds": 0.0}
+
+
 def _phantoms(folder, model, first, settings):
     from midlineshift_training.cohorts.phantom_store import phantom_files
     from midlineshift_training.evaluation.cases import phantom_scan, phantom_truth
@@ -38,19 +45,39 @@ def _phantoms(folder, model, first, settings):
             yield {"set": "phantoms", "truth_mm": truth} | _measure(ct, model, path.stem)
 
 
-def _scans(folder, readings, model):
+def scan_paths(folder: Path) -> list[Path]:
+    """Scan files of a folder and its sub-folders (DICOM series); ``.npy`` carries no spacing and is left out.
+
+    Raises:
+        InputError: no such folder, or nothing in it.
+    """
     from MidlineShiftLogic.errors import InputError
+
+    if not folder.is_dir():
+        raise InputError(f"There is no folder of scans {folder}.", "no-scans")
+    visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    paths = [path for path in visible if path.is_dir() or path.name.lower().endswith(ENDINGS)]
+    if not paths:
+        raise InputError(f"No scans ({', '.join(ENDINGS)}, DICOM folders) in {folder}.", "no-scans")
+    return paths
+
+
+def _scans(folder, readings, model):
+    from MidlineShiftLogic.errors import MidlineShiftError
+    from MidlineShiftLogic.headct import read
     from MidlineShiftLogic.presentation.case_name import case_name
 
-    paths = sorted(p for p in Path(folder).iterdir() if p.name.endswith((".nii", ".nii.gz", ".nrrd", ".mha")))
-    if not paths:
-        raise InputError(f"No scans (.nii.gz, .nrrd, .mha) in {folder}.", "no-scans")
-    for path in tqdm(paths, desc="scans"):
+    for path in tqdm(scan_paths(folder), desc="scans"):
         name = case_name(path)
         rows = readings.get(name)
         truth = float(np.mean([r["shift_mm"] for r in rows])) if rows else None
         kind = "readings" if rows else "no reading"
-        yield {"set": kind, "truth_mm": truth} | _measure(path, model, name)
+        try:
+            ct = read(path)
+        except MidlineShiftError as error:
+            yield {"set": kind, "truth_mm": truth} | _unread(error, name)
+        else:
+            yield {"set": kind, "truth_mm": truth} | _measure(ct, model, name)
 
 
 def summarise(rows: list[dict], readings: dict) -> dict:
@@ -109,7 +136,7 @@ def table(summary: dict) -> str:
 @click.option("--model", help="Model name or folder; the default model if not given.")
 @click.option("--phantoms", type=click.Path(path_type=Path), help="Folder of phantoms that training never saw.")
 @click.option("--first", default=0, help="Number of the first phantom to use.")
-@click.option("--scans", type=click.Path(path_type=Path), help="Folder of real scans.")
+@click.option("--scans", type=click.Path(path_type=Path), help="Folder of scans: files, or sub-folders of DICOM.")
 @click.option("--readings", type=click.Path(path_type=Path), help="CSV of readers' numbers for the scans.")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder for evaluation.json, cases.csv, table.md."
@@ -120,14 +147,16 @@ def evaluate(model, phantoms, first, scans, readings, out):
     from MidlineShiftLogic.errors import InputError
     from MidlineShiftLogic.measurement.readout import ReadoutSettings
     from MidlineShiftLogic.models import load_model
+    from MidlineShiftLogic.models.parameters import parameters
 
     if not phantoms and not scans:
         raise InputError("Give --phantoms, --scans, or both.", "usage")
     loaded = load_model(model, "cpu")
+    settings = parameters(ReadoutSettings, loaded.readout, "'readout' of model.json")
     known = read_readings(readings) if readings else {}
     rows = []
     if phantoms:
-        rows += _phantoms(phantoms, loaded, first, ReadoutSettings(**loaded.readout))
+        rows += _phantoms(phantoms, loaded, first, settings)
     if scans:
         rows += _scans(scans, known, loaded)
     summary = summarise(rows, known)

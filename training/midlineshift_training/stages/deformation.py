@@ -15,16 +15,35 @@ from midlineshift_training.losses import deformation_loss
 from midlineshift_training.losses.reading_loss import reading_loss
 from midlineshift_training.stages.reading import ReadingStage
 from midlineshift_training.stages.run_folder import run_network
+from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.networks.diffusion import ddim_from, ddim_timesteps, make_schedule, noised
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
 from MidlineShiftLogic.pipeline.noise import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.pipeline.window import two_windows
+
+# The batches draw from seed * 1_000_003 + number. These lie beyond that for every usual seed, so that the noise levels,
+# the noise and the pseudo-healthy slices do not repeat the random numbers that made the pictures. (torch's CPU generator
+# looks at the lower 32 bits of a seed only, so no larger offset helps.)
+NOISE_STREAM = 1_500_000_000
+HEALTHY_STREAM = 3_000_000_000
+
+
+def check_settings(settings: dict) -> None:
+    """InputError if settings contradict one another."""
+    noise_grid, grid = settings["noise"]["grid"], settings["grid"]
+    if settings["noise_difference"] and noise_grid != grid // 2:
+        raise InputError(
+            f"The denoisers' grid (noise.grid {noise_grid}) must be half of the deformation network's (grid {grid}): the "
+            "image term compares the two.",
+            "settings",
+        )
 
 
 class DeformationStage(ReadingStage):
     """Trains the deformation network; settings beside those of ``ReadingStage``: see ``reading_command.DEFORMATION``."""
 
     def __init__(self, settings, slices, validation):
+        check_settings(settings)
         super().__init__(settings, slices, validation)
         self.noise = NoiseSettings(**settings["noise"])
         self.schedule = make_schedule(self.noise.schedule, self.noise.steps)
@@ -43,16 +62,16 @@ class DeformationStage(ReadingStage):
     def on_fit_start(self) -> None:
         self._denoisers = [network.to(self.device) for network in self._denoisers]
 
-    def _generator(self, number: int) -> torch.Generator:
+    def _generator(self, stream: int, number: int) -> torch.Generator:
         """Random numbers that depend on the run's seed and the batch's number alone, so that a resumed run repeats them."""
-        return torch.Generator().manual_seed(self.settings["seed"] * 7_919 + number)
+        return torch.Generator().manual_seed(stream + self.settings["seed"] * 1_000_003 + number)
 
     def inputs(self, batch: ReadingBatch, number: int | None = None) -> torch.Tensor:
         windows = two_windows(batch.hu)
         if self._denoisers:
             timesteps = noise = None
             if number is not None:
-                g = self._generator(number)
+                g = self._generator(NOISE_STREAM, number)
                 low, high = self.settings["t_range"]
                 timesteps = torch.randint(low, high + 1, (len(windows),), generator=g).to(windows.device)
                 grid = self.noise.grid
@@ -92,9 +111,8 @@ class DeformationStage(ReadingStage):
         if self._denoisers and step % self.settings["image_every"] == 0:
             k = self.settings["image_slices"]
             x = denoiser_input(batch.hu[:k], self.noise.grid)
-            if x.shape[-1] == field.shape[-1]:
-                healthy = self._pseudo_healthy(x, step)
-                terms["image"] = deformation_loss.image_loss(x, healthy, field[:k], batch.inside[:k, None]).mean()
+            healthy = self._pseudo_healthy(x, step)
+            terms["image"] = deformation_loss.image_loss(x, healthy, field[:k], batch.inside[:k, None]).mean()
         return terms
 
     @torch.no_grad()
@@ -102,6 +120,6 @@ class DeformationStage(ReadingStage):
         """The slices denoised from DDIM step 15 of 50 with guidance toward the non-MLS denoiser."""
         s = self.settings["ddim"]
         t = ddim_timesteps(self.schedule.steps, s["count"])[s["start"]]
-        noise = torch.randn(x.shape, generator=self._generator(step + 1_000_000_007)).to(x.device)
+        noise = torch.randn(x.shape, generator=self._generator(HEALTHY_STREAM, step)).to(x.device)
         xt = noised(self.schedule, x, torch.full((len(x),), t, device=x.device), noise)
         return ddim_from(*self._denoisers, self.schedule, xt, s["start"], s["count"], s["conditional_weight"]).float()

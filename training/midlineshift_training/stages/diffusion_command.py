@@ -46,11 +46,17 @@ DEFAULTS = {
 
 @click.command()
 @click.option("--data", required=True, multiple=True, type=click.Path(path_type=Path), help="Folder; may be repeated.")
-@click.option("--cohort", required=True, type=click.Choice(["non-mls", "all"]), help="Cases to learn from.")
+@click.option("--cohort", type=click.Choice(["non-mls", "all"]), help="Cases to learn from; needed to start a run.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML whose settings replace the defaults.")
 @click.option("--init", type=click.Path(path_type=Path), help="Weights (.safetensors) or run folder to start from.")
-@click.option("--validation-cases", default=24, show_default=True, help="Last cases of --data, held out.")
+@click.option(
+    "--validation-cases",
+    default=24,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Last cases of --data, held out.",
+)
 @click.option("--max-steps", type=int, help="Steps to train.")
 @click.option("--time-limit", type=click.FloatRange(min=0), help="Minutes after which the next check is the last.")
 @click.option("--seed", type=int, help="Seed of data order, augmentation, noise and initial weights.")
@@ -64,32 +70,35 @@ def diffusion(data, cohort, out, config, init, validation_cases, max_steps, time
     """
     import torch
 
-    from midlineshift_training.cohorts.phantom_store import phantom_files
+    from midlineshift_training.cohorts.phantom_store import split_phantoms
     from midlineshift_training.stages.diffusion import DiffusionStage
     from midlineshift_training.stages.engine import train
-    from midlineshift_training.stages.run_folder import resumed_settings
+    from midlineshift_training.stages.run_folder import resumed_choices, resumed_settings
     from midlineshift_training.stages.settings import merge_settings
+    from MidlineShiftLogic.errors import InputError
 
     defaults = resumed_settings(out, DEFAULTS) if resume else DEFAULTS
     settings = merge_settings(defaults, config, {"max_steps": max_steps, "seed": seed})
     check_settings(settings)
+    choices = {"cohort": cohort, "init": str(init) if init else None}
+    if resume:
+        choices = resumed_choices(out, choices)
+    elif cohort is None:
+        raise InputError("Give --cohort non-mls or --cohort all.", "usage")
     if threads:
         torch.set_num_threads(threads)
-    files = [path for folder in data for path in phantom_files(folder)]
-    held_out = max(1, min(validation_cases, len(files) // 5))
-    settings |= {
+    files, held_out = split_phantoms(data, validation_cases)
+    settings |= choices | {
         "data": [str(folder) for folder in data],
-        "cohort": cohort,
-        "cases": len(files) - held_out,
-        "validation_cases": held_out,
-        "init": str(init) if init else None,
+        "cases": len(files),
+        "validation_cases": len(held_out),
     }
-    slices, validation = (cut(part, cohort, settings) for part in (files[:-held_out], files[-held_out:]))
+    slices, validation = (cut(part, choices["cohort"], settings) for part in (files, held_out))
     click.echo(f"{len(slices)} slices to train on, {len(validation)} to check with", err=True)
     torch.manual_seed(settings["seed"])
     stage = DiffusionStage(settings, slices, validation, time_limit)
-    if init and not resume:
-        start_from(stage.network, init)
+    if choices["init"] and not (resume and (out / "last.ckpt").exists()):
+        start_from(stage.network, Path(choices["init"]))
     click.echo(train(stage, out, settings, resume))
 
 

@@ -119,7 +119,7 @@ def train(stage: lightning.LightningModule, run: str | Path, settings: dict, res
         run: run folder; made if missing.
         settings: plain settings, stored; uses ``seed``, ``max_steps``, ``check_every``, ``precision``,
             ``ema_decay``, ``workers``.
-        resume: go on from ``run/last.ckpt``.
+        resume: go on from ``run/last.ckpt``, or from the start if the run was killed before its first check.
 
     Returns:
         Path of ``best.safetensors``.
@@ -129,8 +129,8 @@ def train(stage: lightning.LightningModule, run: str | Path, settings: dict, res
     """
     run = Path(run)
     last = run / "last.ckpt"
-    if resume and not last.exists():
-        raise InputError(f"There is no {last} to resume from; start without --resume.", "nothing-to-resume")
+    if resume and not (run / "settings.yaml").exists():
+        raise InputError(f"{run} holds no run to resume; start without --resume.", "nothing-to-resume")
     if not resume and (last.exists() or (run / "settings.yaml").exists()):
         raise InputError(f"{run} already holds a run; give --resume to go on, or another --out.", "run-exists")
     try:
@@ -167,5 +167,5 @@ def train(stage: lightning.LightningModule, run: str | Path, settings: dict, res
         enable_model_summary=False,
     )
     data = _NumberedBatches(stage, settings["check_every"], settings["max_steps"], settings.get("workers", 0))
-    trainer.fit(stage, datamodule=data, ckpt_path=str(last) if resume else None, weights_only=True)
+    trainer.fit(stage, datamodule=data, ckpt_path=str(last) if resume and last.exists() else None, weights_only=True)
     return run / "best.safetensors"

@@ -12,6 +12,7 @@ from midlineshift_training.cohorts.phantom_store import PhantomSlices
 from midlineshift_training.cohorts.reading_batches import FrameVariation, ReadingBatch, ReadingBatches
 from midlineshift_training.losses.reading_loss import reading_loss
 from midlineshift_training.stages.engine import cosine_schedule
+from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.weights import read_weights
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.pipeline.window import two_windows
@@ -89,6 +90,9 @@ def load_initial(network: torch.nn.Module, checkpoint: str | Path) -> list[str]:
 
     Returns:
         Names of the parameters that kept their own initial values.
+
+    Raises:
+        InputError: the file cannot be read, or fills no parameter at all.
     """
     own, given = network.state_dict(), read_weights(Path(checkpoint))
     kept = []
@@ -106,4 +110,6 @@ def load_initial(network: torch.nn.Module, checkpoint: str | Path) -> list[str]:
             value[:, : other.shape[1]] = other
         else:
             kept.append(name)
+    if len(kept) == len(own):
+        raise InputError(f"{checkpoint} fits this network nowhere; give the weights of a reading network.", "init")
     return kept

@@ -51,7 +51,13 @@ def _options(function):
             click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder."),
             click.option("--config", type=click.Path(path_type=Path), help="YAML whose settings replace the defaults."),
             click.option("--init", type=click.Path(path_type=Path), help="Weights (.safetensors) to start from."),
-            click.option("--validation-cases", default=24, show_default=True, help="Last cases of --data, held out."),
+            click.option(
+                "--validation-cases",
+                default=24,
+                show_default=True,
+                type=click.IntRange(min=1),
+                help="Last cases of --data, held out.",
+            ),
             click.option("--max-steps", type=int, help="Steps to train."),
             click.option("--seed", type=int, help="Seed of data order, augmentation and initial weights."),
             click.option("--resume", is_flag=True, help="Go on from the run folder's last checkpoint."),
@@ -62,37 +68,52 @@ def _options(function):
     return function
 
 
-def _prepare(defaults, data, out, config, validation_cases, max_steps, seed, resume, threads):
-    import torch
-
-    from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files
-    from midlineshift_training.stages.run_folder import resumed_settings
+def _settings(defaults: dict, choices: dict, out: Path, config, options: dict, resume: bool) -> dict:
+    """All settings of a run, with what was chosen for it beside them; those of a resumed run are as it was started."""
+    from midlineshift_training.stages.run_folder import resumed_choices, resumed_settings
     from midlineshift_training.stages.settings import merge_settings
 
-    defaults = resumed_settings(out, defaults) if resume else defaults
-    settings = merge_settings(defaults, config, {"max_steps": max_steps, "seed": seed})
+    settings = merge_settings(resumed_settings(out, defaults) if resume else defaults, config, options)
+    return settings | (resumed_choices(out, choices) if resume else choices)
+
+
+def _slices(settings: dict, data, validation_cases: int, threads: int | None):
+    """Phantoms to train on and to check with; their folders and numbers go into ``settings``."""
+    import torch
+
+    from midlineshift_training.cohorts.phantom_store import load_phantoms, split_phantoms
+
     if threads:
         torch.set_num_threads(threads)
-    files = [path for folder in data for path in phantom_files(folder)]
-    held_out = min(validation_cases, max(1, len(files) // 5))
-    settings |= {"data": [str(folder) for folder in data], "cases": len(files) - held_out, "validation_cases": held_out}
-    click.echo(f"{len(files) - held_out} phantoms to train on, {held_out} to check with", err=True)
+    files, held_out = split_phantoms(data, validation_cases)
+    settings |= {"data": [str(folder) for folder in data], "cases": len(files), "validation_cases": len(held_out)}
+    click.echo(f"{len(files)} phantoms to train on, {len(held_out)} to check with", err=True)
     torch.manual_seed(settings["seed"])
-    return settings, load_phantoms(files[:-held_out]), load_phantoms(files[-held_out:])
+    return load_phantoms(files), load_phantoms(held_out)
+
+
+def _train(stage, out: Path, settings: dict, resume: bool) -> None:
+    from midlineshift_training.stages.engine import train
+    from midlineshift_training.stages.reading import load_initial
+
+    # a run killed before its first checkpoint starts anew, from the same weights
+    if settings["init"] and not (resume and (out / "last.ckpt").exists()):
+        kept = load_initial(stage.network, settings["init"])
+        if kept:
+            click.echo(f"not in {settings['init']}, left as initialised: {', '.join(kept)}", err=True)
+    click.echo(train(stage, out, settings, resume))
 
 
 @click.command()
 @_options
 def pose(data, out, config, init, validation_cases, max_steps, seed, resume, threads):
     """Train the pose network: where the head's mid-plane lies, in any pose."""
-    settings, slices, validation = _prepare(POSE, data, out, config, validation_cases, max_steps, seed, resume, threads)
-    from midlineshift_training.stages.engine import train
-    from midlineshift_training.stages.reading import ReadingStage, load_initial
+    from midlineshift_training.stages.reading import ReadingStage
 
-    stage = ReadingStage(settings, slices, validation)
-    if init and not resume:
-        load_initial(stage.network, init)
-    click.echo(train(stage, out, settings | {"init": str(init) if init else None}, resume))
+    choices = {"init": str(init) if init else None}
+    settings = _settings(POSE, choices, out, config, {"max_steps": max_steps, "seed": seed}, resume)
+    stage = ReadingStage(settings, *_slices(settings, data, validation_cases, threads))
+    _train(stage, out, settings, resume)
 
 
 @click.command()
@@ -105,20 +126,18 @@ def deformation(
     no_noise_difference,
 ):  # fmt: skip
     """Train stage 2: the deformation network on the slice and the denoisers' noise difference."""
+    from midlineshift_training.stages.deformation import DeformationStage, check_settings
+    from midlineshift_training.stages.run_folder import resumed_choices
     from MidlineShiftLogic.errors import InputError
 
-    defaults = DEFORMATION | {"noise_difference": not no_noise_difference}
-    if not no_noise_difference and not (conditional and unconditional):
+    given = {"init": init, "conditional": conditional, "unconditional": unconditional}
+    choices = {name: str(path) if path else None for name, path in given.items()}
+    options = {"max_steps": max_steps, "seed": seed, "noise_difference": False if no_noise_difference else None}
+    settings = _settings(DEFORMATION, choices, out, config, options, resume)
+    if resume:
+        resumed_choices(out, {"noise_difference": settings["noise_difference"]})
+    if settings["noise_difference"] and not (settings["conditional"] and settings["unconditional"]):
         raise InputError("Give --conditional and --unconditional runs, or --no-noise-difference.", "denoisers")
-    settings, slices, validation = _prepare(
-        defaults, data, out, config, validation_cases, max_steps, seed, resume, threads
-    )
-    from midlineshift_training.stages.deformation import DeformationStage
-    from midlineshift_training.stages.engine import train
-    from midlineshift_training.stages.reading import load_initial
-
-    settings |= {"conditional": str(conditional or ""), "unconditional": str(unconditional or "")}
-    stage = DeformationStage(settings, slices, validation)
-    if init and not resume:
-        load_initial(stage.network, init)
-    click.echo(train(stage, out, settings | {"init": str(init) if init else None}, resume))
+    check_settings(settings)
+    stage = DeformationStage(settings, *_slices(settings, data, validation_cases, threads))
+    _train(stage, out, settings, resume)

@@ -41,6 +41,34 @@ def run_settings(run: Path) -> dict[str, Any]:
     return settings
 
 
+def resumed_choices(run: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """What a resumed run was started with beside its settings (weights to start from, cohort, denoisers).
+
+    Args:
+        given: name -> what was asked for now; None if nothing was.
+
+    Raises:
+        InputError: something else is asked for now than the run was started with.
+    """
+    stored = run_settings(run)
+    for name, value in given.items():
+        if value is not None and not _same(value, stored.get(name)):
+            raise InputError(
+                f"{run} was started with {name} {stored.get(name)!r}, not {value!r}; leave this out to resume it, or "
+                "start another run.",
+                "resume",
+            )
+    return {name: stored.get(name) for name in given}
+
+
+def _same(given: Any, stored: Any) -> bool:
+    """Equal, or the same place given as another path."""
+    if given == stored:
+        return True
+    texts = isinstance(given, str) and isinstance(stored, str) and given and stored
+    return bool(texts) and Path(given).resolve() == Path(stored).resolve()
+
+
 def resumed_settings(run: Path, defaults: dict[str, Any]) -> dict[str, Any]:
     """Settings a resumed run starts from: those it was started with, so that changed defaults do not change it."""
     stored = run_settings(run)

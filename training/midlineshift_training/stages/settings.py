@@ -13,23 +13,33 @@ def merge_settings(defaults: dict, config: Path | None, options: dict) -> dict:
     """Merge; nested dictionaries are merged key by key, options that are None are not given.
 
     Raises:
-        InputError: the file cannot be read, is not a mapping, or holds a name that is no setting.
+        InputError: the file cannot be read, is not a mapping, holds a name that is no setting, or something else than
+            a mapping where one is needed.
     """
     settings = {key: dict(value) if isinstance(value, dict) else value for key, value in defaults.items()}
     given = {}
     if config is not None:
         try:
-            given = yaml.safe_load(Path(config).read_text())
-        except (OSError, yaml.YAMLError) as error:
+            given = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise InputError(f"Cannot read the settings {config}: {error}", "settings") from None
         if not isinstance(given, dict):
             raise InputError(f"{config} must be a YAML mapping of settings.", "settings")
-    unknown = sorted(set(given) - set(defaults))
-    if unknown:
-        raise InputError(
-            f"{config} sets {', '.join(unknown)}, which this stage does not have; it has {', '.join(sorted(defaults))}.",
-            "settings",
-        )
+    _known(config, given, defaults, "this stage")
     for key, value in [*given.items(), *((k, v) for k, v in options.items() if v is not None)]:
-        settings[key] = settings[key] | value if isinstance(settings.get(key), dict) else value
+        if isinstance(defaults.get(key), dict):
+            if not isinstance(value, dict):
+                raise InputError(
+                    f"{config} sets {key} to {value!r}, where a mapping of settings is needed.", "settings"
+                )
+            _known(config, value, defaults[key], key)
+            value = settings[key] | value
+        settings[key] = value
     return settings
+
+
+def _known(config: Path | None, given: dict, defaults: dict, what: str) -> None:
+    unknown = sorted(str(name) for name in given if name not in defaults)
+    if unknown:
+        has = ", ".join(sorted(defaults))
+        raise InputError(f"{config} sets {', '.join(unknown)}, which {what} does not have; it has {has}.", "settings")

@@ -63,12 +63,6 @@ def plane_to_pixels(ct: HeadCT, points: np.ndarray) -> np.ndarray:
     return np.asarray(points, float) / (column_mm, row_mm)
 
 
-def pixels_to_plane(ct: HeadCT, points: np.ndarray) -> np.ndarray:
-    """Pixels (..., 2) as (column, row) -> plane mm (..., 2)."""
-    row_mm, column_mm = ct.pixel_spacing
-    return np.asarray(points, float) * (column_mm, row_mm)
-
-
 def align(ct: HeadCT, frame: Frame, indices: list[int] | np.ndarray | None = None) -> torch.Tensor:
     """Re-cut slices into the frame.
 

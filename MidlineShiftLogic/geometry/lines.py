@@ -85,17 +85,18 @@ def robust_linear(
     """Linear fit value = a + b z by iteratively re-weighted least squares with Cauchy weights.
 
     Args:
-        z, value, weight: 1-D samples.
+        z, value, weight: 1-D samples; only the proportions of the weights count.
         spread: residual at which a sample's weight is halved.
-        slope_limit: standard deviation of a zero-mean prior on b times the spread of z; keeps few samples from
-            making a steep line.
+        slope_limit: standard deviation of a zero-mean prior on b, as if a sample of average weight were good to
+            ``spread``; keeps few samples from making a steep line.
         iterations: re-weightings.
 
     Returns:
         (a, b).
     """
+    weight = weight / weight.mean()
     middle = np.average(z, weights=weight)
-    current = weight.astype(float)
+    current = weight
     a = b = 0.0
     for _ in range(iterations):
         w = np.sqrt(current)

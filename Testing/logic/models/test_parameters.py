@@ -1,0 +1,30 @@
+"""Parameters of ``model.json`` that this version does not know, or cannot use, are told in a sentence."""
+
+import pytest
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.measurement.readout import ReadoutSettings
+from MidlineShiftLogic.models.parameters import parameters
+from MidlineShiftLogic.pipeline.noise import NoiseSettings
+
+
+def test_given_values_replace_the_defaults():
+    settings = parameters(ReadoutSettings, {"septum": [0.3, 0.5], "quantile": 1}, "'readout'")
+    assert settings == ReadoutSettings(septum=(0.3, 0.5), quantile=1)
+    assert parameters(NoiseSettings, {}, "'noise'") == NoiseSettings()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"quantil": 1.0}, "'readout' sets 'quantil', which this version does not know"),
+        ({"quantile": "high"}, "'readout' sets 'quantile' to 'high'"),
+        ({"quantile": True}, "'quantile' to True"),
+        ({"septum": [0.3]}, "'septum'"),
+        ({"septum": 0.3}, "'septum'"),
+    ],
+)
+def test_others_are_refused(given, said):
+    with pytest.raises(InputError, match=said) as caught:
+        parameters(ReadoutSettings, given, "'readout'")
+    assert caught.value.code == "model-json"

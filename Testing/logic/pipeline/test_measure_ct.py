@@ -1,0 +1,133 @@
+"""The way of a scan with networks that know the answer: indices, flags, the authors' read-out, cancelling."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from heads import SIZE, perfect_maps, scan
+
+from MidlineShiftLogic.errors import Cancelled, InputError, RefusedError
+from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
+from MidlineShiftLogic.pipeline.measure import measure_ct
+from MidlineShiftLogic.pipeline.pose import head_centre
+
+SLICES = 24
+STEP_MM = 1.8
+PUSH_PX = 0.2
+"""Slice k's midline is pushed by 0.2 k pixels to the left, so that a number tells its slice."""
+
+
+def head():
+    """Scan whose grey tells the slice's number, and is brighter on the patient's left so that mirroring is seen."""
+    ct = scan(SLICES)
+    ct.hu[:] = 3.0 * np.arange(SLICES)[:, None, None] + 1
+    ct.hu[:, :, ct.hu.shape[2] // 2 :] += 1
+    return replace(ct, source_slices=tuple((2 * k, 2 * k + 1) for k in range(SLICES)))
+
+
+class Knowing(MidlineUNet):
+    """Reads slice number and mirroring from the grey and answers as a perfect network would."""
+
+    def __init__(self, lowest_mm=-40.0, field_factor=1.0):
+        torch.nn.Module.__init__(self)
+        self.lowest_mm, self.field_factor = lowest_mm, field_factor
+
+    def forward(self, x):
+        hu = (x[:, 0] + 1) * 40
+        right, left = hu[:, 60:68, 40:50].mean((1, 2)), hu[:, 60:68, 78:88].mean((1, 2))
+        number = ((torch.minimum(left, right) - 1) / 3).round().numpy()
+        maps = perfect_maps(len(x), PUSH_PX * number * np.where(left > right, 1, -1))
+        to = lambda a: torch.from_numpy(np.ascontiguousarray(a)).float()  # noqa: E731
+        return SliceReading(
+            displacement=to(maps.displacement) * self.field_factor,
+            inverse=to(maps.inverse) * self.field_factor,
+            ideal=to(maps.ideal),
+            deformed=to(maps.deformed),
+            inside=torch.logit(to(maps.inside), eps=1e-3),
+            attachments=to(maps.attachments),
+            readable=torch.logit(to(maps.readable)),
+            height=to(5.0 * number + self.lowest_mm),
+        )
+
+
+class KnowingModel:
+    uses_noise_difference = False
+    noise: dict = {}  # noqa: RUF012
+    provenance = {"name": "knowing"}  # noqa: RUF012
+
+    def __init__(self, readout=None, **network):
+        self.readout = {"septum": [0.36, 0.40], "smooth_mm": 0.0, "smooth_fraction": 0.0, **(readout or {})}
+        self._network = Knowing(**network)
+
+    def frame_of(self, component):
+        return {"grid": SIZE, "pixel_mm": STEP_MM, "length_mm": 198.0}
+
+    def network(self, component):
+        return self._network
+
+
+def flags(measurement):
+    return {flag.code for flag in measurement.quality}
+
+
+def test_every_number_belongs_to_its_slice():
+    told = []
+    measurement, evidence = measure_ct(head(), KnowingModel(), "cpu", lambda *step: told.append(step))
+    # heights -8..45 mm of 5 k - 40
+    assert [m.index for m in measurement.slices] == list(range(7, 18))
+    for m in measurement.slices:
+        assert m.signed_shift_mm == pytest.approx(PUSH_PX * m.index * STEP_MM, abs=0.15)
+        assert m.height_mm == pytest.approx(5 * m.index - 40, abs=1)
+        assert m.source_slices == (2 * m.index, 2 * m.index + 1)
+        assert m.authors_readout_mm is None
+    measured = [m.index for m in measurement.slices]
+    moved = np.abs(evidence.displacement_mm).max((1, 2, 3)) > 0
+    assert np.flatnonzero(moved).tolist() == measured
+    assert measurement.side == "left" and measurement.model == {"name": "knowing"}
+    assert flags(measurement) == set()
+    assert told[-1][0] == told[-1][1]
+
+
+def test_the_authors_readout_is_the_largest_displacement_of_all_slices_that_were_read():
+    measurement, _ = measure_ct(head(), KnowingModel(), "cpu", authors_readout=True)
+    for m in measurement.slices:
+        assert m.authors_readout_mm == pytest.approx(PUSH_PX * m.index * STEP_MM, rel=0.03)
+    # the highest slice read is that at 50 mm, beyond the measured ones
+    assert measurement.authors_readout_mm == pytest.approx(PUSH_PX * 18 * STEP_MM, rel=0.03)
+    assert measurement.authors_readout_mm > max(m.authors_readout_mm for m in measurement.slices)
+
+
+def test_readings_that_differ_are_flagged():
+    measurement, _ = measure_ct(head(), KnowingModel(field_factor=2.0), "cpu")
+    assert flags(measurement) == {"readings-differ"}
+
+
+def test_too_few_slices_at_the_septum_are_flagged():
+    measurement, _ = measure_ct(head(), KnowingModel(lowest_mm=20.0), "cpu")
+    assert "few-septum-slices" in flags(measurement)
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_cancelling_stops_between_batches(steps):
+    asked = iter([False] * steps)
+    with pytest.raises(Cancelled):
+        measure_ct(head(), KnowingModel(), "cpu", cancelled=lambda: next(asked, True))
+
+
+def test_unknown_parameters_of_the_model_are_told():
+    with pytest.raises(InputError, match=r"'readout' of model\.json sets 'quantil'"):
+        measure_ct(head(), KnowingModel({"quantil": 1.0}), "cpu")
+
+
+def test_the_heads_centre_is_that_of_its_largest_piece():
+    ct = scan()
+    ct.hu[:] = -1000
+    ct.hu[:, 100:301, 60:261] = 30
+    ct.hu[:, 350:380, 400:430] = 30  # a head rest
+    row_mm, column_mm = ct.pixel_spacing
+    assert head_centre(ct) == pytest.approx((160 * column_mm, 200 * row_mm), abs=2.0)
+    ct.hu[:] = -1000
+    with pytest.raises(RefusedError, match="No head") as error:
+        head_centre(ct)
+    assert error.value.code == "no-head"
