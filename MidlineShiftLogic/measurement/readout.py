@@ -40,13 +40,13 @@ class ReadoutSettings:
     """
 
     septum: tuple[float, float] = (0.30, 0.46)
-    window_mm: tuple[float, float] = (2.0, 22.0)
+    window_mm: tuple[float, float] = (0.0, 20.0)
     measured_mm: tuple[float, float] = (-8.0, 45.0)
     smooth_mm: float = 4.0
     smooth_fraction: float = 0.03
     quantile: float = 0.75
     readable: float = 0.5
-    plane_share: float = 0.5
+    plane_share: float = 0.75
     field_share: float = 0.5
 
 

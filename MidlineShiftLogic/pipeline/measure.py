@@ -41,6 +41,8 @@ READINGS_DIFFER_MM = 2.0
 # Slices around the septum that a case's number should rest on.
 FEW_WINDOW_SLICES = 2
 LARGE_TURN_DEG = 35.0
+# A mass pushes the midline one way; slices of one head that read more than this to either side contradict each other.
+BOTH_SIDES_MM = 3.0
 HEIGHT_MARGIN_MM = 8.0
 
 
@@ -177,6 +179,16 @@ def _flags(pose: HeadPose, curves, slices, case, settings: ReadoutSettings) -> l
                 "warning",
                 f"Only {len(window)} slices at the height of the septum pellucidum could be read; the case's number "
                 "may come from another structure.",
+            )
+        )
+    shifts = [m.signed_shift_mm for m in slices]
+    if max(shifts) > BOTH_SIDES_MM and min(shifts) < -BOTH_SIDES_MM:
+        flags.append(
+            Quality(
+                "both-sides",
+                "warning",
+                f"Slices of this head read from {-min(shifts):.1f} mm to the right to {max(shifts):.1f} mm to the left; "
+                "look at all slices before trusting the number.",
             )
         )
     row = int(np.flatnonzero(curves.index == case.index)[0])

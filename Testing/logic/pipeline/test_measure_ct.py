@@ -29,15 +29,17 @@ def head():
 class Knowing(MidlineUNet):
     """Reads slice number and mirroring from the grey and answers as a perfect network would."""
 
-    def __init__(self, lowest_mm=-40.0, field_factor=1.0):
+    def __init__(self, lowest_mm=-40.0, field_factor=1.0, push_px=PUSH_PX, other_way_from=np.inf):
         torch.nn.Module.__init__(self)
         self.lowest_mm, self.field_factor = lowest_mm, field_factor
+        self.push_px, self.other_way_from = push_px, other_way_from
 
     def forward(self, x):
         hu = (x[:, 0] + 1) * 40
         right, left = hu[:, 60:68, 40:50].mean((1, 2)), hu[:, 60:68, 78:88].mean((1, 2))
         number = ((torch.minimum(left, right) - 1) / 3).round().numpy()
-        maps = perfect_maps(len(x), PUSH_PX * number * np.where(left > right, 1, -1))
+        push = self.push_px * number * np.where(number < self.other_way_from, 1, -1)
+        maps = perfect_maps(len(x), push * np.where(left > right, 1, -1))
         to = lambda a: torch.from_numpy(np.ascontiguousarray(a)).float()  # noqa: E731
         return SliceReading(
             displacement=to(maps.displacement) * self.field_factor,
@@ -106,6 +108,12 @@ def test_readings_that_differ_are_flagged():
 def test_too_few_slices_at_the_septum_are_flagged():
     measurement, _ = measure_ct(head(), KnowingModel(lowest_mm=20.0), "cpu")
     assert "few-septum-slices" in flags(measurement)
+
+
+def test_slices_that_read_to_either_side_are_flagged():
+    large = 4.0 / (7 * STEP_MM)  # 4 mm on the lowest measured slice
+    assert "both-sides" not in flags(measure_ct(head(), KnowingModel(push_px=large), "cpu")[0])
+    assert "both-sides" in flags(measure_ct(head(), KnowingModel(push_px=large, other_way_from=12), "cpu")[0])
 
 
 @pytest.mark.parametrize("steps", [0, 1])

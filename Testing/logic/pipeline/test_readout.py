@@ -69,7 +69,7 @@ def test_the_case_is_read_in_the_window():
     _, _, slices = measured(shift)
     case = read_case(slices, 1.0)
     assert case.in_case_window
-    assert 2.0 <= case.height_mm <= 22.0
+    assert SETTINGS.window_mm[0] <= case.height_mm <= SETTINGS.window_mm[1]
     assert abs(case.signed_shift_mm) == max(abs(m.signed_shift_mm) for m in slices if m.in_case_window)
 
 
