@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +79,15 @@ def export_runs(
     from MidlineShiftLogic.models.folder import save_model
     from MidlineShiftLogic.models.parameters import parameters
 
-    parameters(ReadoutSettings, readout or {}, "--readout")
+    # every parameter is written out, so that a later version's defaults do not change this model's numbers
+    readout = asdict(parameters(ReadoutSettings, readout or {}, "--readout"))
     networks = {component: run_network(run) for component, run in runs.items()}
     settings = {component: run_settings(run) for component, run in runs.items()}
     for component, network in networks.items():
         _check_place(component, network, bool(settings["deformation"].get("noise_difference")))
     noise = _noise(settings)
     frame = _common_frame(settings)
-    model = ModelDescription(**texts, frame=frame, noise=noise, readout=readout or {}, accuracy=accuracy or {})
+    model = ModelDescription(**texts, frame=frame, noise=noise, readout=readout, accuracy=accuracy or {})
     return save_model(out, model, networks)
 
 

@@ -22,7 +22,8 @@ of read-out parameters."""
 LEGEND = """\
 MAE, bias and ICC are of the signed case shift (positive toward the patient's left); intervals are 95 % bootstrap over
 cases. *readings*: real scans (CT-ICH, Hssayeni et al. 2020), mean of two non-radiologist readers, in millimetres at an
-estimated pixel size that is good to about 10 % a patient. *no reading*: real scans without haemorrhage, which should read
+estimated pixel size that is good to about 10 % a patient. *phantoms*: seeds that training never saw, from the same two
+brain templates. *no reading*: real scans without haemorrhage, which should read
 near zero."""
 FAILURES = """\
 - Large shifts on real scans are read too low, most of all after craniectomy and beside large clots.
@@ -33,27 +34,45 @@ FAILURES = """\
 WHAT = {
     "pose": "pose network: where the head's mid-plane lies",
     "unconditional": "denoiser of all cases",
-    "conditional": "denoiser of unshifted cases",
+    "conditional": "denoiser of unshifted cases (those of the phantoms that shift less than 1.5 mm)",
     "deformation": "deformation network with falx attachments",
 }
 
 
-def run_facts(run: Path) -> dict:
-    """Cases, steps and the score of the best check of a run, from its folder."""
+def best_step(run: Path) -> int:
+    """Step of the check whose weights a run kept."""
     from safetensors import safe_open
 
+    with safe_open(str(run / "best.safetensors"), "np") as weights:
+        return int((weights.metadata() or {}).get("step", 0))
+
+
+def earlier_steps(init: str | None) -> list[int]:
+    """Steps of the runs whose weights a run started from, the latest first, as far back as their folders are found."""
     from midlineshift_training.stages.run_folder import run_settings
 
+    steps = []
+    while init:
+        folder = Path(init) if Path(init).is_dir() else Path(init).parent
+        if not (folder / "settings.yaml").exists():
+            break
+        steps.append(best_step(folder))
+        init = run_settings(folder).get("init")
+    return steps
+
+
+def run_facts(run: Path) -> dict:
+    """Size of a run's network, and what it was trained on and for how long."""
+    from midlineshift_training.stages.run_folder import run_network, run_settings
+
     settings = run_settings(run)
-    with safe_open(str(run / "best.safetensors"), "np") as weights:
-        best = weights.metadata() or {}
-        size = sum(int(weights.get_tensor(name).size) for name in weights.keys())  # noqa: SIM118 - not a mapping
     return {
         "cases": settings["cases"],
         "batch": settings["batch"],
-        "steps": int(best.get("step", settings["max_steps"])),
+        "steps": best_step(run),
+        "earlier": earlier_steps(settings.get("init")),
         "seed": settings["seed"],
-        "parameters": size,
+        "parameters": sum(p.numel() for p in run_network(run).parameters()),
         "versions": settings.get("versions", {}),
     }
 
@@ -90,11 +109,13 @@ def card_text(description, facts: dict[str, dict], tables: dict[str, str]) -> st
         "",
         SOURCES,
         "",
-        "| network | what it does | parameters | phantoms | steps x batch | seed |",
+        "| network | what it does | parameters | phantoms | steps x batch (after those of the runs it started from) | seed |",
         "|---|---|---|---|---|---|",
     ]
     for name, f in facts.items():
         size, steps = f"{f['parameters'] / 1e6:.2f} M", f"{f['steps']} x {f['batch']}"
+        if f["earlier"]:
+            steps += f", after {' and '.join(map(str, f['earlier']))}"
         lines.append(f"| {name} | {WHAT[name]} | {size} | {f['cases']} | {steps} | {f['seed']} |")
     versions = next(iter(facts.values()))["versions"]
     lines += [
