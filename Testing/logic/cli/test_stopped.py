@@ -19,6 +19,11 @@ PROGRAM = (
 )
 
 
+def heed_interrupts():
+    """A shell's background job, which a test run may be, hands down that Ctrl-C is to be ignored; a user's does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(step_seconds, *arguments):
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(step_seconds), *map(str, arguments), "--device", "cpu"],
@@ -26,6 +31,7 @@ def start(step_seconds, *arguments):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(HELPERS)},
+        preexec_fn=heed_interrupts if os.name == "posix" else None,
     )
 
 
