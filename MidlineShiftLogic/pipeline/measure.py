@@ -102,7 +102,8 @@ def measure_ct(
         for name in ("displacement", "inverse")
     }
     for name, value in fields.items():
-        value[chosen] = getattr(maps, name)
+        # only the brain moves: what the network says of bone, scalp and air is noise
+        value[chosen] = getattr(maps, name) * maps.inside[:, None]
     evidence = make_evidence(ct, frame, curves.index, fields["displacement"], fields["inverse"])
     authors_case = None
     if authors_readout:
