@@ -5,6 +5,7 @@ Nothing in the card is typed in: training facts come from the runs' settings, fi
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +26,10 @@ cases. *readings*: real scans (CT-ICH, Hssayeni et al. 2020), mean of two non-ra
 estimated pixel size that is good to about 10 % a patient. *phantoms*: seeds that training never saw, from the same two
 brain templates. *no reading*: real scans without haemorrhage, which should read
 near zero."""
-FAILURES = """\
-- Large shifts on real scans are read too low, most of all after craniectomy and beside large clots.
-- Infants, scalp masses and heads cut off by the field of view can be read wrongly by several millimetres; the flags
-  `readings-differ`, `plane-spread`, `skull-open` and `head-cut-off` accompany many of these, not all.
-- Contrast-enhanced CT, metal artefacts and motion were not part of the training.
-- Numbers below about 2 mm are within the noise of readers and of this model."""
+WORST = 5
+NOT_TRIED = """\
+Not tried, and not part of the training: contrast-enhanced CT, metal artefacts, motion. Shifts below about 2 mm are within the
+error told above; their side means little."""
 WHAT = {
     "pose": "pose network: where the head's mid-plane lies",
     "unconditional": "denoiser of all cases",
@@ -90,11 +89,24 @@ def figures(summary: dict) -> dict:
     return result
 
 
-def card_text(description, facts: dict[str, dict], tables: dict[str, str]) -> str:
+def worst_cases(folder: Path) -> str:
+    """Markdown table of the cases of an evaluation that were read farthest from the truth or the readers."""
+    with open(folder / "cases.csv", newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["truth_mm"] and row["measured_mm"]]
+    rows.sort(key=lambda row: -abs(float(row["measured_mm"]) - float(row["truth_mm"])))
+    lines = ["| set | case | truth or readers, mm | measured, mm | warnings |", "|---|---|---|---|---|"]
+    for row in rows[:WORST]:
+        numbers = f"{float(row['truth_mm']):+.1f} | {float(row['measured_mm']):+.1f}"
+        lines.append(f"| {row['set']} | {row['case']} | {numbers} | {row['flags'] or 'none'} |")
+    return "\n".join(lines)
+
+
+def card_text(description, facts: dict[str, dict], tables: dict[str, str], worst: str) -> str:
     """The card as Markdown.
 
     Args:
         description: ``ModelDescription``. facts: component -> ``run_facts``. tables: heading -> Markdown table.
+        worst: Markdown table of the farthest readings.
     """
     lines = [
         f"# {description.name} {description.version}",
@@ -127,14 +139,20 @@ def card_text(description, facts: dict[str, dict], tables: dict[str, str]) -> st
     ]
     for heading, text in tables.items():
         lines += [f"### {heading}", "", text, ""]
-    lines += [LEGEND, "", "## Where it fails", "", FAILURES, ""]
+    lines += [LEGEND, "", "## Where it fails", "", "The farthest readings of this model:", "", worst, "", NOT_TRIED, ""]
     return "\n".join(lines)
 
 
 @click.command()
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder to describe.")
 @click.option("--run", "runs", multiple=True, required=True, help="component=run folder; once for every network.")
-@click.option("--evaluation", "evaluations", multiple=True, required=True, help="heading=folder written by evaluate.")
+@click.option(
+    "--evaluation",
+    "evaluations",
+    multiple=True,
+    required=True,
+    help="heading=folder written by evaluate; this model's first.",
+)
 def card(model: Path, runs: tuple[str, ...], evaluations: tuple[str, ...]) -> None:
     """Write README.md and the accuracy into a model folder, from its runs and its evaluations."""
     from midlineshift_training.stages.engine import write_atomic
@@ -154,10 +172,12 @@ def card(model: Path, runs: tuple[str, ...], evaluations: tuple[str, ...]) -> No
         except (OSError, ValueError) as error:
             raise InputError(f"{folder} was not written by evaluate ({error}).", "evaluation") from None
         accuracy[heading] = figures(content["summary"])
+    # the first evaluation is that of this model, further ones are for comparison
+    worst = worst_cases(Path(evaluations[0].split("=", 1)[1]))
     described = replace(description, accuracy=accuracy)
     text = json.dumps(described.to_json(), indent=2, ensure_ascii=False) + "\n"
     write_atomic(model / "model.json", lambda path: path.write_text(text, encoding="utf-8"))
     write_atomic(
-        model / "README.md", lambda path: path.write_text(card_text(described, facts, tables), encoding="utf-8")
+        model / "README.md", lambda path: path.write_text(card_text(described, facts, tables, worst), encoding="utf-8")
     )
     click.echo(model / "README.md")

@@ -34,7 +34,7 @@ class PhantomSlices:
         anterior, posterior: (S, 2) plane mm (column, row); on slices without a falx, extrapolated along the mid-plane.
         falx_length: (S,) the case's falx length. height: (S,).
         readable: (S,) bool. septum_shift: (S,) signed mean deviation around the septum, 0 where not readable.
-        case_shift: (S,) signed. case: (S,) case number.
+        case_shift: (S,) signed.
     """
 
     hu: torch.Tensor
@@ -49,7 +49,6 @@ class PhantomSlices:
     readable: torch.Tensor
     septum_shift: torch.Tensor
     case_shift: torch.Tensor
-    case: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.hu)
@@ -126,8 +125,8 @@ def _case_lines(q) -> dict[str, np.ndarray] | None:
     }
 
 
-def _case_values(q: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray] | None:
-    """What ``PhantomSlices`` holds of case ``number``, by name; None without a midline."""
+def _case_values(q: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+    """What ``PhantomSlices`` holds of one case, by name; None without a midline."""
     line = _case_lines(q)
     if line is None:
         return None
@@ -151,7 +150,6 @@ def _case_values(q: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]
         "readable": readable,
         "septum_shift": np.where(readable, septum, 0).astype(np.float32),
         "case_shift": np.full(count, q["case_shift_mm"], np.float32),
-        "case": np.full(count, number, np.int64),
     }
 
 
@@ -162,9 +160,9 @@ def load_phantoms(files: list[Path]) -> PhantomSlices:
         InputError: a file is damaged or lacks an entry; names the file.
     """
     parts: dict[str, list] = {name: [] for name in PhantomSlices.__dataclass_fields__}
-    for number, path in enumerate(files):
+    for path in files:
         try:
-            values = _case_values(read_phantom(path), number)
+            values = _case_values(read_phantom(path))
         except (ValueError, TypeError, IndexError) as error:
             raise _incomplete(path, error) from None
         if values is None:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from midlineshift_training.cohorts.reading_batches import ReadingBatch
+from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.networks.midline_unet import SliceReading
 
 # Relative weight of each term; the recipe of a trial on the same kind of data, see docs/adr.
@@ -29,18 +30,13 @@ def _smooth_l1(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.
     return _masked_mean(F.smooth_l1_loss(a, b, reduction="none", beta=0.1), weight)
 
 
-def half_grid_axis(size: int, device: torch.device | None = None) -> torch.Tensor:
-    """(size,) node coordinates of the half grid in frame pixels from the middle."""
-    return (torch.arange(size, device=device) - (size - 1) / 2) * 2.0
-
-
 def heat_map_loss(logits: torch.Tensor, ends: torch.Tensor, readable: torch.Tensor) -> torch.Tensor:
     """Cross-entropy to a Gaussian (3 pixels) plus distance of the expected position, for both falx attachments.
 
     Args:
         logits: (B, 2, h, h). ends: (B, 2, 2) (x, y) from the middle. readable: (B,) weight.
     """
-    axis = half_grid_axis(logits.shape[-1], logits.device)
+    axis = torch.from_numpy(half_grid(2 * logits.shape[-1])).to(logits)
     log_p = logits.flatten(2).log_softmax(2).view_as(logits)
     p = log_p.exp()
     expected = torch.stack([(p.sum(2) * axis).sum(2), (p.sum(3) * axis).sum(2)], -1)
