@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from midlineshift_training.cli import main
-from midlineshift_training.phantoms import case, fields, lesions, subject, truth, variation
+from midlineshift_training.phantoms import acquisition, case, falx, fields, lesions, skull, subject, truth, variation
 from midlineshift_training.phantoms.command import generate_cases
 from MidlineShiftLogic.errors import InputError
 
@@ -125,9 +125,58 @@ def test_field_and_inverse_compose_to_the_identity(cases):
         assert float(error[torch.from_numpy(phantom["inside"]) > 0].quantile(0.9)) < 0.1
 
 
-def test_natural_variation_keeps_the_mid_plane():
-    rng = np.random.default_rng(5)
+def test_the_wished_shift_is_reached(cases):
+    for phantom in cases:
+        meta = json.loads(str(phantom["meta"]))
+        wished = meta["side"] * meta["target_mm"]
+        assert float(phantom["case_shift_mm"]) == pytest.approx(wished, abs=max(0.7, 0.12 * abs(wished)))
+
+
+def test_a_mass_in_the_brain_stays_on_its_side(cases):
+    inside = [
+        phantom["x_template"][np.isin(phantom["lesion"], (lesions.PARENCHYMAL, lesions.MASS))] for phantom in cases
+    ]
+    assert sum(map(len, inside)) > 100
+    assert min(np.abs(x.astype(float)).min() for x in inside if len(x)) > 0.5
+
+
+def test_the_falx_gives_way_below_its_free_edge_only():
+    freedom = falx.sideways_freedom(np.random.default_rng(2))[None]
+    septum, vertex, hemisphere = fields.sample(
+        freedom, torch.tensor([[0.0, 5.0, 12.0], [0.0, 5.0, 64.0], [60.0, 5.0, 64.0]])
+    )[0].tolist()
+    assert vertex < 0.3 < 0.9 < min(septum, hemisphere)
+
+
+def test_doubled_slices_stay_where_they_were():
+    rng = np.random.default_rng(4)
+    hu = np.full((5, 256, 256), -1000, np.float32)
+    hu[:, 90:150, 100:180] = 40
+    before = hu.copy()
+    moved = acquisition._move_slices(rng, hu)
+    grid = np.mgrid[:256, :256]
+    for k in range(5):
+        assert (k in moved) == bool(np.any(hu[k] != before[k]))
+        weights = [(picture[k] + 1000) / (picture[k] + 1000).sum() for picture in (before, hu)]
+        first, second = ((grid * weight).sum((1, 2)) for weight in weights)
+        np.testing.assert_allclose(second, first, atol=0.3)
+
+
+def test_a_missing_flap_spares_the_midline_and_the_other_side():
+    flap = subject.Surgery(-1, (-60.0, 0.0, 22.0), 50.0, (58.0, 42.0), removed=True, bulge_mm=8.0)
+    points = torch.tensor(
+        [[-70.0, 0.0, 22.0], [-70.0, 45.0, 22.0], [-70.0, 0.0, 75.0], [-5.0, 0.0, 40.0], [70.0, 0.0, 22.0]]
+    )
+    outside = skull._beyond_flap(flap, points, torch.zeros(3, 5))
+    assert (outside < 0).tolist() == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_natural_variation_keeps_the_mid_plane(seed):
+    rng = np.random.default_rng(seed)
     natural = variation.draw(rng, subject.draw(rng))
+    twisted = variation._plagiocephaly(rng, 16.0)
+    natural = variation.Variation(natural.skull + twisted, natural.brain + twisted)
     y, z = np.meshgrid(np.arange(-90, 60, 7.3), np.arange(-40, 70, 6.1))
     plane = torch.from_numpy(np.stack([0 * y, y, z], -1)).float()
     assert float(natural.to_template(plane)[..., 0].abs().max()) < 1e-4

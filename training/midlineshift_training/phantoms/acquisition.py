@@ -10,13 +10,20 @@ from torch.nn import functional
 from midlineshift_training.phantoms.pose import HALF_PIXELS, SIZE, Pose
 
 BONE_HU = 150.0
+MOTION_SHARE = 0.07  # of the scans
 
 
-def acquire(rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: Pose) -> tuple[np.ndarray, dict]:
+NOISE_SD_HU = (1.1, 8.0)
+
+
+def acquire(
+    rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: Pose, low_dose: bool
+) -> tuple[np.ndarray, dict]:
     """Clean slices -> stored slices.
 
     Args:
         hu, depth: (n, SIZE, SIZE) clean HU and mm to the inner table.
+        low_dose: noise as in many scans of children.
 
     Returns:
         (n, SIZE, SIZE) int16 HU and the drawn settings.
@@ -27,7 +34,11 @@ def acquire(rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: P
     bone = np.clip(hu, BONE_HU, 1500) - BONE_HU
     _add_beam_hardening(rng, hu, bone, depth, pose)
     settings["blur_px"] = blur = float(rng.uniform(0.35, 0.95))
-    settings["noise_sd"] = sd = float(np.clip(np.exp(rng.normal(np.log(2.0), 0.42)), 1.1, 6.0))
+    noisy = rng.random() < (0.45 if low_dose else 0.1)
+    sd = rng.uniform(3.5, NOISE_SD_HU[1]) if noisy else np.exp(rng.normal(np.log(2.0), 0.42))
+    settings["noise_sd"] = sd = float(np.clip(sd, *NOISE_SD_HU))
+    if rng.random() < MOTION_SHARE:
+        settings["moved_slices"] = _move_slices(rng, hu)
     spectrum, frequency = fft.rfft2(hu), np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None])
     gain = np.exp(-2 * (np.pi * frequency * blur) ** 2)
     if blur < 0.5 and rng.random() < 0.5:  # edge-enhancing kernel
@@ -40,6 +51,33 @@ def acquire(rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: P
         hu = np.rint(hu / step) * step
     settings["floor"] = floor = int(rng.choice([-900, -1000, -1024]))
     return np.clip(np.rint(hu), floor, 3071).astype(np.int16), settings
+
+
+def _move_slices(rng, hu: np.ndarray) -> list[int]:
+    """A few neighbouring slices doubled, in place: the head turned or slid while they were taken.
+
+    The two positions lie evenly about the labelled one, so the labels are those of their mean.
+
+    Returns:
+        the slices.
+    """
+    first = int(rng.integers(0, len(hu)))
+    moved = list(range(first, min(len(hu), first + int(rng.integers(1, 4)))))
+    for k in moved:
+        angle = np.radians(rng.uniform(-2, 2))
+        slide = rng.uniform(-2.5, 2.5, 2) / HALF_PIXELS
+        picture = torch.from_numpy(hu[k].astype(np.float32))[None, None]
+        turns = [
+            [
+                [np.cos(s * angle), -np.sin(s * angle), s * slide[0]],
+                [np.sin(s * angle), np.cos(s * angle), s * slide[1]],
+            ]
+            for s in (-1, 1)
+        ]
+        grid = functional.affine_grid(torch.tensor(turns).float(), (2, 1, SIZE, SIZE), align_corners=True)
+        pair = functional.grid_sample(picture.expand(2, -1, -1, -1), grid, padding_mode="border", align_corners=True)
+        hu[k] = pair.mean(0)[0].numpy()
+    return moved
 
 
 def _grow(maps: np.ndarray) -> np.ndarray:
@@ -73,7 +111,8 @@ def _add_beam_hardening(rng, hu, bone, depth, pose: Pose) -> None:
 def _add_streaks(rng, hu, bone, depth) -> None:
     """Dark and bright bands between dense bones at the skull base, and now and then rays from metal."""
     columns = np.arange(SIZE) - HALF_PIXELS
-    for k in np.flatnonzero((bone > 300).mean((1, 2)) > 0.09):
+    low = len(hu) * 11 // 20  # toward the vertex the bone is thick too, but no dense pair casts bands
+    for k in np.flatnonzero((bone[:low] > 300).mean((1, 2)) > 0.09):
         band = ndimage.gaussian_filter1d(rng.standard_normal(SIZE), rng.uniform(1, 4))
         band /= band.std()
         hu[k] += band[:, None] * rng.uniform(1, 6) * np.exp(-((columns / 45) ** 2)) * (depth[k] > -1)

@@ -13,6 +13,7 @@ import torch
 from scipy import fft
 
 from midlineshift_training.phantoms import tissue_model
+from midlineshift_training.phantoms.falx import free_edge_z, straight_sinus_z
 from midlineshift_training.phantoms.fields import gradient, noise, sample, smooth, upsample
 from midlineshift_training.phantoms.lesions import Lesions
 from midlineshift_training.phantoms.subject import ICBM, Subject
@@ -20,21 +21,14 @@ from midlineshift_training.phantoms.tissue_model import BRAIN, HEAD, Grid
 
 COARSE = Grid(BRAIN.origin, 6.0, (27, 34, 29))  # random textures, covers BRAIN up to a voxel
 FOLDS = Grid(BRAIN.origin, 2.0, (79, 98, 84))  # random folds
-FALX_EDGE_Y = (-120, -46, -42, -30, -10, 10, 30, 45, 60, 72)
-FALX_EDGE_Z = (-20, 3, 18, 36, 44, 42, 32, 18, 2, -16)
 MARGIN_MM = 4.0  # voxels this far outside the inner table are filled too
 CORTEX_MM = 2.8
 FOLDED_DEPTH_MM = 17.0  # cortex and sulci reach this deep below the inner table
 
 
-def _straight_sinus_z(y: np.ndarray) -> np.ndarray:
-    """Height of the ridge of the tentorium on the mid-plane."""
-    return np.where(y < -46, 2 + 0.31 * (y + 46), 2 - 0.5 * (y + 46))
-
-
 def _tentorium_z(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Height of the tentorium: a ridge on the mid-plane, falling to the sides."""
-    return _straight_sinus_z(y) - 24 * (np.abs(x) / 55) ** 1.5
+    return straight_sinus_z(y) - 24 * (np.abs(x) / 55) ** 1.5
 
 
 @dataclass(frozen=True)
@@ -76,8 +70,7 @@ def _frame() -> _Frame:
     index = np.flatnonzero(depth > -MARGIN_MM)
     x, y, z = (a.ravel()[index] for a in BRAIN.coordinates())
     depth = depth.ravel()[index]
-    edge = np.where(y < -46, _straight_sinus_z(y), np.interp(y, FALX_EDGE_Y, FALX_EDGE_Z))
-    falx = _sigmoid(z - edge)
+    falx = _sigmoid(z - free_edge_z(y))
     roof = _tentorium_z(x, y)
     open_notch = (x / 17) ** 2 + ((y + 26) / 20) ** 2 < 1
     tentorium = np.exp(-(((z - roof) / 1.3) ** 2)) * (y < -20) * ~open_notch
@@ -96,12 +89,17 @@ def _frame() -> _Frame:
 
 @dataclass(frozen=True)
 class _Tissues:
-    """Fractions of one atlas brain at the frame's voxels, (M,), and a 0..1 halo around its ventricles."""
+    """Fractions of one atlas brain at the frame's voxels, (M,).
+
+    ``core`` is the mask of the ventricles smoothed by 2 mm, so that a level set of it is a narrower ventricle; ``halo`` a
+    0..1 neighbourhood of them.
+    """
 
     grey: torch.Tensor
     white: torch.Tensor
     csf: torch.Tensor
     ventricles: torch.Tensor
+    core: torch.Tensor
     halo: torch.Tensor
 
 
@@ -117,8 +115,9 @@ def _tissues(brain: int) -> _Tissues:
         grey = (1 - csf - white).clamp(0, 1)
     total = grey + white + csf
     ventricles = smooth(model.ventricles[brain], 0.8, BRAIN).view(-1)[index]
+    core = smooth(model.ventricles[brain], 2.0, BRAIN).view(-1)[index]
     halo = (4 * smooth(model.ventricles[brain], 5.0, BRAIN)).clamp(0, 1).view(-1)[index]
-    return _Tissues(grey / total, white / total, csf / total, ventricles, halo)
+    return _Tissues(grey / total, white / total, csf / total, ventricles, core, halo)
 
 
 def _texture(rng: np.random.Generator, sigma_mm: float) -> torch.Tensor:
@@ -184,17 +183,24 @@ def render(rng: np.random.Generator, subject: Subject, lesions: Lesions) -> torc
     grey, white, csf = _fold(rng, subject.folding, tissues, openness)
     right = torch.sigmoid(x / 4)
     emptied = right * lesions.squeeze[1] + (1 - right) * lesions.squeeze[-1]
+    if subject.surgery is not None and subject.surgery.removed and subject.surgery.bulge_mm > 4:
+        emptied = torch.where(x * subject.surgery.side > 0, emptied.clamp(min=0.7), emptied)
     patchy = ((0.3 + 0.85 * openness) * (1 + 0.3 * _texture(rng, 16))).clamp_(0.05, 1.4)
-    sulci = csf * patchy * (1 - 0.75 * emptied)
+    sulci = csf * patchy * (1 - 0.96 * emptied)
     if subject.atrophy < 1:
         sulci *= 1 - 0.6 * (1 - max(0.0, subject.atrophy)) * frame.near_table
     deep = (3 * tissues.ventricles).clamp(0, 1)
-    wet = torch.where(deep > 0.5, csf * (1 - 0.5 * emptied), sulci).clamp_(0, 1)
+    open_core = torch.sigmoid((tissues.core - 0.85 * emptied) / 0.06)  # an emptied ventricle is a slit, or gone
+    left_over = torch.where(emptied > 0.05, open_core * (1 - 0.3 * emptied), torch.ones(1))
+    wet = torch.where(deep > 0.5, csf * left_over, sulci).clamp_(0, 1)
     hu = grey * subject.grey_hu + white * subject.white_hu + csf * (0.96 * subject.grey_hu)
     hu += 0.6 * _texture(rng, 12)
     csf_hu = subject.csf_hu
     if subject.atrophy > 0.4 and rng.random() < 0.5:  # pale white matter of age around the ventricles
         hu -= tissues.halo * white * (1 - deep) * rng.uniform(3, 9)
+    if lesions.trapped:  # fluid pressed into the white matter around the dilated ventricle
+        other = torch.sigmoid(-x * lesions.side / 3)
+        hu -= tissues.halo * white * (1 - deep) * other * rng.uniform(0, 8)
     hu += (csf_hu - hu) * wet
 
     if lesions.subarachnoid:
@@ -202,12 +208,16 @@ def render(rng: np.random.Generator, subject: Subject, lesions: Lesions) -> torc
         amount = (csf * 1.5).clamp_(0, 1) * (1 - deep) * torch.sigmoid(6 * (_texture(rng, 18) - quantile))
         hu += (lesions.subarachnoid["hu"] - hu) * amount * 0.9
     if lesions.intraventricular:
-        blood = tissues.ventricles**2 * torch.sigmoid((lesions.intraventricular["level_y"] - frame.y) / 2)
+        blood = (
+            tissues.ventricles**2
+            * (0.15 + 0.85 * left_over)
+            * torch.sigmoid((lesions.intraventricular["level_y"] - frame.y) / 2)
+        )
         if len(lesions.intraventricular["sides"]) == 1:
             blood *= torch.sigmoid(x * lesions.intraventricular["sides"][0])
         hu += (lesions.intraventricular["hu"] - hu) * blood
 
-    hu += frame.tentorium * rng.uniform(3, 9) * (1 - 0.4 * wet)
+    hu += frame.tentorium * rng.uniform(3, 15) * (1 - 0.4 * wet)
     fissure = torch.exp(-((x / rng.uniform(1.2, 2.4)) ** 2)) * falx * (1 - deep)
     hu += (csf_hu + 3 - hu) * (fissure * (openness * 0.7)).clamp_(0, 0.85)
     hu = _septum(rng, subject, hu, deep)
@@ -219,8 +229,9 @@ def render(rng: np.random.Generator, subject: Subject, lesions: Lesions) -> torc
         patch = torch.sigmoid(4 * (_texture(rng, 20) + 0.6)) * falx * torch.sigmoid((0.6 - away) / 0.3)
         hu += (lesions.parafalcine["hu"] - hu) * patch * (x * lesions.parafalcine["side"] > -0.5)
     blade = torch.exp(-0.5 * (x / blade_mm) ** 2) * falx * (0.75 + 0.3 * _texture(rng, 12)).clamp_(0.2, 1)
-    hu += (rng.uniform(46, 66) - hu) * blade
-    hu += (rng.uniform(42, 62) - hu) * frame.sinus
+    dense = rng.uniform(8, 20) if rng.random() < 0.2 else 0.0  # dehydration, old age, beside a swollen dark brain
+    hu += (rng.uniform(46, 66) + dense - hu) * blade
+    hu += (rng.uniform(42, 62) + dense - hu) * frame.sinus
 
     volume = torch.full(BRAIN.shape, subject.grey_hu)
     volume.view(-1)[frame.index] = hu
@@ -232,8 +243,8 @@ def _septum(rng, subject: Subject, hu: torch.Tensor, deep: torch.Tensor) -> torc
     frame = _frame()
     sheet = rng.uniform(0.5, 0.9)
     strength = rng.uniform(0.4, 0.9)
-    if rng.random() < (0.6 if subject.age == "infant" else 0.08):
-        half = rng.uniform(1.5, 4.5)
+    if rng.random() < (0.6 if subject.age == "infant" else 0.12):
+        half = rng.uniform(1.0, 4.5) if rng.random() < 0.7 else rng.uniform(4.5, 7.5)
         away = frame.x.abs()
         hollow = torch.sigmoid((half - away) / 0.4) * frame.cavum
         hu = hu + (subject.csf_hu - hu) * hollow
@@ -246,14 +257,17 @@ def _septum(rng, subject: Subject, hu: torch.Tensor, deep: torch.Tensor) -> torc
 def _calcify(rng: np.random.Generator, subject: Subject, hu: torch.Tensor) -> torch.Tensor:
     """Calcified pineal gland, choroid plexus and plaques of the falx."""
     spots = []
-    if not subject.young and rng.random() < 0.65:
-        spots.append((rng.normal(0, 0.6), -29 + rng.normal(), 2, rng.uniform(1.2, 2.6), rng.uniform(60, 350)))
+    if not subject.young and rng.random() < 0.75:
+        spots.append((rng.normal(0, 0.6), -29 + rng.normal(), 2, rng.uniform(1.0, 3.2), rng.uniform(40, 450)))
+    plexus = 0.15 if subject.young else 0.65
     for side in (-1, 1):
-        if not subject.young and rng.random() < 0.5:
+        if rng.random() < plexus:
             place = (side * (25 + rng.normal()), -42 + 2 * rng.normal(), 11 + rng.normal())
-            spots.append((*place, rng.uniform(1.5, 3.2), rng.uniform(50, 300)))
-    if not subject.young and rng.random() < 0.15:
-        spots.append((0, rng.uniform(20, 55), rng.uniform(40, 60), rng.uniform(1, 3), rng.uniform(80, 400)))
+            spots.append((*place, rng.uniform(1.2, 3.4), rng.uniform(25, 320)))
+    if not subject.young and rng.random() < 0.3:
+        for _ in range(rng.integers(1, 5)):
+            place = (0, rng.uniform(-30, 58), rng.uniform(46, 64))
+            spots.append((*place, rng.uniform(0.8, 2.6), rng.uniform(60, 400)))
     axes = BRAIN.axes()
     for *place, radius, height in spots:
         window, bump = [], []

@@ -42,7 +42,7 @@ def generate(seed: int, index: int) -> dict[str, np.ndarray]:
     brain_hu = brain.render(rng, who, disease)
     skull_hu = skull.render(rng, who)
     slices = render.render(scan, who, natural, disease, brain_hu, skull_hu)
-    hu, settings = acquisition.acquire(rng, slices.hu, slices.depth, scan)
+    hu, settings = acquisition.acquire(rng, slices.hu, slices.depth, scan, low_dose=who.young)
     labels = truth.midlines(scan, natural, slices.x_nodes)
     displacement, inverse = truth.displacement_fields(scan, slices.displacement)
 
@@ -66,6 +66,7 @@ def generate(seed: int, index: int) -> dict[str, np.ndarray]:
         "scale": [round(float(s), 4) for s in who.scale],
         "atrophy": who.atrophy,
         "lesion_ml": volumes,
+        "trapped": disease.trapped,
         "intraventricular": disease.intraventricular is not None,
         "subarachnoid": disease.subarachnoid is not None,
         "parafalcine": disease.parafalcine is not None,

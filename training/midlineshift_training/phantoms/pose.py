@@ -76,7 +76,7 @@ class Pose:
 def draw(rng: np.random.Generator, subject: Subject) -> Pose:
     """Draw a pose and a stack of slices."""
     yaw = rng.normal(0, 10) if rng.random() < 0.85 else rng.uniform(-42, 42)
-    pitch = rng.normal(0, 9) if rng.random() < 0.85 else rng.uniform(-28, 28)
+    pitch = rng.normal(0, 11) if rng.random() < 0.85 else rng.uniform(-28, 28)
     roll = rng.normal(0, 4) if rng.random() < 0.9 else rng.uniform(-12, 12)
     angles = np.clip([yaw, pitch, roll], [-42, -28, -12], [42, 28, 12])
     rotation = Rotation.from_euler("ZXY", angles, degrees=True).as_matrix()

@@ -13,15 +13,16 @@ from midlineshift_training.phantoms.fields import move, sample
 from midlineshift_training.phantoms.lesions import FINE, Lesions
 from midlineshift_training.phantoms.pose import NODES, SIZE, Pose
 from midlineshift_training.phantoms.subject import Subject
-from midlineshift_training.phantoms.tissue_model import BRAIN, HEAD
+from midlineshift_training.phantoms.tissue_model import BRAIN, HEAD, SKULL
 from midlineshift_training.phantoms.variation import Variation, depth_volume
 
 SUBSLICES = 3
 MIDDLE = SUBSLICES // 2
 EDGE_MM = 0.45  # softness of the inner table
 EDGE_REACH_MM = 2.0  # brain and skull are both looked up this far on either side of it
-FARTHEST_MM = -42.0  # nothing but air beyond this depth
+FARTHEST_MM = -50.0  # nothing but air beyond this depth
 AIR_HU = -1000.0
+MIDLINE_MM = 1.8  # a mass in the brain ends this far beside the falx and the septum
 DRAIN_RADIUS_MM, DRAIN_HU = 1.3, 320.0
 
 
@@ -48,12 +49,14 @@ class Slices:
 
 @dataclass
 class _Pixels:
-    """Pixels inside the skull, (M,) each: HU so far, label code, depth here and where the tissue came from; (M, 3) head."""
+    """Pixels inside the skull, (M,) each: HU so far, label code, depth here and where the tissue came from, template
+    x of that place; (M, 3) head."""
 
     hu: torch.Tensor
     label: torch.Tensor
     depth: torch.Tensor
     depth_before: torch.Tensor
+    x_before: torch.Tensor
     head: torch.Tensor
 
 
@@ -82,8 +85,9 @@ def _paint_bleed(pixels: _Pixels, bleed: lesion_codes.Bleed, subject: Subject) -
     rim = 0.85 * torch.sigmoid((bleed.rim_mm - distance) / 1.6) * spared
     hu += (bleed.rim_hu - hu).clamp(max=0) * rim
     blood = torch.sigmoid(-distance / 0.55) * torch.sigmoid((pixels.depth_before[where] - 1) / 0.8)
+    blood *= torch.sigmoid((pixels.x_before[where] * bleed.side - MIDLINE_MM) / 0.5)
     pixels.hu[where] = hu + (blood_hu - hu) * blood
-    pixels.label[where[blood > 0.5]] = lesion_codes.PARENCHYMAL
+    pixels.label[where[blood > 0.5]] = bleed.code
 
 
 def _paint_extra_axial(pixels: _Pixels, lesions: Lesions) -> None:
@@ -143,7 +147,7 @@ def render(
 
         value = torch.full_like(depth, AIR_HU)
         shell = (depth < EDGE_REACH_MM) & (depth > FARTHEST_MM)
-        value[shell] = sample(skull[None], skull_at[:, shell].T, HEAD)[0]
+        value[shell] = sample(skull[None], skull_at[:, shell].T, SKULL)[0]
         inside = depth > -EDGE_REACH_MM
         if inside.any():
             pixels = _Pixels(
@@ -151,6 +155,7 @@ def render(
                 label=torch.zeros(int(inside.sum())),
                 depth=depth[inside],
                 depth_before=depth_before[inside],
+                x_before=brain_at[0][inside],
                 head=head_at[:, inside].T.contiguous() if lesions.kinds else torch.empty(0),
             )
             for infarct in lesions.infarcts:

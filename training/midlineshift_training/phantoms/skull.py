@@ -14,20 +14,42 @@ import torch
 from midlineshift_training.phantoms import tissue_model
 from midlineshift_training.phantoms.fields import noise, sample
 from midlineshift_training.phantoms.subject import Subject, Surgery
-from midlineshift_training.phantoms.tissue_model import HEAD
+from midlineshift_training.phantoms.tissue_model import HEAD, SKULL, Grid
 
-REACH_MM = 40.0  # farthest from the inner table that a swollen scalp may lie
+REACH_MM = 48.0  # farthest from the inner table that a swollen scalp may lie
 CALM_REACH_MM = 26.0  # the same without swelling
-SWELLING_SHARE = 0.35
+SWELLING_SHARE = 0.4
+LARGE_SWELLING_SHARE = 0.4  # of the swellings
 AIR_HU = -1000.0
 TABLE_SHARE = 0.3  # of the bone's thickness, each of the two compact tables
 
 
+def _padded(volume: np.ndarray, **how) -> np.ndarray:
+    """A volume on HEAD -> on SKULL."""
+    before = [round((h - s) / HEAD.spacing) for h, s in zip(HEAD.origin, SKULL.origin, strict=True)]
+    after = [s - h - b for s, h, b in zip(SKULL.shape, HEAD.shape, before, strict=True)]
+    return np.pad(volume, list(zip(before, after, strict=True)), **how)
+
+
+@lru_cache(maxsize=1)
+def _template_base() -> tuple[torch.Tensor, torch.Tensor]:
+    """HU of the template outside the inner table on SKULL, and the flat indices of the air in its sinuses and mastoids."""
+    base = _padded(tissue_model.load().base, constant_values=AIR_HU)
+    depth = _padded(tissue_model.load().depth, mode="edge")
+    x, y, z = SKULL.coordinates()
+    nose = (np.abs(x) < 45) & (y > 15) & (y < 74) & (z < -22)
+    ears = (np.abs(x) > 25) & (np.abs(x) < 62) & (y < 5) & (y > -60) & (z < -15)
+    hollow = (base < -150) & (depth > -38) & (nose | ears)
+    return torch.from_numpy(base), torch.from_numpy(np.flatnonzero(hollow))
+
+
 @lru_cache(maxsize=1)
 def _vault() -> dict[str, torch.Tensor]:
-    """Voxels of the vault: flat indices on HEAD, positions, mm beyond the inner table (increasing), weight of the vault."""
-    depth = tissue_model.load().depth
-    x, y, z = HEAD.coordinates()
+    """Voxels of the vault: flat indices on SKULL, positions, mm beyond the inner table (increasing), weight of the vault."""
+    x, y, z = SKULL.coordinates()
+    nearest = [np.clip(a, o, o + n - 1) for a, o, n in zip((x, y), HEAD.origin, HEAD.shape, strict=False)]
+    outside = np.hypot(x - nearest[0], y - nearest[1])
+    depth = _padded(tissue_model.load().depth, mode="edge") - outside.astype(np.float32)
     base_plane = -10 + 0.25 * y
     chosen = np.flatnonzero((depth < 3) & (depth > -REACH_MM) & (z > base_plane - 8))
     chosen = chosen[np.argsort(-depth.ravel()[chosen], kind="stable")]  # from the inner table outward
@@ -60,8 +82,14 @@ def _bone_thickness(rng, subject: Subject, points: torch.Tensor, texture: torch.
 
 
 def render(rng: np.random.Generator, subject: Subject) -> torch.Tensor:
-    """(*HEAD.shape) HU outside the inner table."""
-    base = torch.from_numpy(tissue_model.load().base).clone()
+    """(*SKULL.shape) HU outside the inner table."""
+    template, hollow = _template_base()
+    base = template.clone()
+    if rng.random() < 0.35:  # mucus in some of the sinuses or mastoids
+        coarse = Grid(SKULL.origin, 8.0, tuple(-(-n // 8) + 1 for n in SKULL.shape))
+        where = torch.from_numpy(np.stack(np.unravel_index(hollow.numpy(), SKULL.shape), -1)).float()
+        filled = sample(noise(rng, 14, coarse)[None], where + torch.tensor(SKULL.origin), coarse)[0]
+        base.view(-1)[hollow[filled > rng.uniform(-0.8, 1)]] = float(rng.uniform(5, 55))
     density = rng.uniform(0.55, 0.85) if subject.age == "infant" else rng.uniform(0.8, 1.2)
     fat = rng.uniform(0.4, 1.2)
     base = torch.where(base > 200, base * density, base)
@@ -98,6 +126,10 @@ def render(rng: np.random.Generator, subject: Subject) -> torch.Tensor:
     above = beyond - bone
     skin = muscle_mm + scalp + swelling
     soft = torch.where(above < muscle_mm, torch.tensor(rng.uniform(45, 60)).float(), torch.tensor(-95.0 * fat).float())
+    if subject.surgery is not None:  # the scalp over an operation stays thick
+        flap = torch.sigmoid(-_beyond_flap(subject.surgery, points, textures) / 3)
+        swelling = swelling + flap * rng.uniform(0, 9) * (1 + 0.3 * textures[1])
+        swollen_hu = torch.where(swelling < 2 * flap, torch.tensor(rng.uniform(15, 45)).float(), swollen_hu)
     soft = torch.where(swelling > 0.4 * scalp, torch.minimum(swollen_hu, torch.tensor(75.0)), soft)
     soft = torch.where(above > skin - 2.0, torch.tensor(30.0), soft)
     hu = torch.where(above > 0, soft, hu)
@@ -133,9 +165,23 @@ def _swelling(rng, points, textures) -> tuple[torch.Tensor, torch.Tensor]:
         centre = toward / np.linalg.norm(toward) * (72, 92, 75) + (0, -18, 10)
         distance = (points - torch.tensor(centre).float()).norm(dim=-1)
         radius = rng.uniform(20, 50)
-        height = rng.uniform(3, 10) if rng.random() < 0.65 else rng.uniform(10, 22)
-        extra += height * _smoothstep(1.2 - distance / radius) * (1 + 0.25 * textures[1]).clamp(min=0)
-    return extra, rng.uniform(15, 62) + rng.uniform(4, 16) * textures[1]
+        height = rng.uniform(3, 10)
+        if rng.random() < LARGE_SWELLING_SHARE:  # blood under the galea spreads, with a steep or a flat edge
+            height, radius = rng.uniform(8, 30), rng.uniform(32, 75)
+        edge = rng.uniform(0.25, 1.0)
+        bump = _smoothstep((1 - distance / radius + 0.12 * textures[0]) / edge)
+        extra += height * bump * (1 + 0.25 * textures[1]).clamp(min=0)
+    return extra.clamp(max=30), rng.uniform(15, 62) + rng.uniform(4, 16) * textures[1]
+
+
+def _beyond_flap(surgery: Surgery, points, textures) -> torch.Tensor:
+    """(V,) mm outside the edge of the flap, negative within it; a missing one is large, oval and spares the midline."""
+    if not surgery.removed:
+        return (points - torch.tensor(surgery.centre)).norm(dim=-1) + 3 * textures[1] - surgery.radius_mm
+    x, y, z = points.unbind(-1)
+    along, up = surgery.half_axes_mm
+    oval = (((y - surgery.centre[1]) / along).abs() ** 2.5 + ((z - surgery.centre[2]) / up).abs() ** 2.5) ** 0.4
+    return torch.maximum((oval - 1) * up + 3 * textures[1], 22 + 2 * textures[1] - x * surgery.side)
 
 
 def _operate(rng, surgery: Surgery, points, above, hu, textures) -> torch.Tensor:
@@ -144,20 +190,19 @@ def _operate(rng, surgery: Surgery, points, above, hu, textures) -> torch.Tensor
     Args:
         above: (V,) mm above the outer table, negative in the bone.
     """
-    distance = (points - torch.tensor(surgery.centre)).norm(dim=-1) + 3 * textures[1]
-    radius = surgery.radius_mm
+    outside = _beyond_flap(surgery, points, textures)
     in_bone = above <= 0
     if surgery.removed:
-        hu = torch.where(in_bone & (distance < radius), rng.uniform(15, 40) + 6 * textures[2], hu)
+        hu = torch.where(in_bone & (outside < 0), rng.uniform(15, 40) + 6 * textures[2], hu)
     else:
-        slit = (distance - radius).abs() < rng.uniform(0.8, 2.0)
+        slit = outside.abs() < rng.uniform(0.8, 2.0)
         hu = torch.where(in_bone & slit, torch.tensor(25.0), hu)
         plate = slit & (above > -0.5) & (above < 1.2) & (textures[1] > 0.9)
         hu = torch.where(plate, torch.tensor(2600.0), hu)
     if rng.random() < 0.5:
-        bubbles = (textures[2] > 1.6) & (distance < radius * 1.15) & (above > 0) & (above < 10)
+        bubbles = (textures[2] > 1.6) & (outside < 6) & (above > 0) & (above < 10)
         hu = torch.where(bubbles, torch.tensor(-800.0), hu)
     if rng.random() < 0.4:  # skin staples
-        staples = ((distance - radius).abs() < 1.2) & (above > 3) & (above < 7) & (textures[2] > 1.2)
+        staples = (outside.abs() < 1.2) & (above > 3) & (above < 7) & (textures[2] > 1.2)
         hu = torch.where(staples, torch.tensor(2800.0), hu)
     return hu

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 ICBM, COLIN = 0, 1
-SURGERY_SHARE = 0.13
+SURGERY_SHARE = 0.18
 SWOLLEN_SHARE = 0.07
 
 
@@ -18,7 +18,8 @@ class Surgery:
     Attributes:
         side: +1 at x > 0.
         centre: (3,) template mm, on the vault.
-        radius_mm: of the flap.
+        radius_mm: of a flap put back; over a missing one the mean of ``half_axes_mm``.
+        half_axes_mm: (2,) along y and z of a missing flap, seen from the side.
         removed: the flap is missing.
         bulge_mm: how far the brain swells out of the gap (negative: sunken).
     """
@@ -26,6 +27,7 @@ class Surgery:
     side: int
     centre: tuple[float, float, float]
     radius_mm: float
+    half_axes_mm: tuple[float, float]
     removed: bool
     bulge_mm: float
 
@@ -64,14 +66,16 @@ def _draw_surgery(rng: np.random.Generator) -> Surgery | None:
     if rng.random() > SURGERY_SHARE:
         return None
     side = int(rng.choice([-1, 1]))
-    removed = bool(rng.random() < 0.5)
-    return Surgery(
-        side=side,
-        centre=(side * rng.uniform(50, 64), rng.uniform(-28, 32), rng.uniform(14, 42)),
-        radius_mm=float(rng.uniform(24, 40) if not removed else rng.uniform(34, 56)),
-        removed=removed,
-        bulge_mm=float(rng.uniform(-5, 16)) if removed else 0.0,
-    )
+    if rng.random() < 0.4:  # put back
+        centre = (side * rng.uniform(50, 64), rng.uniform(-28, 32), rng.uniform(14, 42))
+        radius = float(rng.uniform(24, 40))
+        return Surgery(side, centre, radius, (radius, radius), removed=False, bulge_mm=0.0)
+    # Fronto-temporo-parietal, or a smaller one.
+    large = rng.random() < 0.7
+    axes = (float(rng.uniform(48, 66)), float(rng.uniform(38, 50))) if large else tuple(rng.uniform(28, 46, 2).tolist())
+    centre = (side * rng.uniform(56, 64), rng.uniform(-14, 16), rng.uniform(14, 30))
+    bulge = rng.uniform(2, 20) if rng.random() < 0.75 else rng.uniform(-10, 2)
+    return Surgery(side, centre, sum(axes) / 2, axes, removed=True, bulge_mm=float(bulge))
 
 
 def draw(rng: np.random.Generator) -> Subject:
@@ -90,7 +94,7 @@ def draw(rng: np.random.Generator) -> Subject:
         "old": rng.normal(0.75, 0.3),
     }[age]
     white = rng.uniform(21, 27) if age == "infant" else rng.uniform(26.5, 31.5)
-    contrast = rng.uniform(3, 7) if age == "infant" else rng.uniform(7, 12)
+    contrast = rng.uniform(2, 6) if age == "infant" else rng.uniform(7, 12)
     if swollen:  # diffuse oedema: no CSF spaces, grey and white alike
         atrophy, contrast = -0.3, contrast * rng.uniform(0.2, 0.6)
     brain = int(rng.random() < 0.5)

@@ -36,6 +36,7 @@ class Grid:
 
 BRAIN = Grid((-78.0, -114.0, -80.0), 1.0, (157, 195, 167))
 HEAD = Grid((-100.0, -136.0, -80.0), 1.0, (201, 245, 193))
+SKULL = Grid((-114.0, -146.0, -80.0), 1.0, (229, 263, 193))  # HEAD with room for a swollen scalp
 
 
 def encode_hu(hu: np.ndarray) -> np.ndarray:

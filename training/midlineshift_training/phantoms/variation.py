@@ -71,12 +71,12 @@ def ventricle_pull(brain: int, side: int) -> torch.Tensor:
 
 def draw(rng: np.random.Generator, subject: Subject) -> Variation:
     """Draw the natural variation of one subject."""
-    skull = midplane_keeping_noise(rng, 40, rng.uniform(2.0, 4.5), 0.85)
+    uneven = rng.random() < (0.3 if subject.young else 0.15)  # one half of the head plainly wider than the other
+    skull = midplane_keeping_noise(rng, 40, rng.uniform(2.0, 4.5), 0.45 if uneven else 0.85)
     skull = skull + midplane_keeping_noise(rng, 18, rng.uniform(0.4, 1.1), 0.75)
-    if rng.random() < 0.12:  # positional flattening: one side's back pushed forward, the other's backward
-        x, y = LATTICE.coordinates()[:2]
-        twist = rng.uniform(3, 8) * rng.choice([-1, 1])
-        skull[1] += torch.from_numpy(twist * np.tanh(x / 40) * np.clip((-y - 10) / 80, -0.6, 1.2)).float()
+    skull = skull + _base_variety(rng)
+    if rng.random() < (0.15 if subject.young else 0.08):
+        skull = skull + _plagiocephaly(rng, 16.0 if subject.young else 8.0)
     grid_nodes = nodes()
     if subject.surgery is not None and subject.surgery.bulge_mm:
         skull = skull + _bulge(subject.surgery)
@@ -86,10 +86,31 @@ def draw(rng: np.random.Generator, subject: Subject) -> Variation:
     brain = brain + midplane_keeping_noise(rng, 22, rng.uniform(0.5, 2.0), 0.6) * inside
     # Looking up nearer the ventricle's core makes the ventricle wider.
     strength = (55 if subject.brain == ICBM else 32) * (subject.atrophy * 1.4 - 0.1)
+    # One lateral ventricle is naturally wider than the other, up to about twice.
+    wider = rng.normal(0, 4) if rng.random() < 0.8 else rng.choice([-1, 1]) * rng.uniform(10, 26)
     for side in (-1, 1):
-        unevenness = np.exp(rng.normal(0, 0.12))
-        brain = brain + ventricle_pull(subject.brain, side) * strength * unevenness
+        brain = brain + ventricle_pull(subject.brain, side) * (strength * np.exp(rng.normal(0, 0.12)) + side * wider)
     return Variation(skull=skull, brain=skull + brain)
+
+
+def _base_variety(rng: np.random.Generator) -> torch.Tensor:
+    """(3, X, Y, Z) skull bases differ: smooth changes below the mid-brain, orbits and petrous bones higher or lower."""
+    x, y, z = (torch.from_numpy(a) for a in LATTICE.coordinates())
+    low = torch.sigmoid((-14 - z) / 6)
+    change = midplane_keeping_noise(rng, 15, rng.uniform(0.8, 2.6), 0.6)
+    front, back = torch.sigmoid((y - 30) / 8), torch.sigmoid((-5 - y) / 8)
+    change[2] += rng.uniform(-7, 7) * front + (rng.uniform(-7, 7) + rng.normal(0, 2) * torch.tanh(x / 30)) * back
+    return change * low
+
+
+def _plagiocephaly(rng: np.random.Generator, strongest_mm: float) -> torch.Tensor:
+    """(3, X, Y, Z) one side's back flattened and pushed forward, forehead and ear along with it; straight at x = 0."""
+    x, y = LATTICE.coordinates()[:2]
+    twist = rng.uniform(3, strongest_mm) * rng.choice([-1, 1])
+    change = np.zeros((3, *LATTICE.shape), np.float32)
+    change[1] = twist * np.tanh(x / 40) * np.clip((-y + 30) / 110, 0.15, 1.1)
+    change[0] = -0.3 * twist * np.tanh(x / 40) ** 2 * np.clip((-y - 10) / 80, -0.6, 1.2)
+    return torch.from_numpy(change)
 
 
 def _bulge(surgery: Surgery) -> torch.Tensor:
