@@ -5,6 +5,7 @@ import pytest
 import torch
 from drawn_phantoms import draw_cohort, draw_phantom
 
+from midlineshift_training.cohorts import degrade
 from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files, sampling_weights, split_phantoms
 from midlineshift_training.cohorts.reading_batches import FrameVariation, ReadingBatches, make_batch
 from MidlineShiftLogic.errors import InputError
@@ -33,6 +34,7 @@ def test_truth_in_the_undisturbed_frame(tmp_path):
 @pytest.mark.parametrize("broad", [True, False])
 def test_the_bright_midline_lies_where_the_truth_says(slices, broad, monkeypatch):
     monkeypatch.setattr("midlineshift_training.cohorts.degrade.degrade", lambda hu, inside, g: hu)
+    monkeypatch.setattr("midlineshift_training.cohorts.degrade.fill_ventricles", lambda hu, *_: hu)
     index = torch.nonzero(slices.readable)[:, 0][::3]
     batch = make_batch(slices, index, FrameVariation(broad=broad), *FRAME, torch.Generator().manual_seed(1))
     for k in range(len(index)):
@@ -97,3 +99,64 @@ def test_one_phantom_is_too_few_to_train_with(tmp_path):
         split_phantoms([tmp_path], 24)
     draw_phantom(tmp_path / "00001.npz", 1)
     assert [[path.name for path in part] for part in split_phantoms([tmp_path], 24)] == [["00000.npz"], ["00001.npz"]]
+
+
+def test_carried_attachments_take_the_ideal_midline_along(tmp_path, monkeypatch):
+    monkeypatch.setattr("midlineshift_training.cohorts.degrade.degrade", lambda hu, inside, g: hu)
+    monkeypatch.setattr("midlineshift_training.cohorts.degrade.fill_ventricles", lambda hu, *_: hu)
+    draw_phantom(tmp_path / "00000.npz", 3, 0.0)
+    slices = load_phantoms(phantom_files(tmp_path))
+    index = torch.nonzero(slices.readable)[:, 0]
+    still = {"broad": False, "mirror": 0.0, "bend": 0.0}
+    draw = lambda crooked: make_batch(  # noqa: E731
+        slices,
+        index,
+        FrameVariation(**still, crooked=crooked, crooked_mm=4.0),
+        *FRAME,
+        torch.Generator().manual_seed(4),
+    )
+    straight, crooked = draw(0.0), draw(1.0)
+    carried = (crooked.ends - straight.ends).norm(dim=-1) * 1.8
+    assert float(carried.amax()) > 3.0
+    # the septum stays where it is, so its distance from the new line is what the line was moved by there
+    shift = (crooked.ideal - crooked.deformed) * 1.8
+    moved = (crooked.ideal - straight.ideal) * 1.8
+    near = straight.deformed.abs() < 2
+    middle = torch.zeros_like(near)
+    middle[:, 30:34] = True
+    assert float((shift - moved)[near & middle].abs().quantile(0.9)) < 1.0
+    assert float(shift[near & middle].abs().amax()) > 1.5
+
+
+def test_real_slices_make_their_share_of_the_draws(tmp_path):
+    draw_phantom(tmp_path / "00000.npz", 0, 5.0)
+    draw_phantom(tmp_path / "00001.npz", 1)
+    with np.load(tmp_path / "00001.npz") as archive:
+        entries = dict(archive) | {"pseudo": np.array(True)}
+    np.savez(tmp_path / "00001.npz", **entries)
+    slices = load_phantoms(phantom_files(tmp_path))
+    weights = sampling_weights(slices, pseudo_share=0.25)
+    assert float(weights[slices.pseudo].sum()) == pytest.approx(0.25, abs=1e-4)
+    assert float(weights[slices.pseudo & ~slices.readable].sum()) == 0, "what these show is not known"
+    assert float(weights.sum()) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_ventricular_blood_hugs_the_deformed_midline_without_covering_it():
+    axis = (torch.arange(64) - 31.5) * 3.6
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    deformed, along = (x - 6.0).expand(60, -1, -1), ((y + 99) / 198).expand(60, -1, -1)
+    hu = torch.full((60, 128, 128), 30.0)
+    readable = torch.ones(60)
+    readable[:20] = 0
+    filled = degrade.fill_ventricles(hu, deformed, along, readable, torch.Generator().manual_seed(1))
+    changed = (filled - hu).abs() > 10
+    assert not changed[:20].any(), "nothing is known of slices that cannot be read"
+    hit = torch.nonzero(changed.any(2).any(1))[:, 0]
+    assert 1 < len(hit) < 20
+    fine = (torch.arange(128) - 63.5) * 1.8
+    across, run = fine[None, :] - 6.0, (fine[:, None] + 99) / 198
+    for k in hit.tolist():
+        where = changed[k]
+        assert float(across.expand(128, -1)[where].abs().max()) < 13
+        assert float(run.expand(-1, 128)[where].min()) > 0.15 and float(run.expand(-1, 128)[where].max()) < 0.7
+    assert torch.isfinite(filled).all()

@@ -81,6 +81,35 @@ def _objects(image, reach, x, y, g):
         image[(ellipse < 1) & ~reach] = value
 
 
+def fill_ventricles(
+    hu: torch.Tensor, deformed_mm: torch.Tensor, along: torch.Tensor, readable: torch.Tensor, g: torch.Generator
+) -> torch.Tensor:
+    """Blood, or now and then clear fluid, in a frontal horn of some slices: a crescent that hugs the septum on one side or both.
+
+    Blood beside the septum is as bright and as long as a falx; a network that never met it takes it for the midline.
+
+    Args:
+        hu: (B, H, W) HU; a changed copy is returned.
+        deformed_mm, along: (B, h, w) signed distance to the deformed midline and fraction along the ideal one (0 anterior).
+        readable: (B,) 0 or 1. g: random numbers.
+    """
+    hu = hu.clone()
+    size = hu.shape[-1]
+    for k in torch.nonzero((torch.rand(len(hu), generator=g) < 0.12) & (readable > 0))[:, 0].tolist():
+        r = torch.rand(8, generator=g).tolist()
+        maps = torch.stack([deformed_mm[k], along[k]])[None]
+        distance, t = F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)[0]
+        first, last = 0.20 + 0.12 * r[0], 0.42 + 0.2 * r[1]
+        run = torch.sin(math.pi * ((t - first) / (last - first)).clamp(0, 1)).clamp(min=0) ** 0.7
+        sides = [-1.0, 1.0] if r[2] < 0.3 else [-1.0] if r[2] < 0.65 else [1.0]
+        value = 5 + 8 * r[3] if r[4] < 0.2 else 52 + 24 * r[3]
+        for side in sides:
+            across = side * distance - (0.4 + 1.6 * r[5])
+            mask = torch.sigmoid(across / 0.5) * torch.sigmoid(((2 + 7 * r[6]) * run - across) / 0.7) * (run > 0)
+            hu[k] += mask * (value + 4 * _smooth_noise(1, 24, size, g)[0] - hu[k])
+    return hu
+
+
 def _missing_bone(image, rim, x, y, g):
     """A bone flap taken out: skull within a sector becomes soft tissue."""
     r = torch.rand(2, generator=g).tolist()

@@ -15,6 +15,8 @@ from MidlineShiftLogic.errors import InputError
 READABLE_HEIGHT_MM = (-16.0, 56.0)
 # Fractions of the ideal midline around the septum pellucidum, where the shift is read.
 SEPTUM = (0.30, 0.46)
+# Share of real unlabelled slices in a batch, where there are any.
+PSEUDO_SHARE = 0.25
 # What training and evaluation need of a phantom file (``phantoms.case`` says what each is).
 ENTRIES = (
     "hu", "pixel_mm", "thickness_mm", "heights_mm", "displacement_px", "inside", "line_angle", "line_offset", "landmarks",
@@ -35,6 +37,7 @@ class PhantomSlices:
         falx_length: (S,) the case's falx length. height: (S,).
         readable: (S,) bool. septum_shift: (S,) signed mean deviation around the septum, 0 where not readable.
         case_shift: (S,) signed.
+        pseudo: (S,) bool, real slices whose truth is only that they are unshifted (``cohorts.unlabelled``).
     """
 
     hu: torch.Tensor
@@ -49,6 +52,7 @@ class PhantomSlices:
     readable: torch.Tensor
     septum_shift: torch.Tensor
     case_shift: torch.Tensor
+    pseudo: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.hu)
@@ -150,6 +154,7 @@ def _case_values(q: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
         "readable": readable,
         "septum_shift": np.where(readable, septum, 0).astype(np.float32),
         "case_shift": np.full(count, q["case_shift_mm"], np.float32),
+        "pseudo": np.full(count, bool(q.get("pseudo", False))),
     }
 
 
@@ -174,10 +179,22 @@ def load_phantoms(files: list[Path]) -> PhantomSlices:
     return PhantomSlices(**{name: torch.cat(value) for name, value in parts.items()})
 
 
-def sampling_weights(slices: PhantomSlices, unreadable_share: float = 0.2) -> torch.Tensor:
-    """(S,) probability of drawing each slice: shifted slices more often, some slices that cannot be read."""
-    readable = slices.readable.float()
-    weight = readable * (1 + slices.septum_shift.abs() / 2.5).clamp(max=4.5)
-    weight = weight / weight.sum() * (1 - unreadable_share)
-    other = (1 - readable) * torch.where(slices.height < 0, 1.0, 0.5)
-    return weight + other / other.sum().clamp(min=1e-6) * unreadable_share
+def sampling_weights(
+    slices: PhantomSlices, unreadable_share: float = 0.2, pseudo_share: float = PSEUDO_SHARE
+) -> torch.Tensor:
+    """(S,) probability of drawing each slice.
+
+    Shifted slices come more often, some that cannot be read come too, and real unlabelled ones (of which only those that
+    were read are of use: what the others show is not known) make ``pseudo_share`` of all draws if there are any.
+    """
+    readable, pseudo = slices.readable.float(), slices.pseudo.float()
+    weight = readable * (1 - pseudo) * (1 + slices.septum_shift.abs() / 2.5).clamp(max=4.5)
+    other = (1 - readable) * (1 - pseudo) * torch.where(slices.height < 0, 1.0, 0.5)
+    shares = ((weight, 1 - unreadable_share), (other, unreadable_share))
+    drawn = sum(part / part.sum().clamp(min=1e-6) * share for part, share in shares)
+    real = readable * pseudo
+    if not real.any():
+        return drawn
+    if not drawn.any():
+        return real / real.sum()
+    return drawn * (1 - pseudo_share) + real / real.sum() * pseudo_share

@@ -28,12 +28,16 @@ class FrameVariation:
         broad: True for the pose network's regime: yaw to +-45 degrees, any size, +-15 mm; False: near the true frame.
         mirror: probability of a left-right flip.
         bend: share of slices whose midline is bent by a further in-plane warp. bend_mm: its largest amplitude.
+        crooked: share of slices whose falx attachments are carried sideways, each by its own amount. crooked_mm: spread of
+            that amount. Heads are seldom symmetric; the falx, not the skull's symmetry, tells the ideal midline.
     """
 
     broad: bool
     mirror: float = 0.5
-    bend: float = 0.5
+    bend: float = 0.7
     bend_mm: float = 17.0
+    crooked: float = 0.5
+    crooked_mm: float = 2.5
 
 
 @dataclass
@@ -120,6 +124,48 @@ def _bend(points, anterior, posterior, amplitude, top, power, half_width):
     return amplitude[:, None, None] * hump * fade, n
 
 
+# Reach along and across of a sideways carried falx attachment, and how far from the line the unshifted head follows.
+CROOKED_REACH_MM = (24.0, 22.0)
+CROOKED_FADE_MM = 90.0
+
+
+@dataclass
+class _Crooked:
+    """Falx attachments carried sideways: tissue at p came from p - ``warp`` n, and the ideal line moves by ``line``.
+
+    Attributes:
+        warp: (B, h, w) frame mm along n. line: (B, h, w) sideways move of the ideal line at that place along it, fading
+            far from it. anterior, posterior: (B, 2) the carried attachments.
+    """
+
+    warp: torch.Tensor
+    line: torch.Tensor
+    anterior: torch.Tensor
+    posterior: torch.Tensor
+
+
+def _crook(points, anterior, posterior, amounts) -> _Crooked:
+    """Carry the attachments by ``amounts`` (B, 2), anterior first, mm along the line's normal; points (B, h, w, 2)."""
+    d = posterior - anterior
+    length = d.norm(dim=-1).clamp(min=1)
+    u = d / length[:, None]
+    n = torch.stack([u[:, 1], -u[:, 0]], -1)
+    q = points - anterior[:, None, None]
+    along, across = torch.einsum("bhwi,bi->bhw", q, u), torch.einsum("bhwi,bi->bhw", q, n)
+    warp = torch.zeros_like(along)
+    moved = []
+    for end in range(2):
+        amount, place = amounts[:, end, None, None], along - end * length[:, None, None]
+        lateral = (across - amount) / CROOKED_REACH_MM[1]
+        warp = warp + amount * torch.exp(-((place / CROOKED_REACH_MM[0]) ** 2) - lateral**2)
+        # centred on the carried attachment, so that it moves by the whole amount
+        moved.append((anterior, posterior)[end] + amounts[:, end, None] * n)
+    fraction = along / length[:, None, None]
+    line = amounts[:, 0, None, None] * (1 - fraction) + amounts[:, 1, None, None] * fraction
+    fade = torch.cos((across / CROOKED_FADE_MM).clamp(-1, 1) * math.pi / 2) ** 2
+    return _Crooked(warp, line * fade, *moved)
+
+
 def make_batch(
     slices: PhantomSlices,
     index: torch.Tensor,
@@ -140,7 +186,7 @@ def make_batch(
         g: source of every random number.
     """
     count, h = len(index), size // 2
-    exact = FrameVariation(broad=False, mirror=0.0, bend=0.0)
+    exact = FrameVariation(broad=False, mirror=0.0, bend=0.0, crooked=0.0)
     if variation is None:
         middle = (slices.anterior[index] + slices.posterior[index]) / 2
         scale = slices.falx_length[index] / frame_mm
@@ -170,12 +216,16 @@ def make_batch(
         "power": 1 + 1.5 * torch.rand(count, generator=g),
         "half_width": 45 + 30 * torch.rand(count, generator=g),
     }
+    amounts = torch.randn(count, 2, generator=g) * v.crooked_mm
+    amounts = amounts * (torch.rand(count, 1, generator=g) < v.crooked)
     bend_full, n = _bend(full, anterior, posterior, **shape)
     bend_coarse, _ = _bend(coarse, anterior, posterior, **shape)
-    full = to_plane(full - bend_full[..., None] * n[:, None, None])
+    crook = _crook(coarse, anterior, posterior, amounts)
+    full = to_plane(full - (bend_full + _crook(full, anterior, posterior, amounts).warp)[..., None] * n[:, None, None])
     # the map is smooth: places between the grid's points are interpolated
     fine = F.interpolate(full.movedim(-1, 1), scale_factor=over, mode="bilinear", align_corners=False).movedim(1, -1)
-    looked_up = coarse - bend_coarse[..., None] * n[:, None, None]
+    moved = bend_coarse + crook.warp
+    looked_up = coarse - moved[..., None] * n[:, None, None]
 
     pixel = slices.pixel_mm[index]
     hu = slices.hu[index].float()[:, None] + 1000.0
@@ -185,10 +235,12 @@ def make_batch(
     inside = (_sample(slices.inside[index].float()[:, None], block, 254 * pixel, "zeros")[:, 0] > 0.5).float()
     field = _sample(slices.displacement_px[index].float(), to_plane(looked_up), 255 * pixel)
     field_mm = field.flip(1).movedim(1, -1) * pixel[:, None, None, None]  # (column, row) plane mm
-    u = torch.einsum("bij,bhwj->bhwi", inverse, field_mm) - bend_coarse[..., None] * n[:, None, None]
-
+    # unshifted, the midline is the straight line between the attachments, wherever these were carried
+    u = torch.einsum("bij,bhwj->bhwi", inverse, field_mm) + (crook.line - moved)[..., None] * n[:, None, None]
+    anterior, posterior = crook.anterior, crook.posterior
     d = posterior - anterior
     length = d.norm(dim=-1).clamp(min=1)
+    n = torch.stack([d[:, 1], -d[:, 0]], -1) / length[:, None]
     offset = (anterior * n).sum(-1)
     ideal = torch.einsum("bhwi,bi->bhw", coarse, n) - offset[:, None, None]
     deviation = _deviation(ideal, u, n, anterior, d, 2 * pixel_mm)
@@ -199,6 +251,7 @@ def make_batch(
     ends = torch.stack([anterior, posterior], 1)
     limit = (u.norm(dim=-1) * inside).amax((1, 2))
     if variation is not None:
+        hu = degrade.fill_ventricles(hu, deformed, along, readable, g)
         hu = degrade.degrade(hu, inside, g)
     return ReadingBatch(
         hu=hu,
