@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from MidlineShiftLogic.errors import InputError
@@ -42,3 +43,19 @@ def resolve_device(name: str = "auto") -> str:
             f"torch {seen} on this machine, so {name} cannot be used; choose --device cpu or auto.", "device"
         )
     return f"cuda:{number}"
+
+
+def describe_devices() -> dict:
+    """JSON-ready account of what torch finds: ``torch`` version, ``cuda`` names of the GPUs in order, ``mps``."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return {
+        "torch": torch.__version__,
+        "cuda": [torch.cuda.get_device_name(number) for number in range(count)],
+        "mps": torch.backends.mps.is_available(),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(describe_devices()))

@@ -45,6 +45,7 @@ class Spacing(click.ParamType):
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]|mps", help="Where to compute.")
 @click.option("--spacing", type=Spacing(), help="Millimetres between slices, rows, columns; needed for .npy.")
 @click.option("--authors-readout", is_flag=True, help="Also report the read-out of Gong et al. 2023.")
+@click.option("--fields", is_flag=True, help="Also write fields.npz: displacement and scan set back to normal.")
 @click.option("--json-lines", is_flag=True, help="Print JSON lines (status, progress, result, error) for programs.")
 @click.option("--quiet", is_flag=True, help="Print errors only; with --json-lines, results and errors.")
 @click.pass_context
@@ -56,6 +57,7 @@ def measure(
     device: str,
     spacing: tuple[float, float, float] | None,
     authors_readout: bool,
+    fields: bool,
     json_lines: bool,
     quiet: bool,
 ) -> int:
@@ -75,7 +77,7 @@ def measure(
         # What a library prints must not come between the lines a program reads.
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         try:
-            run = _prepare(inputs, out, model, device, spacing, authors_readout, reporter)
+            run = _prepare(inputs, out, model, device, spacing, authors_readout, fields, reporter)
         except MidlineShiftError as error:
             reporter.error("", explain(error), error.code, exit_codes.of(error))
             return exit_codes.of(error)
@@ -90,10 +92,11 @@ class Run:
     out: Path
     open_model: Callable[[], tuple[Any, str]]
     options: dict[str, Any]
+    fields: bool
     reporter: Reporter
 
 
-def _prepare(inputs, out, model, device, spacing, authors_readout, reporter: Reporter) -> Run:
+def _prepare(inputs, out, model, device, spacing, authors_readout, fields, reporter: Reporter) -> Run:
     """Check what concerns all cases before any is touched; raises MidlineShiftError."""
     from MidlineShiftLogic.device import resolve_device
     from MidlineShiftLogic.presentation.case_folder import clear_leavings, result_parent
@@ -110,7 +113,7 @@ def _prepare(inputs, out, model, device, spacing, authors_readout, reporter: Rep
         return load_model(model, resolved), resolved
 
     cases = list(zip(range(1, len(inputs) + 1), case_names(inputs), inputs, strict=True))
-    return Run(cases, out, open_model, {"spacing": spacing, "authors_readout": authors_readout}, reporter)
+    return Run(cases, out, open_model, {"spacing": spacing, "authors_readout": authors_readout}, fields, reporter)
 
 
 def _measure_one(run: Run, number: int, name: str, source: Path) -> int:
@@ -121,7 +124,7 @@ def _measure_one(run: Run, number: int, name: str, source: Path) -> int:
     run.reporter.start(name, number, len(run.cases))
     refuse_foreign_folder(run.out / name)
     result = measure_case(source, run.open_model, run.reporter.progress, case_id=name, **run.options)
-    folder = write_case(run.out, name, result.measurement, result.ct, result.evidence)
+    folder = write_case(run.out, name, result.measurement, result.ct, result.evidence, run.fields)
     run.reporter.result(result.measurement, folder)
     return exit_codes.REFUSED if result.measurement.refused else exit_codes.MEASURED
 

@@ -91,6 +91,8 @@ class JsonLinesReporter:
             shift_mm=summary["case"]["shift_mm"],
             signed_shift_mm=summary["case"]["signed_shift_mm"],
             side=summary["case"]["side"],
+            interval_mm=summary["case"]["interval_mm"],
+            p_over_5mm=summary["case"]["p_over_5mm"],
             slice=summary["case"]["slice"],
             seconds=summary["seconds"],
             refused=summary["refused"],
@@ -109,15 +111,20 @@ class JsonLinesReporter:
 
 
 def case_line(measurement: Measurement, folder: Path) -> str:
-    """``case  7.9 mm to the left  slice 22  (3.1 s)  DIR/case/overlay.png``, or why the case was refused."""
+    """``case  7.9 mm to the left (90 %: 6.8 to 9.0), P(>5 mm) 0.99  slice 22  (3.1 s)  DIR/case/overlay.png``, or why the
+    case was refused."""
+    from MidlineShiftLogic.presentation.wording import certainty_text
+
     seconds = f"({measurement.seconds:.1f} s)"
     if measurement.refused:
         why = f"refused, {measurement.refused['code']}: {measurement.refused['message']}"
         return f"{measurement.case_id}  {why}  {seconds}  {folder / 'measurement.json'}"
     side = "" if measurement.side == "none" else f" to the {measurement.side}"
+    certainty = certainty_text(measurement)
+    certainty = f" {certainty}" if certainty else ""
     warnings = sum(flag.severity == "warning" for flag in measurement.quality)
     flagged = f"  [{warnings} warning{'s' if warnings > 1 else ''}]" if warnings else ""
     return (
-        f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}  slice {measurement.slice}  {seconds}"
+        f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}{certainty}  slice {measurement.slice}  {seconds}"
         f"  {folder / 'overlay.png'}{flagged}"
     )

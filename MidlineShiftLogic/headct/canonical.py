@@ -32,6 +32,20 @@ def axis_order(axes: np.ndarray) -> tuple[int, int, int]:
     return max(permutations(range(3)), key=lambda order: sum(closeness[i, order[i]] for i in range(3)))
 
 
+def storage_order(affine: np.ndarray) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
+    """How the axes of a volume are brought into canonical order.
+
+    Args:
+        affine: (4, 4) stored index -> LPS mm.
+
+    Returns:
+        Stored axes that become (column, row, slice), and which of these run the other way and are flipped.
+    """
+    axes = np.asarray(affine[:3, :3], dtype=float)
+    order = axis_order(axes)
+    return order, tuple(bool(axes[target, axis] < 0) for target, axis in enumerate(order))
+
+
 def from_volume(
     voxels: np.ndarray,
     affine: np.ndarray,
@@ -60,14 +74,13 @@ def from_volume(
             "export it again from the original DICOM images.",
             "no-geometry",
         )
-    left, back, up = axis_order(axes)
+    (left, back, up), flipped = storage_order(affine)
     origin = np.asarray(affine[:3, 3], dtype=float).copy()
     flips = []
-    for target, axis in enumerate((left, back, up)):
-        flipped = axes[target, axis] < 0
-        if flipped:
+    for axis, turned in zip((left, back, up), flipped, strict=True):
+        if turned:
             origin += axes[:, axis] * (voxels.shape[axis] - 1)
-        flips.append(slice(None, None, -1) if flipped else slice(None))
+        flips.append(slice(None, None, -1) if turned else slice(None))
     signs = [-1.0 if flip.step else 1.0 for flip in flips]
     ordered = voxels.transpose(up, back, left)[flips[2], flips[1], flips[0]]
 

@@ -87,7 +87,7 @@ class HeadShape:
 def head_shape(ct: HeadCT) -> HeadShape:
     """Coarse head and brain masks of a scan."""
     hu, pixel = _coarse(ct)
-    edge, scanned = _field_of_view(hu, ct.hu)
+    edge, scanned = field_of_view(hu, ct.hu)
     head = _head(hu, pixel)
     brain, closed = _brain(hu, head, edge, scanned, pixel)
     return HeadShape(hu, pixel, head, brain, closed, edge)
@@ -109,8 +109,12 @@ def _coarse(ct: HeadCT) -> tuple[np.ndarray, tuple[float, float]]:
     return coarse, (ct.pixel_spacing[0] * strides[0], ct.pixel_spacing[1] * strides[1])
 
 
-def _field_of_view(hu: np.ndarray, full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(row, column) edge and inside of what was scanned: the inscribed circle if nothing was written outside it."""
+def field_of_view(hu: np.ndarray, full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Edge and inside of what was scanned, (row, column) bool: the inscribed circle if nothing was written outside it.
+
+    Args:
+        hu: (slice, row, column) on the grid of the masks. full: the scan, in its own pixels.
+    """
     rows, columns = hu.shape[1:]
     y, x = np.ogrid[:rows, :columns]
     radius = np.hypot((y - (rows - 1) / 2) / (rows / 2), (x - (columns - 1) / 2) / (columns / 2))

@@ -61,6 +61,11 @@ def read(
 
 
 def _read(path: Path, spacing, progress: Progress | None) -> HeadCT:
+    if path.is_file() and _first_bytes(path).startswith(b"PK\x03\x04"):
+        from MidlineShiftLogic.headct.npz import is_npz, read_npz
+
+        if is_npz(path):
+            return read_npz(path)
     stack = _stack(path, spacing, progress)
     if spacing is not None and stack.source["format"] != "npy":
         stack.quality.append(

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+
+
+@dataclass(frozen=True)
+class CaseRule:
+    """How the case's number is chosen among its slices; kept with a measurement so that an edit is read the same way.
+
+    Attributes:
+        quantile: of the window's shifts toward their common side (see ``case_slice``).
+        window_mm: heights above the anterior-commissure level of the slices that may stand for the case.
+    """
+
+    quantile: float = 0.75
+    window_mm: tuple[float, float] = (0.0, 20.0)
 
 
 def ideal_point(anterior: np.ndarray, posterior: np.ndarray, shifted: np.ndarray) -> np.ndarray:
@@ -37,8 +52,10 @@ def signed_shift(anterior: np.ndarray, posterior: np.ndarray, shifted: np.ndarra
 def case_slice(shifts_mm: np.ndarray, in_window: np.ndarray, quantile: float) -> int:
     """Which slice stands for the case.
 
-    The largest of many noisy readings is biased upward, so a high quantile of |shift| over the slices near the septum
-    pellucidum is taken, and the slice that has it; with ``quantile`` 1 it is the largest, as in Gong et al. (2023).
+    The largest of many noisy readings is biased upward, so a high quantile over the slices near the septum pellucidum is
+    taken, and the slice that has it. A mass pushes the midline one way: the slices are ordered by how far they read
+    toward the side of their mean, so that one stray slice of the other side cannot stand for the case. With ``quantile``
+    1 it is the slice shifted farthest to that side.
 
     Args:
         shifts_mm: (k,) signed shifts. in_window: (k,) bool, slices that may stand for the case; if none may, all do.
@@ -47,6 +64,8 @@ def case_slice(shifts_mm: np.ndarray, in_window: np.ndarray, quantile: float) ->
     Returns:
         Index into ``shifts_mm``.
     """
-    candidates = np.flatnonzero(in_window) if np.any(in_window) else np.arange(len(shifts_mm))
-    order = candidates[np.argsort(np.abs(shifts_mm[candidates]), kind="stable")]
+    shifts = np.asarray(shifts_mm, float)
+    candidates = np.flatnonzero(in_window) if np.any(in_window) else np.arange(len(shifts))
+    toward = shifts[candidates] * (-1.0 if shifts[candidates].mean() < 0 else 1.0)
+    order = candidates[np.argsort(toward, kind="stable")]
     return int(order[int(np.floor(quantile * (len(order) - 1) + 0.5))])

@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from MidlineShiftLogic.measurement.distance import CaseRule
+from MidlineShiftLogic.measurement.review import Review
 from MidlineShiftLogic.quality import Quality
 
 SCHEMA = "midlineshift-measurement/1"
+# What ``Measurement.interval_mm`` covers and ``p_over_5mm`` asks about.
+COVERAGE = 0.90
+LARGE_MM = 5.0
 LANDMARK_NAMES = ("anterior_falx", "posterior_falx", "shifted", "ideal")
 
 
@@ -29,7 +34,7 @@ class SliceMeasurement:
         confidence: 0..1, how likely this slice shows the falx from end to end and can be read.
         in_case_window: whether the slice took part in choosing the case's number.
         authors_readout_mm: max |displacement| over the slice (Gong et al. 2023), mm; None if not asked for.
-        edited: True where a reader moved a landmark.
+        edited: True where a reader moved a landmark or placed them.
         source_slices: slices of the source it was made from (``HeadCT.source_slices``); several for a slab.
     """
 
@@ -60,6 +65,11 @@ class Measurement:
         quality: flags of reading, checking and measuring.
         authors_readout_mm: maximum of |displacement| over all slices the deformation network read, measured or not, mm
             (Gong et al. 2023, who take slices 8 to depth - 5); None if not asked for.
+        interval_mm: ends (low, high) of the interval in which the true signed shift lies in 90 % of cases like it, mm;
+            ``p_over_5mm``: probability that the true shift is above 5 mm to either side. None if refused, if the model
+            was not calibrated (``measurement.uncertainty``), and of an edited number, which they are not of.
+        case_rule: how ``slice`` was chosen; None in results of versions that did not tell.
+        review: a reader's decision; None if there is none of these numbers.
         model, software, input: provenance as JSON-ready dicts. ``device`` as torch names it. ``seconds``: wall time.
     """
 
@@ -76,6 +86,15 @@ class Measurement:
     seconds: float = 0.0
     input: dict = field(default_factory=dict)
     schema: str = SCHEMA
+    case_rule: CaseRule | None = None
+    review: Review | None = None
+    interval_mm: tuple[float, float] | None = None
+    p_over_5mm: float | None = None
+
+    @property
+    def edited(self) -> bool:
+        """Whether a reader changed a slice."""
+        return any(one.edited for one in self.slices)
 
     @property
     def shift_mm(self) -> float | None:

@@ -15,7 +15,7 @@ from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.geometry import lines
 from MidlineShiftLogic.geometry.frame import Frame, plane_to_pixels
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.distance import case_slice, ideal_point, signed_shift
+from MidlineShiftLogic.measurement.distance import CaseRule, case_slice, ideal_point, signed_shift
 from MidlineShiftLogic.measurement.measurement import SliceMeasurement
 from MidlineShiftLogic.networks.maps import NetworkMaps
 
@@ -33,21 +33,27 @@ class ReadoutSettings:
         measured_mm: heights of the slices that are measured at all.
         smooth_mm: standard deviation of the smoothing across slices.
         smooth_fraction: standard deviation of the smoothing along the midline.
-        quantile: of |shift| over the window's slices that is the case's.
+        quantile: of the shifts of the window's slices, toward their common side, that is the case's.
         readable: least confidence of a measured slice.
         plane_share: weight of the head's one mid-plane against the slice's own line, 0..1.
         field_share: weight of the displacement field's deviation against the distance maps', 0..1.
     """
 
     septum: tuple[float, float] = (0.30, 0.46)
-    window_mm: tuple[float, float] = (0.0, 20.0)
+    window_mm: tuple[float, float] = CaseRule.window_mm
     measured_mm: tuple[float, float] = (-8.0, 45.0)
     smooth_mm: float = 4.0
     smooth_fraction: float = 0.03
-    quantile: float = 0.75
+    quantile: float = CaseRule.quantile
     readable: float = 0.5
     plane_share: float = 0.75
     field_share: float = 0.5
+
+    @property
+    def case_rule(self) -> CaseRule:
+        """How the case's number is chosen."""
+        low, high = self.window_mm
+        return CaseRule(self.quantile, (low, high))
 
 
 @dataclass
@@ -60,6 +66,8 @@ class Curves:
         ends: (k, 2, 2) falx attachments on that line (frame pixels from the middle).
         deviation: (k, len(FRACTIONS)) mm, positive toward the patient's left; the combined reading.
         by_field, by_maps: (k, len(FRACTIONS)) mm, the two readings that were combined.
+        mirror: (k, len(FRACTIONS)) mm, half of what the slice and its mirror image say differently of the deviation.
+        line_mm: (k,) mm by which the slice's own midline lies to the left of the head's plane, at the falx's middle.
     """
 
     index: np.ndarray
@@ -71,6 +79,8 @@ class Curves:
     deviation: np.ndarray
     by_field: np.ndarray
     by_maps: np.ndarray
+    mirror: np.ndarray
+    line_mm: np.ndarray
 
 
 def _own_lines(maps: NetworkMaps, use: np.ndarray, size: int):
@@ -125,9 +135,13 @@ def _map_deviation(deformed, ideal, start, step, n, size) -> np.ndarray:
     residual = windows[np.arange(len(best)), best] - template * spacing
     crossing = centre[best] - np.median(residual, axis=1)
     at = start + FRACTIONS[:, None] * step + crossing[:, None] * n
-    nodes = (at / 2.0 + (size // 2 - 1) / 2)[:, ::-1].T
-    difference = ndimage.map_coordinates(ideal - deformed, nodes, order=1, mode="nearest")
-    return (crossing + difference) / 2
+    return (crossing + _on_line(ideal - deformed, at, size)) / 2
+
+
+def _on_line(half: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
+    """(p,) values of a half-grid map at (p, 2) points (frame pixels from the middle), linear."""
+    nodes = (points / 2.0 + (size // 2 - 1) / 2)[:, ::-1].T
+    return ndimage.map_coordinates(half, nodes, order=1, mode="nearest")
 
 
 def read_curves(maps: NetworkMaps, frame: Frame, z_mm: np.ndarray, height: np.ndarray, s: ReadoutSettings) -> Curves:
@@ -163,15 +177,18 @@ def read_curves(maps: NetworkMaps, frame: Frame, z_mm: np.ndarray, height: np.nd
     # the attachments are told on the line that is used
     ends = ends + (offset[:, None] - np.einsum("kei,ki->ke", ends, n))[..., None] * n[:, None]
     by_field = np.empty((len(use), len(FRACTIONS)))
-    by_maps = np.empty_like(by_field)
+    by_maps, mirror = np.empty_like(by_field), np.zeros_like(by_field)
     for j, k in enumerate(use):
         step = ends[j, 1] - ends[j, 0]
         by_field[j] = _field_deviation(maps.inverse[k], ends[j, 0], step, n[j], frame.size)
         by_maps[j] = _map_deviation(maps.deformed[k], maps.ideal[k], ends[j, 0], step, n[j], frame.size)
-    by_field, by_maps = by_field * step_mm, by_maps * step_mm
+        if maps.mirror is not None:
+            mirror[j] = _on_line(maps.mirror[k], ends[j, 0] + FRACTIONS[:, None] * step, frame.size)
+    by_field, by_maps, mirror = by_field * step_mm, by_maps * step_mm, mirror * step_mm
     deviation = s.field_share * by_field + (1 - s.field_share) * by_maps
     deviation = smooth(deviation, z_mm[use], weight, s)
-    return Curves(use, weight, height[use], angle, offset, ends, deviation, by_field, by_maps)
+    line_mm = own * step_mm - a - b * z_mm[use]
+    return Curves(use, weight, height[use], angle, offset, ends, deviation, by_field, by_maps, mirror, line_mm)
 
 
 def smooth(deviation: np.ndarray, z_mm: np.ndarray, weight: np.ndarray, s: ReadoutSettings) -> np.ndarray:

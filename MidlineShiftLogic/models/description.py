@@ -15,6 +15,8 @@
         "conditional": ..., "unconditional": ..., "deformation": ...
       },
       "readout": {...},                                                parameters of the read-out, by name
+      "uncertainty": {...},                                            calibration of the intervals, null or left out
+                                                                       without one (``measurement.uncertainty``)
       "accuracy": {...}                                                measured figures, for people
     }
 
@@ -64,6 +66,7 @@ class ModelDescription:
     noise: dict[str, Any] | None = None
     components: dict[str, Component] = field(default_factory=dict)
     readout: dict[str, Any] = field(default_factory=dict)
+    uncertainty: dict[str, Any] | None = None
     accuracy: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def parse_description(content: Any) -> ModelDescription:
         raise InputError(f"its 'format' is {content.get('format')!r} and this version reads {FORMAT}", "model-json")
     texts = {key: _text(content, key) for key in ("name", "version", "description", "licence", "trained_on")}
     components = _want(content.get("components"), "'components'", dict)
-    noise = content.get("noise")
+    noise, uncertainty = content.get("noise"), content.get("uncertainty")
     return ModelDescription(
         **texts,
         frame=_numbers(content.get("frame"), "frame", _FRAME),
@@ -90,6 +93,7 @@ def parse_description(content: Any) -> ModelDescription:
         noise=None if noise is None else _numbers(noise, "noise", _NOISE),
         components={name: _component(name, value) for name, value in components.items()},
         readout=_want(content.get("readout", {}), "'readout'", dict),
+        uncertainty=None if uncertainty is None else _want(uncertainty, "'uncertainty'", dict),
         accuracy=_want(content.get("accuracy", {}), "'accuracy'", dict),
     )
 

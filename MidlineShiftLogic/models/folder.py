@@ -57,6 +57,11 @@ class Model:
         return self.description.readout
 
     @property
+    def uncertainty(self) -> dict[str, Any] | None:
+        """Calibration of the intervals; None without one."""
+        return self.description.uncertainty
+
+    @property
     def uses_noise_difference(self) -> bool:
         """True if the model has both diffusion models."""
         return {"conditional", "unconditional"} <= self.description.components.keys()
@@ -168,8 +173,7 @@ def save_model(
             name: _write_component(partial, name, network, (frames or {}).get(name))
             for name, network in networks.items()
         }
-        content = replace(description, components=components).to_json()
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = _json_text(replace(description, components=components))
         (partial / "model.json").write_text(text, encoding="utf-8")
         partial.chmod(0o755)  # mkdtemp's are private
         if folder.exists():
@@ -179,6 +183,28 @@ def save_model(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return folder
+
+
+def write_uncertainty(folder: str | os.PathLike, content: dict[str, Any]) -> None:
+    """Put a calibration (``measurement.uncertainty``) into a model's ``model.json``, which is replaced at once.
+
+    Raises:
+        InputError: the folder holds no model or cannot be written.
+    """
+    folder = Path(folder)
+    text = _json_text(replace(read_description(folder), uncertainty=content))
+    partial = folder / f".model.json.{os.getpid()}"
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / "model.json")
+    except OSError as error:
+        raise InputError(f"{folder / 'model.json'} cannot be written ({error.strerror}).", "out") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _json_text(description: ModelDescription) -> str:
+    return json.dumps(description.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _write_component(folder: Path, name: str, network: nn.Module, frame: dict[str, Any] | None) -> Component:

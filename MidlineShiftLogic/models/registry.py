@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from MidlineShiftLogic.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 KINDS = {
     "adm": "MidlineShiftLogic.networks.denoiser:Denoiser",

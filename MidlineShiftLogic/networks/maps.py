@@ -11,7 +11,8 @@ import numpy as np
 class NetworkMaps:
     """What the deformation network said of every slice, as numpy; half-grid maps, lengths in frame pixels.
 
-    Attributes as in ``SliceReading``; ``inside`` and ``readable`` are probabilities here.
+    Attributes as in ``SliceReading``; ``inside`` and ``readable`` are probabilities here. ``mirror``, (N, h, w): half of
+    what the slice and its mirror image say differently of the midline's deviation; None if mirrors were not read.
     """
 
     attachments: np.ndarray
@@ -22,3 +23,4 @@ class NetworkMaps:
     height: np.ndarray
     displacement: np.ndarray | None = None
     inverse: np.ndarray | None = None
+    mirror: np.ndarray | None = None

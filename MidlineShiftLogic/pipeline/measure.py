@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,38 +12,26 @@ import torch
 from MidlineShiftLogic.errors import Cancelled
 from MidlineShiftLogic.geometry.frame import Frame, align
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.measurement import Measurement
-from MidlineShiftLogic.measurement.readout import (
-    FRACTIONS,
-    ReadoutSettings,
-    read_case,
-    read_curves,
-    slice_measurements,
-)
+from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.readout import Curves, ReadoutSettings, read_case, read_curves, slice_measurements
+from MidlineShiftLogic.measurement.signs import case_signs
+from MidlineShiftLogic.measurement.uncertainty import parse_uncertainty
 from MidlineShiftLogic.models.parameters import parameters
 from MidlineShiftLogic.networks.maps import NetworkMaps
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.pipeline.authors_reading import authors_fields, carry_field, with_field
 from MidlineShiftLogic.pipeline.evidence import Evidence, make_evidence
+from MidlineShiftLogic.pipeline.flags import measuring_flags, refuse_worthless
 from MidlineShiftLogic.pipeline.noise import NoiseSettings
+from MidlineShiftLogic.pipeline.outline import Outline, trace
 from MidlineShiftLogic.pipeline.pose import MIN_READABLE_SLICES, HeadPose, estimate_pose, fit_heights
 from MidlineShiftLogic.pipeline.reading import read_slices
 from MidlineShiftLogic.progress import Cancelled as CancelledCallback
 from MidlineShiftLogic.progress import Progress, silent
-from MidlineShiftLogic.quality import Quality
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.models import Model
 
-# Above this scatter of the slices' own midlines about the head's plane, the plane is in doubt.
-PLANE_SPREAD_MM = 3.0
-# The field's and the distance maps' readings of one case should agree; two that differ by more are a warning.
-READINGS_DIFFER_MM = 2.0
-# Slices around the septum that a case's number should rest on.
-FEW_WINDOW_SLICES = 2
-LARGE_TURN_DEG = 35.0
-# A mass pushes the midline one way; slices of one head that read more than this to either side contradict each other.
-BOTH_SIDES_MM = 3.0
 HEIGHT_MARGIN_MM = 8.0
 
 
@@ -67,7 +56,7 @@ def measure_ct(
         case_id: name of the case.
 
     Raises:
-        RefusedError: no midline can be found. Cancelled: on request.
+        RefusedError: no midline can be found, or the slices show that none can be measured. Cancelled: on request.
         InputError: the model gives a parameter that this version does not know.
     """
     progress = progress or silent
@@ -77,8 +66,112 @@ def measure_ct(
             raise Cancelled("Measuring was cancelled; nothing was written.")
         progress(done, total, "reading slices")
 
-    target = torch.device(device)
     step(0, ct.n_slices)
+    uncertainty = parse_uncertainty(model.uncertainty)
+    read = read_networks(ct, model, device, step)
+    frame, maps, chosen = read.frame, read.maps, read.chosen
+    found = read_out(ct, read)
+    slices, case = found.slices, found.case
+    fields = {
+        name: np.zeros((ct.n_slices, *getattr(maps, name).shape[1:]), np.float32)
+        for name in ("displacement", "inverse")
+    }
+    for name, value in fields.items():
+        # only the brain moves: what the network says of bone, scalp and air is noise
+        value[chosen] = getattr(maps, name) * maps.inside[:, None]
+    evidence = make_evidence(ct, frame, found.curves.index, fields["displacement"], fields["inverse"])
+    authors_case = None
+    if authors_readout:
+        of_slice = dict(zip(chosen.tolist(), read.largest_mm.tolist(), strict=True))
+        slices = [replace(m, authors_readout_mm=of_slice[m.index]) for m in slices]
+        authors_case = max(of_slice.values())
+    flags = measuring_flags(ct, read.pose, found.curves, found.slices, case, found.outline, read.settings)
+    measurement = Measurement(
+        case_id=case_id,
+        signed_shift_mm=case.signed_shift_mm,
+        slice=case.index,
+        slices=tuple(slices),
+        quality=(*ct.quality, *flags),
+        authors_readout_mm=authors_case,
+        model=model.provenance,
+        device=str(torch.device(device)),
+        case_rule=read.settings.case_rule,
+        interval_mm=uncertainty and uncertainty.interval_mm(case.signed_shift_mm, found.signs),
+        p_over_5mm=uncertainty and uncertainty.p_over(case.signed_shift_mm, found.signs),
+    )
+    return measurement, evidence
+
+
+@dataclass(frozen=True)
+class CaseReading:
+    """What the read-out made of the networks' word.
+
+    Attributes:
+        curves: midlines of the k measured slices; ``curves.index`` counts the scan's slices.
+        slices: their k measurements. case: the one that stands for the case.
+        outline: skull and skin around them.
+        signs: how sure the case's number is (``measurement.signs``).
+    """
+
+    curves: Curves
+    slices: list[SliceMeasurement]
+    case: SliceMeasurement
+    outline: Outline
+    signs: dict[str, float]
+
+
+def read_out(ct: HeadCT, read: NetworkReading) -> CaseReading:
+    """Midlines, numbers and the case's slice from what the networks said.
+
+    Raises:
+        RefusedError: too few slices can be read, or what they show makes any number worthless (``flags``).
+    """
+    settings, pose, frame, chosen = read.settings, read.pose, read.frame, read.chosen
+    curves = read_curves(read.maps, frame, ct.heights[chosen], read.height, settings)
+    curves.index = chosen[curves.index]
+    slices = slice_measurements(ct, frame, curves, settings)
+    if ct.source_slices:
+        slices = [replace(m, source_slices=tuple(ct.source_slices[m.index])) for m in slices]
+    outline = trace(ct, frame, curves.index, curves.ends.mean(1) + (frame.size - 1) / 2)
+    refuse_worthless(ct, curves, slices, outline)
+    case = read_case(slices, settings.quantile)
+    row = int(np.flatnonzero(curves.index == case.index)[0])
+    signs = case_signs(curves, row, case.signed_shift_mm, pose.spread_mm, pose.falx_length_mm, settings)
+    return CaseReading(curves, slices, case, outline, signs)
+
+
+@dataclass(frozen=True)
+class NetworkReading:
+    """What the networks said of a scan, before any line is drawn.
+
+    Attributes:
+        pose: the head's mid-plane. settings: of the read-out, from the model.
+        chosen: (k,) slices that the deformation network read. frame: theirs.
+        maps: its outputs for these. height: (k,) mm above the anterior-commissure level, fitted.
+        largest_mm: (k,) max |displacement|, mm (the read-out of Gong et al.).
+    """
+
+    pose: HeadPose
+    settings: ReadoutSettings
+    chosen: np.ndarray
+    frame: Frame
+    maps: NetworkMaps
+    height: np.ndarray
+    largest_mm: np.ndarray
+
+
+def read_networks(
+    ct: HeadCT, model: Model, device: str, step: Callable[[int, int], None] = lambda done, total: None
+) -> NetworkReading:
+    """Pose of the head, and the deformation network's maps of the slices that may be measured.
+
+    Args:
+        ct: the scan. model: loaded model. device: torch device name. step: told (slices done, in all); may raise.
+
+    Raises:
+        RefusedError: no midline can be found. InputError: the model gives a parameter that this version does not know.
+    """
+    target = torch.device(device)
     settings = parameters(ReadoutSettings, model.readout, "'readout' of model.json")
     noise = parameters(NoiseSettings, model.noise, "'noise' of model.json")
     pose = estimate_pose(ct, model.network("pose"), **_grid(model, "pose"), device=target)
@@ -90,39 +183,8 @@ def measure_ct(
     if len(chosen) < MIN_READABLE_SLICES:
         chosen = np.arange(ct.n_slices)
     frame, maps, largest_mm = _read(ct, model, noise, pose, chosen, target, step)
-    z = ct.heights[chosen]
-    height = fit_heights(maps.height, maps.readable, z)
-    curves = read_curves(maps, frame, z, height, settings)
-    curves.index = chosen[curves.index]
-    slices = slice_measurements(ct, frame, curves, settings)
-    if ct.source_slices:
-        slices = [replace(m, source_slices=tuple(ct.source_slices[m.index])) for m in slices]
-    fields = {
-        name: np.zeros((ct.n_slices, *getattr(maps, name).shape[1:]), np.float32)
-        for name in ("displacement", "inverse")
-    }
-    for name, value in fields.items():
-        # only the brain moves: what the network says of bone, scalp and air is noise
-        value[chosen] = getattr(maps, name) * maps.inside[:, None]
-    evidence = make_evidence(ct, frame, curves.index, fields["displacement"], fields["inverse"])
-    authors_case = None
-    if authors_readout:
-        of_slice = dict(zip(chosen.tolist(), largest_mm.tolist(), strict=True))
-        slices = [replace(m, authors_readout_mm=of_slice[m.index]) for m in slices]
-        authors_case = max(of_slice.values())
-    case = read_case(slices, settings.quantile)
-    quality = (*ct.quality, *_flags(pose, curves, slices, case, settings))
-    measurement = Measurement(
-        case_id=case_id,
-        signed_shift_mm=case.signed_shift_mm,
-        slice=case.index,
-        slices=tuple(slices),
-        quality=quality,
-        authors_readout_mm=authors_case,
-        model=model.provenance,
-        device=str(target),
-    )
-    return measurement, evidence
+    height = fit_heights(maps.height, maps.readable, ct.heights[chosen])
+    return NetworkReading(pose, settings, chosen, frame, maps, height, largest_mm)
 
 
 def _grid(model: Model, component: str) -> dict:
@@ -155,52 +217,3 @@ def _read(
 def _largest_mm(displacement: np.ndarray, frame: Frame) -> np.ndarray:
     """(k, 2, h, w) frame pixels -> (k,) scan millimetres: the read-out of Gong et al. of every slice."""
     return np.linalg.norm(displacement, axis=1).max((1, 2)) * frame.step_mm
-
-
-def _flags(pose: HeadPose, curves, slices, case, settings: ReadoutSettings) -> list[Quality]:
-    """What a reader should beware of in this measurement."""
-    flags = []
-    if pose.spread_mm > PLANE_SPREAD_MM:
-        flags.append(
-            Quality(
-                "plane-spread",
-                "warning",
-                f"The slices' midlines scatter by {pose.spread_mm:.1f} mm about the head's mid-plane; look at the "
-                "ideal midline before trusting the number.",
-            )
-        )
-    turn = np.degrees(pose.angle)
-    if abs(turn) > LARGE_TURN_DEG:
-        flags.append(Quality("head-turned", "warning", f"The head is turned by {turn:.0f} degrees in the slice plane."))
-    window = [m for m in slices if m.in_case_window]
-    if len(window) < FEW_WINDOW_SLICES:
-        flags.append(
-            Quality(
-                "few-septum-slices",
-                "warning",
-                f"Only {len(window)} slices at the height of the septum pellucidum could be read; the case's number "
-                "may come from another structure.",
-            )
-        )
-    shifts = [m.signed_shift_mm for m in slices]
-    if max(shifts) > BOTH_SIDES_MM and min(shifts) < -BOTH_SIDES_MM:
-        flags.append(
-            Quality(
-                "both-sides",
-                "warning",
-                f"Slices of this head read from {-min(shifts):.1f} mm to the right to {max(shifts):.1f} mm to the left; "
-                "look at all slices before trusting the number.",
-            )
-        )
-    row = int(np.flatnonzero(curves.index == case.index)[0])
-    septum = (settings.septum[0] <= FRACTIONS) & (settings.septum[1] >= FRACTIONS)
-    difference = abs(float(curves.by_field[row, septum].mean() - curves.by_maps[row, septum].mean()))
-    if difference > READINGS_DIFFER_MM:
-        flags.append(
-            Quality(
-                "readings-differ",
-                "warning",
-                f"The displacement field and the midline map disagree by {difference:.1f} mm on the case's slice.",
-            )
-        )
-    return flags

@@ -60,6 +60,8 @@ def read_slices(
             "inside": torch.sigmoid(mean(out.inside, 1)),
             "readable": torch.sigmoid((out.readable[:n] + out.readable[n:]) / 2),
             "height": (out.height[:n] + out.height[n:]) / 2,
+            # a mirrored head deviates the other way: what the two say alike is what they disagree by
+            "mirror": mean(out.ideal - out.deformed, 1),
         }
         if out.displacement is not None:
             values |= {"displacement": mean_field(out.displacement), "inverse": mean_field(out.inverse)}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
 
-RESULT_FILES = frozenset({"measurement.json", "overlay.png", "slices.png"})
+RESULT_FILES = frozenset({"measurement.json", "overlay.png", "slices.png", "fields.npz", "shifts.csv"})
 FOLDER_VIEW_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """What file managers leave in a folder that was looked at."""
 STALE_AFTER_SECONDS = 24 * 3600

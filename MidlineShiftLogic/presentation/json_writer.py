@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.measurement.distance import CaseRule
 from MidlineShiftLogic.measurement.measurement import LANDMARK_NAMES, SCHEMA, Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.review import Review
 from MidlineShiftLogic.quality import Quality
 
 RESEARCH_USE_ONLY = "Research use only; not a medical device; not for diagnosis or treatment."
@@ -41,7 +44,11 @@ def to_dict(measurement: Measurement) -> dict[str, Any]:
                 "slice": measurement.slice,
                 "source_slices": of_case,
                 "authors_readout_mm": measurement.authors_readout_mm,
+                "interval_mm": measurement.interval_mm,
+                "p_over_5mm": measurement.p_over_5mm,
+                "rule": None if measurement.case_rule is None else asdict(measurement.case_rule),
             },
+            "review": None if measurement.review is None else measurement.review.to_dict(),
             "refused": measurement.refused,
             "quality": [flag.to_dict() for flag in measurement.quality],
             "slices": [_slice_to_dict(one) for one in measurement.slices],
@@ -84,6 +91,10 @@ def from_dict(data: dict[str, Any]) -> Measurement:
             device=data["device"],
             seconds=data["seconds"],
             input=data["input"],
+            case_rule=_rule_from_dict(case.get("rule")),
+            interval_mm=_interval(case.get("interval_mm")),
+            p_over_5mm=case.get("p_over_5mm"),
+            review=None if data.get("review") is None else Review.from_dict(data["review"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"This {SCHEMA} result is damaged ({type(error).__name__}: {error}).", "json") from error
@@ -114,6 +125,17 @@ def _slice_to_dict(one: SliceMeasurement) -> dict[str, Any]:
         },
         "midline": {"pixel": one.midline_px, "shift_mm": one.midline_shift_mm},
     }
+
+
+def _interval(data: list[float] | None) -> tuple[float, float] | None:
+    if data is None:
+        return None
+    low, high = data
+    return low, high
+
+
+def _rule_from_dict(data: dict[str, Any] | None) -> CaseRule | None:
+    return None if data is None else CaseRule(data["quantile"], tuple(data["window_mm"]))
 
 
 def _slice_from_dict(data: dict[str, Any]) -> SliceMeasurement:

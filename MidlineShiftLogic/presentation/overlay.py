@@ -12,6 +12,7 @@ import numpy as np
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
 from MidlineShiftLogic.presentation import drawing
+from MidlineShiftLogic.presentation.wording import certainty_text
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.pipeline.measure import Evidence
@@ -131,8 +132,12 @@ def _write_words(figure, panels, ct: HeadCT, measurement: Measurement, one: Slic
     headline = f"Midline shift {drawing.shift_text(measurement.signed_shift_mm, sides)}"
     if abs(measurement.signed_shift_mm - one.signed_shift_mm) > 0.05:
         headline += f" (this slice alone: {drawing.shift_text(one.signed_shift_mm)})"
+    certainty = certainty_text(measurement)
     where = f"{drawing.legible(measurement.case_id)}   slice {one.index} of 0–{ct.n_slices - 1}, 0 lowest"
-    drawing.write_text(figure, GAP, 0.955, headline, fontsize=15, fontweight="bold", va="center")
+    drawing.write_text(
+        figure, GAP, 0.965 if certainty else 0.955, headline, fontsize=15, fontweight="bold", va="center"
+    )
+    drawing.write_text(figure, GAP, 0.925, certainty, fontsize=12, va="center")
     drawing.write_text(figure, 1 - GAP, 0.955, where, fontsize=10.5, va="center", ha="right")
 
     low, high = drawing.WINDOW_HU

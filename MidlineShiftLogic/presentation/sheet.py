@@ -8,6 +8,7 @@ from pathlib import Path
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
 from MidlineShiftLogic.presentation import drawing
+from MidlineShiftLogic.presentation.wording import certainty_text
 
 TILE_WIDTH, TILE_HEIGHT, HEADER, DPI = 2.15, 2.6, 0.6, 100
 MOST_COLUMNS = 7
@@ -20,7 +21,7 @@ def write_sheet(path: Path, ct: HeadCT, measurement: Measurement) -> None:
     shown = choose(measurement.slices, measurement.slice)
     columns = min(MOST_COLUMNS, max(3, math.ceil(math.sqrt(len(shown) * TILE_HEIGHT / TILE_WIDTH))))
     rows = math.ceil(len(shown) / columns)
-    width, height = columns * TILE_WIDTH, rows * TILE_HEIGHT + HEADER
+    width, height = columns * TILE_WIDTH, rows * TILE_HEIGHT + _header(measurement)
     figure = drawing.new_figure(width, height, DPI)
     widest = max((drawing.head_box(ct, one.index, TILE_WIDTH / TILE_HEIGHT) for one in shown), key=_width)
     for number, one in enumerate(shown):
@@ -64,8 +65,14 @@ def _write_header(figure, measurement: Measurement, shown: int, width: float, he
     )
     edge, faint = 0.08 / width, {"fontsize": 8, "va": "center", "color": drawing.FAINT_TEXT_COLOUR}
     drawing.write_text(figure, edge, 1 - 0.2 / height, case, fontsize=11, fontweight="bold", va="center")
-    drawing.write_text(figure, edge, 1 - 0.43 / height, key, **faint)
+    drawing.write_text(figure, edge, 1 - 0.43 / height, certainty_text(measurement), fontsize=10, va="center")
+    drawing.write_text(figure, edge, 1 - (_header(measurement) - 0.17) / height, key, **faint)
     drawing.write_text(figure, 1 - edge, 1 - 0.2 / height, "Research use only", ha="right", **faint)
+
+
+def _header(measurement: Measurement) -> float:
+    """Height of the header in inches: a line more where there is an interval to tell."""
+    return HEADER + (0.23 if certainty_text(measurement) else 0.0)
 
 
 def _write_numbers(axes, one: SliceMeasurement, of_the_case: bool) -> None:

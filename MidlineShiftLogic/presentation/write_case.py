@@ -14,10 +14,18 @@ if TYPE_CHECKING:
     from MidlineShiftLogic.pipeline.measure import Evidence
 
 
-def write_case(out: Path, case: str, measurement: Measurement, ct: HeadCT | None, evidence: Evidence | None) -> Path:
+def write_case(
+    out: Path,
+    case: str,
+    measurement: Measurement,
+    ct: HeadCT | None,
+    evidence: Evidence | None,
+    fields: bool = False,
+) -> Path:
     """Write the files of one case into ``out/case``, all or none.
 
-    ``measurement.json`` always; ``overlay.png`` and ``slices.png`` where there is evidence to draw (not if refused).
+    ``measurement.json`` always; ``overlay.png`` and ``slices.png`` where there is evidence to draw (not if refused);
+    with ``fields`` also ``fields.npz`` (``fields_file``).
 
     Returns:
         The folder.
@@ -33,4 +41,8 @@ def write_case(out: Path, case: str, measurement: Measurement, ct: HeadCT | None
 
             write_overlay(folder / "overlay.png", ct, measurement, evidence)
             write_sheet(folder / "slices.png", ct, measurement)
+            if fields:
+                from MidlineShiftLogic.presentation.fields_file import write_fields
+
+                write_fields(folder / "fields.npz", evidence)
     return out / case

@@ -1,41 +1,43 @@
 """``midlineshift-train card``: the model's README and the accuracy in ``model.json``, from what was measured.
 
-Nothing in the card is typed in: training facts come from the runs' settings, figures from ``evaluate``'s JSON.
+No number in the card is typed in: training facts come from the runs' folders, figures from ``evaluate``'s folder.
 """
 
 from __future__ import annotations
 
-import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from midlineshift_training.evaluation.tables import NONE, full_text, markdown, number
+
 PARTS = ("pose", "unconditional", "conditional", "deformation")
+WHAT = {
+    "pose": "pose network: where the head's mid-plane lies",
+    "unconditional": "denoiser of all cases",
+    "conditional": "denoiser of unshifted cases",
+    "deformation": "deformation network with falx attachments",
+}
 WARNING = """\
 **Research use only. Not a medical device.** Not for diagnosis, triage or treatment. A reader has to look at the
 picture before believing the number."""
 SOURCES = """\
-The phantoms come from `midlineshift-train phantoms`; the notices of the brain templates they derive from are in
-`training/midlineshift_training/phantoms/NOTICE`. Real scans were used for nothing but the measuring below and the choice
-of read-out parameters."""
-LEGEND = """\
-MAE, bias and ICC are of the signed case shift (positive toward the patient's left); intervals are 95 % bootstrap over
-cases. *readings*: real scans (CT-ICH, Hssayeni et al. 2020), mean of two non-radiologist readers, in millimetres at an
-estimated pixel size that is good to about 10 % a patient. *phantoms*: seeds that training never saw, from the same two
-brain templates. *no reading*: real scans without haemorrhage, which should read
-near zero."""
-WORST = 5
-NOT_TRIED = """\
-Not tried, and not part of the training: contrast-enhanced CT, metal artefacts, motion. Shifts below about 2 mm are within the
-error told above; their side means little."""
-WHAT = {
-    "pose": "pose network: where the head's mid-plane lies",
-    "unconditional": "denoiser of all cases",
-    "conditional": "denoiser of unshifted cases (those of the phantoms that shift less than 1.5 mm)",
-    "deformation": "deformation network with falx attachments",
-}
+The phantoms are made by `midlineshift-train phantoms` from published brain templates; their notices are in
+`training/midlineshift_training/phantoms/NOTICE`. The real scans are from CT-ICH 1.0.0 (Hssayeni et al., Data 2020;
+PhysioNet; CC BY 4.0), trauma patients of all ages, published as 8-bit windows from which Hounsfield units were rebuilt,
+at an estimated pixel size that is good to about 10 % a patient. Their readings are those of two readers who are no
+radiologists, and were never trained on. No scan and no picture of a patient is in this folder."""
+NOT_FOR = """\
+- Any decision about a patient: diagnosis, triage, treatment, monitoring.
+- Scans it was not measured on: contrast-enhanced CT, large metal artefacts, motion, MR.
+- Shifts of the posterior fossa or at the vertex: the number describes the septum pellucidum.
+- The side of shifts below about 2 mm: they are within the errors told above.
+- Files whose pixel size is not certain: the millimetres are those of the file."""
+# A group is told as a weak place if it has at least so many cases.
+MIN_GROUP = 5
 
 
 def best_step(run: Path) -> int:
@@ -46,138 +48,211 @@ def best_step(run: Path) -> int:
         return int((weights.metadata() or {}).get("step", 0))
 
 
-def earlier_steps(init: str | None) -> list[int]:
-    """Steps of the runs whose weights a run started from, the latest first, as far back as their folders are found."""
+def earlier_runs(init: str | None) -> list[Path]:
+    """Runs whose weights a run started from, the latest first, as far back as their folders are found."""
     from midlineshift_training.stages.run_folder import run_settings
 
-    steps = []
+    runs = []
     while init:
         folder = Path(init) if Path(init).is_dir() else Path(init).parent
         if not (folder / "settings.yaml").exists():
             break
-        steps.append(best_step(folder))
+        runs.append(folder)
         init = run_settings(folder).get("init")
-    return steps
+    return runs
+
+
+def run_minutes(run: Path) -> float:
+    """Minutes a run took, by the wall times of its TensorBoard events; every resumption has a file of its own."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    total = 0.0
+    for path in sorted(run.glob("tensorboard/events.out.tfevents.*")):
+        times = [event.wall_time for event in EventFileLoader(str(path)).Load()]
+        total += max(times, default=0.0) - min(times, default=0.0)
+    return total / 60
 
 
 def run_facts(run: Path) -> dict:
-    """Size of a run's network, and what it was trained on and for how long."""
+    """Size of a run's network, and what it was trained on, how and for how long, earlier runs included."""
     from midlineshift_training.stages.run_folder import run_network, run_settings
 
     settings = run_settings(run)
+    earlier = earlier_runs(settings.get("init"))
     return {
         "cases": settings["cases"],
         "batch": settings["batch"],
         "steps": best_step(run),
-        "earlier": earlier_steps(settings.get("init")),
+        "earlier": [best_step(folder) for folder in earlier],
+        "minutes": sum(map(run_minutes, [run, *earlier])),
         "seed": settings["seed"],
+        "learning_rate": settings.get("learning_rate"),
+        "precision": settings.get("precision"),
         "parameters": sum(p.numel() for p in run_network(run).parameters()),
         "versions": settings.get("versions", {}),
     }
 
 
-def figures(summary: dict) -> dict:
+def figures(evaluation: dict) -> dict:
     """The few figures of each evaluated set that ``model.json`` carries for people."""
-    keep = ("cases", "n", "refused", "median_reading", "largest_reading", "slope", "side_right", "side_cases")
+    names = {"mae": "mae_mm", "bias": "bias_mm", "icc": "icc", "slope": "slope", "median_reading": "median_reading_mm"}
     result = {}
-    for name, values in summary.items():
-        short = {key: values[key] for key in keep if key in values}
-        for key in ("mae", "bias", "icc"):
-            if key in values:
-                short[f"{key}_mm" if key != "icc" else key] = round(values[key]["value"], 3)
-        result[name] = {k: round(v, 3) if isinstance(v, float) else v for k, v in short.items()}
+    for name, values in evaluation["sets"].items():
+        short = {key: values[key] for key in ("cases", "refused")}
+        short |= {called: round(values[key]["value"], 3) for key, called in names.items() if _known(values.get(key))}
+        if "largest_reading" in values:
+            short["largest_reading_mm"] = round(values["largest_reading"], 3)
+        if "intervals" in values:
+            short["coverage_of_90"] = round(values["intervals"]["coverage"]["value"], 3)
+        result[name] = short
+    if _known(evaluation.get("known_shifts", {}).get("slope")):
+        result["known shifts"] = {"slope": round(evaluation["known_shifts"]["slope"]["value"], 3)}
+    if "robustness" in evaluation:
+        result["altered scans"] = {"within_1_mm_or_refused": round(evaluation["robustness"]["overall"]["value"], 3)}
     return result
 
 
-def worst_cases(folder: Path) -> str:
-    """Markdown table of the cases of an evaluation that were read farthest from the truth or the readers."""
-    with open(folder / "cases.csv", newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["truth_mm"] and row["measured_mm"]]
-    rows.sort(key=lambda row: -abs(float(row["measured_mm"]) - float(row["truth_mm"])))
-    lines = ["| set | case | truth or readers, mm | measured, mm | warnings |", "|---|---|---|---|---|"]
-    for row in rows[:WORST]:
-        numbers = f"{float(row['truth_mm']):+.1f} | {float(row['measured_mm']):+.1f}"
-        lines.append(f"| {row['set']} | {row['case']} | {numbers} | {row['flags'] or 'none'} |")
-    return "\n".join(lines)
+def _known(entry: dict | None) -> bool:
+    return bool(entry) and entry["value"] is not None
 
 
-def card_text(description, facts: dict[str, dict], tables: dict[str, str], worst: str) -> str:
+def networks_table(facts: dict[str, dict]) -> str:
+    """Markdown table of the networks and how each was trained."""
+    rows = []
+    for name, f in facts.items():
+        steps = f"{f['steps']} x {f['batch']}"
+        if f["earlier"]:
+            steps += f", after {' and '.join(map(str, f['earlier']))}"
+        how = [f"{f['parameters'] / 1e6:.2f} M", f["cases"], steps, f["learning_rate"] or NONE, f["precision"] or NONE]
+        rows.append([name, WHAT[name], *how, f["seed"], f"{f['minutes']:.0f}" if f["minutes"] else NONE])
+    header = [
+        "network",
+        "what it does",
+        "parameters",
+        "cases",
+        "steps x batch (after those of the runs it started from)",
+    ]
+    return markdown([*header, "learning rate", "precision", "seed", "minutes"], rows)
+
+
+def worst_table(evaluation: dict) -> str:
+    """Markdown table of the cases that were read farthest from the truth, the readers or zero."""
+    rows = []
+    for row in evaluation["worst"]:
+        truth = NONE if row["truth_mm"] is None else f"{row['truth_mm']:+.1f}"
+        interval = NONE
+        if row["interval_mm"]:
+            interval = " to ".join(f"{end:+.1f}" for end in row["interval_mm"])
+        rows.append([row["set"], row["case"], truth, f"{row['measured_mm']:+.1f}", interval, row["flags"] or "none"])
+    return markdown(["set", "case", "truth or readers, mm", "measured, mm", "90 % interval", "warnings"], rows)
+
+
+def weak_groups(evaluation: dict) -> list[str]:
+    """Groups whose error is surely larger than that of their whole set: the interval of their MAE lies above it."""
+    found = []
+    for name, numbers in evaluation["sets"].items():
+        for by, groups in numbers["by"].items():
+            for group, values in groups.items():
+                mae = values.get("mae")
+                if mae and values["n"] >= MIN_GROUP and mae.get("low", 0.0) > numbers["mae"]["value"]:
+                    found.append(f"{name}, {by} {group}: MAE {number(mae)} mm, {values['n']} cases")
+    return found
+
+
+def seen_text(evaluation: dict) -> str | None:
+    """Which of the measured real scans training saw; None where nothing was told of it."""
+    seen = evaluation.get("seen")
+    if seen is None:
+        return None
+    if not seen:
+        return "None of the real scans measured below was used in training."
+    return f"Of the real scans measured below, training saw, without any reading: {', '.join(seen)}. No other."
+
+
+def card_text(description, facts: dict[str, dict], evaluation: dict) -> str:
     """The card as Markdown.
 
     Args:
-        description: ``ModelDescription``. facts: component -> ``run_facts``. tables: heading -> Markdown table.
-        worst: Markdown table of the farthest readings.
+        description: ``ModelDescription``. facts: component -> ``run_facts``.
+        evaluation: contents of ``evaluation.json``; its figures lie beside the card.
     """
-    lines = [
-        f"# {description.name} {description.version}",
-        "",
-        WARNING,
-        "",
-        description.description,
-        "",
-        "## Trained on",
-        "",
-        f"{description.trained_on}. Licence of the weights: {description.licence}.",
-        "",
-        SOURCES,
-        "",
-        "| network | what it does | parameters | phantoms | steps x batch (after those of the runs it started from) | seed |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, f in facts.items():
-        size, steps = f"{f['parameters'] / 1e6:.2f} M", f"{f['steps']} x {f['batch']}"
-        if f["earlier"]:
-            steps += f", after {' and '.join(map(str, f['earlier']))}"
-        lines.append(f"| {name} | {WHAT[name]} | {size} | {f['cases']} | {steps} | {f['seed']} |")
+    trained_on = description.trained_on.rstrip(".")
+    pictures = evaluation.get("figures", {})
+    worst = {name: caption for name, caption in pictures.items() if name.startswith("worst")}
+    images = lambda some: [f"![{caption}]({name})\n\n{caption}" for name, caption in some.items()]  # noqa: E731
     versions = next(iter(facts.values()))["versions"]
-    lines += [
-        "",
-        "Made with " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ", on CPU.",
-        "",
+    weak = weak_groups(evaluation)
+    parts = [
+        f"# {description.name} {description.version}",
+        WARNING,
+        description.description,
+        "## Data",
+        f"Trained on {trained_on}. Licence of the weights: {description.licence}.",
+        SOURCES,
+        seen_text(evaluation),
+        "## Training",
+        networks_table(facts),
+        "Minutes are wall time of all runs told. Made with " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".",
         "## Measured",
-        "",
+        "By `midlineshift-train evaluate`; everything below is written from what it measured.",
+        full_text(evaluation, 3).strip(),
+        *images({name: caption for name, caption in pictures.items() if name not in worst}),
+        "## Where it fails",
+        "Groups with errors surely above those of their set:\n\n" + "\n".join(f"- {line}" for line in weak)
+        if weak
+        else None,
+        "The farthest readings:",
+        worst_table(evaluation),
+        *images(worst),
+        "## What it must not be used for",
+        NOT_FOR,
     ]
-    for heading, text in tables.items():
-        lines += [f"### {heading}", "", text, ""]
-    lines += [LEGEND, "", "## Where it fails", "", "The farthest readings of this model:", "", worst, "", NOT_TRIED, ""]
-    return "\n".join(lines)
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 @click.command()
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder to describe.")
 @click.option("--run", "runs", multiple=True, required=True, help="component=run folder; once for every network.")
 @click.option(
-    "--evaluation",
-    "evaluations",
-    multiple=True,
-    required=True,
-    help="heading=folder written by evaluate; this model's first.",
+    "--evaluation", required=True, type=click.Path(path_type=Path), help="Folder that evaluate wrote for this model."
 )
-def card(model: Path, runs: tuple[str, ...], evaluations: tuple[str, ...]) -> None:
-    """Write README.md and the accuracy into a model folder, from its runs and its evaluations."""
+def card(model: Path, runs: tuple[str, ...], evaluation: Path) -> None:
+    """Write README.md with its figures, and the accuracy, into a model folder, from its runs and its evaluation."""
     from midlineshift_training.stages.engine import write_atomic
     from MidlineShiftLogic.errors import InputError
     from MidlineShiftLogic.models.folder import read_description
 
     description = read_description(model)
-    given = dict(item.split("=", 1) for item in runs)
+    given = dict(item.partition("=")[::2] for item in runs)
     if set(given) != set(description.components):
         raise InputError(f"--run must name exactly the model's networks: {', '.join(description.components)}.", "usage")
+    content = read_evaluation(evaluation)
+    digests = {name: component.sha256 for name, component in description.components.items()}
+    if content["model"]["sha256"] != digests:
+        raise InputError(f"{evaluation} was measured with other weights than those in {model}.", "evaluation")
     facts = {name: run_facts(Path(given[name])) for name in PARTS if name in given}
-    tables, accuracy = {}, {}
-    for heading, folder in (item.split("=", 1) for item in evaluations):
-        try:
-            content = json.loads((Path(folder) / "evaluation.json").read_text(encoding="utf-8"))
-            tables[heading] = (Path(folder) / "table.md").read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:
-            raise InputError(f"{folder} was not written by evaluate ({error}).", "evaluation") from None
-        accuracy[heading] = figures(content["summary"])
-    # the first evaluation is that of this model, further ones are for comparison
-    worst = worst_cases(Path(evaluations[0].split("=", 1)[1]))
-    described = replace(description, accuracy=accuracy)
+    described = replace(description, accuracy=figures(content))
     text = json.dumps(described.to_json(), indent=2, ensure_ascii=False) + "\n"
+    readme = card_text(described, facts, content)
+    for name in content["figures"]:
+        write_atomic(model / name, lambda path, name=name: shutil.copyfile(evaluation / "figures" / name, path))
     write_atomic(model / "model.json", lambda path: path.write_text(text, encoding="utf-8"))
-    write_atomic(
-        model / "README.md", lambda path: path.write_text(card_text(described, facts, tables, worst), encoding="utf-8")
-    )
+    write_atomic(model / "README.md", lambda path: path.write_text(readme, encoding="utf-8"))
     click.echo(model / "README.md")
+
+
+def read_evaluation(folder: Path) -> dict:
+    """Contents of an evaluation's JSON. InputError if the folder was not written by this version's ``evaluate``."""
+    from midlineshift_training.evaluation.run import FIGURES, FORMAT
+    from MidlineShiftLogic.errors import InputError
+
+    try:
+        content = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder} was not written by evaluate ({error}).", "evaluation") from None
+    missing = [name for name in content["figures"] if not (folder / FIGURES / name).is_file()]
+    if missing:
+        raise InputError(f"{folder} lacks its figure {missing[0]}; run evaluate again.", "evaluation")
+    return content

@@ -37,3 +37,9 @@ def test_case_slice_takes_the_quantile_inside_the_window():
     assert shifts[case_slice(shifts, window, 1.0)] == -4.0
     assert shifts[case_slice(shifts, window, 0.0)] == -1.0
     assert shifts[case_slice(shifts, np.zeros(6, bool), 1.0)] == 9.0
+
+
+def test_one_stray_slice_of_the_other_side_does_not_stand_for_the_case():
+    shifts = np.array([-1.0, -2.0, 3.5, -2.5])
+    assert shifts[case_slice(shifts, np.ones(4, bool), 1.0)] == -2.5
+    assert case_slice(-shifts, np.ones(4, bool), 1.0) == 3, "the mirror image gives the same slice"

@@ -8,6 +8,8 @@ import torch
 from heads import SIZE, perfect_maps, scan
 
 from MidlineShiftLogic.errors import Cancelled, InputError, RefusedError
+from MidlineShiftLogic.measurement.signs import SIGNS
+from MidlineShiftLogic.measurement.uncertainty import SignWeight, Uncertainty
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
 from MidlineShiftLogic.pipeline.measure import measure_ct
 from MidlineShiftLogic.pipeline.pose import head_centre
@@ -58,7 +60,8 @@ class KnowingModel:
     noise: dict = {}  # noqa: RUF012
     provenance = {"name": "knowing"}  # noqa: RUF012
 
-    def __init__(self, readout=None, **network):
+    def __init__(self, readout=None, uncertainty=None, **network):
+        self.uncertainty = uncertainty
         self.readout = {"septum": [0.36, 0.40], "smooth_mm": 0.0, "smooth_fraction": 0.0, **(readout or {})}
         self._network = Knowing(**network)
 
@@ -114,6 +117,35 @@ def test_slices_that_read_to_either_side_are_flagged():
     large = 4.0 / (7 * STEP_MM)  # 4 mm on the lowest measured slice
     assert "both-sides" not in flags(measure_ct(head(), KnowingModel(push_px=large), "cpu")[0])
     assert "both-sides" in flags(measure_ct(head(), KnowingModel(push_px=large, other_way_from=12), "cpu")[0])
+
+
+def calibration():
+    signs = {name: SignWeight(0.0, 1.0, 1.0 if name == "readings" else 0.0) for name in SIGNS}
+    return Uncertainty(np.log(0.5), signs, (0.5, 0.9, 0.95), (1.0, 2.0, 3.0)).to_json()
+
+
+def test_only_a_calibrated_model_tells_how_sure_it_is():
+    measurement, _ = measure_ct(head(), KnowingModel(), "cpu")
+    assert measurement.interval_mm is measurement.p_over_5mm is None
+    told, _ = measure_ct(head(), KnowingModel(uncertainty=calibration()), "cpu")
+    low, high = told.interval_mm
+    assert (low + high) / 2 == pytest.approx(told.signed_shift_mm)
+    # 2 x 0.5 mm to either side, and a little more for what field and maps differ by
+    assert 2.0 <= high - low < 2.6
+    assert 0.2 < told.p_over_5mm < 0.8
+
+
+def test_readings_that_differ_widen_the_interval():
+    alike, differing = (
+        measure_ct(head(), KnowingModel(uncertainty=calibration(), field_factor=factor), "cpu")[0].interval_mm
+        for factor in (1.0, 2.0)
+    )
+    assert differing[1] - differing[0] > 2 * (alike[1] - alike[0])
+
+
+def test_a_calibration_that_is_none_is_told():
+    with pytest.raises(InputError, match=r"'uncertainty' of model\.json is not usable"):
+        measure_ct(head(), KnowingModel(uncertainty={"log_sigma": 1}), "cpu")
 
 
 @pytest.mark.parametrize("steps", [0, 1])

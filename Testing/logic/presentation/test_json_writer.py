@@ -9,7 +9,14 @@ import pytest
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.measurement import Measurement
-from MidlineShiftLogic.presentation.json_writer import RESEARCH_USE_ONLY, SCHEMA_FILE, from_json, to_dict, to_json
+from MidlineShiftLogic.presentation.json_writer import (
+    RESEARCH_USE_ONLY,
+    SCHEMA_FILE,
+    from_dict,
+    from_json,
+    to_dict,
+    to_json,
+)
 from MidlineShiftLogic.quality import Quality
 
 SCHEMA = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
@@ -55,6 +62,8 @@ def test_refused_case_follows_the_schema():
         lambda data: data.update(slices=[]),
         lambda data: data["slices"][0]["landmarks"].pop("ideal"),
         lambda data: data.update(patient_name="Doe^Jane"),
+        lambda data: data["case"].update(interval_mm=[1.0]),
+        lambda data: data["case"].update(p_over_5mm=1.2),
     ],
 )
 def test_schema_rejects_what_is_not_a_measurement(case, spoil):
@@ -74,6 +83,21 @@ def test_reads_back_to_the_same_measurement(case):
     assert first_again.midline_px.shape == first.midline_px.shape
     np.testing.assert_allclose(first_again.landmarks_lps_mm["shifted"], first.landmarks_lps_mm["shifted"], atol=1e-4)
     assert from_json(to_json(refused())) == refused()
+
+
+def test_interval_and_probability_are_kept_and_may_be_missing(case):
+    sure = replace(case[1], interval_mm=(-9.25, -6.5), p_over_5mm=0.97)
+    data = json.loads(to_json(sure))
+    jsonschema.validate(data, SCHEMA)
+    assert data["case"]["interval_mm"] == [-9.25, -6.5] and data["case"]["p_over_5mm"] == 0.97
+    again = from_dict(data)
+    assert again.interval_mm == (-9.25, -6.5) and again.p_over_5mm == 0.97
+    assert to_dict(case[1])["case"]["interval_mm"] is None
+    for name in ("interval_mm", "p_over_5mm"):
+        del data["case"][name]
+    jsonschema.validate(data, SCHEMA)
+    older = from_dict(data)
+    assert older.interval_mm is older.p_over_5mm is None
 
 
 def test_pixels_and_lps_name_the_same_place(case):

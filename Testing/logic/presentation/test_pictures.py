@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 from MidlineShiftLogic.presentation import drawing, overlay
 from MidlineShiftLogic.presentation.overlay import write_overlay
 from MidlineShiftLogic.presentation.sheet import MOST_TILES, choose, write_sheet
+from MidlineShiftLogic.presentation.wording import certainty_text
 
 
 def near(picture, colour, tolerance=0.12):
@@ -132,6 +133,35 @@ def test_sheet_of_many_slices_keeps_the_cases_own(case):
     for own in (0, 1, 150, 299):
         shown = [one.index for one in choose(many, own)]
         assert len(shown) == MOST_TILES and own in shown and shown == sorted(shown)
+
+
+def test_pictures_say_how_sure_the_number_is(tmp_path, case, monkeypatch):
+    ct, measurement, evidence = case
+    sure = replace(measurement, interval_mm=(-9.24, -6.84), p_over_5mm=0.97)
+    words = []
+    original = drawing.write_text
+    monkeypatch.setattr(drawing, "write_text", lambda *a, **k: words.append(a[3]) or original(*a, **k))
+    write_overlay(tmp_path / "overlay.png", ct, sure, evidence)
+    assert words.count("(90 %: 6.8 to 9.2), P(>5 mm) 0.97") == 1
+    write_sheet(tmp_path / "sheet.png", ct, sure)
+    assert words.count("(90 %: 6.8 to 9.2), P(>5 mm) 0.97") == 2
+    words.clear()
+    write_overlay(tmp_path / "overlay.png", ct, measurement, evidence)
+    assert not any("90 %" in word or "P(>" in word for word in words)
+
+
+@pytest.mark.parametrize(
+    ("interval", "p", "text"),
+    [
+        (None, None, ""),
+        ((5.04, 7.43), 0.934, "(90 %: 5.0 to 7.4), P(>5 mm) 0.93"),
+        ((-7.43, -5.04), 0.934, "(90 %: 5.0 to 7.4), P(>5 mm) 0.93"),
+        ((-0.5, 2.5), 0.001, "(90 %: 0.5 R to 2.5 L), P(>5 mm) <0.01"),
+        ((11.0, 14.0), 0.9999, "(90 %: 11.0 to 14.0), P(>5 mm) >0.99"),
+    ],
+)
+def test_how_sure_in_words(case, interval, p, text):
+    assert certainty_text(replace(case[1], interval_mm=interval, p_over_5mm=p)) == text
 
 
 def test_small_shift_has_no_side():

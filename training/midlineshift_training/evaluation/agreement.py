@@ -5,80 +5,96 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
+from midlineshift_training.evaluation import bootstrap
+
 THRESHOLDS_MM = (3.0, 5.0, 10.0)
-RESAMPLES = 2000
+# Below this size the side of a shift is within the readers' own noise.
+SIDED_MM = 3.0
+MIN_FOR_CORRELATION = 5
 
 
-def _with_interval(statistic, arrays: tuple[np.ndarray, ...], seed: int) -> dict[str, float]:
-    """Value and 95 % percentile bootstrap interval over cases."""
-    value = float(statistic(*arrays))
-    if len(arrays[0]) < 3:
-        return {"value": value}
-    found = stats.bootstrap(
-        arrays, statistic, paired=True, vectorized=False, n_resamples=RESAMPLES, method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval  # fmt: skip
-    return {"value": value, "low": float(found.low), "high": float(found.high)}
+def proportion(successes: int, of: int) -> dict[str, float]:
+    """Share with its exact 95 % interval (Clopper and Pearson 1934); ``of`` is at least 1."""
+    found = stats.binomtest(successes, of).proportion_ci(0.95, method="exact")
+    return {"value": successes / of, "low": float(found.low), "high": float(found.high), "count": successes, "of": of}
 
 
-def icc_2_1(*raters: np.ndarray) -> float:
-    """Intraclass correlation ICC(2,1): two-way random effects, absolute agreement, single rater (Shrout & Fleiss 1979).
-
-    Args:
-        raters: two or more, (n,) values each.
-    """
-    table = np.stack(raters, 1)
-    n, k = table.shape
-    grand = table.mean()
-    rows = k * ((table.mean(1) - grand) ** 2).sum() / (n - 1)
-    columns = n * ((table.mean(0) - grand) ** 2).sum() / (k - 1)
-    error = ((table - table.mean(1, keepdims=True) - table.mean(0) + grand) ** 2).sum() / ((n - 1) * (k - 1))
-    return float((rows - error) / (rows + (k - 1) * error + k * (columns - error) / n))
+def _share(hit: np.ndarray, weights: np.ndarray, clustered: bool) -> dict[str, float]:
+    """Share of hits: exact interval for independent cases, bootstrap interval for slices that share cases."""
+    exact = proportion(int(hit.sum()), len(hit))
+    if not clustered:
+        return exact
+    return bootstrap.interval(bootstrap.mean(weights, hit.astype(float))) | {"count": exact["count"], "of": exact["of"]}
 
 
-def agreement(measured: np.ndarray, truth: np.ndarray, seed: int = 0) -> dict:
-    """All statistics of one set of cases.
+def agreement(measured: np.ndarray, truth: np.ndarray, cases: np.ndarray | None = None, seed: int = 0) -> dict:
+    """All statistics of one set; every entry with an interval is ``{"value", "low", "high"}``, 95 %.
+
+    Intervals are percentile bootstrap over cases, those of proportions exact where each case gives one number. With
+    fewer than three cases there are none.
 
     Args:
-        measured, truth: (n,) signed shifts in mm, positive toward the patient's left, no NaN.
+        measured, truth: (n,) signed shifts in mm, positive toward the patient's left, no NaN, n >= 1.
+        cases: (n,) the case of each number where a case gives several (its slices); None: each is its own case.
         seed: of the bootstrap.
 
     Returns:
-        ``n``; ``mae``, ``rmse``, ``bias`` with intervals; ``limits`` of agreement (bias -+ 1.96 sd); ``icc``; ``slope``
-        of the reading on the truth; ``side_right`` / ``side_cases`` for |truth| >= 3 mm; per threshold sensitivity,
-        specificity and area under the ROC curve of |shift| where both classes exist.
+        ``n`` and ``cases``; ``mae``, ``rmse``, ``bias``, ``magnitude_bias`` (of |shift|), ``median_absolute`` (error),
+        ``median_reading``, ``largest_reading``; ``limits`` of agreement, ``low`` and ``high`` (bias -+ 1.96 sd; Bland
+        and Altman 1986); ``icc`` (2,1) and ``slope`` of reading on truth for five or more; ``side``: share read to the
+        right side of |truth| >= 3 mm; per threshold ``sensitivity``, ``specificity`` and ``auc`` of |shift| where the
+        classes exist.
     """
     measured, truth = np.asarray(measured, float), np.asarray(truth, float)
-    error = measured - truth
-    magnitude, size = np.abs(measured), np.abs(truth)
+    clustered = cases is not None
+    cases = np.arange(len(truth)) if cases is None else np.asarray(cases)
+    weights = bootstrap.draw_weights(cases, seed)
+    error, magnitude, size = measured - truth, np.abs(measured), np.abs(truth)
+
+    def mean(values: np.ndarray) -> dict[str, float]:
+        return bootstrap.interval(bootstrap.mean(weights, values))
+
+    bias, spread = bootstrap.mean(weights, error), bootstrap.spread(weights, error)
     result = {
         "n": len(error),
-        "mae": _with_interval(lambda e: np.mean(np.abs(e)), (error,), seed),
-        "rmse": _with_interval(lambda e: np.sqrt(np.mean(e**2)), (error,), seed),
-        "bias": _with_interval(np.mean, (error,), seed),
-        "magnitude_bias": _with_interval(np.mean, (magnitude - size,), seed),
-        "median_absolute": float(np.median(np.abs(error))),
-        "median_reading": float(np.median(magnitude)),
+        "cases": len(np.unique(cases)),
+        "mae": mean(np.abs(error)),
+        "rmse": bootstrap.interval(np.sqrt(bootstrap.mean(weights, error**2))),
+        "bias": bootstrap.interval(bias),
+        "magnitude_bias": mean(magnitude - size),
+        "median_absolute": bootstrap.interval(bootstrap.median(weights, np.abs(error))),
+        "median_reading": bootstrap.interval(bootstrap.median(weights, magnitude)),
         "largest_reading": float(magnitude.max()),
     }
     if len(error) > 2:
-        sd = error.std(ddof=1)
-        result["limits"] = [float(error.mean() - 1.96 * sd), float(error.mean() + 1.96 * sd)]
-    if len(error) > 4 and np.ptp(truth) > 0:
-        result["icc"] = _with_interval(icc_2_1, (measured, truth), seed)
-        result["slope"] = float(stats.linregress(truth, measured).slope)
-    large = size >= 3
-    result["side_cases"] = int(large.sum())
-    result["side_right"] = int((np.sign(measured[large]) == np.sign(truth[large])).sum())
+        result["limits"] = {
+            name: bootstrap.interval(bias + sign * 1.96 * spread) for name, sign in (("low", -1), ("high", 1))
+        }
+    if len(error) >= MIN_FOR_CORRELATION and np.ptp(truth) > 0:
+        result["icc"] = bootstrap.interval(bootstrap.icc_2_1(weights, np.stack([measured, truth], 1)))
+        result["slope"] = bootstrap.interval(bootstrap.slope(weights, truth, measured))
+    large = size >= SIDED_MM
+    if large.any():
+        result["side"] = _share(np.sign(measured[large]) == np.sign(truth[large]), weights[:, large], clustered)
     for threshold in THRESHOLDS_MM:
-        positive, called = size >= threshold, magnitude >= threshold
-        entry = {"positive": int(positive.sum())}
-        if positive.any():
-            entry["sensitivity"] = float(called[positive].mean())
-        if (~positive).any():
-            entry["specificity"] = float((~called[~positive]).mean())
-        if positive.any() and (~positive).any():
-            u = stats.mannwhitneyu(magnitude[positive], magnitude[~positive]).statistic
-            entry["auc"] = float(u / (positive.sum() * (~positive).sum()))
-        result[f"at_{threshold:g}_mm"] = entry
+        result[f"at_{threshold:g}_mm"] = _detection(magnitude, size >= threshold, threshold, weights, clustered)
     return result
+
+
+def _detection(magnitude: np.ndarray, positive: np.ndarray, threshold: float, weights, clustered: bool) -> dict:
+    called = magnitude >= threshold
+    entry = {"positive": int(positive.sum()), "negative": int((~positive).sum())}
+    if positive.any():
+        entry["sensitivity"] = _share(called[positive], weights[:, positive], clustered)
+    if not positive.all():
+        entry["specificity"] = _share(~called[~positive], weights[:, ~positive], clustered)
+    if positive.any() and not positive.all():
+        entry["auc"] = bootstrap.interval(bootstrap.area_under_roc(weights, magnitude, positive))
+    return entry
+
+
+def paired_difference(a: np.ndarray, b: np.ndarray, truth: np.ndarray, seed: int = 0) -> dict[str, float]:
+    """Mean of |a - truth| - |b - truth| over the same cases, mm, with its bootstrap interval: above 0, b is better."""
+    difference = np.abs(np.asarray(a) - truth) - np.abs(np.asarray(b) - truth)
+    weights = bootstrap.draw_weights(np.arange(len(difference)), seed)
+    return bootstrap.interval(bootstrap.mean(weights, difference)) | {"n": len(difference)}

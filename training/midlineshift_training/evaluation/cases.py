@@ -13,6 +13,8 @@ from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import case_slice
 from MidlineShiftLogic.measurement.readout import ReadoutSettings
 
+ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+
 
 def phantom_scan(path: Path) -> tuple[HeadCT, dict]:
     """A phantom file as a ``HeadCT``, and all its entries. InputError if it is damaged or incomplete."""
@@ -31,14 +33,20 @@ def phantom_scan(path: Path) -> tuple[HeadCT, dict]:
     return ct, q
 
 
-def phantom_truth(q: dict, settings: ReadoutSettings) -> float | None:
-    """The case's true signed shift by the read-out's own rule, from the true midline; None if no slice shows it."""
+def phantom_slice_truth(q: dict, settings: ReadoutSettings) -> np.ndarray:
+    """(slice,) true signed shift in mm at the septum, by the read-out's rule; NaN where it is not to be measured."""
     profile = q["midline_shift_mm"]
     fractions = np.linspace(0.10, 0.90, profile.shape[1])
     septum = profile[:, (fractions >= settings.septum[0]) & (fractions <= settings.septum[1])].mean(1)
     height = q["height_mm"]
-    use = q["has_midline"] & np.isfinite(septum)
-    use &= (height >= settings.measured_mm[0]) & (height <= settings.measured_mm[1])
+    use = q["has_midline"] & (height >= settings.measured_mm[0]) & (height <= settings.measured_mm[1])
+    return np.where(use, septum, np.nan)
+
+
+def phantom_truth(q: dict, settings: ReadoutSettings) -> float | None:
+    """The case's true signed shift by the read-out's own rule, from the true midline; None if no slice shows it."""
+    septum, height = phantom_slice_truth(q, settings), q["height_mm"]
+    use = np.isfinite(septum)
     if not use.any():
         return None
     window = (height >= settings.window_mm[0]) & (height <= settings.window_mm[1])
@@ -61,3 +69,50 @@ def read_readings(path: Path) -> dict[str, list[dict]]:
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} is not a table of readings ({error}).", "readings") from None
     return readings
+
+
+def read_slice_truth(ct: HeadCT, rows: list[dict]) -> np.ndarray:
+    """(slice,) mean of the readers who read this slice, mm; NaN where none did.
+
+    Args:
+        ct: the scan. rows: of one case; their slices count the source's slices from the lowest.
+    """
+    # a slab holds several of the source's slices
+    counts = [len(members) for members in ct.source_slices] or [1] * ct.n_slices
+    slab_of = np.repeat(np.arange(ct.n_slices), counts)
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        if 0 <= row["slice"] < len(slab_of):
+            found.setdefault(int(slab_of[row["slice"]]), []).append(row["shift_mm"])
+    truth = np.full(ct.n_slices, np.nan)
+    for index, values in found.items():
+        truth[index] = np.mean(values)
+    return truth
+
+
+def scan_paths(folder: Path) -> list[Path]:
+    """Scan files of a folder and its sub-folders (DICOM series); ``.npy`` carries no spacing and is left out.
+
+    Raises:
+        InputError: no such folder, or nothing in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"There is no folder of scans {folder}.", "no-scans")
+    visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    paths = [path for path in visible if path.is_dir() or path.name.lower().endswith(ENDINGS)]
+    if not paths:
+        raise InputError(f"No scans ({', '.join(ENDINGS)}, DICOM folders) in {folder}.", "no-scans")
+    return paths
+
+
+def read_seen(path: Path) -> set[str]:
+    """Names of the scans that training saw, one a line; empty lines and what follows ``#`` do not count.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The list of seen scans {path} cannot be read ({error}).", "seen") from None
+    return {name for line in lines if (name := line.partition("#")[0].strip())}

@@ -1,0 +1,40 @@
+"""A measurement in a MRML scene: made, shown, edited, saved, removed. The only part of the logic that imports slicer.
+
+Runs in 3D Slicer and on ``slicer-core`` without Qt, torch or a screen. What a panel does with it::
+
+    ct = head_ct_from_volume(volume_node)                  # the canonical scan of a volume node
+    nodes = build_scene(volume_node, ct, measurement, evidence)
+    show_slice(nodes, nodes.measurement.slice)             # landmarks and lines of a slice; views go there
+    edited = apply_edits(nodes)                            # on nodes.landmarks' PointModifiedEvent: the new Measurement
+    update(nodes, move_landmarks(...))                     # or any function of measurement.edit / measurement.review
+    set_visible(nodes, "grid", True)                       # one of PARTS
+    for nodes in find_all(slicer.mrmlScene): ...           # also after a saved scene was loaded
+    remove(nodes)                                          # exactly what build_scene made
+
+``MeasurementNodes`` is a handle without state of its own: everything lies in a text node and its node references, so it
+is saved with the scene, and two handles on one measurement agree.
+"""
+
+from MidlineShiftLogic.scene.build import build_scene, remove
+from MidlineShiftLogic.scene.edits import apply_edits, read_edits, update
+from MidlineShiftLogic.scene.nodes import MeasurementNodes, find_all, find_of_volume
+from MidlineShiftLogic.scene.views import show_slice, slice_at
+from MidlineShiftLogic.scene.visibility import PARTS, is_visible, set_visible
+from MidlineShiftLogic.scene.volume import head_ct_from_volume
+
+__all__ = [
+    "PARTS",
+    "MeasurementNodes",
+    "apply_edits",
+    "build_scene",
+    "find_all",
+    "find_of_volume",
+    "head_ct_from_volume",
+    "is_visible",
+    "read_edits",
+    "remove",
+    "set_visible",
+    "show_slice",
+    "slice_at",
+    "update",
+]

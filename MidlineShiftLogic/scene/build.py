@@ -1,0 +1,117 @@
+"""Making the nodes of a measurement, and removing exactly these."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.scene.displacement import add_magnitude, add_transform, add_warped
+from MidlineShiftLogic.scene.folder import add_to_folder, remove_from_folder
+from MidlineShiftLogic.scene.markups import add_markups, show_markups
+from MidlineShiftLogic.scene.nodes import MADE, MARK, VOLUME, MeasurementNodes
+from MidlineShiftLogic.scene.planar_field import PlanarField
+from MidlineShiftLogic.scene.shift_table import add_table, fill_table
+from MidlineShiftLogic.scene.state import SceneState, without_voxels
+
+
+class Evidence(Protocol):
+    """Dense results on the scan's grid; ``pipeline.evidence.Evidence`` without torch.
+
+    Attributes:
+        warped_hu: (slice, row, column). displacement_mm: (slice, 2, row, column), along rows and columns.
+    """
+
+    warped_hu: np.ndarray
+    displacement_mm: np.ndarray
+
+
+def build_scene(
+    volume_node, ct: HeadCT, measurement: Measurement, evidence: Evidence, original: Measurement | None = None
+) -> MeasurementNodes:
+    """Show a measurement in the scene of its volume; the slice of the case is the one shown. Views are not touched.
+
+    Args:
+        volume_node: the measured ``vtkMRMLScalarVolumeNode``.
+        ct: ``head_ct_from_volume(volume_node)``, or a scan of the same slices.
+        measurement: of ``ct``; not a refused one.
+        evidence: of ``ct``.
+        original: the model's own measurement where ``measurement`` was edited before; ``measurement`` if None.
+
+    Returns:
+        Handle on the nodes, which lie in one subject-hierarchy folder beside the volume.
+
+    Raises:
+        InputError: the measurement was refused, or the arrays are not of this scan. Nothing is left in the scene then.
+    """
+    if measurement.slice is None:
+        raise InputError("This scan was not measured; there is nothing to show.", "scene")
+    if evidence.warped_hu.shape != ct.hu.shape or evidence.displacement_mm.shape != (
+        ct.n_slices,
+        2,
+        *ct.hu.shape[1:],
+    ):
+        raise InputError("The displacement is not of this scan; measure it again.", "scene")
+    scene = volume_node.GetScene()
+    prefix = f"{volume_node.GetName()} midline shift"
+    text = scene.AddNewNodeByClass("vtkMRMLTextNode", f"{prefix} - measurement")
+    text.SetAttribute(MARK, "1")
+    nodes = MeasurementNodes(text)
+    try:
+        nodes.put(VOLUME, volume_node)
+        nodes.state = SceneState(measurement, original or measurement, without_voxels(ct), measurement.slice)
+        add_markups(scene, nodes, prefix)
+        field = PlanarField(ct, evidence.displacement_mm)
+        nodes.put("transform", add_transform(scene, field, f"{prefix} - displacement"))
+        nodes.put("warped", add_warped(volume_node, ct, field, evidence.warped_hu, f"{prefix} - warped back"))
+        nodes.put("magnitude", add_magnitude(volume_node, ct, field, f"{prefix} - displacement (mm)"))
+        add_table(scene, nodes, prefix)
+        fill_table(nodes)
+        show_markups(nodes, nodes.shown_slice)
+        add_to_folder(scene, nodes, prefix)
+    except BaseException:
+        remove(nodes)
+        raise
+    return nodes
+
+
+def remove(nodes: MeasurementNodes) -> None:
+    """Take out what ``build_scene`` made: the nodes, their display and storage nodes, and the folder if nothing else
+    was put into it. The volume and everything of the user's stays. A second call does nothing."""
+    text = nodes.state_node
+    scene = text.GetScene()
+    if scene is None:
+        return
+    made = [node for node in (nodes.node(role) for role in MADE) if node is not None]
+    remove_from_folder(scene, [text, *made])
+    colours = _own_colours(nodes.transform)
+    for node in [*made, text, *colours]:
+        helpers = _helpers(node)
+        scene.RemoveNode(node)
+        # only now: a slice view gives a volume that it shows without a display node a new one
+        for helper in helpers:
+            scene.RemoveNode(helper)
+
+
+def _helpers(node) -> list:
+    """Display and storage nodes of a node that are its own."""
+    helpers = []
+    if node.IsA("vtkMRMLStorableNode"):
+        helpers += [node.GetNthStorageNode(index) for index in range(node.GetNumberOfStorageNodes())]
+    if node.IsA("vtkMRMLDisplayableNode"):
+        helpers += [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
+    return [helper for helper in helpers if helper is not None]
+
+
+def _own_colours(transform) -> list:
+    """The colour table that MRML makes for a transform when its grid lines are first drawn, if no other node uses it."""
+    display = None if transform is None else transform.GetDisplayNode()
+    colour = None if display is None else transform.GetScene().GetNodeByID(display.GetColorNodeID() or "")
+    if colour is None or not colour.IsA("vtkMRMLProceduralColorNode"):
+        return []
+    displays = transform.GetScene().GetNodesByClass("vtkMRMLDisplayNode")
+    users = [displays.GetItemAsObject(index).GetColorNodeID() for index in range(displays.GetNumberOfItems())]
+    return [colour] if users.count(colour.GetID()) == 1 else []

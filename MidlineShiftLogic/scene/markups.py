@@ -1,0 +1,117 @@
+"""The four landmarks, the two midlines and the distance of the shown slice as markups.
+
+One set follows the shown slice (docs/adr/0008). The landmarks can be dragged; the lines follow from them and are locked.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import vtk
+
+from MidlineShiftLogic.measurement.measurement import LANDMARK_NAMES, SliceMeasurement
+from MidlineShiftLogic.presentation.drawing import BAR_COLOUR, FOUND_COLOUR, IDEAL_COLOUR, shift_text
+from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
+from MidlineShiftLogic.scene.nodes import MeasurementNodes
+
+LABELS = {"anterior_falx": "Anterior falx", "posterior_falx": "Posterior falx", "shifted": "", "ideal": ""}
+"""Label of each landmark's control point; its description is the landmark's name. The distance's label says the rest."""
+
+EDITED_COLOUR = "#CC79A7"
+"""Of Okabe & Ito too, like the colours of the pictures."""
+
+GLYPH_PERCENT = 3.0
+TEXT_PERCENT = 3.0
+LINE_PERCENT = 0.4
+HIDDEN_GLYPH_PERCENT = 0.01
+
+
+def add_markups(scene, nodes: MeasurementNodes, prefix: str) -> None:
+    """Make the four nodes, without points."""
+    _add(scene, nodes, "landmarks", "vtkMRMLMarkupsFiducialNode", f"{prefix} - landmarks", FOUND_COLOUR)
+    for role, kind, name, colour in (
+        ("ideal_midline", "vtkMRMLMarkupsLineNode", "ideal midline", IDEAL_COLOUR),
+        ("deformed_midline", "vtkMRMLMarkupsCurveNode", "deformed midline", FOUND_COLOUR),
+        ("distance", "vtkMRMLMarkupsLineNode", "distance", BAR_COLOUR),
+    ):
+        node = _add(scene, nodes, role, kind, f"{prefix} - {name}", colour)
+        node.SetLocked(True)
+        display = node.GetDisplayNode()
+        display.SetPointLabelsVisibility(role == "distance")
+        display.SetGlyphScale(HIDDEN_GLYPH_PERCENT)
+    nodes.deformed_midline.SetCurveTypeToLinear()
+
+
+def show_markups(nodes: MeasurementNodes, one: SliceMeasurement | None) -> None:
+    """Put the markups on a slice; ``None`` leaves them without points, so that nothing is drawn."""
+    places = {} if one is None else one.landmarks_lps_mm
+
+    def points(*names: str) -> np.ndarray:
+        return np.array([places[name] for name in names]) if places else np.empty((0, 3))
+
+    _set_points(nodes.landmarks, points(*LANDMARK_NAMES), [LABELS[name] for name in LANDMARK_NAMES], LANDMARK_NAMES)
+    _set_points(nodes.ideal_midline, points("anterior_falx", "posterior_falx"))
+    text = "" if one is None else shift_text(one.signed_shift_mm) + (" (edited)" if one.edited else "")
+    _set_points(nodes.distance, points("ideal", "shifted"), ["", text])
+    _set_points(nodes.deformed_midline, np.empty((0, 3)) if one is None else _midline_lps(nodes.geometry, one))
+    if one is not None and nodes.landmarks is not None:
+        _colour(nodes.landmarks.GetDisplayNode(), EDITED_COLOUR if one.edited else FOUND_COLOUR)
+
+
+def landmarks_in_scene(nodes: MeasurementNodes) -> dict[str, np.ndarray]:
+    """Name -> LPS mm of the landmarks as they lie in the scene now; only those that are there and placed."""
+    node = nodes.landmarks
+    found = {}
+    for index in range(0 if node is None else node.GetNumberOfControlPoints()):
+        name = node.GetNthControlPointDescription(index)
+        if name in LANDMARK_NAMES and node.GetNthControlPointPositionStatus(index) == node.PositionDefined:
+            found[name] = ras_to_lps(node.GetNthControlPointPositionWorld(index))
+    return found
+
+
+def _midline_lps(ct, one: SliceMeasurement) -> np.ndarray:
+    return ct.to_lps(one.index, one.midline_px)
+
+
+def _add(scene, nodes: MeasurementNodes, role: str, kind: str, name: str, colour: str):
+    node = scene.AddNewNodeByClass(kind, name)
+    nodes.put(role, node)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    _colour(display, colour)
+    display.SetGlyphTypeFromString("CrossDot2D")
+    display.SetUseGlyphScale(True)
+    display.SetGlyphScale(GLYPH_PERCENT)
+    display.SetTextScale(TEXT_PERCENT)
+    display.SetPropertiesLabelVisibility(False)
+    display.SetCurveLineSizeMode(display.UseLineDiameter)
+    display.SetOccludedVisibility(True)
+    return node
+
+
+def _colour(display, colour: str) -> None:
+    """``colour`` as #RRGGBB for points and lines, selected or not, so that a click does not change their meaning."""
+    rgb = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    display.SetColor(rgb)
+    display.SetSelectedColor(rgb)
+    display.SetActiveColor(rgb)
+
+
+def _set_points(node, points_lps: np.ndarray, labels=(), descriptions=()) -> None:
+    """Give a markups node these control points (world), telling observers once, when all are in place."""
+    if node is None:
+        return
+    modifying = node.StartModify()
+    try:
+        if node.GetNumberOfControlPoints() != len(points_lps):
+            node.RemoveAllControlPoints()
+            for point in lps_to_ras(points_lps):
+                node.AddControlPointWorld(vtk.vtkVector3d(*point))
+        else:
+            for index, point in enumerate(lps_to_ras(points_lps)):
+                node.SetNthControlPointPositionWorld(index, vtk.vtkVector3d(*point))
+        for index in range(len(points_lps)):
+            node.SetNthControlPointLabel(index, labels[index] if labels else "")
+            if descriptions:
+                node.SetNthControlPointDescription(index, descriptions[index])
+    finally:
+        node.EndModify(modifying)

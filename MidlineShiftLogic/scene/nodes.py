@@ -1,0 +1,155 @@
+"""A handle on the nodes of one measurement, found again through node references after a scene was saved and loaded."""
+
+from __future__ import annotations
+
+from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.measurement.edit import slice_of
+from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
+from MidlineShiftLogic.scene.state import SceneState, from_json
+
+MARK = "MidlineShift.measurement"
+"""Attribute of the text nodes that hold a measurement."""
+
+VOLUME = "volume"
+MADE = (
+    "landmarks",
+    "ideal_midline",
+    "deformed_midline",
+    "distance",
+    "transform",
+    "warped",
+    "magnitude",
+    "table",
+    "case_table",
+    "series",
+    "case_series",
+    "chart",
+)
+"""Roles of the nodes that are made for a measurement, beside its text node."""
+
+
+def reference(role: str) -> str:
+    """Node reference role in the text node."""
+    return f"MidlineShift.{role}"
+
+
+class MeasurementNodes:
+    """Nodes of one measurement. A node that a user deleted is None, and everything else goes on without it.
+
+    Attributes:
+        state_node: ``vtkMRMLTextNode`` that holds the state (``scene.state``) and references all the others.
+    """
+
+    def __init__(self, state_node):
+        self.state_node = state_node
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, MeasurementNodes) and other.state_node is self.state_node
+
+    def __hash__(self) -> int:
+        return hash(self.state_node)
+
+    @property
+    def state(self) -> SceneState:
+        """What is kept; InputError if the text node was damaged."""
+        return from_json(self.state_node.GetText())
+
+    @state.setter
+    def state(self, state: SceneState) -> None:
+        self.state_node.SetText(state.to_json())
+
+    @property
+    def measurement(self) -> Measurement:
+        """The measurement with edits and review."""
+        return self.state.measurement
+
+    @property
+    def original(self) -> Measurement:
+        """The measurement as the model gave it."""
+        return self.state.original
+
+    @property
+    def geometry(self) -> HeadCT:
+        """Geometry of the measured scan, its voxels all air: what ``measurement.edit`` needs of a scan."""
+        return self.state.geometry
+
+    @property
+    def shown(self) -> int:
+        """Slice whose landmarks are in the scene."""
+        return self.state.shown
+
+    @property
+    def shown_slice(self) -> SliceMeasurement | None:
+        """Measurement of that slice, None if it has none."""
+        state = self.state
+        return slice_of(state.measurement, state.shown)
+
+    def node(self, role: str):
+        """Node by role: ``VOLUME`` or one of ``MADE``."""
+        return self.state_node.GetNodeReference(reference(role))
+
+    def put(self, role: str, node) -> None:
+        """Remember a node under a role."""
+        self.state_node.SetNodeReferenceID(reference(role), node.GetID())
+
+    @property
+    def volume(self):
+        """The measured ``vtkMRMLScalarVolumeNode``."""
+        return self.node(VOLUME)
+
+    @property
+    def landmarks(self):
+        """``vtkMRMLMarkupsFiducialNode``: the four landmarks of the shown slice; labelled as ``scene.markups`` says."""
+        return self.node("landmarks")
+
+    @property
+    def ideal_midline(self):
+        """``vtkMRMLMarkupsLineNode`` between the falx attachments of the shown slice."""
+        return self.node("ideal_midline")
+
+    @property
+    def deformed_midline(self):
+        """``vtkMRMLMarkupsCurveNode`` of the shown slice."""
+        return self.node("deformed_midline")
+
+    @property
+    def distance(self):
+        """``vtkMRMLMarkupsLineNode`` from the ideal to the shifted landmark; its label tells the millimetres."""
+        return self.node("distance")
+
+    @property
+    def transform(self):
+        """``vtkMRMLGridTransformNode``; its direction is told in ``scene.displacement``."""
+        return self.node("transform")
+
+    @property
+    def warped(self):
+        """Scalar volume: the scan warped back to normal, on the volume's grid."""
+        return self.node("warped")
+
+    @property
+    def magnitude(self):
+        """Scalar volume: length of the displacement in mm, on the volume's grid."""
+        return self.node("magnitude")
+
+    @property
+    def table(self):
+        """``vtkMRMLTableNode``: one row a measured slice; columns as ``scene.shift_table`` says."""
+        return self.node("table")
+
+    @property
+    def chart(self):
+        """``vtkMRMLPlotChartNode``: shift against slice."""
+        return self.node("chart")
+
+
+def find_all(scene) -> list[MeasurementNodes]:
+    """Every measurement in a scene, oldest first."""
+    found = scene.GetNodesByClass("vtkMRMLTextNode")
+    nodes = [found.GetItemAsObject(index) for index in range(found.GetNumberOfItems())]
+    return [MeasurementNodes(node) for node in nodes if node.GetAttribute(MARK)]
+
+
+def find_of_volume(volume_node) -> list[MeasurementNodes]:
+    """The measurements of one volume, oldest first."""
+    return [nodes for nodes in find_all(volume_node.GetScene()) if nodes.volume is volume_node]

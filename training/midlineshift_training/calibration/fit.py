@@ -1,0 +1,148 @@
+"""Fit ``measurement.uncertainty`` to samples, and tell by cross-validation whether its intervals hold.
+
+The scale model is fitted by maximum likelihood with Student t residuals (Lange, Little and Taylor, J Am Stat Assoc 84,
+1989), which one blunder does not carry away, with weights that are not negative and a small ridge penalty. Every source
+counts alike in it, however many samples it has. The quantiles are those of |error| / sigma with sigma fitted on the other
+folds (cross-conformal prediction; Vovk, Ann Math Artif Intell 74, 2015); at each level the largest one over the sources is
+kept, so that the interval covers in every source and not only on their average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from zlib import crc32
+
+import numpy as np
+from scipy import optimize
+
+from midlineshift_training.calibration.samples import Sample
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.measurement.signs import SIGNS
+from MidlineShiftLogic.measurement.uncertainty import CLIP, SignWeight, Uncertainty
+
+FREEDOM = 4.0
+RIDGE = 0.02
+FOLDS = 5
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975)
+# Fewer cases of a source cannot tell its 90 % quantile.
+FEWEST_CASES = 10
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a calibration that did not see a sample's case says of it: sigma, interval, P(> 5 mm)."""
+
+    sample: Sample
+    sigma: float
+    low: float
+    high: float
+    p_over_5mm: float
+
+
+def fit_uncertainty(samples: Sequence[Sample], correct_gain: bool = False) -> Uncertainty:
+    """The calibration of measured (not refused) samples.
+
+    Args:
+        samples: refused ones are left out.
+        correct_gain: also fit by what factor readings are too short or too long; 1 if not.
+    """
+    samples = measured(samples)
+    folds = fold_of(samples)
+    scores = np.empty(len(samples))
+    for fold in range(FOLDS):
+        scale = _fit_scale([one for one, k in zip(samples, folds, strict=True) if k != fold], correct_gain)
+        for i in np.flatnonzero(folds == fold):
+            one = samples[i]
+            scores[i] = abs(one.truth_mm - scale.gain * one.reading_mm) / scale.sigma(one.signs)
+    sources = np.array([one.source for one in samples])
+    of_source = [conformal_quantiles(scores[sources == name]) for name in dict.fromkeys(sources.tolist())]
+    quantiles = np.maximum.accumulate(np.max(of_source, 0)) + 1e-6 * np.arange(1, len(LEVELS) + 1)
+    return replace(_fit_scale(samples, correct_gain), quantiles=tuple(quantiles.tolist()))
+
+
+def cross_validated(samples: Sequence[Sample], correct_gain: bool = False) -> list[Told]:
+    """What the calibration would have told of every measured sample had its case not been there."""
+    samples = measured(samples)
+    folds = fold_of(samples, salt="outer")
+    told: list[Told | None] = [None] * len(samples)
+    for fold in range(FOLDS):
+        fitted = fit_uncertainty([one for one, k in zip(samples, folds, strict=True) if k != fold], correct_gain)
+        for i in np.flatnonzero(folds == fold):
+            one = samples[i]
+            interval = fitted.interval_mm(one.reading_mm, one.signs)
+            told[i] = Told(one, fitted.sigma(one.signs), *interval, fitted.p_over(one.reading_mm, one.signs))
+    return told
+
+
+def fold_of(samples: Sequence[Sample], salt: str = "inner") -> np.ndarray:
+    """(n,) fold of each sample: cases in the order of a hash of their names, dealt out source by source."""
+    cases = sorted({(one.source, crc32(f"{salt} {one.case}".encode()), one.case) for one in samples})
+    fold = {case: number % FOLDS for number, (_, _, case) in enumerate(cases)}
+    return np.array([fold[one.case] for one in samples])
+
+
+def conformal_quantiles(scores: np.ndarray) -> np.ndarray:
+    """(len(LEVELS),) quantiles of n scores: the ceil((n + 1) level)-th smallest, the largest where there is none."""
+    ranks = np.ceil((len(scores) + 1) * np.array(LEVELS)).astype(int)
+    return np.sort(scores)[np.minimum(ranks, len(scores)) - 1]
+
+
+def measured(samples: Sequence[Sample]) -> list[Sample]:
+    """Those that were not refused."""
+    return [one for one in samples if not one.refused]
+
+
+def check_enough(samples: Sequence[Sample]) -> None:
+    """InputError if a source has fewer than ``FEWEST_CASES`` measured cases, or there is none."""
+    samples = measured(samples)
+    if not samples:
+        raise InputError("None of the cases could be measured; there is nothing to calibrate on.", "too-few-cases")
+    for source in dict.fromkeys(one.source for one in samples):
+        count = len({one.case for one in samples if one.source == source})
+        if count < FEWEST_CASES:
+            raise InputError(
+                f"Only {count} cases of '{source}' could be measured; calibration needs {FEWEST_CASES}.",
+                "too-few-cases",
+            )
+
+
+def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
+    """The scale model alone; its quantiles are those of the Student t it was fitted with."""
+    from scipy import stats
+
+    reading, truth = (np.array([getattr(one, name) for one in samples]) for name in ("reading_mm", "truth_mm"))
+    gain = _gain(reading, truth) if correct_gain else 1.0
+    raw = np.array([[one.signs[name] for name in SIGNS] for one in samples])
+    mean, sd = raw.mean(0), raw.std(0)
+    sd = np.where(sd > 1e-6, sd, 1.0)
+    z = np.clip((raw - mean) / sd, -CLIP, CLIP)
+    square = (truth - gain * reading) ** 2 / FREEDOM
+    _, of_source, counts = np.unique([one.source for one in samples], return_inverse=True, return_counts=True)
+    weight = 1 / counts[of_source] / len(counts)
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """Weighted mean negative log likelihood + ridge, and its gradient."""
+        log_sigma = parameters[0] + z @ parameters[1:]
+        ratio = square * np.exp(-2 * log_sigma)
+        value = weight @ (log_sigma + (FREEDOM + 1) / 2 * np.log1p(ratio))
+        slope = weight * (1 - (FREEDOM + 1) * ratio / (1 + ratio))
+        gradient = np.r_[slope.sum(), slope @ z + 2 * RIDGE * parameters[1:]]
+        return float(value + RIDGE * parameters[1:] @ parameters[1:]), gradient
+
+    start = np.r_[0.5 * np.log(weight @ square * FREEDOM + 1e-6), np.zeros(len(SIGNS))]
+    bounds = [(-6.0, 6.0)] + [(0.0, 2.0)] * len(SIGNS)
+    found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    signs = {name: SignWeight(*(float(v) for v in of)) for name, *of in zip(SIGNS, mean, sd, found[1:], strict=True)}
+    quantiles = stats.t.ppf((1 + np.array(LEVELS)) / 2, FREEDOM)
+    return Uncertainty(float(found[0]), signs, LEVELS, tuple(quantiles.tolist()), gain)
+
+
+def _gain(reading: np.ndarray, truth: np.ndarray) -> float:
+    """Factor g that makes sum |truth - g reading| least: the weighted median of the ratios."""
+    size = np.abs(reading)
+    use = size > 1e-3
+    ratio = truth[use] / reading[use]
+    order = np.argsort(ratio)
+    total = np.cumsum(size[use][order])
+    return float(ratio[order][np.searchsorted(total, total[-1] / 2)])

@@ -1,0 +1,150 @@
+"""What calibration learns from: readings of scans whose shift is known, with the signs of how sure each is."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from midlineshift_training.calibration.harden import harden
+from midlineshift_training.evaluation.cases import phantom_scan, phantom_truth
+from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
+from MidlineShiftLogic.api import measure_case
+from MidlineShiftLogic.errors import MidlineShiftError, RefusedError
+from MidlineShiftLogic.headct import check, read
+from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.measurement.distance import case_slice
+from MidlineShiftLogic.measurement.readout import ReadoutSettings
+from MidlineShiftLogic.models import Model, load_model
+from MidlineShiftLogic.models.parameters import parameters
+from MidlineShiftLogic.pipeline.measure import read_networks, read_out
+
+PHANTOMS, HARDENED, SCANS = "phantoms", "phantoms, hardened", "scans with known shifts"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One reading of one scan.
+
+    Attributes:
+        source: which kind of data. case: samples of one case are never on both sides of a split.
+        truth_mm: the true signed shift. reading_mm, signs: what was read (``measurement.signs``); None if refused.
+        refused: code of the refusal; empty if measured.
+    """
+
+    source: str
+    case: str
+    truth_mm: float
+    reading_mm: float | None = None
+    signs: dict[str, float] | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class CalibrationJob:
+    """One file to read: a phantom, as it is or hardened, or a scan without a shift that gets known ones.
+
+    Attributes:
+        source: ``PHANTOMS``, ``HARDENED`` or ``SCANS``. path: of the file. warps: known shifts a scan. seed: of chance.
+    """
+
+    source: str
+    path: Path
+    warps: int = 0
+    seed: int = 0
+
+    @property
+    def case(self) -> str:
+        """Name of the case, unlike that of any other file."""
+        return f"{self.source}: {self.path.name}"
+
+
+def sample_of(ct: HeadCT, truth_mm: float, model: Model, source: str, case: str) -> Sample:
+    """Read one scan whose shift is known."""
+    try:
+        fatal = [flag for flag in (*ct.quality, *check(ct)) if flag.severity == "fatal"]
+        if fatal:
+            return Sample(source, case, truth_mm, refused=fatal[0].code)
+        found = read_out(ct, read_networks(ct, model, "cpu"))
+    except RefusedError as error:
+        return Sample(source, case, truth_mm, refused=error.code)
+    return Sample(source, case, truth_mm, found.case.signed_shift_mm, found.signs)
+
+
+def samples_of(job: CalibrationJob, model: Model) -> list[Sample]:
+    """Read one file's scan, in all the ways the job asks for.
+
+    Raises:
+        InputError: the phantom is damaged. A scan that cannot be read gives a refused sample.
+    """
+    settings = parameters(ReadoutSettings, model.readout, "'readout' of model.json")
+    pairs = _phantom(job, settings) if job.source != SCANS else _known_shifts(job, model, settings)
+    try:
+        return [sample_of(ct, truth, model, job.source, job.case) for ct, truth in pairs]
+    except MidlineShiftError as error:
+        if job.source != SCANS:
+            raise
+        return [Sample(job.source, job.case, 0.0, refused=error.code)]
+
+
+def _phantom(job: CalibrationJob, settings: ReadoutSettings) -> Iterator[tuple[HeadCT, float]]:
+    ct, entries = phantom_scan(job.path)
+    truth = phantom_truth(entries, settings)
+    if truth is None:
+        return
+    if job.source == HARDENED:
+        ct = harden(ct, np.random.default_rng([job.seed, crc32(job.path.name.encode())]))
+    yield ct, truth
+
+
+def _known_shifts(job: CalibrationJob, model: Model, settings: ReadoutSettings) -> Iterable[tuple[HeadCT, float]]:
+    """The scan as it is, taken as unshifted, and with known shifts warped into it."""
+    ct = read(job.path)
+    own = measure_case(ct, lambda: (model, "cpu")).measurement
+    yield ct, 0.0
+    if own.refused:
+        return
+    window = np.array([one.in_case_window for one in own.slices])
+    for amplitude in amplitudes(job.path.name, job.warps, job.seed):
+        shift = known_shift(ct, own, amplitude, settings)
+        push = np.array([shift.at_septum(one.index) for one in own.slices])
+        yield shift.apply(ct), float(push[case_slice(push, window, settings.quantile)])
+
+
+_model: list[Model] = []
+
+
+def _start_worker(folder: str) -> None:
+    """Load the model once a process; one thread each, the processes are the parallelism."""
+    import torch
+
+    torch.set_num_threads(1)
+    _model[:] = [load_model(folder, "cpu")]
+
+
+def _work(job: CalibrationJob) -> list[Sample]:
+    return samples_of(job, _model[0])
+
+
+def all_samples(jobs: Sequence[CalibrationJob], folder: str, workers: int = 1) -> Iterator[list[Sample]]:
+    """Samples of each job, in the jobs' order and the same for any number of processes.
+
+    Raises:
+        InputError: the model or a phantom cannot be read.
+    """
+    if workers == 1:
+        _start_worker(folder)
+        yield from map(_work, jobs)
+        return
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(folder,)
+    )
+    try:
+        yield from pool.map(_work, jobs)
+    finally:
+        pool.shutdown(cancel_futures=True)

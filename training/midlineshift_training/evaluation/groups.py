@@ -1,0 +1,48 @@
+"""Which groups a case belongs to: what lesion, how large a shift, how old, operated or not, seen in training or not."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+
+SIZES_MM = (0.0, 1.0, 3.0, 5.0, 10.0, np.inf)
+SEEN, NEVER_SEEN = "seen unlabelled in training", "never seen in training"
+
+
+def size_group(truth_mm: float) -> str:
+    """Name of the range that the shift's size falls into; a range holds its lower end."""
+    size = abs(truth_mm)
+    for low, high in pairwise(SIZES_MM):
+        if low <= size < high:
+            return f"{low:g} mm and more" if np.isinf(high) else f"{low:g}-{high:g} mm"
+    raise ValueError(f"a shift of {truth_mm} mm has no size")
+
+
+def size_groups() -> list[str]:
+    """All size ranges, smallest first."""
+    return [size_group(low) for low in SIZES_MM[:-1]]
+
+
+def phantom_groups(entries: dict) -> dict[str, tuple[str, ...]]:
+    """Groups of a phantom from its ``meta``: by -> names; a head with several lesions is in a group for each.
+
+    Args:
+        entries: of a phantom file; older files without ``meta`` are in no group.
+    """
+    if "meta" not in entries:
+        return {}
+    meta = json.loads(str(entries["meta"]))
+    return {
+        "lesion": tuple(dict.fromkeys(meta.get("kinds", ()))) or ("no lesion",),
+        "age": (meta.get("age", "unknown"),),
+        "surgery": (meta.get("surgery") or "no surgery",),
+    }
+
+
+def seen_groups(case: str, seen: set[str] | None) -> dict[str, tuple[str, ...]]:
+    """Whether training saw a real scan (without any reading); no group if nothing is known of it."""
+    if seen is None:
+        return {}
+    return {"training": (SEEN if case in seen else NEVER_SEEN,)}

@@ -1,0 +1,181 @@
+"""From all readings to the numbers of ``evaluation.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from midlineshift_training.evaluation import bootstrap
+from midlineshift_training.evaluation.agreement import SIDED_MM, agreement, paired_difference, proportion
+from midlineshift_training.evaluation.groups import size_group, size_groups
+from midlineshift_training.evaluation.intervals import coverage, probability
+from midlineshift_training.evaluation.measuring import THIS_MODEL, Reading
+from midlineshift_training.evaluation.robustness import counted
+
+UNSHIFTED_MM = 1.0
+WORST = 8
+
+
+def summarise_set(readings: list[Reading], seed: int = 0) -> dict:
+    """Numbers of one set, or of one group of it, by one model; refused cases are counted, not measured.
+
+    Returns:
+        ``cases``, ``refused``, ``codes`` (reasons), ``seconds`` (median); with a truth: what ``agreement`` tells,
+        ``largest_shift`` (by the truth), ``unshifted`` (|truth| < 1 mm), ``intervals`` and ``probability`` where they
+        exist; without: ``median_reading``, ``largest_reading`` and ``at_least_3_mm``.
+    """
+    done = [r for r in readings if r.measured_mm is not None]
+    result: dict = {
+        "cases": len(readings),
+        "refused": len(readings) - len(done),
+        "codes": counted(r.refused for r in readings),
+    }
+    if not done:
+        return result
+    result["seconds"] = float(np.median([r.seconds for r in done]))
+    values = np.array([r.measured_mm for r in done])
+    if any(r.truth_mm is None for r in done):
+        size = np.abs(values)
+        weights = bootstrap.draw_weights(np.arange(len(size)), seed)
+        return result | {
+            "median_reading": bootstrap.interval(bootstrap.median(weights, size)),
+            "largest_reading": float(size.max()),
+            "at_least_3_mm": proportion(int((size >= SIDED_MM).sum()), len(size)),
+        }
+    truth = np.array([r.truth_mm for r in done])
+    # "cases" counts the refused ones, too
+    result = agreement(values, truth, seed=seed) | result
+    far = int(np.abs(truth).argmax())
+    result["largest_shift"] = {
+        "case": done[far].case,
+        "truth_mm": float(truth[far]),
+        "measured_mm": float(values[far]),
+        "ratio": float(values[far] / truth[far]) if truth[far] else None,
+    }
+    unshifted = np.abs(truth) < UNSHIFTED_MM
+    if unshifted.any():
+        weights = bootstrap.draw_weights(np.arange(unshifted.sum()), seed)
+        median = bootstrap.interval(bootstrap.median(weights, np.abs(values[unshifted])))
+        result["unshifted"] = {"n": int(unshifted.sum()), "median_reading": median}
+    told = [r for r in done if r.interval_mm is not None]
+    if told:
+        low, high = np.array([r.interval_mm for r in told]).T
+        result["intervals"] = coverage(low, high, np.array([r.truth_mm for r in told]), seed)
+    told = [r for r in done if r.p_over_5mm is not None]
+    if told:
+        p, true = (np.array([getattr(r, name) for r in told]) for name in ("p_over_5mm", "truth_mm"))
+        result["probability"] = probability(p, true, seed)
+    return result
+
+
+def summarise_slices(readings: list[Reading], seed: int = 0) -> dict | None:
+    """Agreement slice by slice, whole cases drawn in the bootstrap; None without slices that have a truth."""
+    rows = [(r.case, *one) for r in readings for one in r.slices]
+    if not rows:
+        return None
+    cases, _, truth, values = (np.array(column) for column in zip(*rows, strict=True))
+    return agreement(values, truth, cases, seed) | {"unread": sum(r.unread_slices for r in readings)}
+
+
+def summarise_groups(readings: list[Reading], seed: int = 0) -> dict:
+    """by (size, lesion, age, ...) -> group -> numbers, for every group that has cases."""
+    members: dict[str, dict[str, list[Reading]]] = {}
+    if all(r.truth_mm is not None for r in readings):
+        members["size of shift"] = {name: [] for name in size_groups()}
+        for r in readings:
+            members["size of shift"][size_group(r.truth_mm)].append(r)
+    for by in dict.fromkeys(by for r in readings for by in r.groups):
+        names = sorted({name for r in readings for name in r.groups.get(by, ())})
+        members[by] = {name: [r for r in readings if name in r.groups.get(by, ())] for name in names}
+    return {
+        by: {name: summarise_set(mine, seed) for name, mine in groups.items() if mine} for by, groups in members.items()
+    }
+
+
+def summarise(readings: list[Reading], readers: Mapping[str, list[dict]], seed: int = 0) -> dict:
+    """``sets``: set -> numbers of this model, with ``slices`` and ``by``; ``baselines``: set -> method -> numbers;
+    ``readers``: the two readers against each other; ``worst``: the farthest readings of each set.
+
+    Args:
+        readings: by all models. readers: case -> the readers' rows.
+    """
+    result: dict = {"sets": {}, "baselines": {}, "worst": []}
+    for name in dict.fromkeys(r.set for r in readings):
+        in_set = [r for r in readings if r.set == name]
+        own = [r for r in in_set if r.model == THIS_MODEL]
+        numbers = summarise_set(own, seed)
+        slices = summarise_slices(own, seed)
+        if slices:
+            numbers["slices"] = slices
+        numbers["by"] = summarise_groups(own, seed)
+        result["sets"][name] = numbers
+        result["baselines"][name] = _baselines(in_set, own, seed)
+        result["worst"] += _worst(own)
+    of_both = [
+        [cells[name] for name in sorted(cells)]
+        for rows in readers.values()
+        if len(cells := {row["reader"]: row["shift_mm"] for row in rows}) == 2
+    ]
+    if of_both:
+        result["readers"] = agreement(*np.array(of_both).T, seed=seed)
+    return result
+
+
+def _baselines(in_set: list[Reading], own: list[Reading], seed: int) -> dict:
+    """Numbers of the compared models and simple methods; paired with this model on the cases that both measured."""
+    result = {}
+    for model in dict.fromkeys(r.model for r in in_set if r.model != THIS_MODEL):
+        theirs = [r for r in in_set if r.model == model]
+        result[model] = summarise_set(theirs, seed)
+        slices = summarise_slices(theirs, seed)
+        if slices:
+            result[model]["slices"] = slices
+        pairs = [
+            (b.measured_mm, a.measured_mm, a.truth_mm)
+            for a, b in zip(own, theirs, strict=True)
+            if None not in (a.measured_mm, b.measured_mm, a.truth_mm)
+        ]
+        if pairs:
+            result[model]["mae_more_than_this_model"] = paired_difference(*np.array(pairs).T, seed=seed)
+    done = [r for r in own if r.measured_mm is not None]
+    largest = [r for r in done if r.authors_mm is not None]
+    if largest:
+        result["largest displacement (Gong et al.)"] = _of_sizes(largest, [r.authors_mm for r in largest], seed)
+    if done and done[0].truth_mm is not None:
+        result["always zero"] = _of_sizes(done, [0.0] * len(done), seed)
+    return result
+
+
+def _of_sizes(readings: list[Reading], sizes: Iterable[float], seed: int) -> dict:
+    """Numbers of a method that tells no side, held against the size of the truth."""
+    sizes = np.array(list(sizes), float)
+    if readings[0].truth_mm is None:
+        weights = bootstrap.draw_weights(np.arange(len(sizes)), seed)
+        return {
+            "n": len(sizes),
+            "median_reading": bootstrap.interval(bootstrap.median(weights, sizes)),
+            "largest_reading": float(sizes.max()),
+            "at_least_3_mm": proportion(int((sizes >= SIDED_MM).sum()), len(sizes)),
+        }
+    found = agreement(sizes, np.abs([r.truth_mm for r in readings]), seed=seed)
+    found.pop("side", None)
+    return found
+
+
+def _worst(readings: list[Reading]) -> list[dict]:
+    """The farthest readings; without a truth, the largest."""
+    done = [r for r in readings if r.measured_mm is not None]
+    done.sort(key=lambda r: -abs(r.measured_mm - (r.truth_mm or 0.0)))
+    return [
+        {
+            "set": r.set,
+            "case": r.case,
+            "truth_mm": r.truth_mm,
+            "measured_mm": r.measured_mm,
+            "interval_mm": None if r.interval_mm is None else list(r.interval_mm),
+            "flags": r.flags,
+            "groups": {by: list(names) for by, names in r.groups.items()},
+        }
+        for r in done[:WORST]
+    ]

@@ -1,0 +1,296 @@
+"""The numbers of ``evaluation.json`` as Markdown tables: all of them, and a short one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from midlineshift_training.evaluation.agreement import THRESHOLDS_MM
+from midlineshift_training.evaluation.measuring import THIS_MODEL
+from midlineshift_training.evaluation.summary import UNSHIFTED_MM
+
+NONE = "-"
+RESEARCH = "Research use only. Not a medical device."
+READERS = "reader against reader"
+AGREEMENT = ("n", "refused", "MAE mm (95 %)", "RMSE mm", "bias mm", "limits of agreement mm", "ICC(2,1)", "slope",
+             "right side, 3 mm and more", "median reading mm", "largest mm")  # fmt: skip
+
+
+def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    header = list(header)
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def number(entry: dict | None, digits: int = 2, interval: bool = True) -> str:
+    """A value and its interval; a dash where it was not measured."""
+    if not entry or entry["value"] is None or math.isnan(entry["value"]):
+        return NONE
+    text = f"{entry['value']:.{digits}f}"
+    if interval and "low" in entry:
+        text += f" ({entry['low']:.{digits}f} to {entry['high']:.{digits}f})"
+    return text
+
+
+def count(entry: dict | None, interval: bool = True) -> str:
+    """A share as counts, with its interval in per cent."""
+    if not entry:
+        return NONE
+    text = f"{entry['count']}/{entry['of']}"
+    if interval and "low" in entry:
+        text += f" ({100 * entry['low']:.0f} to {100 * entry['high']:.0f} %)"
+    return text
+
+
+def _limits(numbers: dict) -> str:
+    if "limits" not in numbers:
+        return NONE
+    return " to ".join(number(numbers["limits"][end], 2, False) for end in ("low", "high"))
+
+
+def _agreement(numbers: dict) -> list[str]:
+    """Cells of ``AGREEMENT``."""
+    return [
+        numbers.get("cases", numbers.get("n", 0)),
+        numbers.get("refused", NONE),
+        number(numbers.get("mae")),
+        number(numbers.get("rmse")),
+        number(numbers.get("bias")),
+        _limits(numbers),
+        number(numbers.get("icc"), 3),
+        number(numbers.get("slope")),
+        count(numbers.get("side")),
+        number(numbers.get("median_reading")),
+        f"{numbers['largest_reading']:.1f}" if "largest_reading" in numbers else NONE,
+    ]
+
+
+def sets_table(evaluation: dict) -> str:
+    """Agreement of this model on every set, and on what training saw of it and what not."""
+    rows = []
+    for name, numbers in evaluation["sets"].items():
+        rows.append([name, *_agreement(numbers)])
+        rows += [[f"{name}, {part}", *_agreement(found)] for part, found in numbers["by"].get("training", {}).items()]
+    if "readers" in evaluation:
+        rows.append([READERS, *_agreement(evaluation["readers"])])
+    return markdown(["set", *AGREEMENT], rows)
+
+
+def slices_table(evaluation: dict) -> str | None:
+    """Agreement slice by slice; None where no slice has a truth."""
+    rows = []
+    for name, numbers in evaluation["sets"].items():
+        found = numbers.get("slices")
+        if found:
+            cells = _agreement(found)
+            rows.append([name, found["cases"], found["n"], found["unread"], *cells[2:8]])
+    return markdown(["set", "cases", "slices", "not read", *AGREEMENT[2:8]], rows) if rows else None
+
+
+def detection_table(evaluation: dict) -> str | None:
+    """Sensitivity, specificity and area under the ROC curve of |shift|; None without a truth."""
+    rows = []
+    for name, numbers in evaluation["sets"].items():
+        for threshold in THRESHOLDS_MM:
+            found = numbers.get(f"at_{threshold:g}_mm")
+            if found:
+                cells = [count(found.get("sensitivity")), count(found.get("specificity")), number(found.get("auc"), 3)]
+                rows.append([name, f"{threshold:g} mm", *cells])
+    return markdown(["set", "threshold", "sensitivity", "specificity", "AUC"], rows) if rows else None
+
+
+def groups_table(evaluation: dict) -> str | None:
+    """Errors by size of shift, lesion, age, surgery; None without a truth."""
+    rows = []
+    for name, numbers in evaluation["sets"].items():
+        for by, groups in numbers["by"].items():
+            for group, found in groups.items():
+                if by != "training" and "mae" in found:
+                    cells = [number(found["mae"]), number(found["magnitude_bias"]), count(found.get("side"), False)]
+                    rows.append([name, by, group, found["cases"], found["refused"], *cells])
+    header = ["set", "by", "group", "n", "refused", "MAE mm (95 %)", "bias of the size mm", "right side"]
+    return markdown(header, rows) if rows else None
+
+
+def baselines_table(evaluation: dict) -> str:
+    """This model, compared models and simple methods on the same cases."""
+    rows = []
+    for name, methods in evaluation["baselines"].items():
+        for method, numbers in {THIS_MODEL: evaluation["sets"][name], **methods}.items():
+            at = numbers.get("at_5_mm", {})
+            rows.append(
+                [
+                    name,
+                    method,
+                    number(numbers.get("mae")),
+                    number(numbers.get("mae_more_than_this_model")),
+                    number(numbers.get("bias")),
+                    number(numbers.get("icc"), 3, False),
+                    number(at.get("auc"), 3, False),
+                    number(numbers.get("slices", {}).get("mae")),
+                    number(numbers.get("median_reading")),
+                    f"{numbers['largest_reading']:.1f}" if "largest_reading" in numbers else NONE,
+                    count(numbers.get("at_least_3_mm"), False),
+                ]
+            )
+        if name == "readings" and "readers" in evaluation:
+            found = evaluation["readers"]
+            cells = [number(found["mae"]), NONE, number(found["bias"]), number(found.get("icc"), 3, False)]
+            rows.append([name, READERS, *cells, *[NONE] * 5])
+    header = ["set", "method", "MAE mm (95 %)", "MAE more than this model, same cases", "bias mm", "ICC", "AUC 5 mm"]
+    return markdown([*header, "slice MAE mm", "median reading mm", "largest mm", "reads 3 mm and more"], rows)
+
+
+def known_shifts_table(evaluation: dict) -> str | None:
+    """How readings follow shifts warped into real scans."""
+    found = evaluation.get("known_shifts")
+    if not found:
+        return None
+    cells = [
+        found["cases"],
+        found["warps"],
+        found["refused"],
+        *(number(found.get(k)) for k in ("slope", "mae", "bias")),
+    ]
+    header = [
+        "scans",
+        "shifts",
+        "refused",
+        "slope of reading on truth (95 %)",
+        "MAE mm",
+        "bias toward the known side mm",
+    ]
+    return markdown(header, [cells])
+
+
+def robustness_table(evaluation: dict) -> str | None:
+    """Changes of the reading of the same scan, altered."""
+    found = evaluation.get("robustness")
+    if not found:
+        return None
+    rows = []
+    for name, entry in found["alterations"].items():
+        sizes = [f"{entry[key]:.2f}" if key in entry else NONE for key in ("median", "p95", "largest")]
+        refused = ", ".join(f"{code} {n}" for code, n in entry["codes"].items()) or "none"
+        rows.append([name, entry["n"], refused, *sizes, count(entry["share"])])
+    share = f"{100 * found['overall']['value']:.1f} %"
+    if "low" in found["overall"]:
+        share += f" ({100 * found['overall']['low']:.1f} to {100 * found['overall']['high']:.1f} %)"
+    rows.append(["**all**", found["overall"]["of"], "", "", "", "", f"**{share}**"])
+    return markdown(
+        ["altered", "n", "refused", "median change mm", "95 % below", "largest", "1 mm at most, or refused"], rows
+    )
+
+
+def intervals_table(evaluation: dict) -> str | None:
+    """Coverage of the 90 % intervals and worth of P(> 5 mm); None if the model tells neither."""
+    rows = []
+    for name, numbers in evaluation["sets"].items():
+        told, probable = numbers.get("intervals"), numbers.get("probability")
+        if told or probable:
+            cells = [count(told["coverage"]), number(told["width"])] if told else [NONE, NONE]
+            cells += [number(probable.get("auc"), 3), number(probable["brier"], 3)] if probable else [NONE, NONE]
+            rows.append([name, *cells])
+    header = ["set", "truth inside the 90 % interval", "mean width mm", "AUC of P(> 5 mm)", "Brier score of P(> 5 mm)"]
+    return markdown(header, rows) if rows else None
+
+
+def refusals_table(evaluation: dict) -> str | None:
+    """Why cases were refused; None if none was."""
+    rows = [
+        [name, numbers["refused"], ", ".join(f"{code} {n}" for code, n in numbers["codes"].items())]
+        for name, numbers in evaluation["sets"].items()
+        if numbers["refused"]
+    ]
+    return markdown(["set", "refused", "reasons"], rows) if rows else None
+
+
+def targets_table(evaluation: dict) -> str:
+    """Every target: wanted, measured, met or not."""
+    said = {True: "met", False: "**missed**", None: "not measured"}
+    rows = []
+    for t in evaluation["targets"]:
+        value = NONE if t["measured"] is None else f"{t['measured']:.3g}"
+        rows.append([t["set"], t["what"], t["wanted"], value, said[t["met"]]])
+    return markdown(["set", "what", "wanted", "measured", ""], rows)
+
+
+SECTIONS = (
+    ("Agreement, case by case", sets_table),
+    ("Agreement, slice by slice", slices_table),
+    ("Detecting shifts", detection_table),
+    ("Compared on the same cases", baselines_table),
+    ("Known shifts warped into real scans", known_shifts_table),
+    ("The same scan, altered", robustness_table),
+    ("Intervals and probabilities", intervals_table),
+    ("By group", groups_table),
+    ("Refused", refusals_table),
+    ("Targets", targets_table),
+)
+
+
+def legend(evaluation: dict) -> str:
+    """What the words of the tables mean."""
+    return f"""\
+Millimetres of the signed shift, positive toward the patient's left. In brackets: 95 % intervals, bootstrap over cases;
+of shares of cases, exact. *phantoms*: seeds that training never saw. *readings*: real scans against the mean of their
+readers. *no reading*: real scans without haemorrhage, which should read near zero. Limits of agreement: bias -+ 1.96
+standard deviations. Bias of the size: of |shift|. *Largest displacement*: the read-out of Gong et al. (2023) on the
+same fields, which tells no side and is held against |shift|, as is *always zero*. Unshifted: below {UNSHIFTED_MM:g} mm."""
+
+
+def full_text(evaluation: dict, level: int = 2) -> str:
+    """All tables with their headings, ``level`` deep."""
+    parts = []
+    for heading, table in SECTIONS:
+        text = table(evaluation)
+        if text:
+            parts += [f"{'#' * level} {heading}", text]
+    return "\n\n".join([*parts, legend(evaluation)]) + "\n"
+
+
+def short_text(evaluation: dict) -> str:
+    """The few numbers that say how good the model is: a table and three sentences."""
+    rows = []
+    for name, numbers in evaluation["sets"].items():
+        rows.append([name, *_short(numbers)])
+        rows += [[f"{name}: {method}", *_short(found)] for method, found in evaluation["baselines"][name].items()]
+    if "readers" in evaluation:
+        rows.append([READERS, *_short(evaluation["readers"])])
+    header = ["set", "n", "refused", "MAE mm (95 %)", "bias", "ICC", "AUC 5 mm", "right side, 3 mm and more",
+              "median, largest reading mm"]  # fmt: skip
+    lines = []
+    if "slope" in evaluation.get("known_shifts", {}):
+        found = evaluation["known_shifts"]
+        lines.append(
+            f"Known shifts warped into {found['cases']} real scans are read with a slope of {number(found['slope'])} and "
+            f"a MAE of {number(found['mae'])} mm."
+        )
+    if "robustness" in evaluation:
+        share = evaluation["robustness"]["overall"]
+        lines.append(
+            f"Turned, moved, mirrored, re-stored, noised, re-windowed, re-sliced or cut, {100 * share['value']:.1f} % of "
+            f"{share['of']} readings change by at most 1 mm or are refused."
+        )
+    for name, numbers in evaluation["sets"].items():
+        if "intervals" in numbers:
+            lines.append(f"The 90 % interval holds the truth in {count(numbers['intervals']['coverage'])} of {name}.")
+    met = [t["met"] for t in evaluation["targets"] if t["met"] is not None]
+    lines.append(f"Targets met: {sum(met)} of {len(met)} measured.")
+    return markdown(header, rows) + "\n\n" + "\n".join(lines) + f"\n\n{RESEARCH}\n"
+
+
+def _short(numbers: dict) -> list[str]:
+    largest = f"{numbers['largest_reading']:.1f}" if "largest_reading" in numbers else NONE
+    median = number(numbers.get("median_reading"), 2, False)
+    return [
+        numbers.get("cases", numbers.get("n", 0)),
+        numbers.get("refused", NONE),
+        number(numbers.get("mae")),
+        number(numbers.get("bias"), 2, False),
+        number(numbers.get("icc"), 3, False),
+        number(numbers.get("at_5_mm", {}).get("auc"), 3, False),
+        count(numbers.get("side"), False),
+        f"{median}, {largest}",
+    ]
