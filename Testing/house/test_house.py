@@ -1,6 +1,7 @@
 """The repository itself: its layout, its CMake lists, its documents."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -58,9 +59,21 @@ def test_cmake_lists_every_file_of_the_logic(kind):
 def test_cmake_lists_every_file_of_the_panel():
     folder = ROOT / "MidlineShift"
     found = {path.relative_to(folder).as_posix() for path in tracked() if folder in path.parents} - {"CMakeLists.txt"}
-    text = (folder / "CMakeLists.txt").read_text(encoding="utf-8").replace("${MODULE_NAME}", "MidlineShift")
-    entries = set(re.findall(r"^\s+(\S+\.\w+)$", text, re.MULTILINE))
-    assert entries == found
+    for kind in ("SCRIPTS", "RESOURCES"):
+        entries = listed(folder / "CMakeLists.txt", f"MODULE_PYTHON_{kind}")
+        entries = {entry.replace("${MODULE_NAME}", "MidlineShift") for entry in entries}
+        assert entries == {name for name in found if name.endswith(".py") == (kind == "SCRIPTS")}
+
+
+def test_cmake_installs_the_models_and_sample_scans():
+    kinds = {"Models": ("*",), "SampleScans": ("*.nii.gz",)}
+    files = [path.relative_to(ROOT / "Resources") for path in tracked() if ROOT / "Resources" in path.parents]
+    wanted = {
+        f"Resources/{path.as_posix()}"
+        for path in files
+        if any(path.match(pattern) for pattern in kinds.get(path.parts[0], ()))
+    }
+    assert set(listed(ROOT / "CMakeLists.txt", "MidlineShift_DATA")) == wanted
 
 
 def test_extension_names_its_folders_and_metadata():
@@ -68,7 +81,18 @@ def test_extension_names_its_folders_and_metadata():
     assert "project(MidlineShift)" in text and "find_package(Slicer REQUIRED)" in text
     assert re.findall(r"add_subdirectory\((\w+)\)", text) == ["MidlineShift", "MidlineShiftLogic"]
     for name in ("HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS", "DEPENDS"):
-        assert f"set(EXTENSION_{name} " in text
+        assert re.search(rf'set\(EXTENSION_{name} "[^"]+"\)', text), name
+    pictures = re.findall(r"\$\{MidlineShift_PICTURES\}/([\w./]+)", text)
+    assert len(pictures) >= 2 and all((ROOT / name).is_file() for name in pictures)
+
+
+def test_the_entry_for_the_extensions_index():
+    entry = json.loads((ROOT / "Resources" / "ExtensionsIndex" / "MidlineShift.json").read_text(encoding="utf-8"))
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert {"$schema", "category", "scm_url"} <= set(entry)
+    repository = re.search(r'set\(MidlineShift_REPOSITORY "([^"]+)"\)', text)[1]
+    assert entry["scm_url"] == f"https://github.com/{repository}.git"
+    assert entry["build_dependencies"] == re.search(r'set\(EXTENSION_DEPENDS "([^"]+)"\)', text)[1].split()
 
 
 def test_icon_is_what_its_script_draws():
@@ -84,13 +108,21 @@ def test_icon_is_what_its_script_draws():
 
 
 def test_module_registers():
-    """The module's file compiles and imports at its top only what Slicer has."""
+    """The module's file has the four classes Slicer looks for."""
     tree = ast.parse((ROOT / "MidlineShift" / "MidlineShift.py").read_text(encoding="utf-8"))
     names = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
-    assert {"MidlineShift", "MidlineShiftWidget"} <= names
-    imported = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
-    assert {name.partition(".")[0] for name in imported} <= {"qt", "slicer", "vtk"}
+    assert {f"MidlineShift{kind}" for kind in ("", "Widget", "Logic", "Test")} <= names
+
+
+def test_the_panel_imports_only_what_slicer_has_at_file_scope():
+    """What has to be installed first is imported inside functions; the module's own file imports no part of the
+    package of the same name as its logic class."""
+    allowed = {"qt", "ctk", "slicer", "vtk", "numpy", "MidlineShiftLogic", ""} | sys.stdlib_module_names
+    for path in (ROOT / "MidlineShift").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert {name.partition(".")[0] for name in names} <= allowed, f"{path.name}: {names}"
 
 
 def imports(path: Path) -> set[str]:
@@ -108,15 +140,18 @@ LOGIC = sorted((ROOT / "MidlineShiftLogic").rglob("*.py"))
 
 
 def test_the_logic_needs_neither_the_training_nor_slicer():
+    """Only the scene builder knows slicer and vtk, and nothing of the logic needs the scene builder."""
     foreign = {"midlineshift_training", "slicer", "qt", "vtk", "monai", "lightning"}
+    scene = ROOT / "MidlineShiftLogic" / "scene"
     for path in LOGIC:
         found = {name.partition(".")[0] for name in imports(path)} & foreign
+        found -= {"slicer", "vtk"} if scene in path.parents else set()
         assert not found, f"{path.relative_to(ROOT)} imports {found}"
 
 
 def test_lower_floors_know_nothing_of_higher_ones():
     """The floors of docs/architecture.md; what stands on none of them is free."""
-    floors = ["headct", "geometry", "networks", "models", "measurement", "pipeline", "presentation", "cli"]
+    floors = ["headct", "geometry", "networks", "models", "measurement", "pipeline", "presentation", "scene", "cli"]
     for path in LOGIC:
         own = path.relative_to(ROOT / "MidlineShiftLogic").parts[0]
         used = {name.split(".")[1] for name in imports(path) if name.startswith("MidlineShiftLogic.")}
@@ -194,7 +229,7 @@ def test_constraints_pin_every_dependency():
     tomllib = pytest.importorskip("tomllib")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"]]
-    for extra in ("training", "dicom", "test"):
+    for extra in ("training", "dicom", "slicer", "test"):
         wanted += project["optional-dependencies"][extra]
     pins = dict(
         line.lower().split("==")

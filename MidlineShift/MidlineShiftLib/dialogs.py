@@ -1,0 +1,33 @@
+"""Everything that stops to ask the user, in one place, so that the rest can run without a person."""
+
+from typing import Protocol
+
+import qt
+import slicer
+
+SCAN_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+CT_FILES = f"Head CT ({' '.join('*' + ending for ending in SCAN_ENDINGS)})"
+
+
+class Dialogs(Protocol):
+    """Questions; an empty string means that the user changed their mind."""
+
+    def chooseScan(self) -> str: ...
+
+    def chooseFolder(self, title: str) -> str: ...
+
+    def confirm(self, question: str) -> bool: ...
+
+
+class SlicerDialogs:
+    """``Dialogs`` with Slicer's own boxes."""
+
+    def chooseScan(self) -> str:
+        chosen = qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), "Load a head CT", "", CT_FILES)
+        return chosen if isinstance(chosen, str) else chosen[0]
+
+    def chooseFolder(self, title: str) -> str:
+        return qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title)
+
+    def confirm(self, question: str) -> bool:
+        return slicer.util.confirmOkCancelDisplay(question, windowTitle="Midline Shift")

@@ -1,0 +1,180 @@
+"""One measurement in a child process: the scan goes out as a file, lines come back, a result is read."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.npz import write_npz
+from MidlineShiftLogic.presentation.fields_file import read_fields
+from MidlineShiftLogic.presentation.json_writer import from_json
+
+from .processrunner import ProcessRunner, pythonExecutable
+
+SCAN = "scan.npz"
+DETAIL_LINES = 200
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who wants to know of a run; every call is on the main thread, and none comes after the run was cancelled.
+
+    ``progress(done, total, what, secondsLeft)``: ``secondsLeft`` is None where it cannot be told yet.
+    ``finished(measurement, evidence)``. ``failed(sentence, details)``.
+    """
+
+    progress: Callable[[int, int, str, float | None], None]
+    finished: Callable[[Any, Any], None]
+    failed: Callable[[str, str], None]
+
+
+class MeasureRun:
+    """Measures with ``python -m MidlineShiftLogic measure``; one at a time.
+
+    Args:
+        runner: runs the child.
+        listener: told of the outcome.
+        clock: seconds, for the time left.
+    """
+
+    def __init__(self, runner: ProcessRunner, listener: Listener, clock: Callable[[], float] = time.monotonic):
+        self._runner = runner
+        self._listener = listener
+        self._clock = clock
+        self._current = None  # the run whose lines are listened to; any other's are void
+
+    def start(self, ct, name: str, model: str = "", device: str = "auto") -> None:
+        """Start measuring; a run that goes on is cancelled.
+
+        Args:
+            ct: the ``HeadCT`` of the volume. name: of the case in the result.
+
+        Raises:
+            OSError: the scan cannot be written or the child not started.
+        """
+        self.cancel()
+        folder = Path(tempfile.mkdtemp(prefix="midlineshift-"))
+        self._current = current = _Current(folder, name, self._clock())
+        try:
+            write_npz(folder / SCAN, ct)
+            self._runner.start(
+                measureCommand(folder, model, device),
+                lambda line: self._line(current, line),
+                lambda code: self._ended(current, code),
+                packageFolder(),
+                startupEnvironment(),
+            )
+        except Exception:
+            self._forget(current)
+            raise
+
+    def cancel(self) -> None:
+        """End the child and forget it; nothing that it still says is listened to."""
+        if self._current is not None:
+            self._runner.stop()
+            self._forget(self._current)
+
+    def _forget(self, current) -> None:
+        if self._current is current:
+            self._current = None
+        shutil.rmtree(current.folder, ignore_errors=True)
+
+    def _line(self, current, line: str) -> None:
+        if current is not self._current:
+            return
+        said = parseLine(line)
+        if said is None:
+            current.log.append(line)
+            del current.log[:-DETAIL_LINES]
+        elif said["type"] == "progress":
+            done, total, what = int(said["done"]), int(said["total"]), str(said["what"])
+            self._listener.progress(done, total, what, current.secondsLeft(done, total, self._clock()))
+        elif said["type"] == "error":
+            current.error = str(said["message"])
+        elif said["type"] == "result":
+            current.refused = (said["refused"] or {}).get("message", "")
+            current.result = Path(said["folder"])
+
+    def _ended(self, current, code: int) -> None:
+        if current is not self._current:
+            return
+        details = "\n".join([f"Exit code {code}", *current.log])
+        try:
+            outcome = None if current.result is None or current.refused else current.read()
+        except (InputError, OSError) as error:
+            current.error, outcome = str(error), None
+        finally:
+            self._forget(current)
+        if outcome is not None:
+            self._listener.finished(*outcome)
+        elif current.refused:
+            self._listener.failed(f"This scan must not be measured: {current.refused}", details)
+        else:
+            sentence = current.error or _lastSentence(current.log)
+            self._listener.failed(sentence or f"Measuring stopped unexpectedly (exit code {code}).", details)
+
+
+class _Current:
+    """What one run has said so far."""
+
+    def __init__(self, folder: Path, name: str, started: float):
+        self.folder, self.name = folder, name
+        self.log: list[str] = []
+        self.error = self.refused = ""
+        self.result: Path | None = None
+        self._began, self._first, self._last = started, 0, 0
+
+    def secondsLeft(self, done: int, total: int, now: float) -> float | None:
+        """From the pace since the stage began; stages count anew."""
+        if done <= self._last:
+            self._began, self._first = now, done
+        self._last = done
+        steps = done - self._first
+        return (now - self._began) / steps * (total - done) if steps and now > self._began else None
+
+    def read(self) -> tuple[Any, Any]:
+        measurement = from_json((self.result / "measurement.json").read_text(encoding="utf-8"))
+        return replace(measurement, case_id=self.name), read_fields(self.result / "fields.npz")
+
+
+def parseLine(line: str) -> dict | None:
+    """The JSON object of a line of ``--json-lines``; None for anything else a library printed."""
+    if not line.startswith("{"):
+        return None
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) and said.get("type") in ("status", "progress", "result", "error") else None
+
+
+def _lastSentence(log: list[str]) -> str:
+    """The command's own ``Error: ...`` line, which it prints where it cannot say JSON (a missing package)."""
+    return next((line.removeprefix("Error: ") for line in reversed(log) if line.startswith("Error: ")), "")
+
+
+def measureCommand(folder: Path, model: str, device: str) -> list[str]:
+    """The child's command line; it runs in ``packageFolder()``."""
+    command = [pythonExecutable(), "-m", "MidlineShiftLogic", "measure", str(folder / SCAN)]
+    command += ["--out", str(folder / "results"), "--device", device, "--json-lines", "--fields"]
+    return command + (["--model", model] if model else [])
+
+
+def packageFolder() -> str:
+    """The folder that holds ``MidlineShiftLogic``: ``python -m`` finds it from there, whatever the environment."""
+    from MidlineShiftLogic import errors
+
+    return str(Path(errors.__file__).resolve().parents[1])
+
+
+def startupEnvironment() -> dict[str, str]:
+    """The environment for a child: Slicer's own as it was started, UTF-8 so that lines are read as written."""
+    environment = dict(slicer.util.startupEnvironment())
+    return environment | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}

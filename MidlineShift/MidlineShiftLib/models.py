@@ -1,0 +1,54 @@
+"""The models that can be chosen, told from their ``model.json`` alone: neither torch nor weights are loaded."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.models.description import parse_description
+from MidlineShiftLogic.models.locate import DEFAULT_MODEL, list_models
+
+MEASURED_ON = {"phantoms": "synthetic phantoms", "readings": "real scans with readers' numbers"}
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """One entry of the selector: ``key`` is what the command line is given; ``usable`` is False for a broken folder."""
+
+    key: str
+    label: str
+    about: str
+    usable: bool
+
+
+def releasedModels() -> list[ModelChoice]:
+    """Models that can be given by name, the default one first."""
+    found = list_models()
+    names = sorted(found, key=lambda name: name != DEFAULT_MODEL)
+    return [modelChoice(name, found[name]) for name in names]
+
+
+def modelChoice(key: str, folder: Path) -> ModelChoice:
+    """The entry for a model folder; one that cannot be read is listed with the reason."""
+    try:
+        content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        description = parse_description(content)
+    except (OSError, ValueError, InputError) as error:
+        return ModelChoice(key, f"{key} (cannot be used)", f"{folder / 'model.json'}: {error}", False)
+    about = f"Trained on {description.trained_on}. {accuracySentence(description.accuracy)}"
+    return ModelChoice(key, f"{description.name} {description.version}", about, True)
+
+
+def accuracySentence(accuracy: dict) -> str:
+    """The mean absolute errors of ``model.json``, of the first entry that has any: the model's own."""
+    for sets in accuracy.values():
+        if not isinstance(sets, dict):
+            continue
+        parts = [
+            f"{sets[name]['mae_mm']:.1f} mm on {sets[name]['n']} {words}"
+            for name, words in MEASURED_ON.items()
+            if isinstance(sets.get(name), dict) and "mae_mm" in sets[name] and "n" in sets[name]
+        ]
+        if parts:
+            return f"Mean error {', '.join(parts)}."
+    return "Its accuracy has not been measured."

@@ -1,0 +1,530 @@
+"""The panel: its widgets, and who is told what. No arithmetic and no MRML nodes are made here."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import slicer
+import vtk
+from slicer.util import VTKObservationMixin
+
+from MidlineShiftLogic import scene
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.checks import check
+
+from . import layouts
+from .devices import CHOICES, DeviceProbe, sentence
+from .dialogs import SCAN_ENDINGS, Dialogs
+from .export import exportCase
+from .installer import Installer
+from .measuring import Listener, MeasureRun
+from .models import modelChoice, releasedModels
+from .parameternode import OVERLAYS, MidlineShiftParameterNode
+from .processrunner import ProcessRunner
+from .result import resultTexts, severityColour
+from .review import Review
+from .scanline import scanLine
+from .shiftplot import ShiftPlot
+from .slicetable import SliceTable
+from .state import State
+
+WINDOW_HU, LEVEL_HU = 80, 40
+SAMPLE = "MidlineShiftSample"
+INSTALL_QUESTION = (
+    "Measuring needs Python packages that are not in Slicer yet:\n\n{names}\n\n"
+    "Install them into Slicer now? PyTorch alone is up to a few gigabytes; it can take a while."
+)
+REPLACE_QUESTION = "The measurement of this scan holds a reader's work. Measure again and replace it?"
+REMOVE_QUESTION = "Remove this measurement with all its edits and its review from the scene?"
+
+
+@dataclass(frozen=True)
+class Collaborators:
+    """Whom the panel works with; ``probeRunner`` asks for the devices while ``runner`` may measure."""
+
+    installer: Installer
+    runner: ProcessRunner
+    probeRunner: ProcessRunner
+    dialogs: Dialogs
+
+
+class Panel(VTKObservationMixin):
+    """Wires the widgets of ``MidlineShift.ui``.
+
+    Args:
+        ui: the widgets by name.
+        parameterNode: gives the parameter node of the current scene.
+        others: whom the panel works with.
+    """
+
+    def __init__(self, ui, parameterNode, others: Collaborators):
+        VTKObservationMixin.__init__(self)
+        self.ui = ui
+        self.state = State.Idle
+        self._getParameterNode = parameterNode
+        self._parameters: MidlineShiftParameterNode | None = None
+        self._guiTag = None
+        self._others = others
+        self._ct = None
+        self._ctOf = None
+        self._models = {}
+        self._missing: list[str] = []
+        self._filling = False
+        self.review = Review(self._onReviewChanged, self._say)
+        self.run = MeasureRun(others.runner, Listener(self._onProgress, self._onFinished, self._onFailed))
+        self.probe = DeviceProbe(others.probeRunner, self._onDevicesFound)
+        self.plot = ShiftPlot(ui.plotLabel, self.review.goTo)
+        self.table = SliceTable(ui.sliceTable, self.review.goTo)
+        self._fillSelectors()
+        self._connect()
+        for event, answer in (
+            (slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose),
+            (slicer.mrmlScene.EndCloseEvent, self._onSceneReady),
+            (slicer.mrmlScene.EndImportEvent, self._onSceneReady),
+            (slicer.mrmlScene.NodeAboutToBeRemovedEvent, self._onNodeRemoved),
+        ):
+            self.addObserver(slicer.mrmlScene, event, answer)
+        self._useParameterNode()
+
+    def _connect(self) -> None:
+        ui = self.ui
+        for button, slot in (
+            (ui.loadFileButton, self._onLoadFile),
+            (ui.loadDicomButton, self._onLoadDicom),
+            (ui.loadSampleButton, self._onLoadSample),
+            (ui.modelFolderButton, self._onModelFolder),
+            (ui.installButton, self._onInstall),
+            (ui.installWheelsButton, self._onInstallWheels),
+            (ui.measureButton, self._onMeasure),
+            (ui.cancelButton, self._onCancel),
+            (ui.detailsButton, self._onDetails),
+            (ui.removeButton, self._onRemove),
+            (ui.reviewLayoutButton, self._onReviewLayout),
+            (ui.scanLayoutButton, self._onScanLayout),
+            (ui.previousButton, self.pageDown),
+            (ui.nextButton, self.pageUp),
+            (ui.addSliceButton, self.review.addSlice),
+            (ui.restoreSliceButton, self.review.restoreSlice),
+            (ui.restoreAllButton, self.review.restoreAll),
+            (ui.acceptButton, self._onAccept),
+            (ui.rejectButton, self._onReject),
+            (ui.exportButton, self._onExport),
+        ):
+            button.connect("clicked(bool)", lambda checked=False, slot=slot: slot())
+        ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: self._onScanChosen())
+        ui.modelSelector.connect("currentIndexChanged(int)", lambda index: self._onModelChosen())
+        ui.deviceSelector.connect("currentIndexChanged(int)", lambda index: self._onDeviceChosen())
+
+    def enter(self) -> None:
+        """The module is shown: look again at what may have changed outside."""
+        self._missing = self._others.installer.missing()
+        if any(name.startswith("torch") for name in self._missing):
+            self.ui.deviceLabel.text = ""
+        else:
+            self.ui.deviceLabel.text = self.ui.deviceLabel.text or "Looking for GPUs…"
+            self.probe.ask()
+        self.updateGui()
+
+    def cleanup(self) -> None:
+        """The module goes away."""
+        self.run.cancel()
+        self.probe.forget()
+        self.review.attach(None)
+        if self._guiTag is not None:
+            self._parameters.disconnectGui(self._guiTag)
+            self._guiTag = None
+        self.removeObservers()
+
+    # ---- parameters and scene
+
+    def _useParameterNode(self) -> None:
+        if self._guiTag is not None:
+            self._parameters.disconnectGui(self._guiTag)
+            self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParameters)
+        self._parameters = self._getParameterNode()
+        self._filling = True
+        self._guiTag = self._parameters.connectGui(self.ui)
+        self._filling = False
+        self.addObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParameters)
+        self._selectItem(self.ui.modelSelector, self._parameters.model)
+        self._selectItem(self.ui.deviceSelector, self._parameters.device)
+        self._takeUpMeasurement()
+
+    def _onParameters(self, caller, event) -> None:
+        self._showOverlays()
+        self.updateGui()
+
+    def _onSceneStartClose(self, caller, event) -> None:
+        self.run.cancel()
+        self.review.attach(None)
+        self._ct = self._ctOf = None
+        self._setState(State.Idle)
+        self._say("")
+
+    def _onSceneReady(self, caller, event) -> None:
+        self._useParameterNode()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeRemoved(self, caller, event, node) -> None:
+        if slicer.mrmlScene.IsClosing():
+            return
+        nodes = self.review.nodes
+        if nodes is not None and node is nodes.state_node:
+            self.review.attach(None)
+            self.updateGui()
+        elif node is self._parameters.inputVolume and self.state == State.Running:
+            self._onCancel()
+
+    def _takeUpMeasurement(self) -> None:
+        """Work on the measurement that the scene holds of the selected scan."""
+        volume = self._parameters.inputVolume
+        found = scene.find_of_volume(volume) if volume is not None else []
+        self.review.attach(found[-1] if found else None)
+        self._showOverlays()
+        self._readScan()
+        self.updateGui()
+
+    # ---- 1. Scan
+
+    def _onScanChosen(self) -> None:
+        if self._filling:
+            return
+        if self.state == State.Running:
+            self._onCancel()
+        volume = self.ui.inputSelector.currentNode()
+        self._parameters.inputVolume = volume
+        self._takeUpMeasurement()
+        if volume is None:
+            return
+        display = volume.GetDisplayNode()
+        if display is not None:
+            display.AutoWindowLevelOff()
+            display.SetWindowLevel(WINDOW_HU, LEVEL_HU)
+        layouts.showScan(volume)
+        self.review.followViews()
+        if self.review.nodes is not None:
+            layouts.placeOverlays(self.review.nodes, sideBySide=False)
+            self.review.goTo(self.review.shown)
+
+    def _readScan(self) -> None:
+        """Check the selected scan, once a volume, and say the outcome."""
+        volume = self._parameters.inputVolume
+        if volume is None:
+            self._ct = self._ctOf = None
+            self.ui.scanLabel.text = "Choose or load a head CT."
+        elif volume is not self._ctOf:
+            try:
+                ct = scene.head_ct_from_volume(volume)
+                self._ct = replace(ct, quality=tuple(dict.fromkeys((*ct.quality, *check(ct)))))
+                self.ui.scanLabel.text = scanLine(self._ct)
+            except InputError as error:
+                self._ct = None
+                self.ui.scanLabel.text = str(error)
+            self._ctOf = volume
+
+    def _onLoadFile(self) -> None:
+        path = self._others.dialogs.chooseScan()
+        if not path:
+            return
+        if not path.lower().endswith(SCAN_ENDINGS):
+            self._say("Load DICOM images with Load DICOM…: it keeps the true place of every slice.")
+            return
+        try:
+            volume = slicer.util.loadVolume(path)
+        except RuntimeError:
+            self._say(f"{path} cannot be read as a volume.")
+            return
+        self.ui.inputSelector.setCurrentNode(volume)
+
+    def _onLoadDicom(self) -> None:
+        slicer.util.selectModule("DICOM")
+
+    def _onLoadSample(self) -> None:
+        import SampleData
+
+        volume = SampleData.downloadSample(SAMPLE)
+        if volume is None:
+            self._say("The sample scan could not be loaded.")
+        else:
+            self.ui.inputSelector.setCurrentNode(volume)
+
+    # ---- 2. Model and device
+
+    def _fillSelectors(self) -> None:
+        self._models = {choice.key: choice for choice in releasedModels()}
+        self._filling = True
+        for choice in self._models.values():
+            self.ui.modelSelector.addItem(choice.label, choice.key)
+        for key, text in CHOICES.items():
+            self.ui.deviceSelector.addItem(text, key)
+        self._filling = False
+
+    def _selectItem(self, selector, key: str) -> None:
+        """Show the entry for a parameter; a model folder that is not listed yet is added, an empty key is the first."""
+        if selector is self.ui.modelSelector and key and key not in self._models:
+            self._addModel(key)
+        index = selector.findData(key) if key else 0
+        self._filling = True
+        selector.setCurrentIndex(max(index, 0))
+        self._filling = False
+
+    def _addModel(self, folder: str) -> None:
+        choice = modelChoice(folder, Path(folder))
+        self._models[folder] = choice
+        self._filling = True
+        self.ui.modelSelector.addItem(choice.label, folder)
+        self._filling = False
+
+    def _onModelFolder(self) -> None:
+        folder = self._others.dialogs.chooseFolder("Choose a model folder (it holds model.json)")
+        if folder:
+            self._parameters.model = folder
+            self._selectItem(self.ui.modelSelector, folder)
+            self.updateGui()
+
+    def _onModelChosen(self) -> None:
+        if not self._filling:
+            self._parameters.model = self.ui.modelSelector.itemData(self.ui.modelSelector.currentIndex)
+
+    def _onDeviceChosen(self) -> None:
+        if not self._filling:
+            self._parameters.device = self.ui.deviceSelector.itemData(self.ui.deviceSelector.currentIndex)
+
+    def _onDevicesFound(self, answer: dict) -> None:
+        self.ui.deviceLabel.text = sentence(answer)
+
+    def _onInstallWheels(self) -> None:
+        folder = self._others.dialogs.chooseFolder("Choose the folder that holds the wheels")
+        if folder:
+            self._onInstall(folder)
+
+    def _onInstall(self, wheels: str = "") -> None:
+        names = "\n".join(self._missing)
+        if self.state != State.Idle or not self._others.dialogs.confirm(INSTALL_QUESTION.format(names=names)):
+            return
+        self._setState(State.Installing)
+        self.ui.installLog.plainText = ""
+        self.ui.installLog.visible = True
+        self._say("Installing; Slicer must stay open.")
+        self._others.installer.install(self.ui.installLog.appendPlainText, self._onInstalled, wheels)
+
+    def _onInstalled(self, failure: str) -> None:
+        self._say(failure or "Installed.")
+        self.ui.installLog.visible = bool(failure)
+        self._setState(State.Idle)
+        self.probe.forget()
+        self.enter()
+
+    # ---- 3. Measure
+
+    def _onMeasure(self) -> None:
+        nodes = self.review.nodes
+        if nodes is not None:
+            kept = nodes.measurement.edited or nodes.measurement.review is not None
+            if kept and not self._others.dialogs.confirm(REPLACE_QUESTION):
+                return
+        self._showDetails("")
+        self._ctOf = None  # it may have been moved or changed since it was chosen
+        self._readScan()
+        if self._ct is None:
+            self.updateGui()
+            return
+        try:
+            name = self._parameters.inputVolume.GetName()
+            self.run.start(self._ct, name, self._parameters.model, self._parameters.device)
+        except OSError as error:
+            self._onFailed(f"Measuring could not be started ({error}).", "")
+            return
+        self.ui.progressBar.setRange(0, 0)
+        self._say("Starting…")
+        self._setState(State.Running)
+
+    def _onCancel(self) -> None:
+        self._setState(State.Cancelling)
+        self.run.cancel()
+        self._say("Cancelled; the scene is as it was.")
+        self._setState(State.Idle)
+
+    def _onProgress(self, done: int, total: int, what: str, secondsLeft: float | None) -> None:
+        self.ui.progressBar.setRange(0, total)
+        self.ui.progressBar.setValue(done)
+        left = "" if secondsLeft is None else f", about {max(1, round(secondsLeft))} s left"
+        self._say(f"{what.capitalize()}: {done} of {total}{left}")
+
+    def _onFinished(self, measurement, evidence) -> None:
+        self._setState(State.Idle)
+        volume, old = self._parameters.inputVolume, self.review.nodes
+        try:
+            nodes = scene.build_scene(volume, self._ct, measurement, evidence)
+        except InputError as error:
+            self._onFailed(str(error), "")
+            return
+        if old is not None:
+            scene.remove(old)
+        self.review.attach(nodes)
+        self._showOverlays()
+        self._say(f"Measured in {measurement.seconds:.0f} s.")
+        self._onReviewLayout()
+        self.review.goToCase()
+
+    def _onFailed(self, sentence: str, details: str) -> None:
+        self._say(sentence)
+        self._setState(State.Idle)
+        self._showDetails(details)
+
+    def _showDetails(self, details: str) -> None:
+        self.ui.detailsText.plainText = details
+        self.ui.detailsButton.visible = bool(details)
+        self.ui.detailsButton.checked = False
+        self.ui.detailsText.visible = False
+
+    def _onDetails(self) -> None:
+        self.ui.detailsText.visible = self.ui.detailsButton.checked
+
+    # ---- 4. Result
+
+    def _onRemove(self) -> None:
+        if self._others.dialogs.confirm(REMOVE_QUESTION):
+            nodes = self.review.nodes
+            self.review.attach(None)
+            scene.remove(nodes)
+            layouts.showScan(self._parameters.inputVolume)
+            self.updateGui()
+
+    # ---- 5. Review
+
+    def _onReviewLayout(self) -> None:
+        nodes = self.review.nodes
+        magnitude = nodes.magnitude if self._parameters.showDisplacement else None
+        shown = self.review.shown
+        layouts.showReview(nodes.volume, nodes.warped, magnitude)
+        layouts.placeOverlays(nodes, sideBySide=True)
+        self.review.followViews()
+        self.review.goTo(shown)
+
+    def _onScanLayout(self) -> None:
+        shown = self.review.shown
+        layouts.showScan(self.review.nodes.volume)
+        layouts.placeOverlays(self.review.nodes, sideBySide=False)
+        self.review.goTo(shown)
+
+    def pageUp(self) -> None:
+        """To the next measured slice above; also a key."""
+        if self.review.nodes is not None:
+            self.review.page(1)
+
+    def pageDown(self) -> None:
+        """To the next measured slice below; also a key."""
+        if self.review.nodes is not None:
+            self.review.page(-1)
+
+    def goToCase(self) -> None:
+        """To the slice of the case's number; also a key."""
+        if self.review.nodes is not None:
+            self.review.goToCase()
+
+    def _onAccept(self) -> None:
+        self.review.accept(self._parameters.readerName, self._parameters.reason)
+
+    def _onReject(self) -> None:
+        self.review.reject(self._parameters.readerName, self._parameters.reason)
+
+    def _onReviewChanged(self) -> None:
+        self.updateGui()
+
+    def _showOverlays(self) -> None:
+        nodes = self.review.nodes
+        if nodes is None:
+            return
+        for parameter, part in OVERLAYS.items():
+            visible = getattr(self._parameters, parameter)
+            if scene.is_visible(nodes, part) != visible:
+                scene.set_visible(nodes, part, visible)
+        layouts.showMagnitude(nodes.magnitude if self._parameters.showDisplacement else None)
+
+    # ---- 6. Export
+
+    def _onExport(self) -> None:
+        folder = self._others.dialogs.chooseFolder("Choose a folder for the results")
+        if not folder:
+            return
+        try:
+            self.ui.exportLabel.text = f"Written to {exportCase(self.review.nodes, folder)}"
+        except (InputError, OSError) as error:
+            self.ui.exportLabel.text = str(error)
+
+    # ---- what is shown
+
+    def _say(self, text: str) -> None:
+        self.ui.statusLabel.text = text
+
+    def _setState(self, state: State) -> None:
+        self.state = state
+        self.updateGui()
+
+    def updateGui(self) -> None:
+        """Bring every widget in line with the state, the parameters and the measurement."""
+        ui, parameters = self.ui, self._parameters
+        if parameters is None:
+            return
+        idle, running = self.state == State.Idle, self.state == State.Running
+        model = self._models.get(ui.modelSelector.itemData(ui.modelSelector.currentIndex))
+        ui.modelLabel.text = "No model was found." if model is None else model.about
+        whyNot = self._whyNotMeasure(model)
+        ui.measureButton.enabled = idle and not whyNot
+        ui.measureButton.toolTip = whyNot or "Measure the midline shift of the selected scan"
+        ui.cancelButton.enabled = running
+        ui.progressBar.visible = running
+        for widget in (ui.modelSelector, ui.modelFolderButton, ui.deviceSelector):
+            widget.enabled = idle
+        ui.missingLabel.text = f"Not installed yet: {', '.join(self._missing)}." if self._missing else ""
+        ui.missingLabel.visible = bool(self._missing)
+        for button in (ui.installButton, ui.installWheelsButton):
+            button.visible = bool(self._missing)
+            button.enabled = idle
+        self._updateResult()
+
+    def _whyNotMeasure(self, model) -> str:
+        """Empty if measuring can start."""
+        if self._parameters.inputVolume is None:
+            return "Choose a scan first"
+        if self._ct is None:
+            return "The chosen volume is not a scan that can be measured"
+        if self._missing:
+            return "Install what is missing first (2. Model and device)"
+        if model is None or not model.usable:
+            return "Choose a model that can be used"
+        return ""
+
+    def _updateResult(self) -> None:
+        ui, parameters, review = self.ui, self._parameters, self.review
+        measurement, shown = review.measurement, review.shown
+        limits = (parameters.mildMm, parameters.moderateMm, parameters.severeMm)
+        texts = resultTexts(measurement)
+        ui.shiftLabel.text = texts.shift
+        colour = severityColour(0.0 if measurement is None else measurement.signed_shift_mm, limits)
+        plain = measurement is None
+        ui.shiftLabel.styleSheet = "font-size: 26px; font-weight: bold;" + (
+            "" if plain else f" color: #202020; background-color: {colour}; border-radius: 6px; padding: 6px;"
+        )
+        ui.intervalLabel.text = texts.interval
+        ui.warningsLabel.text = texts.warnings
+        ui.warningsLabel.visible = bool(texts.warnings)
+        ui.reviewLabel.text = texts.review
+        self.plot.show(measurement, lambda mm: severityColour(mm, limits), shown)
+        self.table.show(measurement, shown)
+        has = measurement is not None
+        for widget in (
+            ui.plotLabel, ui.sliceTable, ui.thresholdLabel, ui.mildSpinBox, ui.moderateSpinBox, ui.severeSpinBox,
+            ui.removeButton, ui.reviewBox, ui.exportBox,
+        ):  # fmt: skip
+            widget.visible = has
+        for widget in (
+            ui.removeButton, ui.reviewLayoutButton, ui.scanLayoutButton, ui.previousButton, ui.nextButton,
+            ui.acceptButton, ui.rejectButton, ui.exportButton,
+        ):  # fmt: skip
+            widget.enabled = has
+        ui.sliceLabel.text = texts.where(shown, review.shownIsEdited)
+        ui.addSliceButton.enabled = review.canAdd
+        ui.restoreSliceButton.enabled = review.shownIsEdited
+        ui.restoreAllButton.enabled = has and measurement.edited
+        ui.acceptButton.text = "Accept with edits" if has and measurement.edited else "Accept"

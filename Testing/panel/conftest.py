@@ -1,0 +1,41 @@
+"""The real panel in the host; an exception in any slot or observer fails the test that caused it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+ROOT = Path(__file__).parents[2]
+MODULE = ROOT / "MidlineShift" / "MidlineShift.py"
+
+
+def pytest_configure(config):
+    # Qt 5 and 6 both have it, and so has PythonQt; what replaces it in Qt 6, Qt 5 has not.
+    config.addinivalue_line("filterwarnings", "ignore:Function. 'QMouseEvent.pos:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def failures(monkeypatch):
+    """Exceptions that Qt or VTK would only print; none may be left when the test ends."""
+    caught: list[str] = []
+    monkeypatch.setattr(
+        sys, "excepthook", lambda kind, error, trace: caught.append("".join(traceback.format_exception(error)))
+    )
+    yield caught
+    assert not caught, "\n".join(caught)
+
+
+@pytest.fixture
+def host(tmp_path):
+    """A host with an empty scene."""
+    pytest.importorskip("PySide6")
+    from host.application import Host
+
+    host = Host(tmp_path)
+    yield host
+    host.close()

@@ -1,0 +1,230 @@
+"""``Host``: one running "Slicer" for a test. It makes ``qt``, ``ctk`` and what is missing of ``slicer`` importable."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import types
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import slicer
+from mrml_core import SlicerCore
+from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6.QtCore import Signal
+
+from host import doubles, qt_manners
+from host.slice_widget import SliceWidget
+from host.standins import STANDINS, qMRMLWidget
+from host.ui_loader import QUiLoader
+
+VIEW_SIZE = (330, 380)
+
+
+def _application() -> QtWidgets.QApplication:
+    return QtWidgets.QApplication.instance() or QtWidgets.QApplication(["host"])
+
+
+def install() -> None:
+    """Once a process: ``qt``, ``ctk`` and Slicer's Python modules."""
+    if "qt" in sys.modules:
+        return
+    _application().setStyle("Fusion")
+    qt_manners.install()
+    qt, ctk = types.ModuleType("qt"), types.ModuleType("ctk")
+    for module in qt_manners.MODULES:
+        vars(qt).update({name: getattr(module, name) for name in dir(module) if not name.startswith("_")})
+    vars(qt).update(qt_manners.WRAPPED)
+    qt.QUiLoader = QUiLoader
+    for name, cls in STANDINS.items():
+        qt_manners.give_manners(cls)
+        setattr(ctk if name.startswith("ctk") else slicer, name, cls)
+    sys.modules.update({"qt": qt, "ctk": ctk, **doubles.modules()})
+    for name in ("i18n", "ScriptedLoadableModule", "parameterNodeWrapper"):
+        setattr(slicer, name, sys.modules[f"slicer.{name}"])
+
+
+class LayoutManager:
+    """Shows the views that a layout description names."""
+
+    def __init__(self, core: SlicerCore):
+        self._core = core
+        self._logic = slicer.vtkMRMLLayoutLogic()
+        self._logic.SetMRMLApplicationLogic(core.app)
+        self._logic.SetMRMLScene(core.scene)
+        self._widgets: dict[str, SliceWidget] = {}
+
+    def layoutLogic(self):
+        return self._logic
+
+    @property
+    def layout(self) -> int:
+        return self._logic.GetLayoutNode().GetViewArrangement()
+
+    def setLayout(self, number: int) -> None:
+        node = self._logic.GetLayoutNode()
+        if not node.IsLayoutDescription(number):
+            raise ValueError(f"no layout {number}")
+        node.SetViewArrangement(number)
+        for name in self.sliceViewNames():
+            self.sliceWidget(name)
+
+    def sliceViewNames(self) -> tuple[str, ...]:
+        """The slice views of the layout in use."""
+        root = ET.fromstring(self._logic.GetLayoutNode().GetCurrentLayoutDescription())
+        views = [view for view in root.iter("view") if view.get("class") == "vtkMRMLSliceNode"]
+        return tuple(view.get("singletontag") for view in views)
+
+    def sliceWidget(self, name: str) -> SliceWidget:
+        if name not in self._widgets:
+            self._widgets[name] = SliceWidget(self._core, name, VIEW_SIZE)
+        return self._widgets[name]
+
+
+class CoreIO:
+    """``coreIOManager``: what ``slicer.util.loadVolume`` asks of it."""
+
+    def __init__(self, core: SlicerCore):
+        self._core = core
+
+    def loadNodes(self, kind, properties, loaded, messages=None) -> bool:
+        path = str(properties["fileName"])
+        if kind != "VolumeFile" or not os.path.isfile(path):
+            return False
+        name = properties.get("name") or Path(path).name.split(".")[0]
+        node = self._core.logics["Volumes"].AddArchetypeVolume(path, name)
+        if node is not None:
+            loaded.AddItem(node)
+        return node is not None
+
+
+class Application(qt_manners.QObject):
+    """``slicer.app``."""
+
+    startupCompleted = Signal()
+    applicationName = "Slicer host"
+
+    def __init__(self, core: SlicerCore):
+        super().__init__()
+        self._layouts, self._io, self._core = LayoutManager(core), CoreIO(core), core
+
+    def layoutManager(self):
+        return self._layouts
+
+    def coreIOManager(self):
+        return self._io
+
+    def applicationLogic(self):
+        return self._core.app
+
+    def processEvents(self):
+        _application().processEvents()
+
+    def testingEnabled(self):
+        return True
+
+    def startupEnvironment(self):
+        environment = QtCore.QProcessEnvironment()
+        for name, value in os.environ.items():
+            environment.insert(name, value)
+        return environment
+
+    def topLevelWidgets(self):
+        return _application().topLevelWidgets()
+
+
+class Host:
+    """A fresh scene, the views, and one loaded module.
+
+    Attributes:
+        core: scene and logics. window: main window. widget: the module's widget. failures: exceptions raised in slots.
+    """
+
+    def __init__(self, folder: Path):
+        install()
+        self.core = SlicerCore(folder)
+        core = self.core.app
+        assert core.GetInteractionNode() and core.GetSelectionNode()  # asking makes them, as the application does
+        slicer.app = qt_manners.give_manners(Application)(self.core)
+        slicer.packaging = doubles.Packaging()
+        sys.modules["slicer.packaging"] = slicer.packaging
+        slicer.modules = types.SimpleNamespace()
+        self.selected: list[str] = []
+        slicer.util.selectModule = self.selected.append
+        self.window = QtWidgets.QMainWindow()
+        slicer.util.mainWindow = lambda: self.window
+        self.widget = None
+
+    def load_module(self, path: Path, **attributes):
+        """What Slicer does: parent object, module class, start-up, widget with ``setup`` and ``enter``.
+
+        Args:
+            attributes: set on the widget before ``setup``.
+        """
+        name = path.stem
+        if str(path.parent) not in sys.path:
+            sys.path.insert(0, str(path.parent))
+        module = importlib.import_module(name)
+        slicer.util.modulePath = lambda _: str(path)
+        self.module = getattr(module, name)(types.SimpleNamespace(path=str(path)))
+        slicer.app.startupCompleted.emit()
+        root = qMRMLWidget()
+        QtWidgets.QVBoxLayout(root)
+        root.setMRMLScene(slicer.mrmlScene)
+        self.widget = getattr(module, f"{name}Widget")(root)
+        for key, value in attributes.items():
+            setattr(self.widget, key, value)
+        setattr(slicer.modules, f"{name}Widget", self.widget)
+        self.widget.setup()
+        self.widget.enter()
+        scroll = QtWidgets.QScrollArea()
+        scroll.setWidget(root)
+        scroll.setWidgetResizable(True)
+        self.window.setCentralWidget(scroll)
+        self.window.resize(470, 1250)
+        self.window.show()
+        self.process()
+        return module
+
+    def process(self) -> None:
+        """Let Qt do what is due."""
+        slicer.app.processEvents()
+
+    def show(self, widget) -> None:
+        """Scroll the panel so that a widget can be seen; a hidden one cannot be clicked."""
+        assert widget.isVisible(), f"{widget.name} is hidden"
+        self.window.centralWidget().ensureWidgetVisible(widget)
+        self.process()
+
+    def views(self) -> list[SliceWidget]:
+        """The slice views of the layout in use."""
+        manager = slicer.app.layoutManager()
+        return [manager.sliceWidget(name) for name in manager.sliceViewNames()]
+
+    def picture(self, path: Path) -> None:
+        """Panel and views beside one another, as PNG."""
+        self.process()
+        panel = self.window.grab()
+        shots = []
+        for view in self.views():
+            view.draw()
+            shots.append(view.grab())
+        width = panel.width() + sum(shot.width() + 4 for shot in shots)
+        height = max([panel.height(), *(shot.height() for shot in shots)])
+        canvas = QtGui.QPixmap(width, height)
+        canvas.fill(QtGui.QColor("#202020"))
+        painter, x = QtGui.QPainter(canvas), 0
+        for shot in (panel, *shots):
+            painter.drawPixmap(x, 0, shot)
+            x += shot.width() + 4
+        painter.end()
+        canvas.save(str(path))
+
+    def close(self) -> None:
+        """The module and the window go away."""
+        if self.widget is not None:
+            self.widget.cleanup()
+        self.window.close()
+        self.window.deleteLater()
+        self.process()

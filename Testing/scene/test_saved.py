@@ -1,0 +1,137 @@
+"""Saved as .mrb, closed and loaded again: everything is back, belongs together, and is live."""
+
+import numpy as np
+import pytest
+from mrml_core import SlicerCore, slicer, vtk
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.measurement.review import accept
+from MidlineShiftLogic.presentation.json_writer import to_json
+from MidlineShiftLogic.scene import (
+    apply_edits,
+    build_scene,
+    find_all,
+    find_of_volume,
+    head_ct_from_volume,
+    is_visible,
+    remove,
+    set_visible,
+    show_slice,
+    update,
+)
+from MidlineShiftLogic.scene.folder import folder_of
+from MidlineShiftLogic.scene.nodes import MADE
+
+from .conftest import make_case, tilted
+from .test_displacement import moved_lps
+
+
+def push(nodes, mm):
+    place = np.array(nodes.landmarks.GetNthControlPointPositionWorld(2)) - np.array((mm, 0, 0))
+    nodes.landmarks.SetNthControlPointPositionWorld(2, vtk.vtkVector3d(*place))
+
+
+@pytest.fixture()
+def saved(core, tmp_path):
+    """Two measured volumes, one edited, reviewed and shown on another slice; saved."""
+    left, right = make_case(core, 8.0, "Left", change=tilted), make_case(core, -5.0, "Right")
+    nodes = [build_scene(one.volume, one.ct, one.measurement, one.evidence) for one in (left, right)]
+    push(nodes[0], 2.0)
+    apply_edits(nodes[0])
+    update(nodes[0], accept(nodes[0].measurement, "Dr A", "looks right"))
+    show_slice(nodes[0], left.measurement.slices[2].index)
+    set_visible(nodes[0], "distance", False)
+    set_visible(nodes[0], "grid", True)
+    path = tmp_path / "scene Ä.mrb"
+    core.save(path)
+    return path, (left, right), nodes
+
+
+def test_everything_is_back_and_belongs_together(saved, tmp_path):
+    path, cases, before = saved
+    fresh = SlicerCore(tmp_path / "fresh")
+    fresh.load(path)
+    after = find_all(fresh.scene)
+    assert len(after) == 2
+    for old, new, case in zip(before, after, cases, strict=True):
+        assert new.volume.GetName() == case.volume.GetName() and find_of_volume(new.volume) == [new]
+        assert to_json(new.measurement) == to_json(old.measurement) and new.shown == old.shown
+        assert to_json(new.original) == to_json(case.measurement)
+        np.testing.assert_allclose(new.geometry.origins, case.ct.origins, atol=1e-9)
+        for role in MADE:
+            assert new.node(role).GetName() == old.node(role).GetName()
+        for role in ("volume", "warped", "magnitude"):
+            # Slicer turns a left-handed volume's slices round when it reads it; the scan is the same
+            scans = [head_ct_from_volume(nodes.node(role)) for nodes in (old, new)]
+            np.testing.assert_allclose(scans[1].hu, scans[0].hu, atol=1e-4)
+            np.testing.assert_allclose(scans[1].origins, scans[0].origins, atol=1e-3)
+        for role in ("landmarks", "ideal_midline", "deformed_midline", "distance"):
+            np.testing.assert_allclose(
+                slicer.util.arrayFromMarkupsControlPoints(new.node(role)),
+                slicer.util.arrayFromMarkupsControlPoints(old.node(role)),
+                atol=1e-3,
+            )
+        tables = [
+            slicer.util.arrayFromTableColumn(nodes.table, "Shift to the left (mm)").tolist() for nodes in (old, new)
+        ]
+        assert tables[0] == tables[1]
+        assert new.chart.GetNthPlotSeriesNode(0).GetTableNode() is new.table
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(fresh.scene)
+        assert hierarchy.GetItemByDataNode(new.landmarks) in _children(hierarchy, folder_of(new))
+    assert after[0].measurement.review.reader == "Dr A"
+    assert not is_visible(after[0], "distance") and is_visible(after[0], "grid") and is_visible(after[1], "distance")
+
+
+def test_the_transform_still_points_the_same_way(saved, tmp_path):
+    path, (case, _), (old, _) = saved
+    fresh = SlicerCore(tmp_path / "fresh")
+    fresh.load(path)
+    new = find_all(fresh.scene)[0]
+    one = case.measurement.slices[4]
+    place = np.array([one.landmarks_lps_mm[name] for name in ("shifted", "anterior_falx")])
+    np.testing.assert_allclose(moved_lps(new.transform, place), moved_lps(old.transform, place), atol=0.01)
+    assert np.linalg.norm(moved_lps(new.transform, place)[0] - one.landmarks_lps_mm["ideal"]) < 0.6
+
+
+def test_it_is_live(saved, tmp_path):
+    path, _, (old, _) = saved
+    fresh = SlicerCore(tmp_path / "fresh")
+    fresh.load(path)
+    new = find_all(fresh.scene)[0]
+    assert new.distance.GetNthControlPointLabel(1) == old.distance.GetNthControlPointLabel(1)
+    before = new.shown_slice.signed_shift_mm
+    push(new, 1.5)
+    apply_edits(new)
+    assert new.shown_slice.signed_shift_mm == pytest.approx(before + 1.5, abs=0.01)
+    assert new.measurement.review is None
+    remove(new)
+    assert len(find_all(fresh.scene)) == 1
+
+
+def test_loaded_into_a_scene_that_has_measurements(saved):
+    """Node ids clash then, and Slicer renames: references must lead to the loaded nodes."""
+    path, (left, _), before = saved
+    left.core.load(path)
+    nodes = find_all(left.core.scene)
+    assert len(nodes) == 4 and nodes[:2] == before
+    ids = {one.node(role).GetID() for one in nodes for role in ("volume", *MADE)}
+    assert len(ids) == 4 * (len(MADE) + 1)
+    push(nodes[2], 1.0)
+    apply_edits(nodes[2])
+    assert nodes[0].measurement.review is not None, "only the loaded one was edited"
+
+
+def test_a_damaged_or_newer_state_is_told(case):
+    nodes = build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    for text, says in (("", "damaged"), ("{}", "damaged"), ('{"format": "midlineshift-scene/9"}', "scene/9")):
+        nodes.state_node.SetText(text)
+        with pytest.raises(InputError, match=says):
+            assert nodes.measurement
+    remove(nodes)
+    assert find_all(case.core.scene) == []
+
+
+def _children(hierarchy, folder):
+    ids = vtk.vtkIdList()
+    hierarchy.GetItemChildren(folder, ids)
+    return {ids.GetId(index) for index in range(ids.GetNumberOfIds())}
