@@ -2,6 +2,8 @@
 
 Synthetic throughout: no patient's image is in them. Run ``python Resources/SampleScans/make_samples.py`` where
 ``midlineshift[training]`` is installed. ``truth.json`` beside the scans tells their true shifts.
+The shipped files were made by the generator as of 2026-11-22 (revision 581d90d); it has changed since, so that these
+case numbers make other heads now; choose fitting ones anew before running this.
 """
 
 from __future__ import annotations
