@@ -5,7 +5,7 @@ from collections.abc import Callable
 import qt
 
 COLUMNS = ("Slice", "Height (mm)", "Shift", "Confidence", "")
-WIDTHS = (44, 84, 70, 76)
+WIDTHS = (42, 84, 80, 74)
 ROW_HEIGHT = 22
 
 

@@ -70,7 +70,7 @@ class Uncertainty:
     def p_over(self, shift_mm: float, signs: Mapping[str, float], limit_mm: float = LARGE_MM) -> float:
         """P(|true shift| > ``limit_mm``), both sides counted, 0..1."""
         middle, sigma = abs(self.gain * shift_mm), self.sigma(signs)
-        return self._tail((limit_mm - middle) / sigma) + self._tail((limit_mm + middle) / sigma)
+        return float(self._tail((limit_mm - middle) / sigma) + self._tail((limit_mm + middle) / sigma))
 
     def _tail(self, x: float) -> float:
         """P(error / sigma > x): half of P(|error| / sigma > |x|) on either side.

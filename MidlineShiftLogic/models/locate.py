@@ -7,7 +7,7 @@ from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
 
-DEFAULT_MODEL = "midlineshift-phantom"
+DEFAULT_MODEL = "midlineshift"
 """Name of the model that is used when none is chosen."""
 
 ENVIRONMENT_VARIABLE = "MIDLINESHIFT_MODELS"

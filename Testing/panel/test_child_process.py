@@ -19,6 +19,7 @@ def wait(host, done, seconds=60.0):
     assert done()
 
 
+@pytest.mark.slow
 def test_the_sample_is_measured_for_real(host):
     """Load, measure, read: the number of the shipped sample, with the panel's own runner."""
     bench = Bench.__new__(Bench)
@@ -29,7 +30,7 @@ def test_the_sample_is_measured_for_real(host):
     bench.ui.deviceSelector.currentIndex = 1
     said = set()
     bench.click(bench.ui.measureButton)
-    wait(host, lambda: said.add(bench.ui.statusLabel.text) or bench.panel.state.value == "idle", 120)
+    wait(host, lambda: said.add(bench.ui.statusLabel.text) or bench.panel.state.value == "idle", 900)
     assert bench.ui.shiftLabel.text.endswith("to the left →"), bench.ui.statusLabel.text
     assert any(" of " in text for text in said)
     measurement = bench.panel.review.measurement

@@ -106,6 +106,17 @@ def test_paging_away_keeps_what_was_dragged(case):
     assert by_hand(nodes) == pytest.approx(case.measurement.signed_shift_mm + 2.0, abs=0.01)
 
 
+def test_paging_with_an_observer_edits_nothing(case):
+    """The points go to the new slice one after another; an observer must not take the first ones for a drag."""
+    nodes = built(case)
+    applied = []
+    nodes.landmarks.AddObserver(nodes.landmarks.PointModifiedEvent, lambda *_: applied.append(apply_edits(nodes)))
+    for one in (*case.measurement.slices, *reversed(case.measurement.slices)):
+        show_slice(nodes, one.index)
+    assert len(applied) > len(case.measurement.slices), "the observer was told"
+    assert set(applied) == {None} and to_json(nodes.measurement) == to_json(case.measurement)
+
+
 def test_case_number_moves_to_another_slice(case):
     nodes = built(case)
     index = case.measurement.slice

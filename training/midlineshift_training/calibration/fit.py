@@ -22,7 +22,8 @@ from MidlineShiftLogic.measurement.signs import SIGNS
 from MidlineShiftLogic.measurement.uncertainty import CLIP, SignWeight, Uncertainty
 
 FREEDOM = 4.0
-RIDGE = 0.02
+# Standard deviation of the prior on a weight: what one sd of a sign is thought to do to log sigma.
+PRIOR_SD = 0.5
 FOLDS = 5
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975)
 # Fewer cases of a source cannot tell its 90 % quantile.
@@ -120,6 +121,7 @@ def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
     square = (truth - gain * reading) ** 2 / FREEDOM
     _, of_source, counts = np.unique([one.source for one in samples], return_inverse=True, return_counts=True)
     weight = 1 / counts[of_source] / len(counts)
+    ridge = 0.5 / PRIOR_SD**2 / len(samples)
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         """Weighted mean negative log likelihood + ridge, and its gradient."""
@@ -127,8 +129,8 @@ def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
         ratio = square * np.exp(-2 * log_sigma)
         value = weight @ (log_sigma + (FREEDOM + 1) / 2 * np.log1p(ratio))
         slope = weight * (1 - (FREEDOM + 1) * ratio / (1 + ratio))
-        gradient = np.r_[slope.sum(), slope @ z + 2 * RIDGE * parameters[1:]]
-        return float(value + RIDGE * parameters[1:] @ parameters[1:]), gradient
+        gradient = np.r_[slope.sum(), slope @ z + 2 * ridge * parameters[1:]]
+        return float(value + ridge * parameters[1:] @ parameters[1:]), gradient
 
     start = np.r_[0.5 * np.log(weight @ square * FREEDOM + 1e-6), np.zeros(len(SIGNS))]
     bounds = [(-6.0, 6.0)] + [(0.0, 2.0)] * len(SIGNS)
