@@ -40,15 +40,10 @@ def modelChoice(key: str, folder: Path) -> ModelChoice:
 
 
 def accuracySentence(accuracy: dict) -> str:
-    """The mean absolute errors of ``model.json``, of the first entry that has any: the model's own."""
-    for sets in accuracy.values():
-        if not isinstance(sets, dict):
-            continue
-        parts = [
-            f"{sets[name]['mae_mm']:.1f} mm on {sets[name]['n']} {words}"
-            for name, words in MEASURED_ON.items()
-            if isinstance(sets.get(name), dict) and "mae_mm" in sets[name] and "n" in sets[name]
-        ]
-        if parts:
-            return f"Mean error {', '.join(parts)}."
-    return "Its accuracy has not been measured."
+    """The mean absolute errors that ``midlineshift-train card`` wrote into ``model.json``: set -> figures."""
+    parts = []
+    for name, words in MEASURED_ON.items():
+        figures = accuracy.get(name)
+        if isinstance(figures, dict) and {"mae_mm", "cases", "refused"} <= figures.keys():
+            parts.append(f"{figures['mae_mm']:.1f} mm on {figures['cases'] - figures['refused']} {words}")
+    return f"Mean error {', '.join(parts)}." if parts else "Its accuracy has not been measured."
