@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -38,6 +39,22 @@ def test_measures_and_writes_the_case(midlineshift, fake_pipeline, scan, tmp_pat
     jsonschema.validate(data, json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
     assert data["case"]["id"] == "head" and data["seconds"] > 0
     assert data["software"]["name"] == "midlineshift" and data["software"]["torch"]
+
+
+def test_says_how_sure_the_number_is(midlineshift, fake_pipeline, scan, tmp_path, monkeypatch):
+    module = sys.modules["MidlineShiftLogic.pipeline.measure"]
+    original = module.measure_ct
+
+    def sure(*arguments, **options):
+        measurement, evidence = original(*arguments, **options)
+        return replace(measurement, interval_mm=(6.9, 9.1), p_over_5mm=0.998), evidence
+
+    monkeypatch.setattr(module, "measure_ct", sure)
+    done = midlineshift("measure", scan, "--out", tmp_path / "out")
+    assert done.out.startswith("head  8.0 mm to the left (90 %: 6.9 to 9.1), P(>5 mm) >0.99  slice ")
+    done = midlineshift("measure", scan, "--out", tmp_path / "out", "--json-lines", "--quiet")
+    result = json.loads(done.out)
+    assert (result["interval_mm"], result["p_over_5mm"]) == ([6.9, 9.1], 0.998)
 
 
 def test_bad_case_does_not_stop_the_others(midlineshift, fake_pipeline, scan, tmp_path):

@@ -15,7 +15,7 @@ def codes_in_source():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
-            if node.func.id in ("Quality", "_fatal") and isinstance(node.args[0], ast.Constant):
+            if node.func.id in ("Quality", "_fatal") and node.args and isinstance(node.args[0], ast.Constant):
                 flags.add(node.args[0].value)
             coded = len(node.args) > 1 and isinstance(node.args[1], ast.Constant)
             if node.func.id == "RefusedError" and coded:
