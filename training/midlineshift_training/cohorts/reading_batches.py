@@ -45,7 +45,7 @@ class ReadingBatch:
     """One batch; the grid has ``size`` pixels, maps are on the half grid; lengths in frame pixels.
 
     Attributes:
-        hu: (B, size, size) HU in the frame, degraded.
+        hu: (B, fineness size, fineness size) HU in the frame, degraded.
         displacement: (B, 2, h, h) rows, columns.
         ideal, deformed: (B, h, h) signed distances to the ideal and the deformed midline, both measured along the ideal
             line's normal; their difference is the shift at that fraction of the line.
@@ -174,6 +174,7 @@ def make_batch(
     pixel_mm: float,
     frame_mm: float,
     g: torch.Generator,
+    fineness: int = 1,
 ) -> ReadingBatch:
     """Cut a batch.
 
@@ -184,6 +185,7 @@ def make_batch(
         size, pixel_mm: the frame's grid.
         frame_mm: frame length of the falx in the true frame.
         g: source of every random number.
+        fineness: 1, or 2 for slices sampled twice as densely as the grid in whose pixels the truth is told.
     """
     count, h = len(index), size // 2
     exact = FrameVariation(broad=False, mirror=0.0, bend=0.0, crooked=0.0)
@@ -229,7 +231,7 @@ def make_batch(
 
     pixel = slices.pixel_mm[index]
     hu = slices.hu[index].float()[:, None] + 1000.0
-    hu = F.avg_pool2d(_sample(hu, fine, 255 * pixel, "zeros"), over)[:, 0] - 1000.0
+    hu = F.avg_pool2d(_sample(hu, fine, 255 * pixel, "zeros"), over // fineness)[:, 0] - 1000.0
     # a node of the 128 grid is the middle of a block of two pixels: its corners lie half a pixel in
     block = to_plane(looked_up) - (pixel * 0.5)[:, None, None, None]
     inside = (_sample(slices.inside[index].float()[:, None], block, 254 * pixel, "zeros")[:, 0] > 0.5).float()
@@ -305,15 +307,15 @@ class ReadingBatches(Dataset):
     Args:
         slices: the store.
         batch_size: slices a batch. batches: length of the data set.
-        variation: see ``make_batch``. size, pixel_mm, frame_mm: the frame.
+        variation, fineness: see ``make_batch``. size, pixel_mm, frame_mm: the frame.
         seed: with the batch's number, seeds everything random.
         first: number of the first batch (where a resumed run goes on).
     """
 
-    def __init__(self, slices, batch_size, batches, variation, size, pixel_mm, frame_mm, seed, first=0):
+    def __init__(self, slices, batch_size, batches, variation, size, pixel_mm, frame_mm, seed, first=0, fineness=1):
         self.slices, self.batch_size, self.batches = slices, batch_size, batches
         self.variation, self.size, self.pixel_mm, self.frame_mm = variation, size, pixel_mm, frame_mm
-        self.seed, self.first = seed, first
+        self.seed, self.first, self.fineness = seed, first, fineness
         self.weights = sampling_weights(slices)
 
     def __len__(self) -> int:
@@ -322,4 +324,5 @@ class ReadingBatches(Dataset):
     def __getitem__(self, number: int) -> ReadingBatch:
         g = torch.Generator().manual_seed(self.seed * 1_000_003 + self.first + number)
         index = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=g)
-        return make_batch(self.slices, index, self.variation, self.size, self.pixel_mm, self.frame_mm, g)
+        frame = (self.size, self.pixel_mm, self.frame_mm)
+        return make_batch(self.slices, index, self.variation, *frame, g, self.fineness)

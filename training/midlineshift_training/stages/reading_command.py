@@ -10,6 +10,8 @@ import click
 FRAME = {"grid": 128, "pixel_mm": 1.8, "frame_mm": 198.0}
 COMMON = FRAME | {
     "features": [16, 32, 64, 112, 160],
+    # the slice is sampled so many times more densely than the grid
+    "fineness": 1,
     "batch": 24,
     "bend_mm": 17.0,
     "learning_rate": 2e-3,
@@ -25,6 +27,8 @@ COMMON = FRAME | {
 POSE = COMMON | {"broad": True, "max_steps": 3000}
 DEFORMATION = COMMON | {
     "broad": False,
+    "features": [24, 48, 96, 144, 192],
+    "fineness": 2,
     "noise_difference": True,
     # the denoisers see the slice on this grid; at test t = 300, as in Gong et al.; in training t strays around it
     "noise": {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0},
