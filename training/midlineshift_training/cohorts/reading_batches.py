@@ -36,8 +36,8 @@ class FrameVariation:
     mirror: float = 0.5
     bend: float = 0.7
     bend_mm: float = 17.0
-    crooked: float = 0.5
-    crooked_mm: float = 2.5
+    crooked: float = 0.65
+    crooked_mm: float = 3.2
 
 
 @dataclass
@@ -124,8 +124,10 @@ def _bend(points, anterior, posterior, amplitude, top, power, half_width):
     return amplitude[:, None, None] * hump * fade, n
 
 
-# Reach along and across of a sideways carried falx attachment, and how far from the line the unshifted head follows.
-CROOKED_REACH_MM = (24.0, 22.0)
+# Reach along the falx of a sideways carried attachment (anterior, posterior: least and most; a skull that bulges at the
+# back carries half the falx along), reach across, and how far from the line the unshifted head follows.
+CROOKED_REACH_MM = ((16.0, 32.0), (18.0, 46.0))
+CROOKED_ACROSS_MM = 24.0
 CROOKED_FADE_MM = 90.0
 
 
@@ -144,8 +146,11 @@ class _Crooked:
     posterior: torch.Tensor
 
 
-def _crook(points, anterior, posterior, amounts) -> _Crooked:
-    """Carry the attachments by ``amounts`` (B, 2), anterior first, mm along the line's normal; points (B, h, w, 2)."""
+def _crook(points, anterior, posterior, amounts, reach) -> _Crooked:
+    """Carry the attachments by ``amounts`` (B, 2), anterior first, mm along the line's normal, at points (B, h, w, 2).
+
+    ``reach`` (B, 2): mm along the falx.
+    """
     d = posterior - anterior
     length = d.norm(dim=-1).clamp(min=1)
     u = d / length[:, None]
@@ -156,8 +161,8 @@ def _crook(points, anterior, posterior, amounts) -> _Crooked:
     moved = []
     for end in range(2):
         amount, place = amounts[:, end, None, None], along - end * length[:, None, None]
-        lateral = (across - amount) / CROOKED_REACH_MM[1]
-        warp = warp + amount * torch.exp(-((place / CROOKED_REACH_MM[0]) ** 2) - lateral**2)
+        lateral = (across - amount) / CROOKED_ACROSS_MM
+        warp = warp + amount * torch.exp(-((place / reach[:, end, None, None]) ** 2) - lateral**2)
         # centred on the carried attachment, so that it moves by the whole amount
         moved.append((anterior, posterior)[end] + amounts[:, end, None] * n)
     fraction = along / length[:, None, None]
@@ -220,10 +225,13 @@ def make_batch(
     }
     amounts = torch.randn(count, 2, generator=g) * v.crooked_mm
     amounts = amounts * (torch.rand(count, 1, generator=g) < v.crooked)
+    least, most = torch.tensor(CROOKED_REACH_MM).T
+    reach = least + (most - least) * torch.rand(count, 2, generator=g)
     bend_full, n = _bend(full, anterior, posterior, **shape)
     bend_coarse, _ = _bend(coarse, anterior, posterior, **shape)
-    crook = _crook(coarse, anterior, posterior, amounts)
-    full = to_plane(full - (bend_full + _crook(full, anterior, posterior, amounts).warp)[..., None] * n[:, None, None])
+    crook = _crook(coarse, anterior, posterior, amounts, reach)
+    crook_full = _crook(full, anterior, posterior, amounts, reach).warp
+    full = to_plane(full - (bend_full + crook_full)[..., None] * n[:, None, None])
     # the map is smooth: places between the grid's points are interpolated
     fine = F.interpolate(full.movedim(-1, 1), scale_factor=over, mode="bilinear", align_corners=False).movedim(1, -1)
     moved = bend_coarse + crook.warp
