@@ -71,6 +71,7 @@ def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None,
         )
     else:
         stack = _cut_axially(info, frames, decoder, progress or silent)
+    stack.frames = tuple(frames)
     stack.source.update(
         format="DICOM",
         stored_shape=[len(frames), *first.shape],

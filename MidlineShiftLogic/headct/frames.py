@@ -23,6 +23,7 @@ class Frame:
         slope, intercept: rescale to Hounsfield units; None where not told.
         contrast: whether a contrast agent is named.
         grey: whether it is a one-channel picture with real values.
+        sop_class_uid: what kind of DICOM object the file is.
     """
 
     file: Path
@@ -45,6 +46,7 @@ class Frame:
     contrast: bool
     grey: bool
     has_pixels: bool
+    sop_class_uid: str = ""
 
     @property
     def normal(self) -> np.ndarray | None:
@@ -150,6 +152,7 @@ def _frame(
         and str(header.get("PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME")
         and not (sop_class + ".").startswith("1.2.840.10008.5.1.4.1.1.7."),
         has_pixels=int(header.Rows) > 0 and int(header.Columns) > 0,
+        sop_class_uid=sop_class,
     )
 
 
