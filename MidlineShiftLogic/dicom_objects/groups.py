@@ -64,7 +64,10 @@ def case_group(measurement: Measurement, ct: HeadCT, source: Source):
 
 
 def slice_group(measurement: Measurement, one: SliceMeasurement, ct: HeadCT, source: Source):
-    """One slice's distance, its landmarks and the deformed midline."""
+    """One slice's distance, its landmarks and the deformed midline.
+
+    The slices of a scan that was cut from sagittal or coronal images name none: each was made of all, as the case says.
+    """
     side = "none" if abs(one.signed_shift_mm) < 0.5 else "left" if one.signed_shift_mm > 0 else "right"
     numbers = [
         _shift(abs(one.signed_shift_mm), one, ct, source),
@@ -86,7 +89,7 @@ def slice_group(measurement: Measurement, one: SliceMeasurement, ct: HeadCT, sou
             (codes.IN_CASE_WINDOW, codes.YES if one.in_case_window else codes.NO),
             (codes.EDITED, codes.YES if one.edited else codes.NO),
         ],
-        _images(one, ct, source),
+        [] if source.middle_of_slice(ct, one.index) is None else _images(one, ct, source),
     )
 
 

@@ -114,7 +114,7 @@ def _writable(element) -> bool:
     buffer.is_little_endian, buffer.is_implicit_VR = True, False
     trial = Dataset()
     trial.SpecificCharacterSet = "ISO_IR 192"
-    trial.add(element)
+    trial.add(copy.deepcopy(element))  # a name would keep the bytes of this trial
     try:
         write_dataset(buffer, trial)
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError, NotImplementedError, struct.error):

@@ -118,13 +118,16 @@ def _measurement(report, group, slices, texts, provenance) -> Measurement:
     code, _, message = refusal[0].partition(": ") if refusal else ("", "", "")
     rule = provenance["rule"]
     stack = _stack(provenance["geometry"])
+    found = tuple(
+        sorted((_slice(one, stack, provenance["source_slices"]) for one in slices), key=lambda one: one.index)
+    )
+    if {str(one.index) for one in found} != set(provenance["source_slices"]):
+        raise ValueError("slices are missing")
     return Measurement(
         case_id=provenance["case"],
         signed_shift_mm=numbers.get(codes.SIGNED_SHIFT.value),
         slice=None if index is None else int(index),
-        slices=tuple(
-            sorted((_slice(one, stack, provenance["source_slices"]) for one in slices), key=lambda one: one.index)
-        ),
+        slices=found,
         quality=tuple(Quality(**FLAG.fullmatch(text).groupdict()) for text in texts.get(codes.QUALITY.value, [])),
         refused={"code": code, "message": message} if refusal else None,
         authors_readout_mm=numbers.get(codes.AUTHORS_READOUT.value),

@@ -52,8 +52,12 @@ def frame_numbers(frame: Frame) -> list[int] | None:
 
 def take_identity(dataset: Dataset, source: Source) -> None:
     """The patient's and the study's attributes, as the scan has them."""
+    from pydicom.dataelem import DataElement
+
     for element in source.identity:
-        dataset[element.tag] = element
+        # A person's name keeps the bytes it was first written as, so each object gets its own.
+        value = str(element.value) if element.VR == "PN" else element.value
+        dataset[element.tag] = DataElement(element.tag, element.VR, value)
 
 
 def person_name(typed: str) -> str:
