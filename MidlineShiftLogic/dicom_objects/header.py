@@ -58,6 +58,13 @@ def patient_and_study(header, series_uid: str):
             setattr(result, keyword, None)
     if result.get("PatientSex") not in (None, "", "M", "F", "O"):
         result.PatientSex = None
+    if result.get("PatientIdentityRemoved") == "YES" and not {
+        "DeidentificationMethod",
+        "DeidentificationMethodCodeSequence",
+    } & set(result.dir("Deidentification")):
+        result.DeidentificationMethod = (
+            "Not told in the headers of the scan"  # the standard wants one, some tools give none
+        )
     return result
 
 

@@ -56,7 +56,7 @@ def take_identity(dataset: Dataset, source: Source) -> None:
 
     for element in source.identity:
         # A person's name keeps the bytes it was first written as, so each object gets its own.
-        value = str(element.value) if element.VR == "PN" else element.value
+        value = str(element.value or "") if element.VR == "PN" else element.value
         dataset[element.tag] = DataElement(element.tag, element.VR, value)
 
 

@@ -8,39 +8,25 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-from dicom_case import PATIENT, case_of, coarse_head, descendants, groups, lps_of_scoord, make_case, named, validate
-from make_scans import write_dicom, write_enhanced
+from dicom_case import (
+    KINDS,
+    PATIENT,
+    case_of,
+    coarse_head,
+    descendants,
+    groups,
+    lps_of_scoord,
+    make_case,
+    named,
+    refused,
+    validate,
+)
+from make_scans import sagittal_dicom, write_dicom, write_enhanced
 from synthetic_case import drawn_head
-from test_headct_reformat import sagittal_dicom
 
 from MidlineShiftLogic import dicom_objects
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.edit import move_landmarks
-from MidlineShiftLogic.measurement.review import accept, reject
-
-
-def edited(case):
-    one = case.measurement.slices[3]
-    moved = {"shifted": one.landmarks_lps_mm["shifted"] + (1.5, 0.5, 0)}
-    return move_landmarks(case.measurement, case.ct, one.index, moved)
-
-
-def refused(case):
-    return replace(
-        case.measurement, signed_shift_mm=None, slice=None, slices=(), interval_mm=None, p_over_5mm=None,
-        authors_readout_mm=None, refused={"code": "motion", "message": "It moved: by 20 mm."}, model={},
-    )  # fmt: skip
-
-
-KINDS = {
-    "plain": lambda case: case.measurement,
-    "accepted": lambda case: accept(case.measurement, "Ada Lovelace"),
-    "edited": edited,
-    "accepted with edits": lambda case: accept(edited(case), "Lovelace^Ada", "falx end was off"),
-    "rejected": lambda case: reject(case.measurement, "Ada", "motion"),
-    "refused": refused,
-    "no side": lambda case: replace(case.measurement, signed_shift_mm=-0.2),
-}
+from MidlineShiftLogic.measurement.review import accept
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,29 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
-from dicom_case import named
-from test_report import KINDS
+from dicom_case import KINDS, differences, named
 
 from MidlineShiftLogic.dicom_objects import read_report
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.presentation.json_writer import to_dict
-
-
-def differences(one, other, path="", found=None):
-    """{path: (one, other)} where two JSON trees differ; numbers by more than 0.001."""
-    found = {} if found is None else found
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in one.keys() | other.keys():
-            differences(one.get(key, "missing"), other.get(key, "missing"), f"{path}/{key}", found)
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for number, pair in enumerate(zip(one, other, strict=True)):
-            differences(*pair, f"{path}/{number}", found)
-    elif isinstance(one, float) and isinstance(other, int | float):
-        if abs(one - other) > 1e-3:
-            found[path] = one, other
-    elif one != other:
-        found[path] = one, other
-    return found
 
 
 @pytest.fixture

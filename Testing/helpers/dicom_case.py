@@ -17,7 +17,9 @@ from MidlineShiftLogic.dicom_objects.source import Source
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import CaseRule
+from MidlineShiftLogic.measurement.edit import move_landmarks
 from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.review import accept, reject
 from MidlineShiftLogic.quality import Quality
 
 PATIENT = {
@@ -124,3 +126,44 @@ def lps_of_scoord(image, column: float, row: float) -> np.ndarray:
     row_mm, column_mm = map(float, image.PixelSpacing)
     first = np.array([float(value) for value in image.ImagePositionPatient])
     return first + (column - 0.5) * column_mm * across + (row - 0.5) * row_mm * down
+
+
+def edited(case: Case) -> Measurement:
+    one = case.measurement.slices[3]
+    moved = {"shifted": one.landmarks_lps_mm["shifted"] + (1.5, 0.5, 0)}
+    return move_landmarks(case.measurement, case.ct, one.index, moved)
+
+
+def refused(case: Case) -> Measurement:
+    return replace(
+        case.measurement, signed_shift_mm=None, slice=None, slices=(), interval_mm=None, p_over_5mm=None,
+        authors_readout_mm=None, refused={"code": "motion", "message": "It moved: by 20 mm."}, model={},
+    )  # fmt: skip
+
+
+KINDS = {  # what can become of a case -> its measurement
+    "plain": lambda case: case.measurement,
+    "accepted": lambda case: accept(case.measurement, "Ada Lovelace"),
+    "edited": edited,
+    "accepted with edits": lambda case: accept(edited(case), "Lovelace^Ada", "falx end was off"),
+    "rejected": lambda case: reject(case.measurement, "Ada", "motion"),
+    "refused": refused,
+    "no side": lambda case: replace(case.measurement, signed_shift_mm=-0.2),
+}
+
+
+def differences(one, other, path="", found=None):
+    """{path: (one, other)} where two JSON trees differ; numbers by more than 0.001."""
+    found = {} if found is None else found
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in one.keys() | other.keys():
+            differences(one.get(key, "missing"), other.get(key, "missing"), f"{path}/{key}", found)
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, pair in enumerate(zip(one, other, strict=True)):
+            differences(*pair, f"{path}/{number}", found)
+    elif isinstance(one, float) and isinstance(other, int | float):
+        if abs(one - other) > 1e-3:
+            found[path] = one, other
+    elif one != other:
+        found[path] = one, other
+    return found
