@@ -133,6 +133,15 @@ def _series_flags(info: SeriesInfo, others: list[SeriesInfo]) -> list[Quality]:
                 "give the soft-tissue series if there is one.",
             )
         )
+    if any(frame.contrast for frame in info.frames):
+        flags.append(
+            Quality(
+                "contrast-agent",
+                "warning",
+                "A contrast agent is named in the headers; enhanced vessels and membranes look like blood and have not been "
+                "tried, so look at the picture, or give the series without contrast.",
+            )
+        )
     if others:
         number = "" if info.number is None else f" {info.number}"
         flags.append(
@@ -229,6 +238,8 @@ def _decode(file: Path):
         dataset = pydicom.dcmread(file, force=True)
         if "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        if not dataset.get("PhotometricInterpretation"):
+            dataset.PhotometricInterpretation = "MONOCHROME2"  # as `frames` took it; pydicom will not decode without
         pixels = dataset.pixel_array
     except MemoryError:
         raise
