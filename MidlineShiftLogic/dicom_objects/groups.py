@@ -101,14 +101,13 @@ def _group(identifier: str, tracking_uid: str, measurement: Measurement, numbers
         QualitativeEvaluation,
         TrackingIdentifier,
     )
-    from pydicom.sr.codedict import codes as standard
 
     name, version = series.model_of(measurement)
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(tracking_uid, identifier),
         finding_type=codes.MIDLINE_SHIFT,
         method=codes.PERPENDICULAR,
-        algorithm_id=AlgorithmIdentification(name, version, family=standard.DCM.ArtificialIntelligence),
+        algorithm_id=AlgorithmIdentification(name, version),
         finding_sites=[FindingSite(codes.BRAIN)],
         measurements=numbers,
         qualitative_evaluations=[QualitativeEvaluation(name, value) for name, value in evaluations],

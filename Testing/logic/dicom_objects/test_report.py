@@ -300,3 +300,18 @@ def test_files_of_two_series_are_refused(case, tmp_path):
     other = write_dicom(coarse_head(), tmp_path / "other", **PATIENT, SeriesInstanceUID="1.2.3.9")
     with pytest.raises(InputError, match="several DICOM series"):
         dicom_objects.source_of_files([*case.folder.iterdir(), *other.iterdir()])
+
+
+def test_every_private_code_is_documented_and_unique():
+    from pydicom.sr.coding import Code
+
+    from MidlineShiftLogic.dicom_objects import codes
+
+    found = [one for one in vars(codes).values() if isinstance(one, Code)]
+    for table in (codes.SIDES, codes.DECISIONS, codes.LANDMARKS):
+        found += [one for one in table.values() if one not in found]
+    own = [one.value for one in found if one.scheme_designator == codes.SCHEME]
+    assert len(own) == len(set(own)) > 25
+    text = (Path(__file__).parents[3] / "docs" / "dicom.md").read_text(encoding="utf-8")
+    assert [value for value in own if f"`{value}`" not in text] == []
+    assert all(len(one.meaning) <= 64 and len(one.value) <= 16 for one in found)
