@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import click
@@ -24,7 +25,9 @@ def import_sr(file: Path, out: Path) -> int:
     from MidlineShiftLogic.presentation.case_name import case_name
     from MidlineShiftLogic.presentation.write_case import write_case
 
-    measurement = read_report(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what pydicom says of other programs' spelling is not for the user
+        measurement = read_report(file)
     out = result_parent(out)
     clear_leavings(out)
     folder = write_case(out, case_name(measurement.case_id), measurement, None, None)

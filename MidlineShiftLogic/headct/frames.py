@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+NO_CONTRAST = {"", "NONE", "NO", "NO CONTRAST", "WITHOUT"}
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -149,7 +151,7 @@ def _frame(
         order=(_integer(_get(header, "AcquisitionNumber")) or 0, _integer(_get(header, "InstanceNumber")) or 0, number),
         slope=None if slope is None else float(slope[0]),
         intercept=None if intercept is None else float(intercept[0]),
-        contrast=bool(str(_get(header, "ContrastBolusAgent") or "").strip()),
+        contrast=_has_contrast(header),
         # 1.2.840.10008.5.1.4.1.1.7: Secondary Capture and its multi-frame kinds, pictures of a screen.
         grey=(samples is None or samples == 1)
         and str(_get(header, "PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME")
@@ -166,6 +168,12 @@ def _get(dataset, keyword: str):
         return dataset.get(keyword)
     except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError, OverflowError, struct.error):
         return None
+
+
+def _has_contrast(header) -> bool:
+    """Whether an agent is named; enhanced files list theirs. Some scanners write that there is none."""
+    named = str(_get(header, "ContrastBolusAgent") or "").strip().upper()
+    return named not in NO_CONTRAST or bool(_get(header, "ContrastBolusAgentSequence"))
 
 
 def _is_list(value) -> bool:

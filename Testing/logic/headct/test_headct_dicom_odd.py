@@ -128,6 +128,10 @@ def test_contrast_agent_is_told_where_there_is_no_other_series(head, tmp_path):
     assert codes(ct) == {"contrast-agent": "warning"}
 
 
+def test_contrast_agent_that_is_none(head, tmp_path):
+    assert codes(read(write_dicom(head, tmp_path / "d", ContrastBolusAgent="None"))) == {}
+
+
 def test_three_orientations_in_one_series(head, tmp_path):
     """As reformatting stations send them: the axial ones are read."""
     folder = write_dicom(head, tmp_path / "d")
@@ -232,6 +236,15 @@ def test_enhanced_with_a_localizer_among_its_frames(head, enhanced):
 
     ct = read(enhanced(change))
     np.testing.assert_array_equal(ct.hu, head.hu[:30])  # the frames run from the top down
+
+
+def test_enhanced_with_contrast_agent(enhanced):
+    def change(dataset):
+        agent = pydicom.Dataset()
+        agent.ContrastBolusAgentNumber = 1
+        dataset.ContrastBolusAgentSequence = pydicom.Sequence([agent])
+
+    assert codes(read(enhanced(change))) == {"contrast-agent": "warning"}
 
 
 def test_enhanced_without_places_is_refused(enhanced):
