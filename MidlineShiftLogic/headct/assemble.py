@@ -142,7 +142,9 @@ def _filled_thickness(heights: np.ndarray, thickness: np.ndarray) -> np.ndarray:
     usual = np.empty(len(heights))
     for index in range(len(heights)):
         # the steps below a slice and above it, the nearest one first
-        sides = [side for side in (steps[max(index - BLOCK, 0) : index][::-1], steps[index : index + BLOCK]) if len(side)]
+        sides = [
+            side for side in (steps[max(index - BLOCK, 0) : index][::-1], steps[index : index + BLOCK]) if len(side)
+        ]
         usual[index] = min((abs(side[0] - np.median(side)), np.median(side)) for side in sides)[1]
     return np.where(known, thickness, usual)
 

@@ -11,7 +11,9 @@ def codes_in_source():
     """(codes of flags and refusals, codes of a scan's InputError) as they stand in the calls."""
     flags, errors = set(), set()
     logic = ROOT / "MidlineShiftLogic"
-    for path in (path for folder in ("headct", "measurement", "pipeline", "scene") for path in (logic / folder).glob("*.py")):
+    for path in (
+        path for folder in ("headct", "measurement", "pipeline", "scene") for path in (logic / folder).glob("*.py")
+    ):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
