@@ -89,11 +89,17 @@ def remove(nodes: MeasurementNodes) -> None:
     remove_from_folder(scene, [text, *made])
     colours = _own_colours(nodes.transform)
     for node in [*made, text, *colours]:
-        helpers = _helpers(node)
-        scene.RemoveNode(node)
-        # only now: a slice view gives a volume that it shows without a display node a new one
-        for helper in helpers:
-            scene.RemoveNode(helper)
+        remove_node(node)
+
+
+def remove_node(node) -> None:
+    """Take one node with its own display and storage nodes out of its scene."""
+    scene = node.GetScene()
+    helpers = _helpers(node)
+    scene.RemoveNode(node)
+    # only now: a slice view gives a volume that it shows without a display node a new one
+    for helper in helpers:
+        scene.RemoveNode(helper)
 
 
 def _helpers(node) -> list:

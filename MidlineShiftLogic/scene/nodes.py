@@ -19,13 +19,14 @@ MADE = (
     "transform",
     "warped",
     "magnitude",
+    "healthy",
     "table",
     "case_table",
     "series",
     "case_series",
     "chart",
 )
-"""Roles of the nodes that are made for a measurement, beside its text node."""
+"""Roles of the nodes that are made for a measurement, beside its text node; ``healthy`` only when asked for."""
 
 
 def reference(role: str) -> str:
@@ -131,6 +132,11 @@ class MeasurementNodes:
     def magnitude(self):
         """Scalar volume: length of the displacement in mm, on the volume's grid."""
         return self.node("magnitude")
+
+    @property
+    def healthy(self):
+        """Scalar volume: the pseudo-healthy image on the volume's grid (``scene.healthy``); None until it was made."""
+        return self.node("healthy")
 
     @property
     def table(self):

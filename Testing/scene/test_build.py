@@ -13,6 +13,7 @@ from MidlineShiftLogic.measurement.edit import slice_of
 from MidlineShiftLogic.measurement.measurement import Measurement
 from MidlineShiftLogic.scene import (
     PARTS,
+    add_healthy,
     build_scene,
     find_all,
     find_of_volume,
@@ -26,13 +27,16 @@ from MidlineShiftLogic.scene.folder import folder_of
 from MidlineShiftLogic.scene.nodes import MADE
 from MidlineShiftLogic.scene.shift_table import COLUMNS, SHIFT, SLICE
 
-from .conftest import make_case
+from .conftest import make_case, painted
 
 RAS = np.array([-1.0, -1.0, 1.0])
 
 
 def built(case):
-    return build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    """Everything that can be made, the pseudo-healthy image too."""
+    nodes = build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    add_healthy(nodes, painted(case.ct))
+    return nodes
 
 
 def points_ras(node):
