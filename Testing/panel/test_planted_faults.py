@@ -72,13 +72,13 @@ FAULTS = {
         "edits_are_taken_back",
     ),
     "late result accepted after a cancel": (
-        f"{PANEL}/measuring.py",
+        f"{PANEL}/childrun.py",
         "        if current is not self._current:\n            return\n        details",
         "        details",
         "cancel_leaves_the_scene",
     ),
     "lines of an older run listened to": (
-        f"{PANEL}/measuring.py",
+        f"{PANEL}/childrun.py",
         "        if current is not self._current:\n            return\n        said",
         "        said",
         "second_run_voids_the_first",
@@ -90,7 +90,7 @@ FAULTS = {
         "scene_close_voids_the_run",
     ),
     "cancel does not stop the child": (
-        f"{PANEL}/measuring.py",
+        f"{PANEL}/childrun.py",
         "            self._runner.stop()\n",
         "",
         "cancel_leaves_the_scene",
