@@ -33,6 +33,16 @@ def showScan(volumeNode) -> None:
     slicer.util.setSliceViewerLayers(background=volumeNode, foreground=None, label=None)
     layoutManager.sliceWidget(SCAN_VIEW).mrmlSliceNode().SetOrientationToAxial()
     layoutManager.sliceWidget(SCAN_VIEW).sliceLogic().FitSliceToAll()
+    _mark(layoutManager.sliceWidget(SCAN_VIEW).mrmlSliceNode())
+
+
+def _mark(sliceNode) -> None:
+    """Show which side is the patient's right, and a ruler; what a user chose before stays."""
+    if sliceNode.GetOrientationMarkerType() == sliceNode.OrientationMarkerTypeNone:
+        sliceNode.SetOrientationMarkerType(sliceNode.OrientationMarkerTypeAxes)
+        sliceNode.SetOrientationMarkerSize(sliceNode.OrientationMarkerSizeSmall)
+    if sliceNode.GetRulerType() == sliceNode.RulerTypeNone:
+        sliceNode.SetRulerType(sliceNode.RulerTypeThin)
 
 
 def isReview() -> bool:
@@ -69,6 +79,7 @@ def showReview(volumeNode, warpedNode) -> None:
         composite.SetLinkedControl(True)
         composite.SetHotLinkedControl(True)
         sliceLogic.GetSliceNode().SetOrientationToAxial()
+        _mark(sliceLogic.GetSliceNode())
         sliceLogic.FitSliceToAll()
         sliceLogic.SetSliceOffset(layoutManager.sliceWidget(SCAN_VIEW).sliceLogic().GetSliceOffset())
 
@@ -84,7 +95,7 @@ def placeOverlays(nodes, gridEverywhere: bool) -> None:
         "ideal_midline": (SCAN_VIEW, NORMAL_VIEW),
         "deformed_midline": (SCAN_VIEW,),
         "distance": (SCAN_VIEW,),
-        "transform": REVIEW_VIEWS if gridEverywhere else (MOVED_VIEW,),
+        "grid": REVIEW_VIEWS if gridEverywhere else (MOVED_VIEW,),
     }
     for role, tags in views.items():
         node = nodes.node(role)

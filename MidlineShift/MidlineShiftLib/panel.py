@@ -373,7 +373,7 @@ class Panel(VTKObservationMixin):
         bar = self.ui.healthyProgressBar if self.state == State.Painting else self.ui.progressBar
         bar.setRange(0, total)
         bar.setValue(done)
-        left = "" if secondsLeft is None else f", about {max(1, round(secondsLeft))} s left"
+        left = "" if secondsLeft is None or done >= total else f", about {max(1, round(secondsLeft))} s left"
         self._say(f"{what.capitalize()}: {done} of {total}{left}")
 
     def _onFinished(self, result) -> None:

@@ -31,22 +31,11 @@ SHOWN_FROM_MM = 0.5
 
 MAGNITUDE_COLOURS = "vtkMRMLColorTableNodeIron"
 
-LINE_DISTANCE_MM = 10.0
-
 
 def add_transform(scene, field: PlanarField, name: str):
-    """``vtkMRMLGridTransformNode`` of the displacement, in RAS, with grid lines ready to be shown in slice views."""
+    """``vtkMRMLGridTransformNode`` of the displacement, in RAS."""
     node = scene.AddNewNodeByClass("vtkMRMLGridTransformNode", name)
     node.SetAndObserveTransformToParent(_grid_transform(field))
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetVisualizationMode(display.VIS_MODE_GRID)
-    display.SetGridSpacingMm(LINE_DISTANCE_MM)
-    display.SetGridResolutionMm(GRID_MM)
-    display.SetGridShowNonWarped(False)
-    display.SetVisibility(True)
-    display.SetVisibility2D(False)
-    display.SetVisibility3D(False)
     return node
 
 

@@ -19,6 +19,7 @@ MADE = (
     "transform",
     "warped",
     "magnitude",
+    "grid",
     "healthy",
     "table",
     "case_table",

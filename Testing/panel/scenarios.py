@@ -241,7 +241,7 @@ def overlays_are_switched(bench) -> None:
         bench.click(box)
         assert node.GetDisplayNode().GetVisibility(), box.name
     bench.click(bench.ui.gridCheckBox)
-    assert nodes.transform.GetDisplayNode().GetVisibility2D()
+    assert nodes.node("grid").GetDisplayNode().GetVisibility2D()
     moved = bench.view("MidlineShiftMoved").sliceLogic().GetSliceCompositeNode()
     assert moved.GetForegroundVolumeID() == nodes.magnitude.GetID()
     bench.click(bench.ui.displacementCheckBox)
