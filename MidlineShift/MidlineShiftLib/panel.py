@@ -415,10 +415,8 @@ class Panel(VTKObservationMixin):
     def _onRemove(self) -> None:
         if self._others.dialogs.confirm(REMOVE_QUESTION):
             nodes = self.review.nodes
-            if self.state == State.Painting:
-                self._onCancel()
             self.review.attach(None)
-            self._parameters.showHealthy = False
+            self._parameters.showHealthy = False  # its image is no longer made either
             scene.remove(nodes)
             layouts.showScan(self._parameters.inputVolume)
             self.updateGui()
