@@ -40,7 +40,7 @@ def _mark(sliceNode) -> None:
     """Show which side is the patient's right, and a ruler; what a user chose before stays."""
     if sliceNode.GetOrientationMarkerType() == sliceNode.OrientationMarkerTypeNone:
         sliceNode.SetOrientationMarkerType(sliceNode.OrientationMarkerTypeAxes)
-        sliceNode.SetOrientationMarkerSize(sliceNode.OrientationMarkerSizeSmall)
+        sliceNode.SetOrientationMarkerSize(sliceNode.OrientationMarkerSizeMedium)
     if sliceNode.GetRulerType() == sliceNode.RulerTypeNone:
         sliceNode.SetRulerType(sliceNode.RulerTypeThin)
 
@@ -50,12 +50,19 @@ def isReview() -> bool:
     return slicer.app.layoutManager().layout == REVIEW_LAYOUT_ID
 
 
-def caption(withHealthy: bool) -> str:
-    """What the three views show, from left to right; empty for one view."""
+def caption(withHealthy: bool, magnitudeNode) -> str:
+    """What the three views show, from left to right; empty for one view.
+
+    ``magnitudeNode``: whose colours are told, None where they are not shown.
+    """
     if not isReview():
         return ""
+    colours = ""
+    if magnitudeNode is not None:
+        display = magnitudeNode.GetDisplayNode()
+        colours = f" (red: {display.GetLowerThreshold():.1f} mm, yellow: {display.GetWindowLevelMax():.0f} mm)"
     middle = "pseudo-healthy image" if withHealthy else LABELS[NORMAL_VIEW].lower()
-    return f"Views: scan | {middle} | {LABELS[MOVED_VIEW].lower()}"
+    return f"Views: scan | {middle} | {LABELS[MOVED_VIEW].lower()}{colours}"
 
 
 def showReview(volumeNode, warpedNode) -> None:

@@ -597,7 +597,8 @@ class Panel(VTKObservationMixin):
         ui.healthyLabel.text = aboutImage(review.nodes, whyNot) if not painting else ui.statusLabel.text
         for widget in (ui.healthyProgressBar, ui.healthyCancelButton):
             widget.visible = has and painting
-        ui.viewsLabel.text = layouts.caption(there and parameters.showHealthy) if has else ""
+        magnitude = review.nodes.magnitude if has and parameters.showDisplacement else None
+        ui.viewsLabel.text = layouts.caption(there and parameters.showHealthy, magnitude) if has else ""
         ui.addSliceButton.enabled = review.canAdd
         ui.restoreSliceButton.enabled = review.shownIsEdited
         ui.restoreAllButton.enabled = has and measurement.edited

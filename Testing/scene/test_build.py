@@ -62,7 +62,7 @@ def test_markups_lie_where_the_measurement_says(case):
         points_ras(nodes.deformed_midline), case.ct.to_lps(one.index, one.midline_px) * RAS, atol=1e-3
     )
     assert nodes.distance.GetLineLengthWorld() == pytest.approx(abs(one.signed_shift_mm), abs=1e-3)
-    assert nodes.distance.GetNthControlPointLabel(1) == "8.0 mm to the left"
+    assert nodes.distance.GetNthControlPointLabel(1) == "8.0 mm L"
     # patient's left is -R: the shifted point lies there
     assert place["shifted"][0] < place["ideal"][0] - 5
     assert not nodes.landmarks.GetLocked()
