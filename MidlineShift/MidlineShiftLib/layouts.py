@@ -60,7 +60,7 @@ def caption(withHealthy: bool, magnitudeNode) -> str:
     colours = ""
     if magnitudeNode is not None:
         display = magnitudeNode.GetDisplayNode()
-        colours = f" (red: {display.GetLowerThreshold():.1f} mm, yellow: {display.GetWindowLevelMax():.0f} mm)"
+        colours = f" (red {display.GetLowerThreshold():.0f} to yellow {display.GetWindowLevelMax():.0f} mm)"
     middle = "pseudo-healthy image" if withHealthy else LABELS[NORMAL_VIEW].lower()
     return f"Views: scan | {middle} | {LABELS[MOVED_VIEW].lower()}{colours}"
 

@@ -26,8 +26,11 @@ EVEN = 0.02
 
 MOST_PLANES = 400
 
-SHOWN_FROM_MM = 0.5
-"""Smaller displacements are not coloured."""
+SHOWN_FROM_MM = 1.0
+"""Smaller displacements are not coloured: they are within what readers differ by."""
+
+FULL_COLOUR_MM = 10.0
+"""Where the colours end, in every scan: a picture of 2 mm must not look like one of 12."""
 
 MAGNITUDE_COLOURS = "vtkMRMLColorTableNodeIron"
 
@@ -52,8 +55,8 @@ def add_magnitude(volume_node, ct: HeadCT, field: PlanarField, name: str):
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(MAGNITUDE_COLOURS)
     display.AutoWindowLevelOff()
-    display.SetWindowLevelMinMax(0.0, max(float(magnitude.max()), 2 * SHOWN_FROM_MM))
-    display.SetThreshold(SHOWN_FROM_MM, float(magnitude.max()) + 1.0)
+    display.SetWindowLevelMinMax(0.0, FULL_COLOUR_MM)
+    display.SetThreshold(SHOWN_FROM_MM, max(float(magnitude.max()), FULL_COLOUR_MM) + 1.0)
     display.ApplyThresholdOn()
     display.InterpolateOn()
     return node

@@ -12,6 +12,7 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from MidlineShiftLogic.scene.coordinates import lps_to_ras
 from MidlineShiftLogic.scene.nodes import MeasurementNodes
+from MidlineShiftLogic.scene.planar_field import INVERSE_ROUNDS
 
 LINE_DISTANCE_MM = 10.0
 STEP_MM = 2.0
@@ -61,7 +62,7 @@ def _bent_grid(nodes: MeasurementNodes) -> vtk.vtkPolyData:
     for family in families:
         pixels = (family / ct.pixel_spacing)[..., ::-1]
         straight = lps_to_ras(ct.to_lps(index, pixels))
-        bent = _transformed(transform.GetTransformFromParent(), straight.reshape(-1, 3)).reshape(straight.shape)
+        bent = _pushed(transform.GetTransformToParent(), straight.reshape(-1, 3)).reshape(straight.shape)
         pushed = np.linalg.norm(bent - straight, axis=-1) >= DRAWN_FROM_MM
         for line, shown in zip(bent, pushed, strict=True):
             for start, stop in _runs(shown):
@@ -76,6 +77,17 @@ def _bent_grid(nodes: MeasurementNodes) -> vtk.vtkPolyData:
         picture.SetPoints(points)
         picture.SetLines(lines)
     return picture
+
+
+def _pushed(to_normal, normal_ras: np.ndarray) -> np.ndarray:
+    """(n, 3) where the tissue that belongs at ``normal_ras`` lies in the scan, by fixed-point iteration.
+
+    VTK's own inverse complains of every point where a field folds; this one stays near it.
+    """
+    here = normal_ras
+    for _ in range(INVERSE_ROUNDS):
+        here = normal_ras - (_transformed(to_normal, here) - here)
+    return here
 
 
 def _transformed(transform, points_ras: np.ndarray) -> np.ndarray:

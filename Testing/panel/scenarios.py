@@ -351,7 +351,7 @@ def healthy_image_on_request(bench) -> None:
     assert bench.foreground("MidlineShiftNormal") == (nodes.healthy, 1.0)
     assert bench.foreground("Red")[0] is None and bench.foreground("MidlineShiftMoved")[0] is nodes.magnitude
     assert "painted by painter 3" in bench.ui.healthyLabel.text and "Not a scan" in bench.ui.healthyLabel.text
-    assert "pseudo-healthy" in bench.ui.viewsLabel.text and "yellow: 8 mm" in bench.ui.viewsLabel.text
+    assert "pseudo-healthy" in bench.ui.viewsLabel.text and "(red 1 to yellow 10 mm)" in bench.ui.viewsLabel.text
     case = bench.measurement.slice
     shown, scan = (slicer.util.arrayFromVolume(node)[case] for node in (nodes.healthy, bench.volume))
     assert np.allclose(shown[40:60, 30:50], 12) and np.array_equal(shown[:40], scan[:40])
