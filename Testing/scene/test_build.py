@@ -150,7 +150,7 @@ def test_several_measurements_do_not_mix(core):
     first, second, again = built(left), built(right), built(left)
     assert find_all(core.scene) == [first, second, again]
     assert find_of_volume(left.volume) == [first, again] and find_of_volume(right.volume) == [second]
-    assert second.distance.GetNthControlPointLabel(1) == "5.0 mm R"
+    assert second.distance.GetNthControlPointLabel(0) == "5.0 mm R"
     roles = [nodes.node(role).GetID() for nodes in (first, second, again) for role in MADE]
     assert len(set(roles)) == len(roles)
     remove(first)
