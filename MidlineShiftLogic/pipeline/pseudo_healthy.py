@@ -77,7 +77,9 @@ def make_pseudo_healthy(
     pose = estimate_pose(ct, model.network("pose"), **model.grid_of("pose"), device=target)
     chosen = _measured(pose, model) if slices is None else np.array(sorted(set(slices)))
     frame, upright = pose.frame(**model.grid_of("deformation")), pose.frame(**model.grid_of("pose"))
-    maps = read_slices(align(ct, upright, chosen), model.network("pose"), None, noise_settings, target, lambda *_: None)
+    pose_network = model.network("pose")
+    seen = align(ct, upright.finer(pose_network.fineness), chosen)
+    maps = read_slices(seen, pose_network, None, noise_settings, target, lambda *_: None)
     hu = np.empty((len(chosen), *ct.hu.shape[1:]), np.float32)
     brain = np.empty_like(hu)
     for k, index in enumerate(chosen):
