@@ -190,8 +190,7 @@ class Panel(VTKObservationMixin):
         volume = self._parameters.inputVolume
         found = scene.find_of_volume(volume) if volume is not None else []
         self.review.attach(found[-1] if found else None)
-        if not isThere(self.review.nodes):
-            self._parameters.showHealthy = False
+        self._switchHealthyOff()
         self._showOverlays()
         self._readScan()
         self.updateGui()
@@ -345,6 +344,7 @@ class Panel(VTKObservationMixin):
         self._ctOf = None  # it may have been moved or changed since it was chosen
         self._readScan()
         if self._ct is None:
+            self._switchHealthyOff()
             self.updateGui()
             return
         try:
@@ -366,8 +366,7 @@ class Panel(VTKObservationMixin):
         self.run.cancel()
         self._say("Cancelled; the scene is as it was.")
         self._setState(State.Idle)
-        if not isThere(self.review.nodes):
-            self._parameters.showHealthy = False
+        self._switchHealthyOff()
 
     def _onProgress(self, done: int, total: int, what: str, secondsLeft: float | None) -> None:
         bar = self.ui.healthyProgressBar if self.state == State.Painting else self.ui.progressBar
@@ -396,8 +395,7 @@ class Panel(VTKObservationMixin):
 
     def _onFailed(self, sentence: str, details: str) -> None:
         self._setState(State.Idle)
-        if not isThere(self.review.nodes):
-            self._parameters.showHealthy = False
+        self._switchHealthyOff()
         self._say(sentence)
         self._showDetails(details)
 
@@ -483,6 +481,11 @@ class Panel(VTKObservationMixin):
                 self._onReviewLayout()
         elif wanted and self.state == State.Idle:
             self._paint()
+
+    def _switchHealthyOff(self) -> None:
+        """Unless there is an image to be shown."""
+        if not isThere(self.review.nodes):
+            self._parameters.showHealthy = False
 
     def _paint(self) -> None:
         nodes, parameters = self.review.nodes, self._parameters

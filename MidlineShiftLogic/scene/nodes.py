@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.edit import slice_of
 from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
@@ -54,7 +56,7 @@ class MeasurementNodes:
     @property
     def state(self) -> SceneState:
         """What is kept; InputError if the text node was damaged."""
-        return from_json(self.state_node.GetText())
+        return _parsed(self.state_node.GetText())
 
     @state.setter
     def state(self, state: SceneState) -> None:
@@ -148,6 +150,12 @@ class MeasurementNodes:
     def chart(self):
         """``vtkMRMLPlotChartNode``: shift against slice."""
         return self.node("chart")
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> SceneState:
+    """Every look at the state is a look at the text node, so an unchanged text is read once; states are not changed."""
+    return from_json(text)
 
 
 def find_all(scene) -> list[MeasurementNodes]:

@@ -199,8 +199,7 @@ FAULTS = {
     ),
     "switch left on after an error": (
         f"{PANEL}/panel.py",
-        "        self._setState(State.Idle)\n        if not isThere(self.review.nodes):\n"
-        "            self._parameters.showHealthy = False\n        self._say(sentence)",
+        "        self._setState(State.Idle)\n        self._switchHealthyOff()\n        self._say(sentence)",
         "        self._setState(State.Idle)\n        self._say(sentence)",
         "healthy_image_fails",
     ),
