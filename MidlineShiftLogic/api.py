@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from MidlineShiftLogic.progress import Cancelled, Progress, silent
 from MidlineShiftLogic.quality import Quality
 
 if TYPE_CHECKING:
+    from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
+    from MidlineShiftLogic.models import Model
     from MidlineShiftLogic.pipeline.measure import Evidence
 
 
@@ -107,6 +109,34 @@ def measure_case(
             measurement = replace(measurement, model=model.provenance, device=device)
     measurement = replace(measurement, case_id=case_id, seconds=time.perf_counter() - started)
     return CaseResult(_with_provenance(measurement, ct), ct, evidence)
+
+
+def pseudo_healthy_case(
+    source: str | PathLike | HeadCT,
+    model: Model,
+    device: str,
+    progress: Progress | None = None,
+    *,
+    slices: Sequence[int] | None = None,
+    spacing: tuple[float, float, float] | None = None,
+    cancelled: Cancelled | None = None,
+) -> tuple[HeadCT, PseudoHealthy]:
+    """What a model with denoisers takes the head to look like without the shift (``pipeline.pseudo_healthy``).
+
+    Args:
+        model: loaded model. device: torch device name.
+        slices: of the scan as measured, 0 lowest; None for those at the heights where the model measures.
+        The other arguments are those of ``measure``.
+
+    Raises:
+        InputError: no such file or slice, not a scan, or a model without denoisers. RefusedError: a scan that must not
+            be measured. Cancelled: ``cancelled`` returned True.
+    """
+    from MidlineShiftLogic.pipeline.pseudo_healthy import make_pseudo_healthy
+
+    ct = _checked(_read(source, spacing, progress or silent))
+    _refuse_fatal(ct.quality)
+    return ct, make_pseudo_healthy(ct, model, device, slices, progress, cancelled)
 
 
 def default_case_id(source: str | PathLike | HeadCT) -> str:

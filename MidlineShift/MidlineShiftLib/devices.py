@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from .measuring import packageFolder, startupEnvironment
+from .childrun import packageFolder, startupEnvironment
 from .processrunner import ProcessRunner, pythonExecutable
 
 CHOICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}

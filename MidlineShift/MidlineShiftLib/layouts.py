@@ -33,12 +33,42 @@ def showScan(volumeNode) -> None:
     slicer.util.setSliceViewerLayers(background=volumeNode, foreground=None, label=None)
     layoutManager.sliceWidget(SCAN_VIEW).mrmlSliceNode().SetOrientationToAxial()
     layoutManager.sliceWidget(SCAN_VIEW).sliceLogic().FitSliceToAll()
+    _mark(layoutManager.sliceWidget(SCAN_VIEW).mrmlSliceNode())
 
 
-def showReview(volumeNode, warpedNode, magnitudeNode, showDisplacement: bool = True) -> None:
-    """The scan, the scan set back to normal, and the displacement over the scan: linked, at one place.
+def _mark(sliceNode) -> None:
+    """Show which side is the patient's right, and a ruler; what a user chose before stays."""
+    if sliceNode.GetOrientationMarkerType() == sliceNode.OrientationMarkerTypeNone:
+        sliceNode.SetOrientationMarkerType(sliceNode.OrientationMarkerTypeAxes)
+        sliceNode.SetOrientationMarkerSize(sliceNode.OrientationMarkerSizeMedium)
+    if sliceNode.GetRulerType() == sliceNode.RulerTypeNone:
+        sliceNode.SetRulerType(sliceNode.RulerTypeThin)
 
-    ``warpedNode`` and ``magnitudeNode`` may be None where a user deleted them.
+
+def isReview() -> bool:
+    """Whether the three views are shown."""
+    return slicer.app.layoutManager().layout == REVIEW_LAYOUT_ID
+
+
+def caption(withHealthy: bool, magnitudeNode) -> str:
+    """What the three views show, from left to right; empty for one view.
+
+    ``magnitudeNode``: whose colours are told, None where they are not shown.
+    """
+    if not isReview():
+        return ""
+    colours = ""
+    if magnitudeNode is not None:
+        display = magnitudeNode.GetDisplayNode()
+        colours = f" (red {display.GetLowerThreshold():.0f} to yellow {display.GetWindowLevelMax():.0f} mm)"
+    middle = "pseudo-healthy image" if withHealthy else LABELS[NORMAL_VIEW].lower()
+    return f"Views: scan | {middle} | {LABELS[MOVED_VIEW].lower()}{colours}"
+
+
+def showReview(volumeNode, warpedNode) -> None:
+    """The scan, the scan set back to normal, and the scan again for the displacement: linked, at one place.
+
+    ``warpedNode`` may be None where a user deleted it.
     """
     layoutManager = slicer.app.layoutManager()
     layoutNode = layoutManager.layoutLogic().GetLayoutNode()
@@ -56,31 +86,52 @@ def showReview(volumeNode, warpedNode, magnitudeNode, showDisplacement: bool = T
         composite.SetLinkedControl(True)
         composite.SetHotLinkedControl(True)
         sliceLogic.GetSliceNode().SetOrientationToAxial()
+        _mark(sliceLogic.GetSliceNode())
         sliceLogic.FitSliceToAll()
         sliceLogic.SetSliceOffset(layoutManager.sliceWidget(SCAN_VIEW).sliceLogic().GetSliceOffset())
-    showMagnitude(magnitudeNode if showDisplacement else None)
 
 
-def placeOverlays(nodes, sideBySide: bool) -> None:
-    """Side by side, each overlay is drawn where it says something; otherwise in every view."""
+def placeOverlays(nodes, gridEverywhere: bool) -> None:
+    """In the three views, each overlay is drawn where it says something; in one view, all are.
+
+    Args:
+        gridEverywhere: also lay the grid over the scan and over the scan set back to normal.
+    """
     views = {
         "landmarks": (SCAN_VIEW,),
         "ideal_midline": (SCAN_VIEW, NORMAL_VIEW),
         "deformed_midline": (SCAN_VIEW,),
         "distance": (SCAN_VIEW,),
+        "grid": REVIEW_VIEWS if gridEverywhere else (MOVED_VIEW,),
     }
     for role, tags in views.items():
         node = nodes.node(role)
-        if node is not None:
-            display = node.GetDisplayNode()
+        display = None if node is None else node.GetDisplayNode()
+        wanted = tuple(f"vtkMRMLSliceNode{tag}" for tag in tags) if isReview() else ()
+        if display is not None and tuple(display.GetViewNodeIDs() or ()) != wanted:
+            modifying = display.StartModify()
             display.RemoveAllViewNodeIDs()
-            for tag in tags if sideBySide else ():
-                display.AddViewNodeID(f"vtkMRMLSliceNode{tag}")
+            for view in wanted:
+                display.AddViewNodeID(view)
+            display.EndModify(modifying)
 
 
 def showMagnitude(magnitudeNode) -> None:
     """Lay the displacement in colour over the third view; None takes it away."""
-    composite = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{MOVED_VIEW}")
-    if composite is not None:
-        composite.SetForegroundVolumeID(magnitudeNode.GetID() if magnitudeNode else None)
-        composite.SetForegroundOpacity(DISPLACEMENT_OPACITY if magnitudeNode else 0.0)
+    _layOver(MOVED_VIEW, magnitudeNode, DISPLACEMENT_OPACITY)
+
+
+def showHealthy(healthyNode) -> None:
+    """Lay the pseudo-healthy image over the scan set back to normal, never over the scan; None takes it away.
+
+    Slicer's own opacity slider of that view fades between the two.
+    """
+    _layOver(NORMAL_VIEW, healthyNode, 1.0)
+
+
+def _layOver(tag: str, node, opacity: float) -> None:
+    composite = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{tag}")
+    if composite is None or composite.GetForegroundVolumeID() == (node.GetID() if node else None):
+        return
+    composite.SetForegroundVolumeID(node.GetID() if node else None)
+    composite.SetForegroundOpacity(opacity if node else 0.0)

@@ -13,12 +13,14 @@ MEASURED_ON = {"phantoms": "synthetic phantoms", "readings": "real scans with re
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """One entry of the selector: ``key`` is what the command line is given; ``usable`` is False for a broken folder."""
+    """One entry of the selector: ``key`` is what the command line is given; ``usable`` is False for a broken folder,
+    ``paints`` is True for a model that can make a pseudo-healthy image."""
 
     key: str
     label: str
     about: str
     usable: bool
+    paints: bool = False
 
 
 def releasedModels() -> list[ModelChoice]:
@@ -36,7 +38,8 @@ def modelChoice(key: str, folder: Path) -> ModelChoice:
     except (OSError, ValueError, InputError) as error:
         return ModelChoice(key, f"{key} (cannot be used)", f"{folder / 'model.json'}: {error}", False)
     about = f"Trained on {description.trained_on}. {accuracySentence(description.accuracy)}"
-    return ModelChoice(key, f"{description.name} {description.version}", about, True)
+    paints = {"conditional", "unconditional"} <= description.components.keys()
+    return ModelChoice(key, f"{description.name} {description.version}", about, True, paints)
 
 
 def accuracySentence(accuracy: dict) -> str:

@@ -12,11 +12,13 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.checks import check
 
 from . import layouts
+from .childrun import ChildRun, Listener
 from .devices import CHOICES, DeviceProbe, sentence
 from .dialogs import SCAN_ENDINGS, Dialogs
 from .export import exportCase
+from .healthyimage import HealthyImage, aboutImage, isThere, whyNotPaint
 from .installer import Installer
-from .measuring import Listener, MeasureRun
+from .jobs import measureJob
 from .models import modelChoice, releasedModels
 from .parameternode import OVERLAYS, MidlineShiftParameterNode
 from .processrunner import ProcessRunner
@@ -70,7 +72,8 @@ class Panel(VTKObservationMixin):
         self._missing: list[str] = []
         self._filling = False
         self.review = Review(self._onReviewChanged, self._say)
-        self.run = MeasureRun(others.runner, Listener(self._onProgress, self._onFinished, self._onFailed))
+        self.run = ChildRun(others.runner, Listener(self._onProgress, self._onFailed))
+        self.healthy = HealthyImage(self.run, self._onPainted, self._onFailed)
         self.probe = DeviceProbe(others.probeRunner, self._onDevicesFound)
         self.plot = ShiftPlot(ui.plotLabel, self.review.goTo)
         self.table = SliceTable(ui.sliceTable, self.review.goTo)
@@ -96,6 +99,7 @@ class Panel(VTKObservationMixin):
             (ui.installWheelsButton, self._onInstallWheels),
             (ui.measureButton, self._onMeasure),
             (ui.cancelButton, self._onCancel),
+            (ui.healthyCancelButton, self._onCancel),
             (ui.detailsButton, self._onDetails),
             (ui.removeButton, self._onRemove),
             (ui.reviewLayoutButton, self._onReviewLayout),
@@ -150,6 +154,9 @@ class Panel(VTKObservationMixin):
         self._takeUpMeasurement()
 
     def _onParameters(self, caller, event) -> None:
+        if slicer.mrmlScene.IsBatchProcessing():
+            return  # a scene is being loaded or closed; what there is then is taken up at its end
+        self._followHealthySwitch()
         self._showOverlays()
         self.updateGui()
 
@@ -169,16 +176,21 @@ class Panel(VTKObservationMixin):
             return
         nodes = self.review.nodes
         if nodes is not None and node is nodes.state_node:
+            if self.state == State.Painting:
+                self._onCancel()
             self.review.attach(None)
             self.updateGui()
-        elif node is self._parameters.inputVolume and self.state == State.Running:
+        elif node is self._parameters.inputVolume and self._busy:
             self._onCancel()
+        elif nodes is not None and node is nodes.healthy:
+            self._parameters.showHealthy = False
 
     def _takeUpMeasurement(self) -> None:
         """Work on the measurement that the scene holds of the selected scan."""
         volume = self._parameters.inputVolume
         found = scene.find_of_volume(volume) if volume is not None else []
         self.review.attach(found[-1] if found else None)
+        self._switchHealthyOff()
         self._showOverlays()
         self._readScan()
         self.updateGui()
@@ -188,7 +200,7 @@ class Panel(VTKObservationMixin):
     def _onScanChosen(self) -> None:
         if self._filling:
             return
-        if self.state == State.Running:
+        if self._busy:
             self._onCancel()
         volume = self.ui.inputSelector.currentNode()
         self._parameters.inputVolume = volume
@@ -202,7 +214,7 @@ class Panel(VTKObservationMixin):
         layouts.showScan(volume)
         self.review.followViews()
         if self.review.nodes is not None:
-            layouts.placeOverlays(self.review.nodes, sideBySide=False)
+            self._showOverlays()
             self.review.goTo(self.review.shown)
 
     def _readScan(self) -> None:
@@ -322,35 +334,49 @@ class Panel(VTKObservationMixin):
             kept = nodes.measurement.edited or nodes.measurement.review is not None
             if kept and not self._others.dialogs.confirm(REPLACE_QUESTION):
                 return
+        parameters = self._parameters
+        job = measureJob(parameters.inputVolume.GetName(), parameters.model, parameters.device, self._onFinished)
+        self._start(State.Running, self.ui.progressBar, lambda ct: self.run.start(ct, job))
+
+    def _start(self, state: State, bar, start) -> None:
+        """Begin work on the scan as it is now; ``start(ct)`` starts the child, ``bar`` tells how far it is."""
         self._showDetails("")
         self._ctOf = None  # it may have been moved or changed since it was chosen
         self._readScan()
         if self._ct is None:
+            self._switchHealthyOff()
             self.updateGui()
             return
         try:
-            name = self._parameters.inputVolume.GetName()
-            self.run.start(self._ct, name, self._parameters.model, self._parameters.device)
+            start(self._ct)
         except OSError as error:
-            self._onFailed(f"Measuring could not be started ({error}).", "")
+            self._onFailed(f"The work could not be started ({error}).", "")
             return
-        self.ui.progressBar.setRange(0, 0)
+        bar.setRange(0, 0)
         self._say("Starting…")
-        self._setState(State.Running)
+        self._setState(state)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a child works for us."""
+        return self.state in (State.Running, State.Painting)
 
     def _onCancel(self) -> None:
         self._setState(State.Cancelling)
         self.run.cancel()
         self._say("Cancelled; the scene is as it was.")
         self._setState(State.Idle)
+        self._switchHealthyOff()
 
     def _onProgress(self, done: int, total: int, what: str, secondsLeft: float | None) -> None:
-        self.ui.progressBar.setRange(0, total)
-        self.ui.progressBar.setValue(done)
-        left = "" if secondsLeft is None else f", about {max(1, round(secondsLeft))} s left"
+        bar = self.ui.healthyProgressBar if self.state == State.Painting else self.ui.progressBar
+        bar.setRange(0, total)
+        bar.setValue(done)
+        left = "" if secondsLeft is None or done >= total else f", about {max(1, round(secondsLeft))} s left"
         self._say(f"{what.capitalize()}: {done} of {total}{left}")
 
-    def _onFinished(self, measurement, evidence) -> None:
+    def _onFinished(self, result) -> None:
+        measurement, evidence = result
         self._setState(State.Idle)
         volume, old = self._parameters.inputVolume, self.review.nodes
         try:
@@ -361,14 +387,16 @@ class Panel(VTKObservationMixin):
         if old is not None:
             scene.remove(old)
         self.review.attach(nodes)
+        self._parameters.showHealthy = False
         self._showOverlays()
         self._say(f"Measured in {measurement.seconds:.0f} s.")
         self._onReviewLayout()
         self.review.goToCase()
 
     def _onFailed(self, sentence: str, details: str) -> None:
-        self._say(sentence)
         self._setState(State.Idle)
+        self._switchHealthyOff()
+        self._say(sentence)
         self._showDetails(details)
 
     def _showDetails(self, details: str) -> None:
@@ -386,6 +414,7 @@ class Panel(VTKObservationMixin):
         if self._others.dialogs.confirm(REMOVE_QUESTION):
             nodes = self.review.nodes
             self.review.attach(None)
+            self._parameters.showHealthy = False  # its image is no longer made either
             scene.remove(nodes)
             layouts.showScan(self._parameters.inputVolume)
             self.updateGui()
@@ -394,17 +423,16 @@ class Panel(VTKObservationMixin):
 
     def _onReviewLayout(self) -> None:
         nodes = self.review.nodes
-        magnitude = nodes.magnitude if self._parameters.showDisplacement else None
         shown = self.review.shown
-        layouts.showReview(nodes.volume, nodes.warped, magnitude)
-        layouts.placeOverlays(nodes, sideBySide=True)
+        layouts.showReview(nodes.volume, nodes.warped)
+        self._showOverlays()
         self.review.followViews()
         self.review.goTo(shown)
 
     def _onScanLayout(self) -> None:
         shown = self.review.shown
         layouts.showScan(self.review.nodes.volume)
-        layouts.placeOverlays(self.review.nodes, sideBySide=False)
+        self._showOverlays()
         self.review.goTo(shown)
 
     def pageUp(self) -> None:
@@ -439,7 +467,44 @@ class Panel(VTKObservationMixin):
             visible = getattr(self._parameters, parameter)
             if scene.is_visible(nodes, part) != visible:
                 scene.set_visible(nodes, part, visible)
+        layouts.placeOverlays(nodes, self._parameters.showGridEverywhere)
         layouts.showMagnitude(nodes.magnitude if self._parameters.showDisplacement else None)
+        layouts.showHealthy(nodes.healthy if self._parameters.showHealthy else None)
+
+    def _followHealthySwitch(self) -> None:
+        """Switched on, the pseudo-healthy image is made if there is none yet; switched off meanwhile, it is not."""
+        wanted, there = self._parameters.showHealthy, isThere(self.review.nodes)
+        if self.state == State.Painting and not wanted:
+            self._onCancel()
+        elif wanted and there:
+            if not layouts.isReview():
+                self._onReviewLayout()
+        elif wanted and self.state == State.Idle:
+            self._paint()
+
+    def _switchHealthyOff(self) -> None:
+        """Unless there is an image to be shown."""
+        if not isThere(self.review.nodes):
+            self._parameters.showHealthy = False
+
+    def _paint(self) -> None:
+        nodes, parameters = self.review.nodes, self._parameters
+        if nodes is None or self._whyNotPaint():
+            parameters.showHealthy = False
+            return
+        self._start(
+            State.Painting,
+            self.ui.healthyProgressBar,
+            lambda ct: self.healthy.start(nodes, ct, parameters.model, parameters.device),
+        )
+
+    def _onPainted(self) -> None:
+        self._setState(State.Idle)
+        self._say("The pseudo-healthy image was made.")
+        self._onReviewLayout()
+
+    def _whyNotPaint(self) -> str:
+        return whyNotPaint(self._chosenModel(), list(self._models.values()), self._missing)
 
     # ---- 6. Export
 
@@ -456,6 +521,8 @@ class Panel(VTKObservationMixin):
 
     def _say(self, text: str) -> None:
         self.ui.statusLabel.text = text
+        if self.state == State.Painting:
+            self.ui.healthyLabel.text = text
 
     def _setState(self, state: State) -> None:
         self.state = state
@@ -467,7 +534,7 @@ class Panel(VTKObservationMixin):
         if parameters is None:
             return
         idle, running = self.state == State.Idle, self.state == State.Running
-        model = self._models.get(ui.modelSelector.itemData(ui.modelSelector.currentIndex))
+        model = self._chosenModel()
         ui.modelLabel.text = "No model was found." if model is None else model.about
         whyNot = self._whyNotMeasure(model)
         ui.measureButton.enabled = idle and not whyNot
@@ -482,6 +549,9 @@ class Panel(VTKObservationMixin):
             button.visible = bool(self._missing)
             button.enabled = idle
         self._updateResult()
+
+    def _chosenModel(self):
+        return self._models.get(self.ui.modelSelector.itemData(self.ui.modelSelector.currentIndex))
 
     def _whyNotMeasure(self, model) -> str:
         """Empty if measuring can start."""
@@ -524,6 +594,14 @@ class Panel(VTKObservationMixin):
         ):  # fmt: skip
             widget.enabled = has
         ui.sliceLabel.text = texts.where(shown, review.shownIsEdited)
+        painting, whyNot = self.state == State.Painting, self._whyNotPaint()
+        there = isThere(review.nodes)
+        ui.healthyCheckBox.enabled = there or painting or (has and self.state == State.Idle and not whyNot)
+        ui.healthyLabel.text = aboutImage(review.nodes, whyNot) if not painting else ui.statusLabel.text
+        for widget in (ui.healthyProgressBar, ui.healthyCancelButton):
+            widget.visible = has and painting
+        magnitude = review.nodes.magnitude if has and parameters.showDisplacement else None
+        ui.viewsLabel.text = layouts.caption(there and parameters.showHealthy, magnitude) if has else ""
         ui.addSliceButton.enabled = review.canAdd
         ui.restoreSliceButton.enabled = review.shownIsEdited
         ui.restoreAllButton.enabled = has and measurement.edited

@@ -35,5 +35,7 @@ class MidlineShiftParameterNode:
     showDistance: bool = True
     showDisplacement: bool = True
     showGrid: bool = False
+    showGridEverywhere: bool = False
+    showHealthy: bool = False
     readerName: str = ""
     reason: str = ""

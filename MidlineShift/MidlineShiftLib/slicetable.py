@@ -5,7 +5,7 @@ from collections.abc import Callable
 import qt
 
 COLUMNS = ("Slice", "Height (mm)", "Shift", "Confidence", "")
-WIDTHS = (42, 84, 80, 74)
+WIDTHS = (46, 92, 74, 88)
 ROW_HEIGHT = 22
 
 

@@ -4,9 +4,10 @@ from enum import Enum
 
 
 class State(Enum):
-    """Installing, Running and Cancelling keep a second start away; everything else is Idle."""
+    """Everything but Idle keeps a second start away. Running measures, Painting makes the pseudo-healthy image."""
 
     Idle = "idle"
     Installing = "installing"
     Running = "running"
+    Painting = "painting"
     Cancelling = "cancelling"

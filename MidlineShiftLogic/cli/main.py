@@ -20,6 +20,11 @@ COMMANDS = {
         "import_sr",
         "Read a structured report of ours back into a result.",
     ),
+    "pseudo-healthy": (
+        "MidlineShiftLogic.cli.pseudo_healthy",
+        "pseudo_healthy",
+        "Show what a model takes for the unshifted head.",
+    ),
     "model": ("MidlineShiftLogic.cli.model", "model", "List, inspect and import models."),
 }
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import logging
 import sys
-import traceback
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,27 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from MidlineShiftLogic.cli import exit_codes
+from MidlineShiftLogic.cli.cases import Spacing, guarded, hushed
 from MidlineShiftLogic.cli.explain import explain
 from MidlineShiftLogic.cli.reporter import JsonLinesReporter, Reporter, TextReporter
 from MidlineShiftLogic.errors import MidlineShiftError
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.api import CaseResult
-
-
-class Spacing(click.ParamType):
-    """``Z,Y,X``: three positive millimetres."""
-
-    name = "Z,Y,X"
-
-    def convert(self, value, param, ctx) -> tuple[float, float, float]:
-        try:
-            numbers = tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            numbers = ()
-        if len(numbers) != 3 or not all(0 < number < 100 for number in numbers):
-            self.fail(f"{value!r} is not three positive millimetres such as 5,0.5,0.5.", param, ctx)
-        return numbers
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,17 +58,15 @@ def measure(
     """
     debug = bool((ctx.obj or {}).get("debug"))
     reporter: Reporter = JsonLinesReporter(quiet, sys.stdout) if json_lines else TextReporter(quiet)
-    with contextlib.ExitStack() as stack:
-        if not debug:
-            stack.enter_context(_hushed_libraries())
-        # What a library prints must not come between the lines a program reads.
-        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+    with hushed(debug):
         try:
             run = _prepare(inputs, out, model, device, spacing, authors_readout, fields, dicom, reporter)
         except MidlineShiftError as error:
             reporter.error("", explain(error), error.code, exit_codes.of(error))
             return exit_codes.of(error)
-        return exit_codes.worst([_guarded(run, case, debug) for case in run.cases])
+        return exit_codes.worst(
+            [guarded(functools.partial(_measure_one, run, *case), case[1], reporter, debug) for case in run.cases]
+        )
 
 
 @dataclass(frozen=True)
@@ -150,30 +130,3 @@ def _write_dicom(result: CaseResult, folder: Path) -> None:
     from MidlineShiftLogic.dicom_objects import write_objects
 
     write_objects(folder, result.measurement, result.ct, result.evidence)
-
-
-def _guarded(run: Run, case: tuple[int, str, Path], debug: bool) -> int:
-    """One case's exit code, whatever happens in it: the other cases go on."""
-    try:
-        return _measure_one(run, *case)
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        if debug:
-            traceback.print_exc(file=sys.stderr)
-        code = exit_codes.of(error)
-        run.reporter.error(case[1], explain(error), getattr(error, "code", "internal"), code)
-        return code
-
-
-@contextlib.contextmanager
-def _hushed_libraries():
-    """Readers' warnings about odd files are not for the user: what matters of them is in the result's flags."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)

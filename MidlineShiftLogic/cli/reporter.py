@@ -11,13 +11,16 @@ from MidlineShiftLogic.measurement.measurement import Measurement
 
 
 class Reporter(Protocol):
-    """Told of every case in turn: ``start``, ``progress`` any number of times, then ``result`` or ``error``."""
+    """Told of every case in turn: ``start``, ``progress`` any number of times, then ``result`` (a measurement),
+    ``healthy`` (a pseudo-healthy image) or ``error``."""
 
     def start(self, case: str, number: int, of: int) -> None: ...
 
     def progress(self, done: int, total: int, what: str) -> None: ...
 
     def result(self, measurement: Measurement, folder: Path) -> None: ...
+
+    def healthy(self, slices: list[int], model: dict, seconds: float, folder: Path) -> None: ...
 
     def error(self, case: str, sentence: str, code: str, exit_code: int) -> None: ...
 
@@ -50,6 +53,12 @@ class TextReporter:
         self._close_bar()
         if not self._quiet:
             print(case_line(measurement, folder), file=self._out, flush=True)
+
+    def healthy(self, slices: list[int], model: dict, seconds: float, folder: Path) -> None:
+        self._close_bar()
+        if not self._quiet:
+            what = f"{folder.name}  pseudo-healthy, {len(slices)} slices from {slices[0]} to {slices[-1]}"
+            print(f"{what}  ({seconds:.1f} s)  {folder / 'pseudo_healthy.png'}", file=self._out, flush=True)
 
     def error(self, case: str, sentence: str, code: str, exit_code: int) -> None:
         self._close_bar()
@@ -97,6 +106,18 @@ class JsonLinesReporter:
             seconds=summary["seconds"],
             refused=summary["refused"],
             quality=summary["quality"],
+            folder=str(folder),
+            files=files,
+        )
+
+    def healthy(self, slices: list[int], model: dict, seconds: float, folder: Path) -> None:
+        files = {path.name: str(path) for path in sorted(folder.glob("pseudo_healthy.*"))}
+        self._say(
+            "result",
+            slices=slices,
+            model=model,
+            seconds=round(seconds, 3),
+            refused=None,
             folder=str(folder),
             files=files,
         )

@@ -22,6 +22,9 @@ IRREGULAR_MM = 0.2
 MISSING_GAP = 1.6
 """A step this many times the steps around it, and the slice thickness, means that a slice was lost."""
 
+BLOCK = 3
+"""Steps on either side of a slice that tell the usual step of its block."""
+
 TILT_DEGREES = 1.0
 """A stack that runs obliquely by more than this has a tilted gantry; less is rounding of the stored positions."""
 
@@ -124,15 +127,26 @@ def _merged(per_slice: tuple[tuple, ...], members: range) -> tuple:
 
 
 def _filled_thickness(heights: np.ndarray, thickness: np.ndarray) -> np.ndarray:
-    """(slice,) mm, the distance to the neighbours where the source says nothing usable."""
+    """(slice,) mm; where the source says nothing usable, the usual step between slices on the side that a slice goes on.
+
+    The distance to the nearest neighbour would do for even steps only. Where two blocks of slices meet (thin ones at the
+    skull base, thick ones above) they overlap or leave a gap: that step says nothing of either block's slices, and taken
+    for a thickness it would have two thick slices averaged.
+    """
     known = np.isfinite(thickness) & (thickness > 0)
     if known.all():
         return thickness.astype(float)
     if len(heights) < 2:
         return np.where(known, thickness, 5.0)
     steps = np.diff(heights)
-    around = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
-    return np.where(known, thickness, around)
+    usual = np.empty(len(heights))
+    for index in range(len(heights)):
+        # the steps below a slice and above it, the nearest one first
+        sides = [
+            side for side in (steps[max(index - BLOCK, 0) : index][::-1], steps[index : index + BLOCK]) if len(side)
+        ]
+        usual[index] = min((abs(side[0] - np.median(side)), np.median(side)) for side in sides)[1]
+    return np.where(known, thickness, usual)
 
 
 def _in_plane_offsets(stack: AxialStack) -> np.ndarray:

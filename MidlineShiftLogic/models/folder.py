@@ -16,7 +16,7 @@ from torch import nn
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.description import COMPONENTS, Component, ModelDescription, parse_description
-from MidlineShiftLogic.models.locate import find_model
+from MidlineShiftLogic.models.locate import MODEL_WITH_DENOISERS, find_model
 from MidlineShiftLogic.models.registry import build_network, kind_of
 from MidlineShiftLogic.models.weights import fill, read_weights, sha256, write_weights
 
@@ -76,6 +76,11 @@ class Model:
         """Frame a component reads: its own if it has one, else the model's."""
         return self._component(component).frame or self.frame
 
+    def grid_of(self, component: str) -> dict[str, Any]:
+        """The aligned grid a component reads, as arguments: ``size`` (px), ``pixel_mm``, ``length_mm``."""
+        frame = self.frame_of(component)
+        return {"size": frame["grid"], "pixel_mm": frame["pixel_mm"], "length_mm": frame["length_mm"]}
+
     def network(self, component: str) -> nn.Module:
         """The component's network on the model's device, in evaluation mode, frozen, float32, built once.
 
@@ -96,6 +101,16 @@ class Model:
         if found is None:
             raise InputError(f"The model {self.name!r} has no {name} network.", "no-component")
         return found
+
+
+def check_denoisers(model: Model) -> None:
+    """InputError if a model has not both denoisers."""
+    if not model.uses_noise_difference:
+        raise InputError(
+            f"The model {model.name!r} has no denoisers and cannot make a pseudo-healthy image; choose one that has, such "
+            f"as {MODEL_WITH_DENOISERS}.",
+            "no-denoisers",
+        )
 
 
 def load_model(name_or_folder: str | os.PathLike | None = None, device: str = "cpu") -> Model:

@@ -10,6 +10,9 @@ from MidlineShiftLogic.errors import InputError
 DEFAULT_MODEL = "midlineshift"
 """Name of the model that is used when none is chosen."""
 
+MODEL_WITH_DENOISERS = "midlineshift-diffusion"
+"""Name of the shipped model that can make a pseudo-healthy image."""
+
 ENVIRONMENT_VARIABLE = "MIDLINESHIFT_MODELS"
 """Folders (separated as in PATH) that hold model folders; looked through before the shipped ones."""
 

@@ -182,3 +182,32 @@ def ddim_from(
         if progress is not None:
             progress(done, start)
     return x
+
+
+def pseudo_healthy(
+    conditional: Network,
+    unconditional: Network,
+    schedule: Schedule,
+    x: Tensor,
+    noise: Tensor,
+    start: int = 15,
+    count: int = 50,
+    conditional_weight: float = CONDITIONAL_WEIGHT,
+    progress: Progress | None = None,
+) -> Tensor:
+    """The slices as they would look unshifted: noised to DDIM step ``start`` of ``count``, and denoised with guidance.
+
+    The target image of Gong et al. (arXiv 2301.00409, section 2.2), also what a reader is shown.
+
+    Args:
+        conditional, unconditional: denoisers of unshifted cases and of all cases.
+        x: slices (N, C, H, W) in -1..1.
+        noise: standard normal, as x, or (1, C, H, W) to use one noise for all slices.
+        The others as in ``ddim_from``.
+
+    Returns:
+        (N, C, H, W) float32 in -1..1.
+    """
+    level = ddim_timesteps(schedule.steps, count)[start]
+    xt = noised(schedule, x, torch.full((len(x),), level, device=x.device), noise)
+    return ddim_from(conditional, unconditional, schedule, xt, start, count, conditional_weight, progress).float()

@@ -174,7 +174,7 @@ def read_networks(
     target = torch.device(device)
     settings = parameters(ReadoutSettings, model.readout, "'readout' of model.json")
     noise = parameters(NoiseSettings, model.noise, "'noise' of model.json")
-    pose = estimate_pose(ct, model.network("pose"), **_grid(model, "pose"), device=target)
+    pose = estimate_pose(ct, model.network("pose"), **model.grid_of("pose"), device=target)
     low, high = settings.measured_mm
     # a margin around the measured heights, since the deformation network judges the height anew
     chosen = np.flatnonzero(
@@ -187,11 +187,6 @@ def read_networks(
     return NetworkReading(pose, settings, chosen, frame, maps, height, largest_mm)
 
 
-def _grid(model: Model, component: str) -> dict:
-    frame = model.frame_of(component)
-    return {"size": frame["grid"], "pixel_mm": frame["pixel_mm"], "length_mm": frame["length_mm"]}
-
-
 def _read(
     ct, model: Model, noise: NoiseSettings, pose: HeadPose, chosen, device, step
 ) -> tuple[Frame, NetworkMaps, np.ndarray]:
@@ -202,13 +197,13 @@ def _read(
     denoisers = None
     if model.uses_noise_difference:
         denoisers = (model.network("conditional"), model.network("unconditional"))
-    frame = pose.frame(**_grid(model, "deformation"))
+    frame = pose.frame(**model.grid_of("deformation"))
     network = model.network("deformation")
     if isinstance(network, MidlineUNet):
         maps = read_slices(align(ct, frame.finer(network.fineness), chosen), network, denoisers, noise, device, step)
         return frame, maps, _largest_mm(maps.displacement, frame)
     fields = authors_fields(align(ct, frame, chosen), network, denoisers, noise, device, step)
-    upright = pose.frame(**_grid(model, "pose"))
+    upright = pose.frame(**model.grid_of("pose"))
     pose_network = model.network("pose")
     hu = align(ct, upright.finer(pose_network.fineness), chosen)
     maps = read_slices(hu, pose_network, None, noise, device, lambda *_: None)

@@ -15,6 +15,12 @@ def window(hu: torch.Tensor, limits: tuple[float, float]) -> torch.Tensor:
     return ((hu - low) * (2.0 / (high - low)) - 1.0).clamp(-1.0, 1.0)
 
 
+def unwindow(x: torch.Tensor, limits: tuple[float, float]) -> torch.Tensor:
+    """-1..1 -> HU within ``limits``: what ``window`` did, but for the clipping. Any shape."""
+    low, high = limits
+    return low + (x + 1.0) * ((high - low) / 2.0)
+
+
 def two_windows(hu: torch.Tensor) -> torch.Tensor:
     """(N, H, W) HU -> (N, 2, H, W): brain window, wide window."""
     return torch.stack([window(hu, BRAIN_WINDOW_HU), window(hu, WIDE_WINDOW_HU)], dim=1)

@@ -12,15 +12,16 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
 
-RESULT_FILES = frozenset(
-    {"measurement.json", "overlay.png", "slices.png", "fields.npz", "shifts.csv", "sr.dcm", "capture"}
-)
+PSEUDO_HEALTHY_FILES = frozenset({"pseudo_healthy.npz", "pseudo_healthy.png"})
+RESULT_FILES = PSEUDO_HEALTHY_FILES | {
+    "measurement.json", "overlay.png", "slices.png", "fields.npz", "shifts.csv", "sr.dcm", "capture",
+}  # fmt: skip
 CAPTURE_NAME = re.compile(r"\d{3,}\.dcm")
 """Files of ``capture``, the one folder among the results."""
 FOLDER_VIEW_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
@@ -75,12 +76,13 @@ def _ours(entry: Path) -> bool:
 
 
 @contextmanager
-def case_folder(out: Path, case: str) -> Iterator[Path]:
+def case_folder(out: Path, case: str, replaced: Set[str] = RESULT_FILES) -> Iterator[Path]:
     """A folder to write one case's files into; it becomes ``out/case`` if the block ends well, else it is removed.
 
     Args:
         out: existing folder of all results.
         case: a name made by ``case_name``.
+        replaced: files of an older result that are not kept; all by default.
 
     Raises:
         InputError: ``out/case`` exists and is not a result of ours.
@@ -91,6 +93,9 @@ def case_folder(out: Path, case: str) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
+        for entry in final.iterdir() if final.is_dir() else ():
+            if entry.name in RESULT_FILES - replaced:
+                (shutil.copytree if entry.is_dir() else shutil.copy2)(entry, partial / entry.name)
         yield partial
         _put_in_place(partial, final, out / f".{case}.old-{_owner()}")
     finally:

@@ -8,6 +8,7 @@ Runs in 3D Slicer and on ``slicer-core`` without Qt, torch or a screen. What a p
     edited = apply_edits(nodes)                            # on nodes.landmarks' PointModifiedEvent: the new Measurement
     update(nodes, move_landmarks(...))                     # or any function of measurement.edit / measurement.review
     set_visible(nodes, "grid", True)                       # one of PARTS
+    add_healthy(nodes, healthy)                            # the pseudo-healthy image, when it was asked for
     for nodes in find_all(slicer.mrmlScene): ...           # also after a saved scene was loaded
     remove(nodes)                                          # exactly what build_scene made
 
@@ -17,6 +18,7 @@ is saved with the scene, and two handles on one measurement agree.
 
 from MidlineShiftLogic.scene.build import build_scene, remove
 from MidlineShiftLogic.scene.edits import apply_edits, read_edits, update
+from MidlineShiftLogic.scene.healthy import add_healthy, remove_healthy
 from MidlineShiftLogic.scene.nodes import MeasurementNodes, find_all, find_of_volume
 from MidlineShiftLogic.scene.views import show_slice, slice_at
 from MidlineShiftLogic.scene.visibility import PARTS, is_visible, set_visible
@@ -25,6 +27,7 @@ from MidlineShiftLogic.scene.volume import head_ct_from_volume
 __all__ = [
     "PARTS",
     "MeasurementNodes",
+    "add_healthy",
     "apply_edits",
     "build_scene",
     "find_all",
@@ -33,6 +36,7 @@ __all__ = [
     "is_visible",
     "read_edits",
     "remove",
+    "remove_healthy",
     "set_visible",
     "show_slice",
     "slice_at",

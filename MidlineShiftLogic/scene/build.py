@@ -11,6 +11,7 @@ from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.measurement import Measurement
 from MidlineShiftLogic.scene.displacement import add_magnitude, add_transform, add_warped
 from MidlineShiftLogic.scene.folder import add_to_folder, remove_from_folder
+from MidlineShiftLogic.scene.grid import add_grid
 from MidlineShiftLogic.scene.markups import add_markups, show_markups
 from MidlineShiftLogic.scene.nodes import MADE, MARK, VOLUME, MeasurementNodes
 from MidlineShiftLogic.scene.planar_field import PlanarField
@@ -68,6 +69,7 @@ def build_scene(
         nodes.put("transform", add_transform(scene, field, f"{prefix} - displacement"))
         nodes.put("warped", add_warped(volume_node, ct, field, evidence.warped_hu, f"{prefix} - warped back"))
         nodes.put("magnitude", add_magnitude(volume_node, ct, field, f"{prefix} - displacement (mm)"))
+        add_grid(scene, nodes, f"{prefix} - displacement grid")
         add_table(scene, nodes, prefix)
         fill_table(nodes)
         show_markups(nodes, nodes.shown_slice)
@@ -87,13 +89,18 @@ def remove(nodes: MeasurementNodes) -> None:
         return
     made = [node for node in (nodes.node(role) for role in MADE) if node is not None]
     remove_from_folder(scene, [text, *made])
-    colours = _own_colours(nodes.transform)
-    for node in [*made, text, *colours]:
-        helpers = _helpers(node)
-        scene.RemoveNode(node)
-        # only now: a slice view gives a volume that it shows without a display node a new one
-        for helper in helpers:
-            scene.RemoveNode(helper)
+    for node in [*made, text]:
+        remove_node(node)
+
+
+def remove_node(node) -> None:
+    """Take one node with its own display and storage nodes out of its scene."""
+    scene = node.GetScene()
+    helpers = _helpers(node)
+    scene.RemoveNode(node)
+    # only now: a slice view gives a volume that it shows without a display node a new one
+    for helper in helpers:
+        scene.RemoveNode(helper)
 
 
 def _helpers(node) -> list:
@@ -104,14 +111,3 @@ def _helpers(node) -> list:
     if node.IsA("vtkMRMLDisplayableNode"):
         helpers += [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
     return [helper for helper in helpers if helper is not None]
-
-
-def _own_colours(transform) -> list:
-    """The colour table that MRML makes for a transform when its grid lines are first drawn, if no other node uses it."""
-    display = None if transform is None else transform.GetDisplayNode()
-    colour = None if display is None else transform.GetScene().GetNodeByID(display.GetColorNodeID() or "")
-    if colour is None or not colour.IsA("vtkMRMLProceduralColorNode"):
-        return []
-    displays = transform.GetScene().GetNodesByClass("vtkMRMLDisplayNode")
-    users = [displays.GetItemAsObject(index).GetColorNodeID() for index in range(displays.GetNumberOfItems())]
-    return [colour] if users.count(colour.GetID()) == 1 else []

@@ -26,27 +26,19 @@ EVEN = 0.02
 
 MOST_PLANES = 400
 
-SHOWN_FROM_MM = 0.5
-"""Smaller displacements are not coloured."""
+SHOWN_FROM_MM = 1.0
+"""Smaller displacements are not coloured: they are within what readers differ by."""
+
+FULL_COLOUR_MM = 10.0
+"""Where the colours end, in every scan: a picture of 2 mm must not look like one of 12."""
 
 MAGNITUDE_COLOURS = "vtkMRMLColorTableNodeIron"
 
-LINE_DISTANCE_MM = 10.0
-
 
 def add_transform(scene, field: PlanarField, name: str):
-    """``vtkMRMLGridTransformNode`` of the displacement, in RAS, with grid lines ready to be shown in slice views."""
+    """``vtkMRMLGridTransformNode`` of the displacement, in RAS."""
     node = scene.AddNewNodeByClass("vtkMRMLGridTransformNode", name)
     node.SetAndObserveTransformToParent(_grid_transform(field))
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetVisualizationMode(display.VIS_MODE_GRID)
-    display.SetGridSpacingMm(LINE_DISTANCE_MM)
-    display.SetGridResolutionMm(GRID_MM)
-    display.SetGridShowNonWarped(False)
-    display.SetVisibility(True)
-    display.SetVisibility2D(False)
-    display.SetVisibility3D(False)
     return node
 
 
@@ -63,8 +55,8 @@ def add_magnitude(volume_node, ct: HeadCT, field: PlanarField, name: str):
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(MAGNITUDE_COLOURS)
     display.AutoWindowLevelOff()
-    display.SetWindowLevelMinMax(0.0, max(float(magnitude.max()), 2 * SHOWN_FROM_MM))
-    display.SetThreshold(SHOWN_FROM_MM, float(magnitude.max()) + 1.0)
+    display.SetWindowLevelMinMax(0.0, FULL_COLOUR_MM)
+    display.SetThreshold(SHOWN_FROM_MM, max(float(magnitude.max()), FULL_COLOUR_MM) + 1.0)
     display.ApplyThresholdOn()
     display.InterpolateOn()
     return node

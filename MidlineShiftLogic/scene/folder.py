@@ -13,7 +13,14 @@ def add_to_folder(scene, nodes: MeasurementNodes, name: str) -> None:
     volume_item = _item(hierarchy, nodes.volume)
     folder = hierarchy.CreateFolderItem(hierarchy.GetItemParent(volume_item), name)
     for node in (nodes.state_node, *(nodes.node(role) for role in MADE)):
-        hierarchy.SetItemParent(_item(hierarchy, node), folder)
+        if node is not None:
+            hierarchy.SetItemParent(_item(hierarchy, node), folder)
+
+
+def add_node_to_folder(nodes: MeasurementNodes, node) -> None:
+    """Put one more node into the measurement's folder."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    hierarchy.SetItemParent(_item(hierarchy, node), folder_of(nodes))
 
 
 def folder_of(nodes: MeasurementNodes) -> int:

@@ -19,6 +19,9 @@ LABELS = {"anterior_falx": "Anterior falx", "posterior_falx": "Posterior falx", 
 EDITED_COLOUR = "#CC79A7"
 """Of Okabe & Ito too, like the colours of the pictures."""
 
+SIDES = (" L", " R")
+"""As the table and the letters of the view have them: a longer label runs out of a narrow view, or hides the brain."""
+
 GLYPH_PERCENT = 3.0
 TEXT_PERCENT = 3.0
 LINE_PERCENT = 0.4
@@ -50,8 +53,10 @@ def show_markups(nodes: MeasurementNodes, one: SliceMeasurement | None) -> None:
 
     _set_points(nodes.landmarks, points(*LANDMARK_NAMES), [LABELS[name] for name in LANDMARK_NAMES], LANDMARK_NAMES)
     _set_points(nodes.ideal_midline, points("anterior_falx", "posterior_falx"))
-    text = "" if one is None else shift_text(one.signed_shift_mm) + (" (edited)" if one.edited else "")
-    _set_points(nodes.distance, points("ideal", "shifted"), ["", text])
+    text = "" if one is None else shift_text(one.signed_shift_mm, SIDES) + (" (edited)" if one.edited else "")
+    # a label runs to the right of its point: at the patient's left end it does not hide the distance
+    to_right = one is not None and one.signed_shift_mm < 0
+    _set_points(nodes.distance, points("ideal", "shifted"), [text, ""] if to_right else ["", text])
     _set_points(nodes.deformed_midline, np.empty((0, 3)) if one is None else _midline_lps(nodes.geometry, one))
     if one is not None and nodes.landmarks is not None:
         _colour(nodes.landmarks.GetDisplayNode(), EDITED_COLOUR if one.edited else FOUND_COLOUR)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.edit import slice_of
 from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
@@ -19,13 +21,15 @@ MADE = (
     "transform",
     "warped",
     "magnitude",
+    "grid",
+    "healthy",
     "table",
     "case_table",
     "series",
     "case_series",
     "chart",
 )
-"""Roles of the nodes that are made for a measurement, beside its text node."""
+"""Roles of the nodes that are made for a measurement, beside its text node; ``healthy`` only when asked for."""
 
 
 def reference(role: str) -> str:
@@ -52,7 +56,7 @@ class MeasurementNodes:
     @property
     def state(self) -> SceneState:
         """What is kept; InputError if the text node was damaged."""
-        return from_json(self.state_node.GetText())
+        return _parsed(self.state_node.GetText())
 
     @state.setter
     def state(self, state: SceneState) -> None:
@@ -133,6 +137,11 @@ class MeasurementNodes:
         return self.node("magnitude")
 
     @property
+    def healthy(self):
+        """Scalar volume: the pseudo-healthy image on the volume's grid (``scene.healthy``); None until it was made."""
+        return self.node("healthy")
+
+    @property
     def table(self):
         """``vtkMRMLTableNode``: one row a measured slice; columns as ``scene.shift_table`` says."""
         return self.node("table")
@@ -141,6 +150,12 @@ class MeasurementNodes:
     def chart(self):
         """``vtkMRMLPlotChartNode``: shift against slice."""
         return self.node("chart")
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> SceneState:
+    """Every look at the state is a look at the text node, so an unchanged text is read once; states are not changed."""
+    return from_json(text)
 
 
 def find_all(scene) -> list[MeasurementNodes]:

@@ -11,6 +11,7 @@ from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.edit import slice_of
 from MidlineShiftLogic.scene.coordinates import as_array, as_matrix, lps_to_ras, ras_to_lps
 from MidlineShiftLogic.scene.edits import apply_edits
+from MidlineShiftLogic.scene.grid import show_grid
 from MidlineShiftLogic.scene.markups import show_markups
 from MidlineShiftLogic.scene.nodes import MeasurementNodes
 
@@ -40,6 +41,7 @@ def show_slice(nodes: MeasurementNodes, index: int, slice_nodes: Iterable | None
         nodes.state = state
     one = slice_of(state.measurement, index)
     show_markups(nodes, one)
+    show_grid(nodes)
     rows, columns = ct.hu.shape[1:]
     target = ct.to_lps(index, ((columns - 1) / 2, (rows - 1) / 2)) if one is None else one.landmarks_lps_mm["shifted"]
     for slice_node in _all_slice_nodes(nodes) if slice_nodes is None else slice_nodes:

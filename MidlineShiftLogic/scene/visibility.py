@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from MidlineShiftLogic.scene.grid import show_grid
 from MidlineShiftLogic.scene.nodes import MeasurementNodes
 
 PARTS = ("landmarks", "ideal_midline", "deformed_midline", "distance", "grid")
-"""What can be switched. ``grid`` is the displacement's lines in slice views, off at first."""
+"""What can be switched. ``grid`` is the displacement's bent lines in slice views, off at first."""
 
 
 def set_visible(nodes: MeasurementNodes, part: str, visible: bool) -> None:
@@ -15,6 +16,7 @@ def set_visible(nodes: MeasurementNodes, part: str, visible: bool) -> None:
         return
     if part == "grid":
         display.SetVisibility2D(visible)
+        show_grid(nodes)
     else:
         display.SetVisibility(visible)
 
@@ -30,5 +32,5 @@ def is_visible(nodes: MeasurementNodes, part: str) -> bool:
 def _display(nodes: MeasurementNodes, part: str):
     if part not in PARTS:
         raise ValueError(f"no part {part!r}; one of {', '.join(PARTS)}")
-    node = nodes.node("transform" if part == "grid" else part)
+    node = nodes.node(part)
     return None if node is None else node.GetDisplayNode()

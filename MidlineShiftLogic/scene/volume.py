@@ -15,6 +15,7 @@ from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.headct.stack import AxialStack
 from MidlineShiftLogic.progress import Progress
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, matrix_to_lps, ras_to_lps
+from MidlineShiftLogic.scene.instances import describe_slices, told_instances
 
 FLAT_MM = 0.1
 """A transform that moves the middle of a slice by more than this off where its corners say bends the slice."""
@@ -24,8 +25,9 @@ def head_ct_from_volume(volume_node, progress: Progress | None = None) -> HeadCT
     """The scan of a scalar volume node where it lies in the world, that is with its parent transforms.
 
     Nothing is resampled. Linear parents become part of the geometry. A non-linear one (as Slicer's DICOM reader adds for
-    tilted gantries and uneven distances) may move whole slices: each gets its own origin. Thin slices are averaged into
-    slabs, just as when a file is read (``headct.read``).
+    tilted gantries and uneven distances) may move whole slices: each gets its own origin. The thickness of the slices is
+    asked of Slicer's DICOM database, else follows from their distances. Thin slices are averaged into slabs, just as when
+    a file is read (``headct.read``).
 
     Args:
         volume_node: ``vtkMRMLScalarVolumeNode`` with Hounsfield units.
@@ -49,6 +51,7 @@ def thin_stack(volume_node) -> AxialStack:
     parent = volume_node.GetParentTransformNode()
     if parent is not None and not parent.IsTransformToWorldLinear():
         stack = _carried(stack, parent)
+    describe_slices(stack, told_instances(volume_node))
     return stack
 
 
@@ -103,7 +106,7 @@ def _voxels(volume_node) -> np.ndarray:
 
 
 def _instance_uids(volume_node) -> tuple[str, ...]:
-    # Slicer does not promise that the list follows the slices, so every slice is told to come from all of them.
+    # Which slice is which image only the DICOM database knows (``describe_slices``): until then, each comes from all.
     return tuple((volume_node.GetAttribute("DICOM.instanceUIDs") or "").split())
 
 

@@ -49,6 +49,8 @@ DISPLAYABLE_MANAGERS = (
     "vtkMRMLCrosshairDisplayableManager",
     "vtkMRMLMarkupsDisplayableManager",
     "vtkMRMLTransformsDisplayableManager2D",
+    "vtkMRMLOrientationMarkerDisplayableManager",
+    "vtkMRMLRulerDisplayableManager",
 )
 
 

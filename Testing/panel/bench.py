@@ -13,7 +13,9 @@ from PySide6.QtTest import QTest
 from synthetic_case import drawn_head, measured
 
 from MidlineShiftLogic.measurement.distance import CaseRule
+from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
 from MidlineShiftLogic.presentation.fields_file import write_fields
+from MidlineShiftLogic.presentation.healthy_files import write_healthy
 from MidlineShiftLogic.presentation.json_writer import to_json
 
 MODULE = Path(__file__).parents[2] / "MidlineShift" / "MidlineShift.py"
@@ -96,6 +98,14 @@ class FakeRunner:
         if end:
             self.end(0)
 
+    def finish_healthy(self, image) -> None:
+        """As ``finish``, with a pseudo-healthy image."""
+        folder = Path(self.option("--out")) / "scan"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_healthy(folder / "pseudo_healthy.npz", image)
+        self.line(f'{{"type": "result", "refused": null, "slices": [], "folder": "{folder.as_posix()}"}}')
+        self.end(0)
+
 
 class Bench:
     """A host with the panel and a drawn head; ``sign`` is the side its midline is pushed to (+1 patient's left)."""
@@ -141,6 +151,27 @@ class Bench:
         self.click(self.ui.measureButton)
         self.runner.finish(self.measurement, self.evidence)
         self.host.process()
+
+    def choose_painter(self):
+        """Choose the shipped model that has denoisers."""
+        selector = self.ui.modelSelector
+        selector.currentIndex = next(i for i in range(selector.count) if "diffusion" in selector.itemText(i))
+        self.host.process()
+
+    def painted(self) -> PseudoHealthy:
+        """A pseudo-healthy image: 12 HU in a rectangle of brain of every slice that the last command asked for."""
+        slices = np.array([int(part) for part in self.runner.option("--slices").split(",")])
+        brain = np.zeros((len(slices), *self.head.hu.shape[1:]), np.float32)
+        brain[:, 40:60, 30:50] = 1
+        return PseudoHealthy(slices, np.full_like(brain, 12.0), brain, {"name": "painter", "version": "3"})
+
+    def foreground(self, name: str):
+        """(volume node laid over a view, its opacity)."""
+        import slicer
+
+        layers = self.view(name).sliceLogic().GetSliceCompositeNode()
+        found = layers.GetForegroundVolumeID()
+        return (slicer.mrmlScene.GetNodeByID(found) if found else None), layers.GetForegroundOpacity()
 
     def click(self, widget) -> None:
         """A mouse click on a widget that can be seen: in its middle, or on a check box's box."""

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 ROOT = Path(__file__).parents[2]
-MODULE = ROOT / "MidlineShift" / "MidlineShift.py"
+sys.path.append(str(ROOT / "MidlineShift"))  # as Slicer has it, also for a test that loads no module
 
 
 def pytest_configure(config):

@@ -14,12 +14,14 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "helpers")]
 
+import host.application  # noqa: E402
 from bench import MODULE, Bench, FakeDialogs  # noqa: E402
 from host.application import Host  # noqa: E402
 from PIL import Image  # noqa: E402
 
 TARGET = HERE.parents[1] / "Resources" / "Screenshots"
 COLOURS = 224
+host.application.VIEW_SIZE = (420, 460)
 
 
 def shoot(host: Host, name: str, scroll_to=None) -> None:
@@ -44,9 +46,7 @@ def main() -> None:
     bench.click(bench.ui.loadSampleButton)
     shoot(host, "panel_scan", bench.ui.inputSelector)
     bench.click(bench.ui.measureButton)
-    while bench.panel.state.value != "idle":
-        host.process()
-        time.sleep(0.02)
+    wait(host, bench)
     host.window.centralWidget().verticalScrollBar().setValue(bench.ui.resultBox.y)
     shoot(host, "panel_measured")
     bench.drag("shifted", -3.0)
@@ -54,7 +54,20 @@ def main() -> None:
     bench.click(bench.ui.acceptButton)
     host.window.centralWidget().verticalScrollBar().setValue(99999)
     shoot(host, "panel_edited")
+    bench.click(bench.ui.restoreAllButton)
+    bench.choose_painter()
+    bench.click(bench.ui.healthyCheckBox)
+    wait(host, bench)
+    bench.click(bench.ui.gridCheckBox)
+    shoot(host, "panel_healthy", bench.ui.viewsLabel)
     host.close()
+
+
+def wait(host: Host, bench: Bench) -> None:
+    """Until the child process is done."""
+    while bench.panel.state.value != "idle":
+        host.process()
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":

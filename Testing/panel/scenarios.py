@@ -241,7 +241,14 @@ def overlays_are_switched(bench) -> None:
         bench.click(box)
         assert node.GetDisplayNode().GetVisibility(), box.name
     bench.click(bench.ui.gridCheckBox)
-    assert nodes.transform.GetDisplayNode().GetVisibility2D()
+    grid = nodes.node("grid").GetDisplayNode()
+    assert nodes.node("grid").GetPolyData().GetNumberOfLines() > 10
+    assert grid.GetViewNodeIDs() == ("vtkMRMLSliceNodeMidlineShiftMoved",)
+    bench.click(bench.ui.gridEverywhereCheckBox)
+    assert len(grid.GetViewNodeIDs()) == 3
+    bench.click(bench.ui.gridEverywhereCheckBox)
+    assert grid.GetViewNodeIDs() == ("vtkMRMLSliceNodeMidlineShiftMoved",)
+    assert nodes.node("grid").GetDisplayNode().GetVisibility2D()
     moved = bench.view("MidlineShiftMoved").sliceLogic().GetSliceCompositeNode()
     assert moved.GetForegroundVolumeID() == nodes.magnitude.GetID()
     bench.click(bench.ui.displacementCheckBox)
@@ -320,6 +327,126 @@ def colours_follow_the_limits(bench) -> None:
     assert SEVERE in bench.ui.shiftLabel.styleSheet
 
 
+def healthy_image_on_request(bench) -> None:
+    """The switch works with a model that can paint, makes the image once, and lays it over the middle view only."""
+    import slicer
+
+    bench.measure()
+    nodes, box = bench.panel.review.nodes, bench.ui.healthyCheckBox
+    assert not box.enabled and "midlineshift-diffusion" in bench.ui.healthyLabel.text
+    bench.choose_painter()
+    assert box.enabled and "slice" in bench.ui.healthyLabel.text
+    bench.click(box)
+    assert bench.panel.state.value == "painting" and not bench.ui.measureButton.enabled
+    command = bench.runner.started[-1]
+    assert command[1:4] == ["-m", "MidlineShiftLogic", "pseudo-healthy"] and "--json-lines" in command
+    assert bench.runner.option("--slices") == ",".join(str(one.index) for one in bench.measurement.slices)
+    assert bench.runner.option("--model") == "midlineshift-diffusion" and bench.runner.option("--device") == "auto"
+    bench.runner.progress(3, 12)
+    assert bench.ui.healthyProgressBar.visible and bench.ui.healthyProgressBar.value == 3
+    assert "3 of 12" in bench.ui.healthyLabel.text and not bench.ui.progressBar.visible
+    bench.runner.finish_healthy(bench.painted())
+    bench.host.process()
+    assert bench.panel.state.value == "idle" and box.checked and not bench.ui.healthyProgressBar.visible
+    assert bench.foreground("MidlineShiftNormal") == (nodes.healthy, 1.0)
+    assert bench.foreground("Red")[0] is None and bench.foreground("MidlineShiftMoved")[0] is nodes.magnitude
+    assert "painted by painter 3" in bench.ui.healthyLabel.text and "Not a scan" in bench.ui.healthyLabel.text
+    assert "pseudo-healthy" in bench.ui.viewsLabel.text and "(red 1 to yellow 10 mm)" in bench.ui.viewsLabel.text
+    case = bench.measurement.slice
+    shown, scan = (slicer.util.arrayFromVolume(node)[case] for node in (nodes.healthy, bench.volume))
+    assert np.allclose(shown[40:60, 30:50], 12) and np.array_equal(shown[:40], scan[:40])
+    lowest = bench.measurement.slices[0].index
+    arrays = [slicer.util.arrayFromVolume(node) for node in (nodes.healthy, bench.volume)]
+    assert np.array_equal(arrays[0][lowest - 1], arrays[1][lowest - 1]) and np.allclose(arrays[0][lowest, 50, 40], 12)
+    runs = len(bench.runner.started)
+    bench.click(box)
+    assert bench.foreground("MidlineShiftNormal")[0] is None and nodes.healthy is not None
+    assert "set back to normal" in bench.ui.viewsLabel.text
+    bench.click(bench.ui.scanLayoutButton)
+    bench.click(box)
+    assert bench.foreground("MidlineShiftNormal") == (nodes.healthy, 1.0) and len(bench.runner.started) == runs
+    assert bench.foreground("Red")[0] is None and len(slicer.app.layoutManager().sliceViewNames()) == 3
+
+
+def healthy_image_is_cancelled(bench) -> None:
+    """By its button, its switch, the end of its measurement and a closed scene; what the child still says is void."""
+    import slicer
+
+    bench.measure()
+    bench.choose_painter()
+
+    def remove():
+        bench.click(bench.ui.removeButton)
+
+    for stop in (
+        lambda: bench.click(bench.ui.healthyCancelButton),
+        lambda: bench.click(bench.ui.healthyCheckBox),
+        remove,
+        slicer.mrmlScene.Clear,
+    ):
+        if bench.panel.review.nodes is None:
+            bench.measure()
+        stops = bench.runner.stops
+        bench.click(bench.ui.healthyCheckBox)
+        assert bench.panel.state.value == "painting"
+        image = bench.painted()
+        stop()
+        bench.host.process()
+        assert bench.runner.stops > stops and bench.panel.state.value == "idle"
+        assert not bench.ui.healthyCheckBox.checked
+        bench.runner.finish_healthy(image)
+        bench.host.process()
+        assert bench.panel.review.nodes is None or bench.panel.review.nodes.healthy is None
+
+
+def healthy_image_fails(bench) -> None:
+    """One sentence where the reader looks, and the switch is off again."""
+    bench.measure()
+    bench.choose_painter()
+    before = bench.host.core.node_ids()
+    bench.click(bench.ui.healthyCheckBox)
+    bench.runner.line('{"type": "error", "message": "The GPU has too little free memory.", "code": "memory"}')
+    bench.runner.end(1)
+    bench.host.process()
+    assert bench.ui.statusLabel.text == "The GPU has too little free memory." and bench.ui.detailsButton.visible
+    assert not bench.ui.healthyCheckBox.checked and bench.ui.healthyCheckBox.enabled
+    assert bench.host.core.node_ids() == before and bench.ui.shiftLabel.text == "8.0 mm  to the left →"
+
+
+def healthy_image_is_kept(bench) -> None:
+    """Saved and loaded with the measurement, shown again without being made again; gone with it."""
+    import slicer
+
+    bench.measure()
+    bench.choose_painter()
+    bench.click(bench.ui.healthyCheckBox)
+    bench.runner.finish_healthy(bench.painted())
+    bench.host.process()
+    path = bench.host.core.folder / "case.mrb"
+    bench.host.core.save(path)
+    slicer.mrmlScene.Clear()
+    bench.host.process()
+    runs = len(bench.runner.started)
+    bench.host.core.load(path)
+    bench.host.process()
+    nodes = bench.panel.review.nodes
+    assert bench.ui.healthyCheckBox.checked and "painted by painter 3" in bench.ui.healthyLabel.text
+    bench.click(bench.ui.reviewLayoutButton)
+    assert bench.foreground("MidlineShiftNormal")[0] is nodes.healthy and len(bench.runner.started) == runs
+    bench.drag("shifted", -6.0)
+    assert nodes.healthy is not None, "an edit does not touch it"
+    slicer.mrmlScene.RemoveNode(nodes.healthy)
+    bench.host.process()
+    assert not bench.ui.healthyCheckBox.checked and len(bench.runner.started) == runs
+    bench.click(bench.ui.healthyCheckBox)
+    bench.runner.finish_healthy(bench.painted())
+    assert nodes.healthy is not None
+    bench.volume = bench.parameters.inputVolume
+    bench.click(bench.ui.removeButton)
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1
+    assert not bench.ui.healthyCheckBox.checked and not bench.ui.healthyCheckBox.enabled
+
+
 SCENARIOS = (
     measuring_shows_the_number,
     side_is_the_patients,
@@ -339,4 +466,8 @@ SCENARIOS = (
     exports_what_is_shown,
     removing_takes_exactly_what_was_made,
     colours_follow_the_limits,
+    healthy_image_on_request,
+    healthy_image_is_cancelled,
+    healthy_image_fails,
+    healthy_image_is_kept,
 )

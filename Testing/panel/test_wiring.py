@@ -175,7 +175,7 @@ def test_an_error_is_one_sentence_with_details(bench):
     "lines, code, sentence",
     [
         (["Error: The Python package 'torch' is missing; install it."], 1, "The Python package 'torch' is missing"),
-        (["Segmentation fault"], -11, "Measuring stopped unexpectedly (exit code -11)."),
+        (["Segmentation fault"], -11, "The work stopped unexpectedly (exit code -11)."),
         (['{"type": "result", "refused": {"code": "x", "message": "No head."}, "folder": "/no"}'], 3, "No head."),
         (['{"type": "result", "refused": null, "folder": "/no such folder"}'], 0, "No such file"),
     ],
@@ -366,13 +366,13 @@ def test_requirements_are_those_of_the_package(host):
 
 
 def test_seconds_left(host):
-    from MidlineShiftLib.measuring import Listener, MeasureRun
+    from MidlineShiftLib.childrun import ChildRun, Job, Listener
 
     now, said = [100.0], []
     runner = FakeRunner()
-    run = MeasureRun(runner, Listener(lambda *a: said.append(a), None, None), clock=lambda: now[0])
+    run = ChildRun(runner, Listener(lambda *a: said.append(a), None), clock=lambda: now[0])
     bench = Bench(host)
-    run.start(bench.head, "CT")
+    run.start(bench.head, Job(["measure"], None, None))
     for done, total, seconds in ((0, 10, 101), (5, 10, 106), (0, 4, 107), (1, 4, 109)):
         now[0] = seconds
         runner.progress(done, total)

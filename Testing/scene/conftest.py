@@ -10,6 +10,7 @@ from synthetic_case import drawn_head, measured
 
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import CaseRule
+from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
 
 SAMPLE = Path(__file__).parents[2] / "Resources" / "SampleScans" / "sample_shifted.nii.gz"
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -70,6 +71,15 @@ def measured_case(ct: HeadCT, shift_mm: float = 8.0):
     """(measurement, evidence) of a drawn scan, the case's number chosen as the largest."""
     measurement, evidence = measured(ct, shift_mm)
     return replace(measurement, case_rule=CaseRule(quantile=1.0)), evidence
+
+
+def painted(ct: HeadCT, slices=None) -> PseudoHealthy:
+    """A pseudo-healthy image that is 10 HU and the slice's number in a rectangle of brain, off the middle."""
+    slices = np.arange(5, 15) if slices is None else np.array(slices)
+    hu = np.tile(10.0 + slices[:, None, None], (1, *ct.hu.shape[1:])).astype(np.float32)
+    brain = np.zeros_like(hu)
+    brain[:, 40:70, 30:80] = 1
+    return PseudoHealthy(slices, hu, brain, {"name": "painter", "version": "3"})
 
 
 @pytest.fixture()

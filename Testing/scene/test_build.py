@@ -13,6 +13,7 @@ from MidlineShiftLogic.measurement.edit import slice_of
 from MidlineShiftLogic.measurement.measurement import Measurement
 from MidlineShiftLogic.scene import (
     PARTS,
+    add_healthy,
     build_scene,
     find_all,
     find_of_volume,
@@ -26,13 +27,16 @@ from MidlineShiftLogic.scene.folder import folder_of
 from MidlineShiftLogic.scene.nodes import MADE
 from MidlineShiftLogic.scene.shift_table import COLUMNS, SHIFT, SLICE
 
-from .conftest import make_case
+from .conftest import make_case, painted
 
 RAS = np.array([-1.0, -1.0, 1.0])
 
 
 def built(case):
-    return build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    """Everything that can be made, the pseudo-healthy image too."""
+    nodes = build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    add_healthy(nodes, painted(case.ct))
+    return nodes
 
 
 def points_ras(node):
@@ -58,7 +62,7 @@ def test_markups_lie_where_the_measurement_says(case):
         points_ras(nodes.deformed_midline), case.ct.to_lps(one.index, one.midline_px) * RAS, atol=1e-3
     )
     assert nodes.distance.GetLineLengthWorld() == pytest.approx(abs(one.signed_shift_mm), abs=1e-3)
-    assert nodes.distance.GetNthControlPointLabel(1) == "8.0 mm to the left"
+    assert nodes.distance.GetNthControlPointLabel(1) == "8.0 mm L"
     # patient's left is -R: the shifted point lies there
     assert place["shifted"][0] < place["ideal"][0] - 5
     assert not nodes.landmarks.GetLocked()
@@ -146,7 +150,7 @@ def test_several_measurements_do_not_mix(core):
     first, second, again = built(left), built(right), built(left)
     assert find_all(core.scene) == [first, second, again]
     assert find_of_volume(left.volume) == [first, again] and find_of_volume(right.volume) == [second]
-    assert second.distance.GetNthControlPointLabel(1) == "5.0 mm to the right"
+    assert second.distance.GetNthControlPointLabel(0) == "5.0 mm R"
     roles = [nodes.node(role).GetID() for nodes in (first, second, again) for role in MADE]
     assert len(set(roles)) == len(roles)
     remove(first)

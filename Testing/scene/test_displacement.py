@@ -120,7 +120,8 @@ def test_warped_and_magnitude_are_on_the_volumes_own_grid(case):
     )
     display = nodes.magnitude.GetDisplayNode()
     assert display.GetColorNode() is not None
-    assert display.GetLevel() + display.GetWindow() / 2 == pytest.approx(values.max(), abs=1e-3)
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0, 10), "the same colours in every scan"
+    assert display.GetLowerThreshold() == 1 and display.GetUpperThreshold() > values.max()
     assert nodes.warped.GetDisplayNode().GetWindow() == case.volume.GetDisplayNode().GetWindow() == 80
 
 

@@ -89,7 +89,7 @@ def test_everything_follows_a_moved_landmark(case):
     assert column(nodes.table, SHIFT)[row] == pytest.approx(expected, abs=0.01)
     assert column(nodes.table, EDITED)[row] == "yes"
     assert column(nodes.node("case_table"), SHIFT) == pytest.approx([expected], abs=0.01)
-    assert nodes.distance.GetNthControlPointLabel(1) == f"{expected:.1f} mm to the left (edited)"
+    assert nodes.distance.GetNthControlPointLabel(1) == f"{expected:.1f} mm L (edited)"
     np.testing.assert_allclose(point(nodes, "ideal")[1], point(nodes, "shifted")[1], atol=1e-3)
     curve = slicer.util.arrayFromMarkupsControlPoints(nodes.deformed_midline) * RAS
     assert np.linalg.norm(curve - point(nodes, "shifted"), axis=1).min() < 1e-3

@@ -8,6 +8,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.review import accept
 from MidlineShiftLogic.presentation.json_writer import to_json
 from MidlineShiftLogic.scene import (
+    add_healthy,
     apply_edits,
     build_scene,
     find_all,
@@ -22,7 +23,7 @@ from MidlineShiftLogic.scene import (
 from MidlineShiftLogic.scene.folder import folder_of
 from MidlineShiftLogic.scene.nodes import MADE
 
-from .conftest import make_case, tilted
+from .conftest import make_case, painted, tilted
 from .test_displacement import moved_lps
 
 
@@ -36,6 +37,8 @@ def saved(core, tmp_path):
     """Two measured volumes, one edited, reviewed and shown on another slice; saved."""
     left, right = make_case(core, 8.0, "Left", change=tilted), make_case(core, -5.0, "Right")
     nodes = [build_scene(one.volume, one.ct, one.measurement, one.evidence) for one in (left, right)]
+    for one, case in zip(nodes, (left, right), strict=True):
+        add_healthy(one, painted(case.ct))
     push(nodes[0], 2.0)
     apply_edits(nodes[0])
     update(nodes[0], accept(nodes[0].measurement, "Dr A", "looks right"))
@@ -60,7 +63,8 @@ def test_everything_is_back_and_belongs_together(saved, tmp_path):
         np.testing.assert_allclose(new.geometry.origins, case.ct.origins, atol=1e-9)
         for role in MADE:
             assert new.node(role).GetName() == old.node(role).GetName()
-        for role in ("volume", "warped", "magnitude"):
+        assert new.healthy.GetAttribute("MidlineShift.madeBy") == "painter 3"
+        for role in ("volume", "warped", "magnitude", "healthy"):
             # Slicer turns a left-handed volume's slices round when it reads it; the scan is the same
             scans = [head_ct_from_volume(nodes.node(role)) for nodes in (old, new)]
             np.testing.assert_allclose(scans[1].hu, scans[0].hu, atol=1e-4)

@@ -11,7 +11,9 @@ def codes_in_source():
     """(codes of flags and refusals, codes of a scan's InputError) as they stand in the calls."""
     flags, errors = set(), set()
     logic = ROOT / "MidlineShiftLogic"
-    for path in (path for folder in ("headct", "measurement", "pipeline") for path in (logic / folder).glob("*.py")):
+    for path in (
+        path for folder in ("headct", "measurement", "pipeline", "scene") for path in (logic / folder).glob("*.py")
+    ):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
@@ -20,7 +22,7 @@ def codes_in_source():
             coded = len(node.args) > 1 and isinstance(node.args[1], ast.Constant)
             if node.func.id == "RefusedError" and coded:
                 flags.add(node.args[1].value)
-            if node.func.id == "InputError" and coded:
+            if node.func.id == "InputError" and coded and path.parent.name != "scene":
                 errors.add(node.args[1].value)
     return flags, errors
 

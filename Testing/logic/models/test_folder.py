@@ -187,6 +187,7 @@ def test_component_with_a_frame_of_its_own(tmp_path, description, networks):
     model = load_model(save_model(tmp_path / "m", description, networks, frames={"pose": frame}))
     assert model.frame_of("pose") == frame
     assert model.frame_of("conditional") == model.frame
+    assert model.grid_of("pose") == {"size": frame["grid"], **{name: frame[name] for name in ("pixel_mm", "length_mm")}}
 
 
 def test_an_existing_folder_is_left_alone(model_folder, description, networks):

@@ -56,6 +56,31 @@ def test_ddim_with_a_perfect_denoiser_gives_the_slice_back():
     assert told == [(n, 15) for n in range(1, 16)]
 
 
+def test_pseudo_healthy_goes_beyond_the_non_mls_denoiser():
+    """3 of what the denoiser of unshifted heads sees, less 2 of what that of all heads sees (Gong et al.)."""
+    schedule = diffusion.linear()
+
+    def sees(value):
+        return lambda xt, steps: diffusion.noise_from_clean(schedule, xt, steps, torch.full_like(xt, value))
+
+    x, noise = torch.zeros(2, 1, 4, 4), diffusion.fixed_noise((1, 1, 4, 4), 0)
+    out = diffusion.pseudo_healthy(sees(0.2), sees(0.1), schedule, x, noise)
+    assert torch.allclose(out, torch.full_like(x, 0.4), atol=1e-5)
+
+
+def test_pseudo_healthy_starts_at_the_noise_of_its_ddim_step():
+    schedule, seen = diffusion.linear(), []
+
+    def network(xt, steps):
+        seen.append((xt.clone(), steps))
+        return torch.zeros_like(xt)
+
+    x, noise = torch.full((3, 1, 4, 4), 0.5), diffusion.fixed_noise((1, 1, 4, 4), 1)
+    diffusion.pseudo_healthy(network, network, schedule, x, noise, start=15, count=50)
+    assert torch.equal(seen[0][0], diffusion.noised(schedule, x, torch.tensor([300] * 3), noise))
+    assert len(seen) == 30 and seen[0][1].tolist() == [280] * 3 and seen[-1][1].tolist() == [0] * 3
+
+
 def test_noise_difference_of_equal_networks_is_zero_and_ignores_the_variance():
     schedule = diffusion.linear()
     x = torch.zeros(2, 1, 4, 4)

@@ -16,7 +16,7 @@ from midlineshift_training.losses.reading_loss import reading_loss
 from midlineshift_training.stages.reading import ReadingStage
 from midlineshift_training.stages.run_folder import run_network
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.networks.diffusion import ddim_from, ddim_timesteps, make_schedule, noised
+from MidlineShiftLogic.networks.diffusion import make_schedule, pseudo_healthy
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
 from MidlineShiftLogic.pipeline.noise import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.pipeline.window import two_windows
@@ -118,8 +118,5 @@ class DeformationStage(ReadingStage):
     @torch.no_grad()
     def _pseudo_healthy(self, x: torch.Tensor, step: int) -> torch.Tensor:
         """The slices denoised from DDIM step 15 of 50 with guidance toward the non-MLS denoiser."""
-        s = self.settings["ddim"]
-        t = ddim_timesteps(self.schedule.steps, s["count"])[s["start"]]
         noise = torch.randn(x.shape, generator=self._generator(HEALTHY_STREAM, step)).to(x.device)
-        xt = noised(self.schedule, x, torch.full((len(x),), t, device=x.device), noise)
-        return ddim_from(*self._denoisers, self.schedule, xt, s["start"], s["count"], s["conditional_weight"]).float()
+        return pseudo_healthy(*self._denoisers, self.schedule, x, noise, **self.settings["ddim"])

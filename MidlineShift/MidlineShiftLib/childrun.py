@@ -1,11 +1,11 @@
-"""One measurement in a child process: the scan goes out as a file, lines come back, a result is read."""
+"""One command on a scan in a child process: the scan goes out as a file, lines come back, a result is read."""
 
 import json
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ import slicer
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.npz import write_npz
-from MidlineShiftLogic.presentation.fields_file import read_fields
-from MidlineShiftLogic.presentation.json_writer import from_json
 
 from .processrunner import ProcessRunner, pythonExecutable
 
@@ -27,16 +25,28 @@ class Listener:
     """Who wants to know of a run; every call is on the main thread, and none comes after the run was cancelled.
 
     ``progress(done, total, what, secondsLeft)``: ``secondsLeft`` is None where it cannot be told yet.
-    ``finished(measurement, evidence)``. ``failed(sentence, details)``.
+    ``failed(sentence, details)``.
     """
 
     progress: Callable[[int, int, str, float | None], None]
-    finished: Callable[[Any, Any], None]
     failed: Callable[[str, str], None]
 
 
-class MeasureRun:
-    """Measures with ``python -m MidlineShiftLogic measure``; one at a time.
+@dataclass(frozen=True)
+class Job:
+    """What a run does with the scan.
+
+    ``arguments``: of ``python -m MidlineShiftLogic COMMAND SCAN --out FOLDER``, the command first. ``read``: gives the result
+    from the case's folder; InputError or OSError if it cannot. ``finished``: told of it, unless the run was cancelled.
+    """
+
+    arguments: list[str]
+    read: Callable[[Path], Any]
+    finished: Callable[[Any], None]
+
+
+class ChildRun:
+    """Runs one command of ``python -m MidlineShiftLogic`` at a time.
 
     Args:
         runner: runs the child.
@@ -50,22 +60,19 @@ class MeasureRun:
         self._clock = clock
         self._current = None  # the run whose lines are listened to; any other's are void
 
-    def start(self, ct, name: str, model: str = "", device: str = "auto") -> None:
-        """Start measuring; a run that goes on is cancelled.
-
-        Args:
-            ct: the ``HeadCT`` of the volume. name: of the case in the result.
+    def start(self, ct, job: Job) -> None:
+        """Start a job on a scan (``HeadCT``); a run that goes on is cancelled.
 
         Raises:
             OSError: the scan cannot be written or the child not started.
         """
         self.cancel()
         folder = Path(tempfile.mkdtemp(prefix="midlineshift-"))
-        self._current = current = _Current(folder, name, self._clock())
+        self._current = current = _Current(folder, job, self._clock())
         try:
             write_npz(folder / SCAN, ct)
             self._runner.start(
-                measureCommand(folder, model, device),
+                commandLine(job, folder),
                 lambda line: self._line(current, line),
                 lambda code: self._ended(current, code),
                 packageFolder(),
@@ -107,25 +114,25 @@ class MeasureRun:
             return
         details = "\n".join([f"Exit code {code}", *current.log])
         try:
-            outcome = None if current.result is None or current.refused else current.read()
+            outcome = None if current.result is None or current.refused else current.job.read(current.result)
         except (InputError, OSError) as error:
             current.error, outcome = str(error), None
         finally:
             self._forget(current)
         if outcome is not None:
-            self._listener.finished(*outcome)
+            current.job.finished(outcome)
         elif current.refused:
             self._listener.failed(f"This scan must not be measured: {current.refused}", details)
         else:
             sentence = current.error or _lastSentence(current.log)
-            self._listener.failed(sentence or f"Measuring stopped unexpectedly (exit code {code}).", details)
+            self._listener.failed(sentence or f"The work stopped unexpectedly (exit code {code}).", details)
 
 
 class _Current:
     """What one run has said so far."""
 
-    def __init__(self, folder: Path, name: str, started: float):
-        self.folder, self.name = folder, name
+    def __init__(self, folder: Path, job: Job, started: float):
+        self.folder, self.job = folder, job
         self.log: list[str] = []
         self.error = self.refused = ""
         self.result: Path | None = None
@@ -138,10 +145,6 @@ class _Current:
         self._last = done
         steps = done - self._first
         return (now - self._began) / steps * (total - done) if steps and now > self._began else None
-
-    def read(self) -> tuple[Any, Any]:
-        measurement = from_json((self.result / "measurement.json").read_text(encoding="utf-8"))
-        return replace(measurement, case_id=self.name), read_fields(self.result / "fields.npz")
 
 
 def parseLine(line: str) -> dict | None:
@@ -160,11 +163,11 @@ def _lastSentence(log: list[str]) -> str:
     return next((line.removeprefix("Error: ") for line in reversed(log) if line.startswith("Error: ")), "")
 
 
-def measureCommand(folder: Path, model: str, device: str) -> list[str]:
+def commandLine(job: Job, folder: Path) -> list[str]:
     """The child's command line; it runs in ``packageFolder()``."""
-    command = [pythonExecutable(), "-m", "MidlineShiftLogic", "measure", str(folder / SCAN)]
-    command += ["--out", str(folder / "results"), "--device", device, "--json-lines", "--fields"]
-    return command + (["--model", model] if model else [])
+    command, *options = job.arguments
+    start = [pythonExecutable(), "-m", "MidlineShiftLogic", command, str(folder / SCAN)]
+    return [*start, "--out", str(folder / "results"), "--json-lines", *options]
 
 
 def packageFolder() -> str:

@@ -1,0 +1,85 @@
+"""What Slicer's DICOM database still knows of a volume's slices: a volume node itself keeps no slice thickness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+
+from MidlineShiftLogic.headct.stack import AxialStack
+from MidlineShiftLogic.quality import Quality
+
+THICKNESS, POSITION, ORIENTATION = "0018,0050", "0020,0032", "0020,0037"
+
+AGREE_MM = 0.2
+"""Steps between slices in the scene and in the DICOM images that differ by less are the same."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One image of a series. ``height``: mm along its own slice normal, upward. ``thickness``: mm, NaN if not told."""
+
+    uid: str
+    height: float
+    thickness: float
+
+
+def told_instances(volume_node) -> list[Instance]:
+    """The images that a volume was loaded from, lowest first; empty if the database does not know every one of them.
+
+    Slicer keeps their UIDs in an attribute, but does not promise that the list follows the slices.
+    """
+    uids = (volume_node.GetAttribute("DICOM.instanceUIDs") or "").split()
+    database = getattr(slicer, "dicomDatabase", None)
+    if database is None:
+        return []
+    found = []
+    for uid in uids:
+        position = _numbers(database, uid, POSITION, 3)
+        orientation = _numbers(database, uid, ORIENTATION, 6)
+        if position is None or orientation is None:
+            return []
+        normal = np.cross(orientation[:3], orientation[3:])
+        normal = normal if normal[2] >= 0 else -normal
+        thickness = _numbers(database, uid, THICKNESS, 1)
+        found.append(Instance(uid, float(position @ normal), np.nan if thickness is None else float(thickness[0])))
+    return sorted(found, key=lambda one: one.height)
+
+
+def describe_slices(stack: AxialStack, instances: list[Instance]) -> None:
+    """Give the slices of a volume the thickness and the UID of the image each comes from, as far as that is known.
+
+    Args:
+        stack: the volume's slices where they lie in the world, lowest first; changed.
+        instances: of ``told_instances``.
+    """
+    told = np.array([one.thickness for one in instances])
+    if len(instances) != stack.n_slices or stack.n_slices < 2:
+        # re-cut, cropped, or a file of many frames: which slice is which image cannot be said
+        if len(told) and np.ptp(told) == 0 and len(instances) >= stack.n_slices:
+            stack.thickness = np.full(stack.n_slices, told[0])
+        return
+    stack.thickness = told
+    difference = np.abs(np.diff(stack.heights) - np.diff([one.height for one in instances])).max()
+    if difference < AGREE_MM:
+        stack.sop_instance_uids = tuple((one.uid,) for one in instances)
+        return
+    stack.quality.append(
+        Quality(
+            "moved-slices",
+            "warning",
+            f"The slices lie up to {difference:.1f} mm nearer or farther apart in the scene than in the DICOM images; in "
+            "Edit > Application Settings > DICOM let 'Acquisition geometry regularization' apply its transform, and load "
+            "the series again.",
+        )
+    )
+
+
+def _numbers(database, uid: str, tag: str, count: int) -> np.ndarray | None:
+    """``count`` values of a tag of an image; None where the image or the tag is not there."""
+    try:
+        values = np.array([float(part) for part in (database.instanceValue(uid, tag) or "").split("\\")])
+    except (RuntimeError, ValueError):  # ctk raises the first for an image that was removed from the database
+        return None
+    return values if len(values) == count and np.isfinite(values).all() else None
