@@ -43,9 +43,9 @@ def data(cohort):
     return cut(files[:3], "all", SETTINGS), cut(files[3:], "all", SETTINGS)
 
 
-def stage_of(kind, data, seed=0, **more):
+def stage_of(kind, data, seed=0):
     torch.manual_seed(seed)
-    return kind(SETTINGS, *data, **more)
+    return kind(SETTINGS, *data)
 
 
 class Killed(Exception):
@@ -81,8 +81,8 @@ def test_the_noise_is_learned(data, tmp_path):
 
 
 def test_the_time_limit_ends_with_a_whole_run(data, tmp_path):
-    stage = stage_of(DiffusionStage, data, minutes=0.0)
-    train(stage, tmp_path / "run", SETTINGS)
+    stage = stage_of(DiffusionStage, data)
+    train(stage, tmp_path / "run", SETTINGS, time_limit=0.0)
     assert stage.trainer.global_step == SETTINGS["check_every"]
     assert (tmp_path / "run" / "best.safetensors").exists()
     assert (tmp_path / "run" / "last.ckpt").exists()

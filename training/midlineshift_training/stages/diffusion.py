@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
-import time
+from typing import TYPE_CHECKING
 
-import lightning
 import torch
 from torch.utils.data import Dataset
 
 from midlineshift_training.cohorts.aligned_slices import AlignedSlices, NoisedBatch, NoisedBatches
 from midlineshift_training.losses.diffusion_loss import DiffusionLoss, diffusion_loss
-from midlineshift_training.stages.engine import cosine_schedule
+from midlineshift_training.runs.stage import TrainedStage
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.diffusion import make_schedule
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 VALIDATION_SEED = 987_654
 
 
-class DiffusionStage(lightning.LightningModule):
-    """Trains a ``Denoiser`` on aligned slices; a ``Stage`` of the engine.
+class DiffusionStage(TrainedStage):
+    """Trains a ``Denoiser`` on aligned slices.
 
     The score is the mean squared error of the predicted noise over fixed slices, steps and noise.
 
     Args:
         settings: see ``diffusion_command.DEFAULTS``.
         slices, validation: slices to train on, slices to check with.
-        minutes: time after which training ends with the next check; None for no limit.
     """
 
     network_kind = "adm"
 
-    def __init__(
-        self,
-        settings: dict,
-        slices: AlignedSlices | None,
-        validation: AlignedSlices | None,
-        minutes: float | None = None,
-    ):
-        super().__init__()
-        self.settings, self.slices, self.validation = settings, slices, validation
+    def __init__(self, settings: dict, slices: AlignedSlices | None, validation: AlignedSlices | None):
+        super().__init__(settings)
+        self.slices, self.validation = slices, validation
         self.network = Denoiser(image_size=settings["grid"], **settings["network"])
-        self.network.to(memory_format=torch.channels_last)
+        self.network.to(memory_format=self.memory_format)
         self.schedule = make_schedule(settings["schedule"], settings["steps"])
-        self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
         self._scores: list[float] = []
 
     def training_batches(self, first: int, count: int) -> Dataset:
@@ -54,14 +48,14 @@ class DiffusionStage(lightning.LightningModule):
 
     def loss(self, batch: NoisedBatch) -> DiffusionLoss:
         """Loss of each slice of a batch."""
-        x = batch.x.contiguous(memory_format=torch.channels_last)
+        x = batch.x.contiguous(memory_format=self.memory_format)
         return diffusion_loss(self.network, self.schedule, x, batch.timesteps, batch.noise)
 
     def training_step(self, batch: NoisedBatch, number: int) -> torch.Tensor:
         loss = self.loss(batch)
-        self.log("train/loss", loss.total.mean(), prog_bar=True, batch_size=len(batch.x))
-        self.log_dict({"train/mse": loss.mse.mean(), "train/vb": loss.vb.mean()}, batch_size=len(batch.x))
-        return loss.total.mean()
+        total = loss.total.mean()
+        self.log_terms(total, {"mse": loss.mse.mean(), "vb": loss.vb.mean()})
+        return total
 
     def validation_step(self, batch: NoisedBatch, number: int) -> None:
         loss = self.loss(batch)
@@ -74,11 +68,11 @@ class DiffusionStage(lightning.LightningModule):
         self._scores.clear()
         return score
 
-    def on_train_epoch_end(self) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            self.trainer.should_stop = True
+    def pictures(self) -> dict[str, Figure]:
+        from midlineshift_training.stages.diffusion_pictures import draw_denoised, draw_samples
 
-    def configure_optimizers(self):
-        s = self.settings
-        optimizer = torch.optim.AdamW(self.network.parameters(), s["learning_rate"], weight_decay=s["weight_decay"])
-        return {"optimizer": optimizer, "lr_scheduler": cosine_schedule(optimizer, s["max_steps"], s["warm_up"])}
+        batch = self.transfer_batch_to_device(self.validation_batches()[0], self.device, 0)
+        return {
+            "samples": draw_samples(self.network, self.schedule, batch.x[:4]),
+            "denoised": draw_denoised(self.network, self.schedule, batch.x[:4], batch.noise[:4]),
+        }

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
-DEFAULTS = {
+from midlineshift_training.runs.options import run_options
+from midlineshift_training.stages.settings import ENGINE
+
+DEFAULTS = ENGINE | {
     # the frame all networks of one model share; the denoisers see it on 64 points of 3.6 mm
     "grid": 64,
     "frame_width_mm": 230.4,
@@ -58,19 +61,18 @@ DEFAULTS = {
     help="Last cases of --data, held out.",
 )
 @click.option("--max-steps", type=int, help="Steps to train.")
-@click.option("--time-limit", type=click.FloatRange(min=0), help="Minutes after which the next check is the last.")
 @click.option("--seed", type=int, help="Seed of data order, augmentation, noise and initial weights.")
-@click.option("--resume", is_flag=True, help="Go on from the run folder's last checkpoint.")
-@click.option("--threads", type=int, help="CPU threads.")
-def diffusion(data, cohort, out, config, init, validation_cases, max_steps, time_limit, seed, resume, threads):
+@run_options
+def diffusion(data, cohort, out, config, init, validation_cases, max_steps, seed, resume, threads, **where):
     """Train stage 1: a denoiser of unshifted cases (non-mls, "conditional") or of all ("unconditional").
 
-    The run folder gets best.safetensors (averaged weights), network.json, settings.yaml, last.ckpt and TensorBoard
-    events. Research use only.
+    The run folder gets best.safetensors (averaged weights), network.json, settings.yaml, provenance.json, last.ckpt,
+    checks.csv, pictures, TensorBoard events and, at the end, summary.html. Research use only.
     """
     import torch
 
     from midlineshift_training.cohorts.phantom_store import split_phantoms
+    from midlineshift_training.runs.processes import say
     from midlineshift_training.stages.diffusion import DiffusionStage
     from midlineshift_training.stages.engine import train
     from midlineshift_training.stages.run_folder import resumed_choices, resumed_settings
@@ -94,12 +96,12 @@ def diffusion(data, cohort, out, config, init, validation_cases, max_steps, time
         "validation_cases": len(held_out),
     }
     slices, validation = (cut(part, choices["cohort"], settings) for part in (files, held_out))
-    click.echo(f"{len(slices)} slices to train on, {len(validation)} to check with", err=True)
+    say(f"{len(slices)} slices to train on, {len(validation)} to check with")
     torch.manual_seed(settings["seed"])
-    stage = DiffusionStage(settings, slices, validation, time_limit)
+    stage = DiffusionStage(settings, slices, validation)
     if choices["init"] and not (resume and (out / "last.ckpt").exists()):
         start_from(stage.network, Path(choices["init"]))
-    click.echo(train(stage, out, settings, resume))
+    say(train(stage, out, settings, resume, **where), err=False)
 
 
 def check_settings(settings: dict) -> None:
