@@ -32,7 +32,7 @@ def draw_samples(network: nn.Module, schedule: Schedule, like: Tensor) -> Figure
     """Slices drawn from pure noise, always the same, by DDIM; ``like`` (N, 1, H, W) gives number, size and device."""
     noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
     made = ddim_from(network, _nothing, schedule, noise, _count(schedule), _count(schedule), 1.0)
-    figure, grid = sheet(1, len(made), [], "drawn from noise.")
+    figure, grid = sheet(["drawn from noise"], len(made))
     for axes, image in zip(grid[0], made[:, 0], strict=True):
         show(axes, image)
     return figure
@@ -44,20 +44,20 @@ def draw_denoised(network: nn.Module, schedule: Schedule, x: Tensor, noise: Tens
     t = ddim_timesteps(schedule.steps, count)[start]
     xt = noised(schedule, x, torch.full((len(x),), t, device=x.device), noise)
     again = ddim_from(network, _nothing, schedule, xt, start, count, 1.0)
-    return _columns({"slice": x, f"noised, t = {t}": xt, "denoised": again}, again - x)
+    return _rows({"slice": x, f"noised, t = {t}": xt, "denoised": again}, again - x)
 
 
 def draw_pairs(x: Tensor, healthy: Tensor) -> Figure:
     """Slices (N, 1, H, W) and their pseudo-healthy counterparts, the targets of the image term."""
-    return _columns({"slice": x, "pseudo-healthy": healthy}, healthy - x)
+    return _rows({"slice": x, "pseudo-healthy": healthy}, healthy - x)
 
 
-def _columns(images: dict[str, Tensor], change: Tensor) -> Figure:
-    figure, grid = sheet(
-        len(change), len(images) + 1, [*images, "change"], "Change: red brighter, blue darker, full colour at 40 HU."
-    )
-    for k, row in enumerate(grid):
-        for axes, image in zip(row, images.values(), strict=False):
-            show(axes, image[k, 0])
-        show(row[-1], change[k, 0], cmap="RdBu_r")  # 80 HU are 2 units of the window
+def _rows(images: dict[str, Tensor], change: Tensor) -> Figure:
+    note = "Change: red brighter, blue darker, full colour at 40 HU."
+    figure, grid = sheet([*images, "change"], len(change), note)
+    for row, image in zip(grid, images.values(), strict=False):
+        for axes, one in zip(row, image[:, 0], strict=True):
+            show(axes, one)
+    for axes, one in zip(grid[-1], change[:, 0], strict=True):
+        show(axes, one, cmap="RdBu_r")  # 80 HU are 2 units of the window
     return figure

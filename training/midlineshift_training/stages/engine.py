@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import platform
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,7 @@ def train(
         lightning.seed_everything(settings["seed"], verbose=False)
         if settings["compile"]:
             stage.network.compile()
+        _hush()
         trainer = _trainer(run, settings, processes, time_limit, _step_of(last) if resume else 0)
         data = NumberedBatches(stage, settings["check_every"], settings["max_steps"], settings.get("workers", 0), share)
         start = str(last) if resume and last.exists() else None
@@ -128,6 +131,18 @@ def _describe(run: Path, settings: dict[str, Any], stage: TrainedStage) -> None:
     write_atomic(run / "network.json", lambda p: p.write_text(json.dumps(network, indent=2)))
 
 
+def _hush() -> None:
+    """Lightning's news, and its doubts about what is meant to be so, are not for the user."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (
+        "Checkpoint directory .* exists",
+        ".*LeafSpec.* is deprecated",
+        "The '.*_dataloader' does not have many workers",
+        "The number of training batches",
+    ):
+        warnings.filterwarnings("ignore", message)
+
+
 def _step_of(checkpoint: Path) -> int:
     """Step of a checkpoint; 0 if there is none. InputError if it cannot be read."""
     if not checkpoint.exists():
@@ -163,7 +178,9 @@ def _trainer(
         callbacks.append(TimeLimit(time_limit))
     if settings["earlier_checkpoints"]:
         kept = {"save_top_k": settings["earlier_checkpoints"] + 1, "monitor": "step", "mode": "max"}
-        callbacks.append(ModelCheckpoint(run / "checkpoints", filename="{step:07d}", every_n_epochs=1, **kept))
+        callbacks.append(
+            ModelCheckpoint(run / "checkpoints", filename="step-{step:07d}", auto_insert_metric_name=False, **kept)
+        )
     arguments = processes.trainer_arguments()
     return lightning.Trainer(
         **arguments | {"plugins": [*arguments.get("plugins", []), AtomicCheckpointIO()]},

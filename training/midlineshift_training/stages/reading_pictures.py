@@ -29,25 +29,22 @@ def telling_slices(batch: ReadingBatch, count: int = COUNT) -> ReadingBatch:
 
 
 def draw_fields(out: SliceReading, batch: ReadingBatch) -> Figure:
-    """A row a slice: the slice with the true (dashed) and the found (solid) midline, ideal blue and deformed orange; then
-    the true and the found displacement where there is a field."""
+    """A column a slice: the slice with the true and the found midlines, and the true and the found field if there is one."""
     has_field = out.displacement is not None
-    titles = ["true - - found —", *(["true field", "found field"] if has_field else [])]
     note = "Dashed true, solid found; blue ideal, orange deformed midline."
-    note += " Field (back to normal): toward the patient's left red, right blue." if has_field else ""
-    figure, grid = sheet(len(batch.hu), len(titles), titles, note)
+    note += " Field (back to normal): red toward the patient's left, blue right." if has_field else ""
+    figure, grid = sheet(["midlines", *(["true field", "found field"] if has_field else [])], len(batch.hu), note)
     extent = (batch.hu.shape[-1] - 1) / 2
     errors = {name: value.cpu() for name, value in shift_errors(out, batch).items()}
-    for k, row in enumerate(grid):
-        _slice(row[0], out, batch, k, extent)
-        told = " ".join(
-            f"{name.removesuffix('_mm')} ±{float(e[k]):.1f} mm" for name, e in errors.items() if e[k].isfinite()
-        )
-        row[0].text(0.03, 0.02, told, color=TEXT_COLOUR, fontsize=6, transform=row[0].transAxes)
+    for k, column in enumerate(grid.T):
+        _slice(column[0], out, batch, k, extent)
+        told = [f"{n.removesuffix('_mm')} off by {float(e[k]):.1f} mm" for n, e in errors.items() if e[k].isfinite()]
+        column[0].set_xlabel(", ".join(told), color=TEXT_COLOUR, fontsize=6)
         if has_field:
             limit = max(2.0, float((batch.case_limit * batch.mm)[k]))
-            for axes, field in ((row[1], batch.displacement), (row[2], out.displacement)):
+            for axes, field in ((column[1], batch.displacement), (column[2], out.displacement)):
                 _field(axes, field[k].float().cpu(), batch.inside[k].cpu(), float(batch.mm[k]), extent, limit)
+            column[2].set_xlabel(f"full colour {limit:.1f} mm", color=TEXT_COLOUR, fontsize=6)
     return figure
 
 
