@@ -30,7 +30,7 @@ from midlineshift_training.runs.atomic import AtomicCheckpointIO, alone, clear_p
 from midlineshift_training.runs.averaging import AverageAndKeepBest
 from midlineshift_training.runs.batch_norm import AveragedStatistics
 from midlineshift_training.runs.history import History
-from midlineshift_training.runs.numbered import NumberedBatches, SeedEachBatch
+from midlineshift_training.runs.numbered import CountFromTheStart, NumberedBatches
 from midlineshift_training.runs.pictures import Pictures
 from midlineshift_training.runs.processes import Processes, find_processes, is_first
 from midlineshift_training.runs.progress import StepsBar
@@ -77,21 +77,22 @@ def train(
     _check(settings)
     with contextlib.ExitStack() as stack:
         last = run / "last.ckpt"
+        step = _step_of(last) if resume else 0
         if is_first():
             _prepare(run, resume)
             stack.enter_context(alone(run))
             clear_partial(run)
-            record_session(run, settings.get("data", []), processes, _step_of(last) if resume else 0)
+            record_session(run, settings.get("data", []), processes, step)
             _describe(run, settings, stage)
         stage.share = share
         lightning.seed_everything(settings["seed"], verbose=False)
         if settings["compile"]:
             stage.network.compile()
         _hush()
-        trainer = _trainer(run, settings, processes, time_limit, _step_of(last) if resume else 0)
+        trainer = _trainer(run, settings, processes, time_limit, step if resume else None)
         data = NumberedBatches(stage, settings["check_every"], settings["max_steps"], settings.get("workers", 0), share)
-        start = str(last) if resume and last.exists() else None
-        trainer.fit(stage, datamodule=data, ckpt_path=start, weights_only=True)
+        if step < settings["max_steps"]:
+            trainer.fit(stage, datamodule=data, ckpt_path=str(last) if step else None, weights_only=True)
         if is_first():
             write_summary(run)
     return run / "best.safetensors"
@@ -139,6 +140,7 @@ def _hush() -> None:
         ".*LeafSpec.* is deprecated",
         "The '.*_dataloader' does not have many workers",
         "The number of training batches",
+        "You're resuming from a checkpoint that ended before the epoch ended",
     ):
         warnings.filterwarnings("ignore", message)
 
@@ -158,12 +160,12 @@ def _step_of(checkpoint: Path) -> int:
 
 
 def _trainer(
-    run: Path, settings: dict[str, Any], processes: Processes, time_limit: float | None, step: int
+    run: Path, settings: dict[str, Any], processes: Processes, time_limit: float | None, first: int | None
 ) -> lightning.Trainer:
     # order matters: statistics before they are averaged, pictures before the averaged weights are put away, checkpoints
     # (which Lightning moves to the end) after all that they hold
     callbacks = [
-        SeedEachBatch(settings["seed"]),
+        CountFromTheStart(settings["seed"]),
         AveragedStatistics(processes.share(settings["microbatches"])),
         Pictures(run, settings["pictures_every"]),
         AverageAndKeepBest(run, settings["ema_decay"]),
@@ -194,7 +196,7 @@ def _trainer(
         num_sanity_val_steps=0,
         log_every_n_steps=min(20, settings["check_every"]),
         # what a killed run logged after its last checkpoint is logged again
-        logger=TensorBoardLogger(run, name="", version="tensorboard", purge_step=step or None),
+        logger=TensorBoardLogger(run, name="", version="tensorboard", purge_step=first),
         callbacks=callbacks,
         enable_model_summary=False,
     )
