@@ -41,10 +41,16 @@ def torchrun(*arguments):
 
 
 def distance(a: dict, b: dict, start: dict) -> float:
-    """How far apart two sets of weights are, relative to how far training has moved them."""
-    apart = sum(float((a[name].float() - b[name].float()).square().sum()) for name in a)
-    moved = sum(float((a[name].float() - start[name].float()).square().sum()) for name in a)
-    return (apart / moved) ** 0.5
+    """How far apart two networks are, relative to how far training has moved them: the larger of that of the weights and
+    that of the running statistics of batch normalisation."""
+    found = []
+    for statistics in (False, True):
+        names = [name for name in a if a[name].is_floating_point() and ("running_" in name) == statistics]
+        if names:
+            apart = sum(float((a[name] - b[name]).square().sum()) for name in names)
+            moved = sum(float((a[name] - start[name]).square().sum()) for name in names)
+            found.append((apart / moved) ** 0.5)
+    return max(found)
 
 
 @pytest.mark.slow
@@ -128,6 +134,9 @@ def test_what_a_launcher_started_is_found(monkeypatch):
     }
     for name, value in slurm.items():
         monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match="ntasks-per-node"):
+        find_processes()
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
     found = find_processes()
     assert found == Processes("auto", 2, 3)
     assert not found.trainer_arguments()["plugins"][0].auto_requeue

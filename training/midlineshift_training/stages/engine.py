@@ -89,8 +89,8 @@ def train(
         if settings["compile"]:
             stage.network.compile()
         _hush()
-        trainer = _trainer(run, settings, processes, time_limit, step if resume else None)
         data = NumberedBatches(stage, settings["check_every"], settings["max_steps"], settings.get("workers", 0), share)
+        trainer = _trainer(run, settings, processes, data, time_limit, step if resume else None)
         if step < settings["max_steps"]:
             trainer.fit(stage, datamodule=data, ckpt_path=str(last) if step else None, weights_only=True)
         if is_first():
@@ -160,13 +160,18 @@ def _step_of(checkpoint: Path) -> int:
 
 
 def _trainer(
-    run: Path, settings: dict[str, Any], processes: Processes, time_limit: float | None, first: int | None
+    run: Path,
+    settings: dict[str, Any],
+    processes: Processes,
+    data: NumberedBatches,
+    time_limit: float | None,
+    first: int | None,
 ) -> lightning.Trainer:
     # order matters: statistics before they are averaged, pictures before the averaged weights are put away, checkpoints
     # (which Lightning moves to the end) after all that they hold
     callbacks = [
-        CountFromTheStart(settings["seed"]),
-        AveragedStatistics(processes.share(settings["microbatches"])),
+        CountFromTheStart(settings["seed"], data),
+        AveragedStatistics(data.share),
         Pictures(run, settings["pictures_every"]),
         AverageAndKeepBest(run, settings["ema_decay"]),
         LearningRateMonitor("step"),
