@@ -11,6 +11,7 @@ from MidlineShiftLogic.errors import MidlineShiftError
 
 LAZY = {
     "phantoms": "midlineshift_training.phantoms.command:phantoms",
+    "convert": "midlineshift_training.sets.command:convert",
     "unlabelled": "midlineshift_training.cohorts.unlabelled_command:unlabelled",
     "diffusion": "midlineshift_training.stages.diffusion_command:diffusion",
     "pose": "midlineshift_training.stages.reading_command:pose",
