@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,9 @@ from torch.utils.data import Dataset
 from midlineshift_training.cohorts.aligned_slices import AlignedSlices, NoisedBatch, NoisedBatches
 from midlineshift_training.losses.diffusion_loss import DiffusionLoss, diffusion_loss
 from midlineshift_training.runs.stage import TrainedStage
+from midlineshift_training.stages.rates import with_rate
+from midlineshift_training.stages.timesteps import SAMPLERS, SECOND_MOMENT, SecondMomentSampler
+from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.diffusion import make_schedule
 
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VALIDATION_SEED = 987_654
+# The batches draw from seed * 1_000_003 + number; the noise levels of the second-moment sampler from beyond that.
+TIMESTEP_STREAM = 2_500_000_000
 
 
 class DiffusionStage(TrainedStage):
@@ -38,6 +44,12 @@ class DiffusionStage(TrainedStage):
         self.network.to(memory_format=self.memory_format)
         self.schedule = make_schedule(settings["schedule"], settings["steps"])
         self._scores: list[float] = []
+        if settings["sampler"] not in SAMPLERS:
+            raise InputError(
+                f"The setting sampler is {settings['sampler']!r}; there are {', '.join(SAMPLERS)}.", "settings"
+            )
+        self.sampler = SecondMomentSampler(settings["steps"]) if settings["sampler"] == SECOND_MOMENT else None
+        self._found: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def training_batches(self, first: int, count: int) -> Dataset:
         return NoisedBatches(self.slices, self.settings, self.settings["seed"], first, count)
@@ -51,11 +63,41 @@ class DiffusionStage(TrainedStage):
         x = batch.x.contiguous(memory_format=self.memory_format)
         return diffusion_loss(self.network, self.schedule, x, batch.timesteps, batch.noise)
 
-    def training_step(self, batch: NoisedBatch, number: int) -> torch.Tensor:
+    def training_step(self, batch: NoisedBatch, batch_idx: int) -> torch.Tensor:
+        weights = None
+        if self.sampler is not None:
+            g = torch.Generator().manual_seed(
+                TIMESTEP_STREAM + self.settings["seed"] * 1_000_003 + self.number_of(batch_idx)
+            )
+            timesteps, weights = (value.to(batch.x.device) for value in self.sampler.draw(len(batch.x), g))
+            batch = replace(batch, timesteps=timesteps)
         loss = self.loss(batch)
-        total = loss.total.mean()
+        if weights is not None:
+            self._found.append((batch.timesteps, loss.total.detach()))
+        total = (loss.total if weights is None else loss.total * weights).mean()
         self.log_terms(total, {"mse": loss.mse.mean(), "vb": loss.vb.mean()})
         return total
+
+    def on_train_batch_end(self, outputs, batch: NoisedBatch, batch_idx: int) -> None:
+        # once a step, so that all its microbatches, whoever makes them, draw by the same losses
+        if self.sampler is None or (batch_idx + 1) % self.share.own:
+            return
+        timesteps, losses = (torch.stack(values) for values in zip(*self._found, strict=True))
+        self._found.clear()
+        if self.share.processes > 1:
+            timesteps, losses = self.all_gather(timesteps), self.all_gather(losses)
+        self.sampler.update(timesteps.flatten().cpu(), losses.flatten().cpu())
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        if self.sampler is not None:
+            checkpoint["sampler"] = self.sampler.state()
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        if self.sampler is not None:
+            self.sampler.load(checkpoint["sampler"])
+
+    def configure_optimizers(self):
+        return with_rate(super().configure_optimizers(), self.settings)
 
     def validation_step(self, batch: NoisedBatch, number: int) -> None:
         loss = self.loss(batch)

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from midlineshift_training.runs.options import run_options
+from midlineshift_training.stages.presets import AUTHORS, AUTHORS_DEFORMATION, with_preset
+from midlineshift_training.stages.set_options import of_landmarks, run_settings_of, set_choices, set_options
 from midlineshift_training.stages.settings import ENGINE
 
 # The frame all networks of one model share: 128 points of 1.8 mm, the falx spanning 198 frame millimetres.
@@ -55,7 +57,7 @@ def _options(function):
                 required=True,
                 multiple=True,
                 type=click.Path(path_type=Path),
-                help="Folder of phantoms; may be repeated.",
+                help="Phantoms or set; may be repeated.",
             ),
             click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder."),
             click.option("--config", type=click.Path(path_type=Path), help="YAML whose settings replace the defaults."),
@@ -67,7 +69,6 @@ def _options(function):
                 type=click.IntRange(min=1),
                 help="Last cases of --data, held out.",
             ),
-            click.option("--max-steps", type=int, help="Steps to train."),
             click.option("--seed", type=int, help="Seed of data order, augmentation and initial weights."),
         ]
     ):
@@ -115,6 +116,7 @@ def _train(stage, out: Path, settings: dict, resume: bool, where: dict) -> None:
 
 @click.command()
 @_options
+@click.option("--max-steps", type=click.IntRange(min=1), help="Steps to train.")
 def pose(data, out, config, init, validation_cases, max_steps, seed, resume, threads, **where):
     """Train the pose network: where the head's mid-plane lies, in any pose."""
     from midlineshift_training.stages.reading import ReadingStage
@@ -130,18 +132,36 @@ def pose(data, out, config, init, validation_cases, max_steps, seed, resume, thr
 @click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
 @click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
 @click.option("--no-noise-difference", is_flag=True, help="Train without the denoisers, for comparison.")
+@set_options
 def deformation(
-    data, out, config, init, validation_cases, max_steps, seed, resume, threads, conditional, unconditional,
-    no_noise_difference, **where,
+    data, out, config, init, validation_cases, seed, resume, threads, conditional, unconditional, no_noise_difference, preset,
+    max_steps, epochs, validation_data, spacing, **where,
 ):  # fmt: skip
-    """Train stage 2: the deformation network on the slice and the denoisers' noise difference."""
+    """Train stage 2: the deformation network on the slice and the denoisers' noise difference.
+
+    --data is a folder of phantoms, whose shift is known everywhere, or a set with sparse landmarks: one made by 'convert',
+    or the .pkl of Gong et al.'s layout, for which the network and the losses are theirs.
+    """
     from midlineshift_training.stages.deformation import DeformationStage, check_settings
+    from midlineshift_training.stages.landmark_command import LANDMARKS, train_on_landmarks
     from midlineshift_training.stages.run_folder import resumed_choices
     from MidlineShiftLogic.errors import InputError
 
     given = {"init": init, "conditional": conditional, "unconditional": unconditional}
     choices = {name: str(path) if path else None for name, path in given.items()}
     options = {"max_steps": max_steps, "seed": seed, "noise_difference": False if no_noise_difference else None}
+    if of_landmarks(data):
+        choices |= {"preset": preset} | set_choices(validation_data, spacing)
+        defaults = with_preset(LANDMARKS, preset, AUTHORS_DEFORMATION)
+        settings = run_settings_of(defaults, choices, out, config, options | {"epochs": epochs}, resume)
+        train_on_landmarks(settings, data, out, resume, threads, where)
+        return
+    if preset == AUTHORS or epochs or validation_data or spacing:
+        raise InputError(
+            "--preset authors, --epochs, --validation-data and --spacing are for sets with landmarks; 'convert --phantoms' "
+            "makes one of phantoms.",
+            "usage",
+        )
     settings = _settings(DEFORMATION, choices, out, config, options, resume)
     if resume:
         resumed_choices(out, {"noise_difference": settings["noise_difference"]})
