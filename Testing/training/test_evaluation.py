@@ -226,7 +226,7 @@ def test_a_failure_leaves_the_older_evaluation_as_it_was(cohort, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Give --phantoms, --scans, or both"),
+        ([], "Give --phantoms, --scans, --set, or several"),
         (["--phantoms", "phantoms", "--readings", "readings.csv"], "give --scans, too"),
         (["--phantoms", "phantoms", "--first", "40"], "no phantom from number 40"),
         (["--scans", "scans", "--seen", "wrong.txt"], "name scan9, not among the scans"),
