@@ -353,6 +353,8 @@ def test_splits_are_by_patient_seeded_and_keep_both_sorts():
         members = [patient for patient, one in dict(cases).items() if split[patient] == part and one == shifted]
         assert len(members) == count
     assert set(split_by_patient(cases, 0.0, 0.0, 0).values()) == {"train"}
+    unknown = split_by_patient([*cases, *((f"u{k}", None) for k in range(4))], 0.2, 0.0, seed=4)
+    assert sum(part == "validation" for patient, part in unknown.items() if patient.startswith("u")) == 1
 
 
 def test_no_patient_is_learned_from_and_checked_with(authors, tmp_path):
@@ -364,6 +366,40 @@ def test_no_patient_is_learned_from_and_checked_with(authors, tmp_path):
     assert not {case.patient for case in direct[0]} & {case.patient for case in direct[1]}
     with pytest.raises(InputError, match="both in --data and in --validation-data"):
         train_and_validation([authors], [authors], SPACING, 0)
+
+
+def test_a_pickle_that_is_trained_on_directly_is_checked_too(tmp_path):
+    path = write_authors_layout(tmp_path, cases=6)
+    records = pickle.loads(path.read_bytes())
+    for name in ("patient_1", "patient_3"):
+        points = next(iter(records[name][2].values()))
+        records[name][2] = {12: points[[1, 0, 2, 3]]}
+    path.write_bytes(pickle.dumps(records))
+    arguments = [
+        "diffusion",
+        "--data",
+        str(path),
+        "--spacing",
+        SPACING_TEXT,
+        "--cohort",
+        "all",
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    (tmp_path / "c.yaml").write_text("frame: as scanned")
+    found = set()
+    for seed in ("0", "1"):
+        result = CliRunner().invoke(main, [*arguments, "--config", str(tmp_path / "c.yaml"), "--seed", seed])
+        assert result.exit_code == 2 and "behind the posterior" in result.output and "Traceback" not in result.output
+        found |= {name for name in ("patient_1", "patient_3") if name in result.output}
+    assert found and not (tmp_path / "r").exists()
+
+
+def test_contradicting_labels_are_told(tmp_path, scans):
+    write_table(tmp_path / "cases.csv", [{"case": "left", "mls": 0, "shift_mm": 5}])
+    output = convert("--scans", scans[0], "--cases", tmp_path / "cases.csv", "--out", tmp_path / "set").output
+    assert "says unshifted, its shift is 5.0 mm" in output and "warnings: 1" in output
+    assert {case["name"]: case["shift_mm"] for case in manifest(tmp_path / "set")["cases"]}["left"] == 0
 
 
 def test_the_cases_csv_needs_no_more_than_the_case(tmp_path, scans):

@@ -40,7 +40,7 @@ def marked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("marked")
     hu, landmarks = drawn_case(folder, 5, 6.0)
     index, points = list(landmarks.items())[4]
-    hu = np.where(hu > 0, 10, hu)
+    hu = np.where((hu > 0) & (hu < 300), 10, hu)
     for k, (column, row) in enumerate(np.rint(points).astype(int)):
         hu[index, row - 2 : row + 3, column - 2 : column + 3] = 40 + 10 * k
     np.save(folder / "case.npy", hu)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import click
 import numpy as np
 import torch
 from scipy import ndimage
@@ -17,7 +18,9 @@ from tqdm import tqdm
 
 from midlineshift_training.cohorts.aligned_slices import COHORTS, AlignedSlices
 from midlineshift_training.sets.case import SetCase
+from midlineshift_training.sets.checks import check_case
 from midlineshift_training.sets.pose import aligned_frame, estimated_pose, frame_as_scanned
+from midlineshift_training.sets.problems import errors, refuse
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.geometry.frame import Frame, align, plane_to_pixels
 from MidlineShiftLogic.headct.headct import HeadCT
@@ -92,21 +95,29 @@ def cut_set(
         cohort: ``non-mls`` (cases known to be unshifted) or ``all``.
 
     Raises:
-        InputError: a scan cannot be read; no case of the cohort, or none whose mid-plane was found.
+        InputError: a scan cannot be read; a case that was not converted is not fit to learn from (all are listed); no case
+            of the cohort, or none whose mid-plane was found.
     """
     for what, value, known in (("frame", frame, FRAMES), ("slices", slices, SLICES), ("cohort", cohort, COHORTS)):
         if value not in known:
             raise InputError(f"Unknown {what} {value!r}; there are {' and '.join(known)}.", "settings")
     parts: dict[str, list[Tensor]] = {name: [] for name in SetSlices.__dataclass_fields__}
+    problems, lost = [], []
     for number, case in enumerate(tqdm(cases, desc="cutting", unit="case", disable=None)):
         shifted = case.is_shifted(non_mls_below_mm)
         if cohort == "non-mls" and shifted is not False:
             continue
         ct, landmarks = case.read()
+        if case.of_file:  # conversion has looked at the others
+            found = errors(check_case(f"{case.name} ({case.path})", ct, landmarks, case.shifted, case.case_mm))
+            problems += found
+            if found:
+                continue
         pose = case.pose
         if frame == "aligned":
             pose = pose or estimated_pose(ct, "")[0]
             if pose is None:
+                lost.append(case.name)
                 continue
             target = aligned_frame(pose, size, pixel_mm, frame_mm)
         else:
@@ -128,6 +139,10 @@ def cut_set(
         }
         for name, value in values.items():
             parts[name].append(value)
+    refuse(problems, "mend them, or leave those cases out with 'midlineshift-train convert --skip-bad'.")
+    if lost:
+        names = ", ".join(lost[:5]) + (" ..." if len(lost) > 5 else "")
+        click.echo(f"left out, since their mid-plane is not found: {len(lost)} cases ({names})", err=True)
     if not parts["hu"]:
         raise InputError(
             f"None of the {len(cases)} cases gives a slice of the cohort {cohort!r} in the frame {frame!r}; an MLS label of "

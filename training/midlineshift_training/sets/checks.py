@@ -73,6 +73,8 @@ def _slice(ct: HeadCT, index: int, points: np.ndarray) -> list[tuple[str, str]]:
 
 def _labels(ct: HeadCT, landmarks: dict[int, np.ndarray], shifted: bool | None, case_mm: float | None) -> list[str]:
     """What the case's labels contradict."""
+    if shifted is False and case_mm:
+        return [f"its label says unshifted, its shift is {case_mm:.1f} mm; taken as unshifted."]
     sizes = [shift_mm(points, ct.pixel_spacing) for points in landmarks.values() if np.isfinite(points).all()]
     if not sizes:
         return []

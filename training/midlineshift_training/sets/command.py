@@ -106,6 +106,6 @@ def summary(manifest: dict, warnings: int) -> str:
         + ", ".join(f"{count} {name}" for name, count in counts.items() if count),
         f"{labelled} labelled slices in {sum(bool(case['landmarks']) for case in cases)} cases",
         ", ".join(f"{count} {name}" for name, count in of_split.items()),
-        f"{warnings} warnings, {len(manifest['left_out'])} left out",
+        f"warnings: {warnings}, left out: {len(manifest['left_out'])}",
     ]
     return "\n".join(lines)

@@ -99,7 +99,7 @@ def convert_set(
             raise InputError("There is no case to convert.", "no-data")
         patients = named(one.case.patient for one in usable)
         split_of = split_by_patient(
-            ((patients[one.case.patient], bool(one.case.is_shifted(NON_MLS_BELOW_MM))) for one in usable),
+            ((patients[one.case.patient], one.case.is_shifted(NON_MLS_BELOW_MM)) for one in usable),
             split.validation,
             split.test,
             split.seed,
@@ -172,6 +172,8 @@ def _convert(folder: Path, pose_model: str | None, numbered: tuple[int, Given]) 
     problems = check_case(where, ct, case.landmarks, case.shifted, case.case_mm)
     if errors(problems):
         return Converted(None, problems)
+    if case.shifted is False:
+        case = replace(case, case_mm=0.0)
     if pose_model is not None:
         pose, why = estimated_pose(ct, pose_model)
         if pose is None:
@@ -200,9 +202,10 @@ def _opened(given: Given) -> tuple[SetCase, HeadCT]:
             raise Misplaced(f"{points.where}: its slice is labelled twice.")
         landmarks[index] = placed
     row = given.row
-    case_mm = 0.0 if row.shifted is False and row.case_mm is None else row.case_mm
     patient = row.patient or dicom_patient(given.path) or given.name
-    return SetCase(given.name, patient, given.path, ct.pixel_spacing, None, None, row.shifted, case_mm, landmarks), ct
+    return SetCase(
+        given.name, patient, given.path, ct.pixel_spacing, None, None, row.shifted, row.case_mm, landmarks
+    ), ct
 
 
 def _phantom(path: Path) -> tuple[SetCase, HeadCT]:

@@ -64,7 +64,7 @@ def train_and_validation(
             )
     else:
         default = Split()
-        shifted = ((case.patient, bool(case.is_shifted(NON_MLS_BELOW_MM))) for case in cases if case.split is None)
+        shifted = ((case.patient, case.is_shifted(NON_MLS_BELOW_MM)) for case in cases if case.split is None)
         drawn = split_by_patient(shifted, default.validation, 0.0, seed)
         cases = [replace(case, split=case.split or drawn[case.patient]) for case in cases]
         checked = [case for case in cases if case.split == "validation"]

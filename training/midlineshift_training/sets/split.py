@@ -10,21 +10,28 @@ FEWEST = 3
 """Patients of a group from which every share above 0 gets at least one."""
 
 
-def split_by_patient(shifted: Iterable[tuple[str, bool]], validation: float, test: float, seed: int) -> dict[str, str]:
-    """Patient -> ``train``, ``validation`` or ``test``; patients with a shifted case are dealt out apart from the others.
+def split_by_patient(
+    shifted: Iterable[tuple[str, bool | None]], validation: float, test: float, seed: int
+) -> dict[str, str]:
+    """Patient -> ``train``, ``validation`` or ``test``.
+
+    Patients with a shifted case, with unshifted ones, and those of whom nothing is known are dealt out apart.
 
     Args:
-        shifted: (patient, whether the case is shifted) of every case, in any order.
+        shifted: (patient, whether the case is shifted; None: not known) of every case, in any order.
         validation, test: shares of the patients, together less than 1.
         seed: of the draw.
     """
-    has_shift: dict[str, bool] = {}
+    told: dict[str, set[bool | None]] = {}
     for patient, one in shifted:
-        has_shift[patient] = has_shift.get(patient, False) or one
+        told.setdefault(patient, set()).add(one)
     result = {}
     rng = np.random.default_rng(seed)
-    for group in (True, False):
-        patients = np.array(sorted(name for name, one in has_shift.items() if one == group), dtype=object)
+    groups = [[], [], []]
+    for patient in sorted(told):
+        groups[0 if True in told[patient] else 1 if False in told[patient] else 2].append(patient)
+    for group in groups:
+        patients = np.array(group, dtype=object)
         patients = patients[rng.permutation(len(patients))]
         counts = [_count(share, len(patients)) for share in (validation, test)]
         names = np.repeat(["validation", "test", "train"], [*counts, len(patients) - sum(counts)])

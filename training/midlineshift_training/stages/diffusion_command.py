@@ -130,7 +130,10 @@ def _of_phantoms(settings: dict, data: tuple[Path, ...], validation_cases: int):
 def _of_set(settings: dict):
     from midlineshift_training.cohorts.set_slices import for_denoiser
     from midlineshift_training.stages.set_data import cut_cases, set_cases
+    from MidlineShiftLogic.errors import InputError
 
+    if settings["degraded_share"] > 0:
+        raise InputError("Degradations are made for phantoms; set degraded_share to 0 for a set.", "settings")
     size = max(settings["grid"], min(2 * settings["grid"], 256))
     pixel_mm = settings["frame_width_mm"] / size
     parts = set_cases(settings)
