@@ -290,6 +290,22 @@ def test_tables_that_do_not_fit(scans, tmp_path):
     )
 
 
+def test_thin_slices_that_share_a_slab_keep_the_larger_shift(tmp_path):
+    hu, landmarks = drawn_case(tmp_path, 1, 6.0)
+    thin = np.repeat(hu, 4, axis=0)
+    np.save(tmp_path / "thin.npy", thin)
+    index, points = list(landmarks.items())[3]
+    less = points.copy()
+    less[2] = points[3]
+    records = {"a": ["thin.npy", 1, {4 * index: points, 4 * index + 1: less}], 1: ["thin.npy"], "1": ["thin.npy"]}
+    (tmp_path / "set.pkl").write_bytes(pickle.dumps(records))
+    cases, problems = read_authors_set(tmp_path / "set.pkl", (1.25, *SPACING[1:]))
+    assert len(problems) == 2 and "rename one" in str(problems[0])
+    ct, placed = cases[0].read()
+    assert ct.n_slices == len(hu) and placed.keys() == {index}
+    assert placed[index] == pytest.approx(points)
+
+
 def test_a_damaged_scan_is_named(scans, tmp_path):
     folder = tmp_path / "scans"
     write_scan(folder, "good", 1, 6.0)

@@ -207,3 +207,27 @@ def test_the_commands_train_export_and_measure(world, tmp_path):
         main, ["deformation", *data, "--out", str(tmp_path / "x"), "--no-noise-difference", "--preset", "authors"]
     )
     assert refused.exit_code == 2 and "cannot do without the denoisers" in refused.output
+
+
+def test_the_authors_preset_trains_by_epochs_on_any_grid(world, tmp_path):
+    one = {"grid": 32, "network": {key: value for key, value in SMALL_DENOISER.items() if key != "image_size"}}
+    one |= {"batch": 8, "validation_batches": 1, "pictures_every": 0}
+    two = {"grid": 64, "pixel_mm": 3.6, "noise": {"grid": 32}, "ddim": {"start": 1}, "pictures_every": 0}
+    for name, settings in (("one", one), ("two", two)):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(settings))
+    data = ["--data", *world["data"], "--spacing", SPACING_TEXT, "--preset", "authors", "--epochs", "1"]
+
+    def run(*arguments):
+        result = CliRunner().invoke(main, [str(one) for one in arguments])
+        assert result.exit_code == 0, result.output
+
+    for cohort in ("all", "non-mls"):
+        run("diffusion", *data, "--cohort", cohort, "--out", tmp_path / cohort, "--config", tmp_path / "one.yaml")
+    denoisers = ["--conditional", tmp_path / "non-mls", "--unconditional", tmp_path / "all"]
+    run("deformation", *data, *denoisers, "--out", tmp_path / "def", "--config", tmp_path / "two.yaml")
+    first, second = (yaml.safe_load((tmp_path / name / "settings.yaml").read_text()) for name in ("all", "def"))
+    # 4 cases of 27 - 8 - 5 slices
+    assert (first["max_steps"], second["max_steps"]) == (7, 4)
+    assert first["check_every"] == 7 and first["preset"] == "authors" and first["ema_decay"] == 0.9999
+    assert second["pseudo_healthy"] == "every step" and second["noise"]["gain"] == 1.0
+    assert not (tmp_path / "def" / FILE).exists()

@@ -8,6 +8,7 @@ largest distance of the slices in pixels.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -51,8 +52,12 @@ def read_authors_set(
     roots = [root] if root else [path.parent, path.parent.parent, Path()]
     cases: dict[Path, SetCase] = {}
     problems = []
+    names = Counter(str(name) for name in content)
     for name, record in content.items():
         where = f"{name}"
+        if names[where] > 1:
+            problems.append(Problem(where, f"two patients are called {where}, as a number and as a text; rename one."))
+            continue
         try:
             case, found = _case(str(name), record, spacing, unit, roots)
         except _Bad as bad:

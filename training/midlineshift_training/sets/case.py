@@ -6,7 +6,7 @@ the whole case or only whether it is shifted. Here every one of these may be mis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class SetCase:
         outside = [k for k in self.landmarks if not 0 <= k < len(slab_of)]
         if outside:
             raise InputError(f"{self.path} has {len(slab_of)} slices, but slice {outside[0]} is labelled.", "landmarks")
-        return ct, {int(slab_of[k]): points for k, points in self.landmarks.items()}
+        return ct, one_a_slice((int(slab_of[k]), points) for k, points in self.landmarks.items())
 
     @property
     def limit_mm(self) -> float:
@@ -88,6 +88,20 @@ def slabs(ct: HeadCT) -> np.ndarray:
     """(slices of the file,) slice of the scan as read that holds each of them."""
     counts = [len(members) for members in ct.source_slices] or [1] * ct.n_slices
     return np.repeat(np.arange(ct.n_slices), counts)
+
+
+def is_slab(ct: HeadCT, index: int) -> bool:
+    """Whether a slice was averaged of several of the file's."""
+    return bool(ct.source_slices) and len(ct.source_slices[index]) > 1
+
+
+def one_a_slice(slices: Iterable[tuple[int, np.ndarray]]) -> dict[int, np.ndarray]:
+    """Slice -> landmarks; of several labelled slices of the file that went into one slab, those that shift most."""
+    found: dict[int, np.ndarray] = {}
+    for index, points in slices:
+        if index not in found or shift_mm(points, (1.0, 1.0)) > shift_mm(found[index], (1.0, 1.0)):
+            found[index] = points
+    return found
 
 
 def shift_mm(points: np.ndarray, pixel_spacing: tuple[float, float]) -> float:

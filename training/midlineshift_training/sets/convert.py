@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from midlineshift_training.evaluation.cases import phantom_scan
-from midlineshift_training.sets.case import SetCase
+from midlineshift_training.sets.case import SetCase, is_slab, one_a_slice
 from midlineshift_training.sets.checks import check_case
 from midlineshift_training.sets.manifest import CASES, FILE, FORMAT, entry_of
 from midlineshift_training.sets.patients import dicom_patient, named
@@ -168,7 +168,7 @@ def _convert(folder: Path, pose_model: str | None, numbered: tuple[int, Given]) 
     try:
         case, ct = _opened(given)
     except (MidlineShiftError, Misplaced) as error:
-        return Converted(None, [Problem(where, str(error))])
+        return Converted(None, [Problem(where, what) for what in error.args])
     problems = check_case(where, ct, case.landmarks, case.shifted, case.case_mm)
     if errors(problems):
         return Converted(None, problems)
@@ -195,12 +195,19 @@ def _opened(given: Given) -> tuple[SetCase, HeadCT]:
         ct, landmarks = given.read()
         return replace(given, landmarks=landmarks), ct
     ct = read(given.path, given.spacing)
-    landmarks: dict[int, np.ndarray] = {}
+    slices, bad = [], []
     for points in given.slices:
-        index, placed = points.place(ct)
-        if index in landmarks:
-            raise Misplaced(f"{points.where}: its slice is labelled twice.")
-        landmarks[index] = placed
+        try:
+            index, placed = points.place(ct)
+        except Misplaced as error:
+            bad += error.args
+            continue
+        if any(index == other for other, _ in slices) and not is_slab(ct, index):
+            bad.append(f"{points.where}: its slice is labelled twice.")
+        slices.append((index, placed))
+    if bad:
+        raise Misplaced(*bad)
+    landmarks = one_a_slice(slices)
     row = given.row
     patient = row.patient or dicom_patient(given.path) or given.name
     return SetCase(

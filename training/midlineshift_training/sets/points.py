@@ -18,7 +18,7 @@ _OFF_PLANE_MM = 4.0
 
 
 class Misplaced(Exception):
-    """Landmarks that do not lie in the scan, and why."""
+    """Landmarks that do not lie in the scan; its arguments are sentences that say why."""
 
 
 @dataclass(frozen=True)
