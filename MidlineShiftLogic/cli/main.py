@@ -15,6 +15,11 @@ from MidlineShiftLogic.cli.explain import explain
 
 COMMANDS = {
     "measure": ("MidlineShiftLogic.cli.measure", "measure", "Measure the midline shift on head CT scans."),
+    "import-sr": (
+        "MidlineShiftLogic.cli.import_sr",
+        "import_sr",
+        "Read a structured report of ours back into a result.",
+    ),
     "model": ("MidlineShiftLogic.cli.model", "model", "List, inspect and import models."),
 }
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from MidlineShiftLogic.cli import exit_codes
 from MidlineShiftLogic.cli.explain import explain
 from MidlineShiftLogic.cli.reporter import JsonLinesReporter, Reporter, TextReporter
 from MidlineShiftLogic.errors import MidlineShiftError
+
+if TYPE_CHECKING:
+    from MidlineShiftLogic.api import CaseResult
 
 
 class Spacing(click.ParamType):
@@ -46,6 +49,7 @@ class Spacing(click.ParamType):
 @click.option("--spacing", type=Spacing(), help="Millimetres between slices, rows, columns; needed for .npy.")
 @click.option("--authors-readout", is_flag=True, help="Also report the read-out of Gong et al. 2023.")
 @click.option("--fields", is_flag=True, help="Also write fields.npz: displacement and scan set back to normal.")
+@click.option("--dicom", is_flag=True, help="Also write sr.dcm (structured report) and capture/; DICOM input only.")
 @click.option("--json-lines", is_flag=True, help="Print JSON lines (status, progress, result, error) for programs.")
 @click.option("--quiet", is_flag=True, help="Print errors only; with --json-lines, results and errors.")
 @click.pass_context
@@ -58,6 +62,7 @@ def measure(
     spacing: tuple[float, float, float] | None,
     authors_readout: bool,
     fields: bool,
+    dicom: bool,
     json_lines: bool,
     quiet: bool,
 ) -> int:
@@ -77,7 +82,7 @@ def measure(
         # What a library prints must not come between the lines a program reads.
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         try:
-            run = _prepare(inputs, out, model, device, spacing, authors_readout, fields, reporter)
+            run = _prepare(inputs, out, model, device, spacing, authors_readout, fields, dicom, reporter)
         except MidlineShiftError as error:
             reporter.error("", explain(error), error.code, exit_codes.of(error))
             return exit_codes.of(error)
@@ -93,15 +98,20 @@ class Run:
     open_model: Callable[[], tuple[Any, str]]
     options: dict[str, Any]
     fields: bool
+    dicom: bool
     reporter: Reporter
 
 
-def _prepare(inputs, out, model, device, spacing, authors_readout, fields, reporter: Reporter) -> Run:
+def _prepare(inputs, out, model, device, spacing, authors_readout, fields, dicom, reporter: Reporter) -> Run:
     """Check what concerns all cases before any is touched; raises MidlineShiftError."""
     from MidlineShiftLogic.device import resolve_device
     from MidlineShiftLogic.presentation.case_folder import clear_leavings, result_parent
     from MidlineShiftLogic.presentation.case_name import case_names
 
+    if dicom:
+        from MidlineShiftLogic.dicom_objects import require_highdicom
+
+        require_highdicom()
     resolved = resolve_device(device)
     out = result_parent(out)
     clear_leavings(out)
@@ -113,7 +123,9 @@ def _prepare(inputs, out, model, device, spacing, authors_readout, fields, repor
         return load_model(model, resolved), resolved
 
     cases = list(zip(range(1, len(inputs) + 1), case_names(inputs), inputs, strict=True))
-    return Run(cases, out, open_model, {"spacing": spacing, "authors_readout": authors_readout}, fields, reporter)
+    return Run(
+        cases, out, open_model, {"spacing": spacing, "authors_readout": authors_readout}, fields, dicom, reporter
+    )
 
 
 def _measure_one(run: Run, number: int, name: str, source: Path) -> int:
@@ -123,10 +135,21 @@ def _measure_one(run: Run, number: int, name: str, source: Path) -> int:
 
     run.reporter.start(name, number, len(run.cases))
     refuse_foreign_folder(run.out / name)
+    if run.dicom:
+        from MidlineShiftLogic.headct.reader import refuse_other_than_dicom
+
+        refuse_other_than_dicom(source)
     result = measure_case(source, run.open_model, run.reporter.progress, case_id=name, **run.options)
-    folder = write_case(run.out, name, result.measurement, result.ct, result.evidence, run.fields)
+    also = functools.partial(_write_dicom, result) if run.dicom else None
+    folder = write_case(run.out, name, result.measurement, result.ct, result.evidence, run.fields, also)
     run.reporter.result(result.measurement, folder)
     return exit_codes.REFUSED if result.measurement.refused else exit_codes.MEASURED
+
+
+def _write_dicom(result: CaseResult, folder: Path) -> None:
+    from MidlineShiftLogic.dicom_objects import write_objects
+
+    write_objects(folder, result.measurement, result.ct, result.evidence)
 
 
 def _guarded(run: Run, case: tuple[int, str, Path], debug: bool) -> int:

@@ -110,7 +110,7 @@ class JsonLinesReporter:
         print(json.dumps({"type": kind, "case": self._case, **fields}), file=self._out, flush=True)
 
 
-def case_line(measurement: Measurement, folder: Path) -> str:
+def case_line(measurement: Measurement, folder: Path, shown: str = "overlay.png") -> str:
     """``case  7.9 mm to the left (90 %: 6.8 to 9.0), P(>5 mm) 0.99  slice 22  (3.1 s)  DIR/case/overlay.png``, or why the
     case was refused."""
     from MidlineShiftLogic.presentation.wording import certainty_text
@@ -126,5 +126,5 @@ def case_line(measurement: Measurement, folder: Path) -> str:
     flagged = f"  [{warnings} warning{'s' if warnings > 1 else ''}]" if warnings else ""
     return (
         f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}{certainty}  slice {measurement.slice}  {seconds}"
-        f"  {folder / 'overlay.png'}{flagged}"
+        f"  {folder / shown}{flagged}"
     )

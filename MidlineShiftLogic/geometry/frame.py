@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -45,6 +45,10 @@ class Frame:
         """(2, 2): rows are n (toward the patient's left) and u (toward posterior) in plane (column, row) components."""
         c, s = np.cos(self.angle), np.sin(self.angle)
         return np.array([[c, s], [-s, c]])
+
+    def finer(self, times: int) -> Frame:
+        """The same square with ``times`` as many grid points a side; a block of them covers a point of this frame."""
+        return replace(self, size=self.size * times, pixel_mm=self.pixel_mm / times)
 
     def to_plane(self, index: int, points: np.ndarray) -> np.ndarray:
         """Frame pixels (..., 2) as (x, y) of one slice -> plane mm (..., 2) as (column, row)."""

@@ -77,6 +77,7 @@ def assemble(stack: AxialStack, progress: Progress | None = None) -> HeadCT:
         thickness=thickness,
         source_slices=stack.source_slices,
         sop_instance_uids=stack.sop_instance_uids,
+        frames=stack.frames,
         source=dict(stack.source),
     )
     ct.source.setdefault("reformatted", None)

@@ -100,16 +100,7 @@ def from_volume(
         sop_instance_uids=(tuple(sop_instance_uids),) * count if sop_instance_uids else (),
     )
     stack.source["slice_axis"] = up
-    if skewed:
-        stack.quality.append(
-            Quality(
-                "sheared",
-                "fatal",
-                "The rows and columns of the slices are not perpendicular (the scan was warped by a registration); "
-                "measure the original scan instead.",
-            )
-        )
-    stack.quality.extend(axial_flags(stack.normal))
+    stack.quality.extend([*_skew_flags(skewed), *axial_flags(stack.normal)])
     return stack
 
 
@@ -154,7 +145,7 @@ def from_planes(
             picture = picture.T
         return picture[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
 
-    column_axis, row_axis, _ = _plane_axes(column_axis, row_axis)
+    column_axis, row_axis, skewed = _plane_axes(column_axis, row_axis)
     stack = AxialStack(
         plane=canonical_plane,
         shape=shape,
@@ -166,8 +157,21 @@ def from_planes(
         source_slices=tuple((index,) for index in range(len(origins))),
         sop_instance_uids=tuple((uid,) for uid in sop_instance_uids),
     )
-    stack.quality.extend(axial_flags(stack.normal))
+    stack.quality.extend([*_skew_flags(skewed), *axial_flags(stack.normal)])
     return stack
+
+
+def _skew_flags(skewed: bool) -> list[Quality]:
+    if not skewed:
+        return []
+    return [
+        Quality(
+            "sheared",
+            "fatal",
+            "The rows and columns of the slices are not perpendicular (the scan was warped by a registration); "
+            "measure the original scan instead.",
+        )
+    ]
 
 
 def axial_flags(normal: np.ndarray) -> list[Quality]:

@@ -71,6 +71,7 @@ def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None,
         )
     else:
         stack = _cut_axially(info, frames, decoder, progress or silent)
+    stack.frames = tuple(frames)
     stack.source.update(
         format="DICOM",
         stored_shape=[len(frames), *first.shape],
@@ -130,6 +131,15 @@ def _series_flags(info: SeriesInfo, others: list[SeriesInfo]) -> list[Quality]:
                 "warning",
                 f"The images were made with the bone or lung kernel {info.kernel}, which is too noisy for the brain; "
                 "give the soft-tissue series if there is one.",
+            )
+        )
+    if any(frame.contrast for frame in info.frames):
+        flags.append(
+            Quality(
+                "contrast-agent",
+                "warning",
+                "A contrast agent is named in the headers; enhanced vessels and membranes look like blood and have not been "
+                "tried, so look at the picture, or give the series without contrast.",
             )
         )
     if others:
@@ -228,6 +238,8 @@ def _decode(file: Path):
         dataset = pydicom.dcmread(file, force=True)
         if "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        if not dataset.get("PhotometricInterpretation"):
+            dataset.PhotometricInterpretation = "MONOCHROME2"  # as `frames` took it; pydicom will not decode without
         pixels = dataset.pixel_array
     except MemoryError:
         raise

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+NO_CONTRAST = {"", "NONE", "NO", "NO CONTRAST", "WITHOUT"}
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Frame:
         slope, intercept: rescale to Hounsfield units; None where not told.
         contrast: whether a contrast agent is named.
         grey: whether it is a one-channel picture with real values.
+        sop_class_uid: what kind of DICOM object the file is.
     """
 
     file: Path
@@ -45,6 +49,7 @@ class Frame:
     contrast: bool
     grey: bool
     has_pixels: bool
+    sop_class_uid: str = ""
 
     @property
     def normal(self) -> np.ndarray | None:
@@ -85,11 +90,11 @@ def frames_of(header, file: Path) -> list[Frame]:
         header: pydicom data set without pixel data.
         file: where it was read.
     """
-    if "Rows" not in header or "Columns" not in header:
+    if _integer(_get(header, "Rows")) is None or _integer(_get(header, "Columns")) is None:
         return []
-    per_frame = header.get("PerFrameFunctionalGroupsSequence")
+    per_frame = _get(header, "PerFrameFunctionalGroupsSequence")
     if per_frame:
-        shared = (header.get("SharedFunctionalGroupsSequence") or [None])[0]
+        shared = (_get(header, "SharedFunctionalGroupsSequence") or [None])[0]
         return [_enhanced(header, file, index, groups, shared) for index, groups in enumerate(per_frame)]
     return [_frame(header, file, None, header, header, header, header, 0)]
 
@@ -99,8 +104,9 @@ def _enhanced(header, file: Path, index: int, groups, shared) -> Frame:
 
     def item(name: str):
         for holder in (groups, shared):
-            if holder is not None and holder.get(name):
-                return holder[name][0]
+            found = None if holder is None else _get(holder, name)
+            if found:
+                return found[0]
         return header
 
     return _frame(
@@ -120,37 +126,58 @@ def _enhanced(header, file: Path, index: int, groups, shared) -> Frame:
 def _frame(
     header, file, index, position, orientation, measures, rescale, number, kernel=None, frame_type=None
 ) -> Frame:
-    spacing = _numbers(measures.get("PixelSpacing"), 2)
-    thickness = _numbers([measures.get("SliceThickness")], 1)
-    slope, intercept = _numbers([rescale.get("RescaleSlope")], 1), _numbers([rescale.get("RescaleIntercept")], 1)
-    image_type = (frame_type.get("FrameType") if frame_type is not None else None) or header.get("ImageType") or ()
-    plane = _numbers(orientation.get("ImageOrientationPatient"), 6)
-    sop_class = str(header.get("SOPClassUID", ""))
+    spacing = _numbers(_get(measures, "PixelSpacing"), 2)
+    thickness = _numbers([_get(measures, "SliceThickness")], 1)
+    slope, intercept = (_numbers([_get(rescale, name)], 1) for name in ("RescaleSlope", "RescaleIntercept"))
+    image_type = (_get(frame_type, "FrameType") if frame_type is not None else None) or _get(header, "ImageType") or ()
+    shape = _integer(_get(header, "Rows")), _integer(_get(header, "Columns"))
+    sop_class = str(_get(header, "SOPClassUID") or "")
+    samples = _integer(_get(header, "SamplesPerPixel"))
     return Frame(
         file=file,
         index=index,
-        series_uid=str(header.get("SeriesInstanceUID", "")),
-        series_number=_integer(header.get("SeriesNumber")),
-        sop_instance_uid=str(header.get("SOPInstanceUID", "")),
-        modality=str(header.get("Modality") or ""),
-        description=str(header.get("SeriesDescription") or ""),
-        kernel=_first_word((header if kernel is None else kernel).get("ConvolutionKernel")),
-        image_type=(image_type,) if isinstance(image_type, str) else tuple(str(word) for word in image_type),
-        shape=(int(header.Rows), int(header.Columns)),
-        position=_numbers(position.get("ImagePositionPatient"), 3),
-        orientation=plane,
+        series_uid=str(_get(header, "SeriesInstanceUID") or ""),
+        series_number=_integer(_get(header, "SeriesNumber")),
+        sop_instance_uid=str(_get(header, "SOPInstanceUID") or ""),
+        modality=str(_get(header, "Modality") or ""),
+        description=str(_get(header, "SeriesDescription") or ""),
+        kernel=_first_word(_get(header if kernel is None else kernel, "ConvolutionKernel")),
+        image_type=tuple(str(word) for word in image_type) if _is_list(image_type) else (str(image_type),),
+        shape=shape,
+        position=_numbers(_get(position, "ImagePositionPatient"), 3),
+        orientation=_numbers(_get(orientation, "ImageOrientationPatient"), 6),
         pixel_spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
         thickness=float("nan") if thickness is None or thickness[0] <= 0 else float(thickness[0]),
-        order=(_integer(header.get("AcquisitionNumber")) or 0, _integer(header.get("InstanceNumber")) or 0, number),
+        order=(_integer(_get(header, "AcquisitionNumber")) or 0, _integer(_get(header, "InstanceNumber")) or 0, number),
         slope=None if slope is None else float(slope[0]),
         intercept=None if intercept is None else float(intercept[0]),
-        contrast=bool(str(header.get("ContrastBolusAgent") or "").strip()),
+        contrast=_has_contrast(header),
         # 1.2.840.10008.5.1.4.1.1.7: Secondary Capture and its multi-frame kinds, pictures of a screen.
-        grey=int(header.get("SamplesPerPixel") or 1) == 1
-        and str(header.get("PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME")
+        grey=(samples is None or samples == 1)
+        and str(_get(header, "PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME")
         and not (sop_class + ".").startswith("1.2.840.10008.5.1.4.1.1.7."),
-        has_pixels=int(header.Rows) > 0 and int(header.Columns) > 0,
+        has_pixels=min(shape) > 0,
+        sop_class_uid=sop_class,
     )
+
+
+def _get(dataset, keyword: str):
+    """The value, or None where it is missing or cannot be read as what it should be: nonsense in one element must not hide
+    what the others say."""
+    try:
+        return dataset.get(keyword)
+    except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError, OverflowError, struct.error):
+        return None
+
+
+def _has_contrast(header) -> bool:
+    """Whether an agent is named; enhanced files list theirs. Some scanners write that there is none."""
+    named = str(_get(header, "ContrastBolusAgent") or "").strip().upper()
+    return named not in NO_CONTRAST or bool(_get(header, "ContrastBolusAgentSequence"))
+
+
+def _is_list(value) -> bool:
+    return not isinstance(value, str) and hasattr(value, "__iter__")
 
 
 def _numbers(values, count: int) -> np.ndarray | None:
@@ -159,7 +186,7 @@ def _numbers(values, count: int) -> np.ndarray | None:
         return None
     try:
         array = np.array([float(value) for value in values])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return array if array.shape == (count,) and np.isfinite(array).all() else None
 
@@ -175,4 +202,4 @@ def _first_word(value) -> str:
     """A kernel's name; Siemens stores (name, strength)."""
     if value is None:
         return ""
-    return str(value if isinstance(value, str) else next(iter(value), "")).strip()
+    return str(next(iter(value), "") if _is_list(value) else value).strip()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from MidlineShiftLogic.headct.frames import Frame
 from MidlineShiftLogic.quality import Quality
 
 
@@ -28,6 +29,8 @@ class HeadCT:
         source_slices: per slice, the indices in the source (file array axis, or position in the sorted DICOM series)
             that it was made from; one index each where nothing was reformatted.
         sop_instance_uids: per slice, the DICOM SOP instance UIDs it was made from; empty for other formats.
+        frames: the pictures of the DICOM series that was read, upward along their normal; empty for other formats. They
+            know their files, so they stay in the process and go into no result.
         source: what was read: format, series description, digest... (never a patient's name).
         quality: flags raised while reading.
     """
@@ -40,6 +43,7 @@ class HeadCT:
     thickness: np.ndarray
     source_slices: tuple[tuple[int, ...], ...] = ()
     sop_instance_uids: tuple[tuple[str, ...], ...] = ()
+    frames: tuple[Frame, ...] = field(default=(), repr=False)
     source: dict = field(default_factory=dict)
     quality: tuple[Quality, ...] = ()
 

@@ -60,6 +60,16 @@ def read(
         raise InputError(f"There is not enough memory to read {path}; close other programs.", "memory") from error
 
 
+def refuse_other_than_dicom(path: Path) -> None:
+    """InputError where a path is a file of another format; what it is else (missing, a folder) is for ``read`` to say."""
+    if not path.is_dir() and path.exists() and not looks_like_dicom(_first_bytes(path)):
+        raise InputError(
+            f"{path} is not DICOM, so it has no study to file DICOM objects in; measure it without --dicom, or give the "
+            "DICOM folder.",
+            "not-dicom",
+        )
+
+
 def _read(path: Path, spacing, progress: Progress | None) -> HeadCT:
     if path.is_file() and _first_bytes(path).startswith(b"PK\x03\x04"):
         from MidlineShiftLogic.headct.npz import is_npz, read_npz

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from MidlineShiftLogic.headct.frames import Frame
 from MidlineShiftLogic.quality import Quality
 
 
@@ -26,6 +27,7 @@ class AxialStack:
         thickness: (slice,) mm of tissue each slice averages; NaN where the source does not say.
         source_slices: per slice, the indices in the source it comes from.
         sop_instance_uids: per slice, the DICOM instances it comes from; empty for other formats.
+        frames: the DICOM pictures in the order of their places; empty for other formats.
         source: what was read, for ``HeadCT.source``.
         quality: flags raised so far.
     """
@@ -39,6 +41,7 @@ class AxialStack:
     thickness: np.ndarray
     source_slices: tuple[tuple[int, ...], ...]
     sop_instance_uids: tuple[tuple[str, ...], ...] = ()
+    frames: tuple[Frame, ...] = ()
     source: dict = field(default_factory=dict)
     quality: list[Quality] = field(default_factory=list)
 

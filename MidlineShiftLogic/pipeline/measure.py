@@ -205,11 +205,13 @@ def _read(
     frame = pose.frame(**_grid(model, "deformation"))
     network = model.network("deformation")
     if isinstance(network, MidlineUNet):
-        maps = read_slices(align(ct, frame, chosen), network, denoisers, noise, device, step)
+        maps = read_slices(align(ct, frame.finer(network.fineness), chosen), network, denoisers, noise, device, step)
         return frame, maps, _largest_mm(maps.displacement, frame)
     fields = authors_fields(align(ct, frame, chosen), network, denoisers, noise, device, step)
     upright = pose.frame(**_grid(model, "pose"))
-    maps = read_slices(align(ct, upright, chosen), model.network("pose"), None, noise, device, lambda *_: None)
+    pose_network = model.network("pose")
+    hu = align(ct, upright.finer(pose_network.fineness), chosen)
+    maps = read_slices(hu, pose_network, None, noise, device, lambda *_: None)
     maps = with_field(maps, *(carry_field(field, frame, upright) for field in fields))
     return upright, maps, _largest_mm(fields[0].numpy(), frame)
 

@@ -97,7 +97,7 @@ def fit_heights(raw: np.ndarray, readable: np.ndarray, z_mm: np.ndarray) -> np.n
 
 def _read_slices(ct: HeadCT, frame: Frame, network: torch.nn.Module, device: torch.device, batch: int = 16):
     readings = []
-    images = align(ct, frame)
+    images = align(ct, frame.finer(network.fineness))
     for start in range(0, len(images), batch):
         inputs = two_windows(images[start : start + batch]).to(device)
         outputs = network(inputs)

@@ -26,7 +26,7 @@ def read_slices(
     """Deformation network on every slice and on its mirror image, averaged so that left and right are treated alike.
 
     Args:
-        hu: (N, H, W) aligned slices.
+        hu: (N, H, W) aligned slices, sampled as finely as the network wants them (``MidlineUNet.fineness``).
         deformation: ``MidlineUNet``; without flow heads the maps have no field.
         denoisers: (conditional, unconditional), or None for a network trained without the noise difference.
         noise: settings of the noise difference.

@@ -18,7 +18,11 @@ from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
 
-RESULT_FILES = frozenset({"measurement.json", "overlay.png", "slices.png", "fields.npz", "shifts.csv"})
+RESULT_FILES = frozenset(
+    {"measurement.json", "overlay.png", "slices.png", "fields.npz", "shifts.csv", "sr.dcm", "capture"}
+)
+CAPTURE_NAME = re.compile(r"\d{3,}\.dcm")
+"""Files of ``capture``, the one folder among the results."""
 FOLDER_VIEW_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """What file managers leave in a folder that was looked at."""
 STALE_AFTER_SECONDS = 24 * 3600
@@ -49,13 +53,25 @@ def refuse_foreign_folder(final: Path) -> None:
     if final.is_symlink() or (final.exists() and not final.is_dir()):
         raise InputError(f"{final} is in the way of the results and is not a folder; choose another --out.", "out")
     if final.is_dir():
-        foreign = sorted(entry.name for entry in final.iterdir() if entry.name not in RESULT_FILES | FOLDER_VIEW_FILES)
+        foreign = sorted(entry.name for entry in final.iterdir() if not _ours(entry))
         if foreign:
             raise InputError(
                 f"{final} holds files that are not results of midlineshift ({foreign[0]}), and would be replaced; "
                 "choose another --out.",
                 "out",
             )
+
+
+def _ours(entry: Path) -> bool:
+    if entry.name == "capture":
+        # Somebody's own DICOM images may lie in a folder of this name: ours stand beside a result.
+        return (
+            entry.is_dir()
+            and not entry.is_symlink()
+            and (entry.parent / "measurement.json").is_file()
+            and all(CAPTURE_NAME.fullmatch(one.name) or one.name in FOLDER_VIEW_FILES for one in entry.iterdir())
+        )
+    return entry.name in RESULT_FILES | FOLDER_VIEW_FILES
 
 
 @contextmanager

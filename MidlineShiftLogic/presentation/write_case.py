@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,12 @@ def write_case(
     ct: HeadCT | None,
     evidence: Evidence | None,
     fields: bool = False,
+    also: Callable[[Path], object] | None = None,
 ) -> Path:
     """Write the files of one case into ``out/case``, all or none.
 
     ``measurement.json`` always; ``overlay.png`` and ``slices.png`` where there is evidence to draw (not if refused);
-    with ``fields`` also ``fields.npz`` (``fields_file``).
+    with ``fields`` also ``fields.npz`` (``fields_file``); then whatever ``also`` writes into the folder it is given.
 
     Returns:
         The folder.
@@ -45,4 +47,6 @@ def write_case(
                 from MidlineShiftLogic.presentation.fields_file import write_fields
 
                 write_fields(folder / "fields.npz", evidence)
+        if also is not None:
+            also(folder)
     return out / case

@@ -180,6 +180,22 @@ def write_dicom(ct: HeadCT, folder: Path, indices=None, prefix: str = "IM", edit
     return folder
 
 
+def sagittal_dicom(head: HeadCT, folder: Path, plane_axis: int) -> Path:
+    """The head's columns (plane_axis 2) or rows (1) as a DICOM series of sagittal or coronal pictures."""
+    pictures = head.hu.transpose(2, 0, 1)[:, ::-1] if plane_axis == 2 else head.hu.transpose(1, 0, 2)[:, ::-1]
+    along = head.column_axis * head.pixel_spacing[1] if plane_axis == 2 else head.row_axis * head.pixel_spacing[0]
+    step = float(head.origins[1, 2] - head.origins[0, 2])
+    stored = HeadCT(
+        hu=np.ascontiguousarray(pictures),
+        origins=head.origins[-1] + np.arange(len(pictures))[:, None] * along,
+        column_axis=head.row_axis if plane_axis == 2 else head.column_axis,
+        row_axis=np.array([0.0, 0.0, -1.0]),
+        pixel_spacing=(step, head.pixel_spacing[0] if plane_axis == 2 else head.pixel_spacing[1]),
+        thickness=np.full(len(pictures), float(np.linalg.norm(along))),
+    )
+    return write_dicom(stored, folder)
+
+
 def write_enhanced(ct: HeadCT, path: Path) -> Path:
     """An enhanced multi-frame CT file, its frames from the top down."""
     from pydicom.dataset import Dataset

@@ -56,6 +56,16 @@ def test_field_and_line_agree(slices):
     assert float(distance[on_midline].abs().quantile(0.95)) < 1.0, "u carries the deformed midline onto the ideal one"
 
 
+def test_finer_slices_show_the_same_head_at_the_same_place(slices):
+    index = torch.nonzero(slices.readable)[:, 0][:8]
+    plain, fine = (make_batch(slices, index, None, *FRAME, torch.Generator(), fineness) for fineness in (1, 2))
+    assert fine.hu.shape == (8, 256, 256)
+    assert torch.equal(fine.deformed, plain.deformed)
+    assert torch.allclose(torch.nn.functional.avg_pool2d(fine.hu, 2), plain.hu, atol=0.01)
+    varied = make_batch(slices, index, FrameVariation(broad=False), *FRAME, torch.Generator().manual_seed(3), 2)
+    assert torch.isfinite(varied.hu).all()
+
+
 def test_a_batch_depends_on_its_number_alone(slices):
     make = lambda first: ReadingBatches(slices, 4, 10, FrameVariation(broad=False), *FRAME, seed=5, first=first)  # noqa: E731
     assert torch.equal(make(0)[7].hu, make(3)[4].hu)

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from make_scans import MARKER_LPS, make_head, write_dicom, write_nifti
+from make_scans import MARKER_LPS, make_head, sagittal_dicom, write_dicom, write_nifti
 from test_headct_formats import codes
 
 from MidlineShiftLogic.headct import read
@@ -83,24 +83,6 @@ def test_sagittal_and_coronal_files(axcodes, tmp_path):
     other = read(write_nifti(thin, tmp_path / "other.nii", axcodes))
     np.testing.assert_array_equal(other.hu, axial.hu)
     np.testing.assert_allclose(other.origins, axial.origins, atol=1e-3)
-
-
-def sagittal_dicom(head, folder, plane_axis):
-    """The head's columns (plane_axis 2) or rows (1) as a DICOM series of sagittal or coronal pictures."""
-    from make_scans import HeadCT
-
-    pictures = head.hu.transpose(2, 0, 1)[:, ::-1] if plane_axis == 2 else head.hu.transpose(1, 0, 2)[:, ::-1]
-    along = head.column_axis * head.pixel_spacing[1] if plane_axis == 2 else head.row_axis * head.pixel_spacing[0]
-    step = float(head.origins[1, 2] - head.origins[0, 2])
-    stored = HeadCT(
-        hu=np.ascontiguousarray(pictures),
-        origins=head.origins[-1] + np.arange(len(pictures))[:, None] * along,
-        column_axis=head.row_axis if plane_axis == 2 else head.column_axis,
-        row_axis=np.array([0.0, 0.0, -1.0]),
-        pixel_spacing=(step, head.pixel_spacing[0] if plane_axis == 2 else head.pixel_spacing[1]),
-        thickness=np.full(len(pictures), float(np.linalg.norm(along))),
-    )
-    return write_dicom(stored, folder)
 
 
 @pytest.mark.parametrize("plane_axis", [1, 2])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from heads import frame, scan
 
 from MidlineShiftLogic.geometry.frame import align, plane_to_pixels
@@ -46,3 +47,16 @@ def test_outside_the_scan_is_air():
     cut = align(ct, f, [0])[0]
     assert float(cut[0, 0]) == pytest.approx(-1000)
     assert float(cut[64, 64]) == pytest.approx(40)
+
+
+def test_a_finer_frame_covers_the_same_place():
+    ct = scan()
+    row, column = np.mgrid[: ct.hu.shape[1], : ct.hu.shape[2]]
+    ct.hu[:] = row + 2 * column
+    f = frame(ct)
+    coarse, fine = align(ct, f, [5])[0], align(ct, f.finer(2), [5])[0]
+    assert fine.shape == (256, 256)
+    within = coarse > 0
+    pooled = torch.nn.functional.avg_pool2d(fine[None], 2)[0]
+    assert within.sum() > 5000
+    assert torch.allclose(pooled[20:108, 20:108], coarse[20:108, 20:108], atol=0.01)

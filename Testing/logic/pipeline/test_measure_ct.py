@@ -31,6 +31,8 @@ def head():
 class Knowing(MidlineUNet):
     """Reads slice number and mirroring from the grey and answers as a perfect network would."""
 
+    fineness = 1
+
     def __init__(self, lowest_mm=-40.0, field_factor=1.0, push_px=PUSH_PX, other_way_from=np.inf):
         torch.nn.Module.__init__(self)
         self.lowest_mm, self.field_factor = lowest_mm, field_factor

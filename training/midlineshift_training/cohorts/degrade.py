@@ -23,7 +23,8 @@ def degrade(hu: torch.Tensor, inside: torch.Tensor, g: torch.Generator) -> torch
 
     Args:
         hu: (B, H, W) HU; a changed copy is returned.
-        inside: (B, H/2, W/2) 1 inside the skull.
+        inside: (B, h, w) 1 inside the skull, on the half grid; the slices may be sampled 2 h or any multiple of it. All
+            lengths here are steps of the 2 h grid.
         g: random numbers.
 
     Returns:
@@ -31,12 +32,13 @@ def degrade(hu: torch.Tensor, inside: torch.Tensor, g: torch.Generator) -> torch
     """
     hu = hu.clone()
     size = hu.shape[-1]
+    times = size // (2 * inside.shape[-1])
     up = lambda mask: F.interpolate(mask[:, None], size=(size, size), mode="nearest")[:, 0]  # noqa: E731
     skull_inside = up(inside)
     # about five pixels beyond the inner table: bone and what touches it
     reach = up(F.max_pool2d(inside[:, None], 5, 1, 2)[:, 0]) > 0
     rim = reach & (skull_inside < 0.5)
-    axis = torch.arange(float(size)) - (size - 1) / 2
+    axis = (torch.arange(float(size)) - (size - 1) / 2) / times
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     for k in range(len(hu)):
         uniform = torch.rand(8, generator=g).tolist()
@@ -51,7 +53,7 @@ def degrade(hu: torch.Tensor, inside: torch.Tensor, g: torch.Generator) -> torch
         if uniform[5] < 0.25:
             _blobs(hu[k], skull_inside[k], x, y, g)
     hu = _tone(hu, g)
-    hu = _sharpness_and_noise(hu, g)
+    hu = _sharpness_and_noise(hu, times, g)
     return _field_of_view(hu, x, y, g)
 
 
@@ -155,15 +157,26 @@ def _tone(hu, g):
     return torch.where(soft, (hu - 33) * gain + 33 + shift + bias, hu)
 
 
-def _sharpness_and_noise(hu, g):
+def _averaged(image, width):
+    """(B, H, W) averaged over windows of an odd width."""
+    pad = width // 2
+    return F.avg_pool2d(F.pad(image[:, None], (pad, pad, pad, pad), mode="replicate"), width, 1)[:, 0]
+
+
+def _sharpness_and_noise(hu, times, g):
     count, size = len(hu), hu.shape[-1]
-    blurred = F.avg_pool2d(F.pad(hu[:, None], (1, 1, 1, 1), mode="replicate"), 3, 1)[:, 0]
+    wide = 2 * times + 1
+    blurred = _averaged(hu, wide)
     kind = torch.rand(count, 1, 1, generator=g)
-    hu = torch.where(kind < 0.25, blurred, torch.where(kind > 0.75, hu + 0.7 * (hu - blurred), hu))
+    sharpened = hu + 0.7 * (hu - blurred)
+    if times > 1:  # scans differ in sharpness at either scale
+        blurred = torch.where(kind < 0.12, blurred, _averaged(hu, 3))
+    hu = torch.where(kind < 0.25, blurred, torch.where(kind > 0.75, sharpened, hu))
     fine = torch.randn(count, size, size, generator=g)
-    coarse = F.avg_pool2d(torch.randn(count, 1, size + 2, size + 2, generator=g), 3, 1)[:, 0] * 3
+    coarse = _averaged(torch.randn(count, size, size, generator=g), wide) * wide
     uniform = torch.rand(3, count, 1, 1, generator=g)
-    amount = uniform[0] ** 1.5 * (5 + 7 * (uniform[1] < 0.3))
+    # white noise on a finer grid is stronger: a scan's noise is one, however densely it is sampled
+    amount = uniform[0] ** 1.5 * (5 + 7 * (uniform[1] < 0.3)) * times**0.5
     return hu + (fine * uniform[2] + coarse * (1 - uniform[2])) * amount
 
 

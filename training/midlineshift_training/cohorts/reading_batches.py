@@ -36,8 +36,8 @@ class FrameVariation:
     mirror: float = 0.5
     bend: float = 0.7
     bend_mm: float = 17.0
-    crooked: float = 0.5
-    crooked_mm: float = 2.5
+    crooked: float = 0.65
+    crooked_mm: float = 3.2
 
 
 @dataclass
@@ -45,7 +45,7 @@ class ReadingBatch:
     """One batch; the grid has ``size`` pixels, maps are on the half grid; lengths in frame pixels.
 
     Attributes:
-        hu: (B, size, size) HU in the frame, degraded.
+        hu: (B, fineness size, fineness size) HU in the frame, degraded.
         displacement: (B, 2, h, h) rows, columns.
         ideal, deformed: (B, h, h) signed distances to the ideal and the deformed midline, both measured along the ideal
             line's normal; their difference is the shift at that fraction of the line.
@@ -124,8 +124,10 @@ def _bend(points, anterior, posterior, amplitude, top, power, half_width):
     return amplitude[:, None, None] * hump * fade, n
 
 
-# Reach along and across of a sideways carried falx attachment, and how far from the line the unshifted head follows.
-CROOKED_REACH_MM = (24.0, 22.0)
+# Reach along the falx of a sideways carried attachment (anterior, posterior: least and most; a skull that bulges at the
+# back carries half the falx along), reach across, and how far from the line the unshifted head follows.
+CROOKED_REACH_MM = ((16.0, 32.0), (18.0, 46.0))
+CROOKED_ACROSS_MM = 24.0
 CROOKED_FADE_MM = 90.0
 
 
@@ -144,8 +146,11 @@ class _Crooked:
     posterior: torch.Tensor
 
 
-def _crook(points, anterior, posterior, amounts) -> _Crooked:
-    """Carry the attachments by ``amounts`` (B, 2), anterior first, mm along the line's normal; points (B, h, w, 2)."""
+def _crook(points, anterior, posterior, amounts, reach) -> _Crooked:
+    """Carry the attachments by ``amounts`` (B, 2), anterior first, mm along the line's normal, at points (B, h, w, 2).
+
+    ``reach`` (B, 2): mm along the falx.
+    """
     d = posterior - anterior
     length = d.norm(dim=-1).clamp(min=1)
     u = d / length[:, None]
@@ -156,8 +161,8 @@ def _crook(points, anterior, posterior, amounts) -> _Crooked:
     moved = []
     for end in range(2):
         amount, place = amounts[:, end, None, None], along - end * length[:, None, None]
-        lateral = (across - amount) / CROOKED_REACH_MM[1]
-        warp = warp + amount * torch.exp(-((place / CROOKED_REACH_MM[0]) ** 2) - lateral**2)
+        lateral = (across - amount) / CROOKED_ACROSS_MM
+        warp = warp + amount * torch.exp(-((place / reach[:, end, None, None]) ** 2) - lateral**2)
         # centred on the carried attachment, so that it moves by the whole amount
         moved.append((anterior, posterior)[end] + amounts[:, end, None] * n)
     fraction = along / length[:, None, None]
@@ -174,6 +179,7 @@ def make_batch(
     pixel_mm: float,
     frame_mm: float,
     g: torch.Generator,
+    fineness: int = 1,
 ) -> ReadingBatch:
     """Cut a batch.
 
@@ -184,6 +190,7 @@ def make_batch(
         size, pixel_mm: the frame's grid.
         frame_mm: frame length of the falx in the true frame.
         g: source of every random number.
+        fineness: 1, or 2 for slices sampled twice as densely as the grid in whose pixels the truth is told.
     """
     count, h = len(index), size // 2
     exact = FrameVariation(broad=False, mirror=0.0, bend=0.0, crooked=0.0)
@@ -213,15 +220,19 @@ def make_batch(
     shape = {
         "amplitude": amplitude * chosen,
         "top": 0.33 + 0.22 * torch.rand(count, generator=g),
-        "power": 1 + 1.5 * torch.rand(count, generator=g),
+        # up to 5: the septum gives way alone while the falx before and behind it stays
+        "power": 1 + 4 * torch.rand(count, generator=g) ** 1.5,
         "half_width": 45 + 30 * torch.rand(count, generator=g),
     }
     amounts = torch.randn(count, 2, generator=g) * v.crooked_mm
     amounts = amounts * (torch.rand(count, 1, generator=g) < v.crooked)
+    least, most = torch.tensor(CROOKED_REACH_MM).T
+    reach = least + (most - least) * torch.rand(count, 2, generator=g)
     bend_full, n = _bend(full, anterior, posterior, **shape)
     bend_coarse, _ = _bend(coarse, anterior, posterior, **shape)
-    crook = _crook(coarse, anterior, posterior, amounts)
-    full = to_plane(full - (bend_full + _crook(full, anterior, posterior, amounts).warp)[..., None] * n[:, None, None])
+    crook = _crook(coarse, anterior, posterior, amounts, reach)
+    crook_full = _crook(full, anterior, posterior, amounts, reach).warp
+    full = to_plane(full - (bend_full + crook_full)[..., None] * n[:, None, None])
     # the map is smooth: places between the grid's points are interpolated
     fine = F.interpolate(full.movedim(-1, 1), scale_factor=over, mode="bilinear", align_corners=False).movedim(1, -1)
     moved = bend_coarse + crook.warp
@@ -229,7 +240,7 @@ def make_batch(
 
     pixel = slices.pixel_mm[index]
     hu = slices.hu[index].float()[:, None] + 1000.0
-    hu = F.avg_pool2d(_sample(hu, fine, 255 * pixel, "zeros"), over)[:, 0] - 1000.0
+    hu = F.avg_pool2d(_sample(hu, fine, 255 * pixel, "zeros"), over // fineness)[:, 0] - 1000.0
     # a node of the 128 grid is the middle of a block of two pixels: its corners lie half a pixel in
     block = to_plane(looked_up) - (pixel * 0.5)[:, None, None, None]
     inside = (_sample(slices.inside[index].float()[:, None], block, 254 * pixel, "zeros")[:, 0] > 0.5).float()
@@ -305,15 +316,15 @@ class ReadingBatches(Dataset):
     Args:
         slices: the store.
         batch_size: slices a batch. batches: length of the data set.
-        variation: see ``make_batch``. size, pixel_mm, frame_mm: the frame.
+        variation, fineness: see ``make_batch``. size, pixel_mm, frame_mm: the frame.
         seed: with the batch's number, seeds everything random.
         first: number of the first batch (where a resumed run goes on).
     """
 
-    def __init__(self, slices, batch_size, batches, variation, size, pixel_mm, frame_mm, seed, first=0):
+    def __init__(self, slices, batch_size, batches, variation, size, pixel_mm, frame_mm, seed, first=0, fineness=1):
         self.slices, self.batch_size, self.batches = slices, batch_size, batches
         self.variation, self.size, self.pixel_mm, self.frame_mm = variation, size, pixel_mm, frame_mm
-        self.seed, self.first = seed, first
+        self.seed, self.first, self.fineness = seed, first, fineness
         self.weights = sampling_weights(slices)
 
     def __len__(self) -> int:
@@ -322,4 +333,5 @@ class ReadingBatches(Dataset):
     def __getitem__(self, number: int) -> ReadingBatch:
         g = torch.Generator().manual_seed(self.seed * 1_000_003 + self.first + number)
         index = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=g)
-        return make_batch(self.slices, index, self.variation, self.size, self.pixel_mm, self.frame_mm, g)
+        frame = (self.size, self.pixel_mm, self.frame_mm)
+        return make_batch(self.slices, index, self.variation, *frame, g, self.fineness)

@@ -15,7 +15,7 @@ WEIGHTS = {
     "deformed": 1.0,
     "deviation": 1.0,
     "field": 1.0,
-    "attachments": 0.3,
+    "attachments": 0.6,
     "inside": 0.3,
     "readable": 0.5,
     "height": 0.5,

@@ -61,7 +61,7 @@ class DeformationStage(ReadingStage):
 
     def build_network(self) -> MidlineUNet:
         s = self.settings
-        return MidlineUNet(in_channels=3 if s["noise_difference"] else 2, features=tuple(s["features"]), flow=True)
+        return MidlineUNet(3 if s["noise_difference"] else 2, tuple(s["features"]), fineness=s["fineness"])
 
     def on_fit_start(self) -> None:
         self._denoisers = [network.to(self.device) for network in self._denoisers]

@@ -27,7 +27,7 @@ class ReadingStage(TrainedStage):
 
     Args:
         settings: ``grid``, ``pixel_mm``, ``frame_mm``, ``batch``, ``learning_rate``, ``max_steps``, ``seed``,
-            ``features``, ``broad`` (pose regime).
+            ``features``, ``fineness``, ``broad`` (pose regime).
         slices: training phantoms; validation phantoms.
     """
 
@@ -42,13 +42,14 @@ class ReadingStage(TrainedStage):
 
     def build_network(self) -> MidlineUNet:
         s = self.settings
-        return MidlineUNet(in_channels=2, features=tuple(s["features"]), flow=not s["broad"])
+        return MidlineUNet(2, tuple(s["features"]), flow=not s["broad"], fineness=s["fineness"])
 
     def _batches(self, slices, count, seed, first=0) -> Dataset:
         s = self.settings
         return ReadingBatches(
-            slices, s["batch"], first + count, self.variation, s["grid"], s["pixel_mm"], s["frame_mm"], seed, first
-        )
+            slices, s["batch"], first + count, self.variation, s["grid"], s["pixel_mm"], s["frame_mm"], seed, first,
+            s["fineness"],
+        )  # fmt: skip
 
     def training_batches(self, first: int, count: int) -> Dataset:
         return self._batches(self.slices, count, self.settings["seed"], first)

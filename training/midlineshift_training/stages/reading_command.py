@@ -18,6 +18,8 @@ COMMON = (
     | ENGINE
     | {
         "features": [16, 32, 64, 112, 160],
+        # the slice is sampled so many times more densely than the grid
+        "fineness": 1,
         "batch": 24,
         "bend_mm": 17.0,
         "learning_rate": 2e-3,
@@ -36,6 +38,8 @@ COMMON = (
 POSE = COMMON | {"broad": True, "max_steps": 3000}
 DEFORMATION = COMMON | {
     "broad": False,
+    "features": [24, 48, 96, 144, 192],
+    "fineness": 2,
     "noise_difference": True,
     # the denoisers see the slice on this grid; at test t = 300, as in Gong et al.; in training t strays around it
     "noise": {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0},
