@@ -34,7 +34,7 @@ def draw_fields(out: SliceReading, batch: ReadingBatch) -> Figure:
     note = "Dashed true, solid found; blue ideal, orange deformed midline."
     note += " Field (back to normal): red toward the patient's left, blue right." if has_field else ""
     figure, grid = sheet(["midlines", *(["true field", "found field"] if has_field else [])], len(batch.hu), note)
-    extent = (batch.hu.shape[-1] - 1) / 2
+    extent = (2 * batch.ideal.shape[-1] - 1) / 2
     errors = {name: value.cpu() for name, value in shift_errors(out, batch).items()}
     for k, column in enumerate(grid.T):
         _slice(column[0], out, batch, k, extent)
@@ -52,7 +52,7 @@ def _slice(axes, out: SliceReading, batch: ReadingBatch, k: int, extent: float) 
     low, high = BRAIN_WINDOW_HU
     edge = extent + 0.5
     show(axes, batch.hu[k], low, high, extent=(-edge, edge, edge, -edge))
-    axis = half_grid(batch.hu.shape[-1])
+    axis = half_grid(2 * batch.ideal.shape[-1])
     inside = batch.inside[k].cpu().numpy() > 0
     for truth, style in ((True, "dashed"), (False, "solid")):
         source = batch if truth else out
