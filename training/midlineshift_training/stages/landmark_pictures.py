@@ -29,24 +29,24 @@ def telling(slices: SetSlices) -> LandmarkBatch:
 
 
 def draw_landmark_fields(batch: LandmarkBatch, field: Tensor, x: Tensor, healthy: Tensor) -> Figure:
-    """Slice with its landmarks, pseudo-healthy slice, slice set back to normal, displacement in mm.
+    """A column a slice: with its landmarks, its pseudo-healthy slice, set back to normal, the displacement in mm.
 
     Args:
         field: (B, 2, H, W) px. x, healthy: (B, 1, h, h) on the denoisers' grid.
     """
     titles = ["slice", "pseudo-healthy", "set back", "displacement"]
-    figure, grid = sheet(len(field), len(titles), titles, "Displacement: white is 10 mm.")
+    figure, grid = sheet(titles, len(field), "Displacement: white is 10 mm.")
     image = window(batch.hu, BRAIN_WINDOW_HU)[:, None]
     back = warp(image, invert(field))
     length = field.norm(dim=1) * batch.pixel_mm[:, None, None]
-    for k, row in enumerate(grid):
-        show(row[0], image[k, 0])
+    for k, column in enumerate(grid.T):
+        show(column[0], image[k, 0])
         points = batch.landmarks[k].cpu()
         if points.isfinite().all():
-            row[0].plot(*points[[0, 1]].T, color=IDEAL_COLOUR, linewidth=0.8)
-            row[0].plot(*points[2:3].T, "o", color=FOUND_COLOUR, markersize=2.5)
-            row[0].plot(*points[3:4].T, "o", color=IDEAL_COLOUR, markersize=2.5)
-        show(row[1], healthy[k, 0])
-        show(row[2], back[k, 0])
-        show(row[3], length[k], 0.0, 10.0, cmap="magma")
+            column[0].plot(*points[[0, 1]].T, color=IDEAL_COLOUR, linewidth=0.8)
+            column[0].plot(*points[2:3].T, "o", color=FOUND_COLOUR, markersize=2.5)
+            column[0].plot(*points[3:4].T, "o", color=IDEAL_COLOUR, markersize=2.5)
+        show(column[1], healthy[k, 0])
+        show(column[2], back[k, 0])
+        show(column[3], length[k], 0.0, 10.0, cmap="magma")
     return figure
