@@ -19,7 +19,7 @@ FORMAT = "midlineshift-headct/1"
 ARRAYS = ("hu", "origins", "column_axis", "row_axis", "pixel_spacing", "thickness")
 
 
-def write_npz(path: Path, ct: HeadCT) -> None:
+def write_npz(path: Path, ct: HeadCT, compressed: bool = False) -> None:
     """Write a scan: its arrays, and as JSON what was noted while it was read (without SOP instance UIDs)."""
     notes = {
         "format": FORMAT,
@@ -28,7 +28,9 @@ def write_npz(path: Path, ct: HeadCT) -> None:
         "quality": [flag.to_dict() for flag in ct.quality],
     }
     with path.open("wb") as file:
-        np.savez(file, notes=json.dumps(notes), **{name: np.asarray(getattr(ct, name)) for name in ARRAYS})
+        (np.savez_compressed if compressed else np.savez)(
+            file, notes=json.dumps(notes), **{name: np.asarray(getattr(ct, name)) for name in ARRAYS}
+        )
 
 
 def is_npz(path: Path) -> bool:

@@ -3,7 +3,8 @@ import pytest
 import torch
 from drawn_phantoms import draw_cohort, draw_phantom
 
-from midlineshift_training.cohorts.aligned_slices import AlignedSlices, NoisedBatches, drawing_weights, load_aligned
+from midlineshift_training.cohorts.aligned_slices import AlignedSlices, NoisedBatches, load_aligned
+from midlineshift_training.cohorts.drawing import with_share
 from midlineshift_training.cohorts.phantom_store import phantom_files
 from midlineshift_training.stages.diffusion_command import DEFAULTS
 from MidlineShiftLogic.errors import InputError
@@ -85,9 +86,10 @@ def test_flips_are_the_only_change_when_nothing_else_is_asked_for():
 
 
 def test_shifted_cases_make_the_wished_share_of_the_draws():
-    weights = drawing_weights(torch.tensor([0.0, 0.0, 0.0, 9.0]), 1.5, 0.5)
+    shifted = torch.tensor([False, False, False, True])
+    weights = with_share(torch.ones(4), shifted, 0.5)
     assert weights[3] / weights.sum() == pytest.approx(0.5)
-    assert torch.equal(drawing_weights(torch.zeros(3), 1.5, 0.5), torch.ones(3))
+    assert torch.equal(with_share(torch.ones(3), torch.zeros(3, dtype=torch.bool), 0.5), torch.ones(3))
 
 
 def test_validation_steps_cover_the_schedule(files):

@@ -11,6 +11,7 @@ from midlineshift_training.cohorts.phantom_store import phantom_files
 from midlineshift_training.stages.diffusion import DiffusionStage
 from midlineshift_training.stages.diffusion_command import DEFAULTS, cut
 from midlineshift_training.stages.engine import train
+from MidlineShiftLogic.errors import InputError
 
 TINY = {
     "grid": 32,
@@ -43,9 +44,9 @@ def data(cohort):
     return cut(files[:3], "all", SETTINGS), cut(files[3:], "all", SETTINGS)
 
 
-def stage_of(kind, data, seed=0, **more):
+def stage_of(kind, data, seed=0):
     torch.manual_seed(seed)
-    return kind(SETTINGS, *data, **more)
+    return kind(SETTINGS, *data)
 
 
 class Killed(Exception):
@@ -70,6 +71,38 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
     assert any(value.abs().max() > 0 for name, value in best[0].items() if name.startswith("out_conv"))
 
 
+class DiesAtStepEleven(DiffusionStage):
+    def training_step(self, batch, number):
+        if self.trainer.global_step == 11:
+            raise Killed
+        return super().training_step(batch, number)
+
+
+@pytest.mark.parametrize("microbatches", [1, 2])
+def test_the_second_moment_sampler_goes_on_where_it_was(data, tmp_path, microbatches):
+    settings = SETTINGS | {"sampler": "loss-second-moment", "schedule": "cosine", "steps": 4, "pictures_every": 0}
+    settings |= {"batch": 16 // microbatches, "microbatches": microbatches, "max_steps": 16, "check_every": 8}
+
+    def stage(kind=DiffusionStage, seed=0):
+        torch.manual_seed(seed)
+        return kind(settings, *data)
+
+    straight = stage()
+    train(straight, tmp_path / "straight", settings)
+    assert straight.sampler.probabilities().std() > 0.05, "it never left the uniform steps"
+    with pytest.raises(Killed):
+        train(stage(DiesAtStepEleven), tmp_path / "killed", settings)
+    train(stage(seed=99), tmp_path / "killed", settings, resume=True)
+    best = [load_file(tmp_path / name / "best.safetensors") for name in ("straight", "killed")]
+    assert all(torch.equal(value, best[1][name]) for name, value in best[0].items())
+
+
+def test_unknown_choices_are_told(data):
+    for name in ("sampler", "rate"):
+        with pytest.raises(InputError, match=name):
+            DiffusionStage(SETTINGS | {name: "none"}, *data).configure_optimizers()
+
+
 def test_the_noise_is_learned(data, tmp_path):
     settings = SETTINGS | {"max_steps": 40, "check_every": 40, "learning_rate": 2e-3, "batch": 4}
     torch.manual_seed(0)
@@ -81,8 +114,8 @@ def test_the_noise_is_learned(data, tmp_path):
 
 
 def test_the_time_limit_ends_with_a_whole_run(data, tmp_path):
-    stage = stage_of(DiffusionStage, data, minutes=0.0)
-    train(stage, tmp_path / "run", SETTINGS)
+    stage = stage_of(DiffusionStage, data)
+    train(stage, tmp_path / "run", SETTINGS, time_limit=0.0)
     assert stage.trainer.global_step == SETTINGS["check_every"]
     assert (tmp_path / "run" / "best.safetensors").exists()
     assert (tmp_path / "run" / "last.ckpt").exists()

@@ -23,7 +23,17 @@ from midlineshift_training.evaluation.cases import (
     scan_paths,
 )
 from midlineshift_training.evaluation.groups import NEVER_SEEN, SEEN, phantom_groups, size_group
-from midlineshift_training.evaluation.measuring import NO_READING, PHANTOMS, READINGS, THIS_MODEL, Job, Reading
+from midlineshift_training.evaluation.measuring import (
+    LABELLED,
+    NO_READING,
+    PHANTOMS,
+    READINGS,
+    SIZES,
+    THIS_MODEL,
+    Job,
+    Reading,
+    labelled_truth,
+)
 from midlineshift_training.evaluation.summary import summarise, summarise_set
 from midlineshift_training.evaluation.targets import judge
 from MidlineShiftLogic.errors import InputError
@@ -226,7 +236,7 @@ def test_a_failure_leaves_the_older_evaluation_as_it_was(cohort, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Give --phantoms, --scans, or both"),
+        ([], "Give --phantoms, --scans, --set, or several"),
         (["--phantoms", "phantoms", "--readings", "readings.csv"], "give --scans, too"),
         (["--phantoms", "phantoms", "--first", "40"], "no phantom from number 40"),
         (["--scans", "scans", "--seen", "wrong.txt"], "name scan9, not among the scans"),
@@ -260,3 +270,31 @@ def test_the_released_model_reads_altered_samples_alike(tmp_path):
     one, two = (list(measuring.reports(jobs, {THIS_MODEL: None}, workers)) for workers in (1, 2))
     for a, b in zip(one, two, strict=True):
         assert [replace(r, seconds=0) for r in a.readings] == [replace(r, seconds=0) for r in b.readings]
+
+
+def test_cases_of_a_set_are_held_against_what_is_known_of_them(model_knows, tmp_path):
+    import pickle
+
+    from landmark_sets import SPACING, write_authors_layout
+
+    path = write_authors_layout(tmp_path, cases=6)
+    records = pickle.loads(path.read_bytes())
+    records["patient_2"][1:] = []  # nothing known
+    path.write_bytes(pickle.dumps(records))
+    jobs = run.plan_jobs(run.Plan(labelled=path, spacing=SPACING), {})
+    assert [job.set for job in jobs] == [LABELLED, LABELLED, NO_READING, LABELLED, LABELLED, SIZES]
+    assert [labelled_truth(job.labels) for job in jobs] == [
+        0, pytest.approx(7.2, abs=0.01), None, pytest.approx(7.2, abs=0.01), 0, pytest.approx(7.2, abs=0.01),
+    ]  # fmt: skip
+    evaluation = run.run(run.Plan(labelled=path, spacing=SPACING), tmp_path / "out")
+    assert evaluation["sets"][LABELLED]["cases"] == 4
+    assert evaluation["sets"][LABELLED]["side"]["of"] == 2 and "side" not in evaluation["sets"][SIZES]
+    assert evaluation["sets"][LABELLED]["slices"]["n"] + evaluation["sets"][LABELLED]["slices"]["unread"] == 3
+
+
+def test_a_number_without_side_is_held_against_the_size(tmp_path):
+    job = Job(SIZES, tmp_path, "a")
+    found, _ = measured(drawn_head(-6.0), -6.0)
+    assert measuring._reading(job, THIS_MODEL, 6.0, np.full(24, np.nan), {}, found).measured_mm == pytest.approx(
+        -found.signed_shift_mm
+    )

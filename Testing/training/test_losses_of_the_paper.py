@@ -25,7 +25,10 @@ def conditional():
     return filled(Denoiser(base_channels=32, residual_blocks=1, head_channels=16), "con.")
 
 
-@pytest.mark.parametrize("steps", [(10, 700), (0, 999)])
+STEPS = [(10, 700), (0, 999)]
+
+
+@pytest.mark.parametrize("steps", STEPS)
 def test_diffusion_loss(reference, conditional, steps):
     with torch.no_grad():
         loss = diffusion_loss(conditional, diffusion.linear(), reference["x"], torch.tensor(steps), reference["noise"])
@@ -54,6 +57,28 @@ def test_deformation_losses(reference):
         assert torch.allclose(value, reference[name], atol=1e-5), name
     smooth = losses.smoothness_loss(reference["displacement_rc"])
     assert torch.allclose(smooth, reference["smooth"], atol=1e-6)
+
+
+def test_the_landmark_loss_of_their_code_is_ours_half_a_pixel_off(reference):
+    """Theirs samples without align_corners: at p W / (W - 1) - 1/2 instead of p; nothing else is different."""
+    field, theirs = reference["field_rc"], reference["landmarks_xy"].clone()
+    size = field.shape[-1]
+    wished = theirs[:, 3] - theirs[:, 2]
+    theirs[:, :3] = theirs[:, :3] * size / (size - 1) - 0.5
+    theirs[:, 3] = theirs[:, 2] + wished
+    assert torch.allclose(
+        losses.landmark_loss(field, theirs), reference["landmark_loss_align_corners_false"], atol=1e-5
+    )
+
+
+def test_every_recorded_term_is_compared(reference, shared_data):
+    with np.load(shared_data / "reference" / "authors_losses.npz") as archive:
+        names = set(archive.files)
+    steps = {f"diffusion_{name}_t{a}_{b}" for name in ("mse", "vb", "loss") for a, b in STEPS}
+    terms = {"smooth_loss", "hinge_loss_per_field", "image_loss"} | {
+        f"landmark_loss_align_corners_{name}" for name in ("true", "false")
+    }
+    assert names == steps | terms | {"field_rc", "landmarks_xy", "hinge_labels", "mask"}
 
 
 def test_unlabelled_slices_contribute_nothing():

@@ -11,10 +11,12 @@ from MidlineShiftLogic.errors import MidlineShiftError
 
 LAZY = {
     "phantoms": "midlineshift_training.phantoms.command:phantoms",
+    "convert": "midlineshift_training.sets.command:convert",
     "unlabelled": "midlineshift_training.cohorts.unlabelled_command:unlabelled",
     "diffusion": "midlineshift_training.stages.diffusion_command:diffusion",
     "pose": "midlineshift_training.stages.reading_command:pose",
     "deformation": "midlineshift_training.stages.reading_command:deformation",
+    "summary": "midlineshift_training.runs.summary_command:summary",
     "export": "midlineshift_training.export:export",
     "calibrate": "midlineshift_training.calibration.command:calibrate",
     "card": "midlineshift_training.model_card:card",

@@ -218,7 +218,7 @@ def card_text(description, facts: dict[str, dict], evaluation: dict) -> str:
 )
 def card(model: Path, runs: tuple[str, ...], evaluation: Path) -> None:
     """Write README.md with its figures, and the accuracy, into a model folder, from its runs and its evaluation."""
-    from midlineshift_training.stages.engine import write_atomic
+    from midlineshift_training.runs.atomic import write_atomic
     from MidlineShiftLogic.errors import InputError
     from MidlineShiftLogic.models.folder import read_description
 

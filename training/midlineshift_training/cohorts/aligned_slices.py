@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from midlineshift_training.cohorts.degrade import degrade
+from midlineshift_training.cohorts.drawing import Drawing, with_share
 from midlineshift_training.cohorts.phantom_store import load_phantoms
 from midlineshift_training.cohorts.reading_batches import make_batch
 from MidlineShiftLogic.errors import InputError
@@ -36,11 +37,13 @@ class AlignedSlices:
         hu: (S, size, size) float16.
         inside: (S, size / 2, size / 2) bool, inside the skull.
         case_shift: (S,) size of the case's shift, mm.
+        weight: (S,) how often a slice is drawn beside that; None: all alike.
     """
 
     hu: Tensor
     inside: Tensor
     case_shift: Tensor
+    weight: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.hu)
@@ -119,7 +122,9 @@ class NoisedBatches(Dataset):
     ):
         self.slices, self.settings, self.seed = slices, settings, seed
         self.first, self.count, self.even_steps = first, count, even_steps
-        self.weights = drawing_weights(slices.case_shift, settings["non_mls_below_mm"], settings["mls_share"])
+        weight = torch.ones(len(slices)) if slices.weight is None else slices.weight
+        shifted = slices.case_shift >= settings["non_mls_below_mm"]
+        self.drawing = Drawing(with_share(weight, shifted, settings["mls_share"]), settings["batch"], seed)
 
     def __len__(self) -> int:
         return self.count
@@ -130,7 +135,7 @@ class NoisedBatches(Dataset):
         number += self.first
         s = self.settings
         g = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-        index = torch.multinomial(self.weights, s["batch"], replacement=True, generator=g)
+        index = self.drawing.slices(number, g)
         x = self._varied(index, g)
         if self.even_steps:
             place = (torch.arange(s["batch"]) + (number * 0.618) % 1) / s["batch"]
@@ -155,14 +160,6 @@ class NoisedBatches(Dataset):
             hu[chosen] = degrade(hu[chosen], (inside[chosen] > 0.5).float(), g)
         x = window(hu, BRAIN_WINDOW_HU)[:, None]
         return functional.adaptive_avg_pool2d(x, s["grid"])
-
-
-def drawing_weights(case_shift: Tensor, non_mls_below_mm: float, mls_share: float) -> Tensor:
-    """(S,) weights with which slices of shifted cases make ``mls_share`` of all draws, if there are both sorts."""
-    shifted = case_shift >= non_mls_below_mm
-    if shifted.all() or not shifted.any():
-        return torch.ones(len(case_shift))
-    return torch.where(shifted, mls_share / shifted.sum(), (1 - mls_share) / (~shifted).sum())
 
 
 def _jitter(count: int, settings: dict, g: torch.Generator) -> Tensor:

@@ -53,7 +53,8 @@ class ReadingBatch:
         ends: (B, 2, 2) falx attachments (x, y) from the grid's middle, anterior first.
         shifted: (B, 2) the deformed midline's point at the septum, from the grid's middle.
         readable: (B,) 0 or 1. line_known: (B,) 1 where the truth tells where the lines lie; 0 for real unlabelled slices,
-            whose bend is known exactly but whose line is a model's guess. height: (B,) mm. case_limit: (B,) largest |u| of the truth in the slice.
+            whose bend is known exactly but whose line is a model's guess. height: (B,) mm.
+        case_limit: (B,) largest |u| of the truth in the slice.
         mm: (B,) scan millimetres a frame pixel.
     """
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from midlineshift_training.sets.case import SPLITS
+from midlineshift_training.sets.command import spacing_option
+
 
 def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
     """NAME=FOLDER, repeated -> name -> folder."""
@@ -22,6 +25,17 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option("--phantoms", type=click.Path(path_type=Path), help="Folder of phantoms that training never saw.")
 @click.option("--first", default=0, type=click.IntRange(min=0), help="Number of the first phantom to use.")
 @click.option("--scans", type=click.Path(path_type=Path), help="Folder of scans: files, or sub-folders of DICOM.")
+@click.option(
+    "--set", "labelled", type=click.Path(path_type=Path), help="Set with landmarks, or a .pkl with --spacing."
+)
+@click.option(
+    "--split",
+    type=click.Choice([*SPLITS, "all"]),
+    default="test",
+    show_default=True,
+    help="Cases of --set to measure; a .pkl has no splits, and all of it is measured.",
+)
+@spacing_option
 @click.option("--readings", type=click.Path(path_type=Path), help="CSV of readers' numbers for the scans.")
 @click.option(
     "--seen",
@@ -58,8 +72,9 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
     help="Folder for evaluation.json, table.md, short.md, CSV and figures.",
 )
 def evaluate(
-    model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers, out
-):
+    model, phantoms, first, scans, labelled, split, spacing, readings, seen, compare, warps_per_case, robustness_cases, seed,
+    workers, out,
+):  # fmt: skip
     """Measure phantoms and scans in every way, and tell how well the numbers agree with the truth or the readers.
 
     Prints the tables and writes them as evaluation.json, table.md and short.md, every case as CSV, and figures.
@@ -68,6 +83,9 @@ def evaluate(
     from midlineshift_training.evaluation.run import Plan, run
     from midlineshift_training.evaluation.tables import RESEARCH, full_text
 
-    plan = Plan(model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers)
+    plan = Plan(
+        model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers, labelled,
+        split, spacing,
+    )  # fmt: skip
     evaluation = run(plan, out)
     click.echo(f"{RESEARCH}\n\n{full_text(evaluation)}\nWritten: {out}")

@@ -18,6 +18,7 @@ from midlineshift_training.evaluation.alterations import ALTERATIONS
 from midlineshift_training.evaluation.cases import phantom_scan, phantom_slice_truth, phantom_truth, read_slice_truth
 from midlineshift_training.evaluation.groups import phantom_groups
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
+from midlineshift_training.sets.case import SetCase, signed_shift_mm
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.errors import MidlineShiftError
 from MidlineShiftLogic.headct import read
@@ -29,6 +30,8 @@ from MidlineShiftLogic.models import Model, load_model
 from MidlineShiftLogic.models.parameters import parameters
 
 PHANTOMS, READINGS, NO_READING = "phantoms", "readings", "no reading"
+LABELLED, SIZES = "labelled set", "labelled set, size only"
+"""Cases of a set with sparse landmarks: whose side is known, too; of which a number without a side is known."""
 THIS_MODEL = "this model"
 
 
@@ -42,6 +45,7 @@ class Job:
         groups: by -> names of the groups it is in.
         warps: known shifts to warp into it. alter: whether to alter it in every way of ``ALTERATIONS``.
         seed: of amplitudes and noise.
+        labels: a case of a set with sparse landmarks; the truth then is what these say.
     """
 
     set: str
@@ -52,6 +56,7 @@ class Job:
     warps: int = 0
     alter: bool = False
     seed: int = 0
+    labels: SetCase | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Reading:
         interval_mm: 90 %. p_over_5mm: probability of more than 5 mm. None where the model tells none.
         slices: (index, truth mm, measured mm) of every slice that has both.
         unread_slices: slices with a truth that the model did not measure.
+        authors_slices: (index, size of the truth mm, largest displacement mm) of the same slices.
     """
 
     set: str
@@ -83,6 +89,7 @@ class Reading:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     slices: tuple[tuple[int, float, float], ...] = ()
     unread_slices: int = 0
+    authors_slices: tuple[tuple[int, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,12 +126,14 @@ def report(job: Job, models: Mapping[str, Model]) -> CaseReport:
         if truth is None:
             return CaseReport()
     else:
-        truth = float(np.mean([row["shift_mm"] for row in job.rows])) if job.rows else None
+        truth = labelled_truth(job.labels) if job.labels else _mean_reading(job.rows)
         try:
-            ct = read(job.path)
+            ct, landmarks = job.labels.read() if job.labels else (read(job.path), {})
         except MidlineShiftError as error:
             return CaseReport(tuple(_unread(job, name, truth, groups, error) for name in models))
         of_slices = read_slice_truth(ct, list(job.rows))
+        for index, points in landmarks.items():
+            of_slices[index] = signed_shift_mm(points, ct.pixel_spacing)
     found = {name: measured(ct, model, job.case) for name, model in models.items()}
     readings = tuple(_reading(job, name, truth, of_slices, groups, m) for name, m in found.items())
     own = found[THIS_MODEL]
@@ -135,15 +144,30 @@ def report(job: Job, models: Mapping[str, Model]) -> CaseReport:
     return CaseReport(readings, warps, changes)
 
 
+def labelled_truth(case: SetCase) -> float | None:
+    """Shift of a case of a set: its largest labelled slice's, signed; else its number, without a side; None without."""
+    if case.signed_mm is not None:
+        return case.signed_mm
+    return None if np.isnan(case.limit_mm) else case.limit_mm
+
+
+def _mean_reading(rows: Sequence[dict]) -> float | None:
+    return float(np.mean([row["shift_mm"] for row in rows])) if rows else None
+
+
 def _reading(job: Job, model: str, truth, of_slices: np.ndarray, groups, m: Measurement) -> Reading:
     own = {one.index: one.signed_shift_mm for one in m.slices}
     true = {int(k): float(of_slices[k]) for k in np.flatnonzero(np.isfinite(of_slices))}
+    measured_mm = m.signed_shift_mm
+    if job.set == SIZES and measured_mm is not None:
+        measured_mm = abs(measured_mm)
+    largest = {one.index: one.authors_readout_mm for one in m.slices if one.authors_readout_mm is not None}
     return Reading(
         set=job.set,
         case=job.case,
         model=model,
         truth_mm=truth,
-        measured_mm=m.signed_shift_mm,
+        measured_mm=measured_mm,
         slice=m.slice,
         refused=(m.refused or {}).get("code", ""),
         flags=" ".join(flag.code for flag in m.quality if flag.severity != "info"),
@@ -154,6 +178,7 @@ def _reading(job: Job, model: str, truth, of_slices: np.ndarray, groups, m: Meas
         groups=groups,
         slices=tuple((k, value, own[k]) for k, value in true.items() if k in own),
         unread_slices=len(true.keys() - own.keys()),
+        authors_slices=tuple((k, abs(value), largest[k]) for k, value in true.items() if k in largest),
     )
 
 

@@ -20,13 +20,16 @@ from midlineshift_training.evaluation.figures import draw_figures
 from midlineshift_training.evaluation.groups import seen_groups
 from midlineshift_training.evaluation.known_shifts import follow
 from midlineshift_training.evaluation.measuring import (
+    LABELLED,
     NO_READING,
     PHANTOMS,
     READINGS,
+    SIZES,
     THIS_MODEL,
     CaseReport,
     Job,
     Reading,
+    labelled_truth,
     reports,
 )
 from midlineshift_training.evaluation.robustness import steadiness
@@ -34,6 +37,7 @@ from midlineshift_training.evaluation.summary import summarise
 from midlineshift_training.evaluation.tables import full_text, short_text
 from midlineshift_training.evaluation.targets import judge
 from midlineshift_training.evaluation.worst_phantoms import draw_worst
+from midlineshift_training.sets.open import open_set
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.presentation.case_name import case_name
@@ -65,6 +69,9 @@ class Plan:
     robustness_cases: int = 12
     seed: int = 0
     workers: int = 1
+    labelled: Path | None = None
+    split: str = "test"
+    spacing: tuple[float, float, float] | None = None
 
 
 def plan_jobs(plan: Plan, readers: Mapping[str, list[dict]]) -> list[Job]:
@@ -104,8 +111,25 @@ def plan_jobs(plan: Plan, readers: Mapping[str, list[dict]]) -> list[Job]:
                     seed=plan.seed,
                 )
             )
+    if plan.labelled:
+        jobs += _labelled_jobs(plan)
     if not jobs:
-        raise InputError("Give --phantoms, --scans, or both.", "usage")
+        raise InputError("Give --phantoms, --scans, --set, or several.", "usage")
+    return jobs
+
+
+def _labelled_jobs(plan: Plan) -> list[Job]:
+    """Cases of a set with sparse landmarks, of one split or of all."""
+    cases = open_set(plan.labelled, plan.spacing)
+    chosen = [case for case in cases if plan.split == "all" or case.split in (plan.split, None)]
+    if not chosen:
+        raise InputError(f"{plan.labelled} has no case of the split {plan.split!r}; give --split all.", "no-data")
+    jobs = []
+    for case in chosen:
+        truth = labelled_truth(case)
+        # 0 has no side to be wrong
+        name = NO_READING if truth is None else LABELLED if case.landmarks or truth == 0 else SIZES
+        jobs.append(Job(name, case.path, case.name, seed=plan.seed, labels=case))
     return jobs
 
 

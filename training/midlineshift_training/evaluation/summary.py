@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from midlineshift_training.evaluation import bootstrap
 from midlineshift_training.evaluation.agreement import SIDED_MM, agreement, paired_difference, proportion
 from midlineshift_training.evaluation.groups import size_group, size_groups
 from midlineshift_training.evaluation.intervals import coverage, probability
-from midlineshift_training.evaluation.measuring import THIS_MODEL, Reading
+from midlineshift_training.evaluation.measuring import SIZES, THIS_MODEL, Reading
 from midlineshift_training.evaluation.robustness import counted
 
 UNSHIFTED_MM = 1.0
@@ -46,6 +47,8 @@ def summarise_set(readings: list[Reading], seed: int = 0) -> dict:
     truth = np.array([r.truth_mm for r in done])
     # "cases" counts the refused ones, too
     result = agreement(values, truth, seed=seed) | result
+    if readings[0].set == SIZES:
+        result.pop("side", None)
     far = int(np.abs(truth).argmax())
     result["largest_shift"] = {
         "case": done[far].case,
@@ -141,7 +144,12 @@ def _baselines(in_set: list[Reading], own: list[Reading], seed: int) -> dict:
     done = [r for r in own if r.measured_mm is not None]
     largest = [r for r in done if r.authors_mm is not None]
     if largest:
-        result["largest displacement (Gong et al.)"] = _of_sizes(largest, [r.authors_mm for r in largest], seed)
+        found = _of_sizes(largest, [r.authors_mm for r in largest], seed)
+        slices = summarise_slices([replace(r, slices=r.authors_slices, unread_slices=0) for r in largest], seed)
+        if slices:
+            slices.pop("side", None)
+            found["slices"] = slices
+        result["largest displacement (Gong et al.)"] = found
     if done and done[0].truth_mm is not None:
         result["always zero"] = _of_sizes(done, [0.0] * len(done), seed)
     return result

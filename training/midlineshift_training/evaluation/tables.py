@@ -81,10 +81,12 @@ def slices_table(evaluation: dict) -> str | None:
     """Agreement slice by slice; None where no slice has a truth."""
     rows = []
     for name, numbers in evaluation["sets"].items():
-        found = numbers.get("slices")
-        if found:
-            cells = _agreement(found)
-            rows.append([name, found["cases"], found["n"], found["unread"], *cells[2:8]])
+        methods = {name: numbers} | {f"{name}: {m}": one for m, one in evaluation["baselines"].get(name, {}).items()}
+        for method, one in methods.items():
+            found = one.get("slices")
+            if found:
+                cells = _agreement(found)
+                rows.append([method, found["cases"], found["n"], found["unread"], *cells[2:8]])
     return markdown(["set", "cases", "slices", "not read", *AGREEMENT[2:8]], rows) if rows else None
 
 

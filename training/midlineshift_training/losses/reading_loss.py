@@ -53,8 +53,9 @@ def reading_loss(out: SliceReading, truth: ReadingBatch) -> tuple[torch.Tensor, 
     """Sum of the weighted terms, and each term.
 
     Distances near the deformed midline count most. Where the lines are a model's guess (``line_known`` 0) the network is
-    held to their difference and the field only: guesses follow the skull's symmetry, and would teach just that. The field is held to the truth by squared error, weighted by the
-    truth's size: an absolute-value loss lets it collapse to zero.
+    held to their difference and the field only: guesses follow the skull's symmetry, and would teach just that. The
+    field is held to the truth by squared error, weighted by the truth's size: an absolute-value loss lets it collapse to
+    zero.
     """
     readable = truth.readable[:, None, None]
     inside = truth.inside * readable

@@ -7,6 +7,7 @@ with the faults of their code mended (``losses.deformation_loss``).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,6 +21,9 @@ from MidlineShiftLogic.networks.diffusion import make_schedule, pseudo_healthy
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
 from MidlineShiftLogic.pipeline.noise import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.pipeline.window import two_windows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # The batches draw from seed * 1_000_003 + number. These lie beyond that for every usual seed, so that the noise levels,
 # the noise and the pseudo-healthy slices do not repeat the random numbers that made the pictures. (torch's CPU generator
@@ -51,7 +55,7 @@ class DeformationStage(ReadingStage):
         self._denoisers: list[torch.nn.Module] = []
         if settings["noise_difference"]:
             self._denoisers = [
-                run_network(Path(settings[name])).requires_grad_(False).to(memory_format=torch.channels_last)
+                run_network(Path(settings[name])).requires_grad_(False).to(memory_format=self.memory_format)
                 for name in ("conditional", "unconditional")
             ]
 
@@ -79,22 +83,32 @@ class DeformationStage(ReadingStage):
             with torch.no_grad():
                 channel = noise_channel(batch.hu, *self._denoisers, self.noise, timesteps, noise)
             windows = torch.cat([windows, channel], 1)
-        return windows.to(memory_format=torch.channels_last)
+        return windows.to(memory_format=self.memory_format)
 
-    def training_step(self, batch: ReadingBatch, number: int) -> torch.Tensor:
-        step = self.trainer.global_step
-        out = self.network(self.inputs(batch, step))
+    def training_step(self, batch: ReadingBatch, batch_idx: int) -> torch.Tensor:
+        number = self.number_of(batch_idx)
+        out = self.network(self.inputs(batch, number))
         total, terms = reading_loss(out, batch)
-        method = self._method_terms(out, batch, step)
+        method = self._method_terms(out, batch, number)
         weights = self.settings["loss"]
         # as in the authors' schedule the image term's weight grows by 1/20 an epoch
         growth = {"image": 1 + self.trainer.current_epoch / 20}
         total = total + sum(weights[name] * growth.get(name, 1) * value for name, value in method.items())
-        self.log("train/total", total, prog_bar=True)
-        self.log_dict({f"train/{name}": value for name, value in (terms | method).items()})
+        self.log_terms(total, terms | method)
         return total
 
-    def _method_terms(self, out: SliceReading, batch: ReadingBatch, step: int) -> dict[str, torch.Tensor]:
+    def pictures(self) -> dict[str, Figure]:
+        from midlineshift_training.stages.diffusion_pictures import draw_pairs
+        from midlineshift_training.stages.reading_pictures import telling_slices
+
+        figures = super().pictures()
+        if self._denoisers:
+            batch = self.transfer_batch_to_device(self.validation_batches()[0], self.device, 0)
+            x = denoiser_input(telling_slices(batch).hu, self.noise.grid)
+            figures["pseudo_healthy"] = draw_pairs(x, self._pseudo_healthy(x, 0))
+        return figures
+
+    def _method_terms(self, out: SliceReading, batch: ReadingBatch, number: int) -> dict[str, torch.Tensor]:
         """The four terms of Gong et al.; fields on the half grid, told in half-grid pixels."""
         field = out.displacement / 2
         middle = (field.shape[-1] - 1) / 2
@@ -108,15 +122,15 @@ class DeformationStage(ReadingStage):
             "landmark": deformation_loss.landmark_loss(field, landmarks).mean(),
             "hinge": deformation_loss.hinge_loss(field, batch.case_limit / 2).mean(),
         }
-        if self._denoisers and step % self.settings["image_every"] == 0:
+        if self._denoisers and self.trainer.global_step % self.settings["image_every"] == 0:
             k = self.settings["image_slices"]
             x = denoiser_input(batch.hu[:k], self.noise.grid)
-            healthy = self._pseudo_healthy(x, step)
+            healthy = self._pseudo_healthy(x, number)
             terms["image"] = deformation_loss.image_loss(x, healthy, field[:k], batch.inside[:k, None]).mean()
         return terms
 
     @torch.no_grad()
-    def _pseudo_healthy(self, x: torch.Tensor, step: int) -> torch.Tensor:
+    def _pseudo_healthy(self, x: torch.Tensor, number: int) -> torch.Tensor:
         """The slices denoised from DDIM step 15 of 50 with guidance toward the non-MLS denoiser."""
-        noise = torch.randn(x.shape, generator=self._generator(HEALTHY_STREAM, step)).to(x.device)
+        noise = torch.randn(x.shape, generator=self._generator(HEALTHY_STREAM, number)).to(x.device)
         return pseudo_healthy(*self._denoisers, self.schedule, x, noise, **self.settings["ddim"])

@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import lightning
 import torch
 from torch.utils.data import Dataset
 
 from midlineshift_training.cohorts.aligned_slices import AlignedSlices, NoisedBatch, NoisedBatches
 from midlineshift_training.losses.diffusion_loss import DiffusionLoss, diffusion_loss
-from midlineshift_training.stages.engine import cosine_schedule
+from midlineshift_training.runs.stage import TrainedStage
+from midlineshift_training.stages.rates import with_rate
+from midlineshift_training.stages.timesteps import SAMPLERS, SECOND_MOMENT, SecondMomentSampler
+from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.diffusion import make_schedule
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 VALIDATION_SEED = 987_654
+# The batches draw from seed * 1_000_003 + number; the noise levels of the second-moment sampler from beyond that.
+TIMESTEP_STREAM = 2_500_000_000
 
 
-class DiffusionStage(lightning.LightningModule):
-    """Trains a ``Denoiser`` on aligned slices; a ``Stage`` of the engine.
+class DiffusionStage(TrainedStage):
+    """Trains a ``Denoiser`` on aligned slices.
 
     The score is the mean squared error of the predicted noise over fixed slices, steps and noise.
 
     Args:
         settings: see ``diffusion_command.DEFAULTS``.
         slices, validation: slices to train on, slices to check with.
-        minutes: time after which training ends with the next check; None for no limit.
     """
 
     network_kind = "adm"
 
-    def __init__(
-        self,
-        settings: dict,
-        slices: AlignedSlices | None,
-        validation: AlignedSlices | None,
-        minutes: float | None = None,
-    ):
-        super().__init__()
-        self.settings, self.slices, self.validation = settings, slices, validation
+    def __init__(self, settings: dict, slices: AlignedSlices | None, validation: AlignedSlices | None):
+        super().__init__(settings)
+        self.slices, self.validation = slices, validation
         self.network = Denoiser(image_size=settings["grid"], **settings["network"])
-        self.network.to(memory_format=torch.channels_last)
+        self.network.to(memory_format=self.memory_format)
         self.schedule = make_schedule(settings["schedule"], settings["steps"])
-        self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
         self._scores: list[float] = []
+        if settings["sampler"] not in SAMPLERS:
+            raise InputError(
+                f"The setting sampler is {settings['sampler']!r}; there are {', '.join(SAMPLERS)}.", "settings"
+            )
+        self.sampler = SecondMomentSampler(settings["steps"]) if settings["sampler"] == SECOND_MOMENT else None
+        self._found: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def training_batches(self, first: int, count: int) -> Dataset:
         return NoisedBatches(self.slices, self.settings, self.settings["seed"], first, count)
@@ -54,14 +60,44 @@ class DiffusionStage(lightning.LightningModule):
 
     def loss(self, batch: NoisedBatch) -> DiffusionLoss:
         """Loss of each slice of a batch."""
-        x = batch.x.contiguous(memory_format=torch.channels_last)
+        x = batch.x.contiguous(memory_format=self.memory_format)
         return diffusion_loss(self.network, self.schedule, x, batch.timesteps, batch.noise)
 
-    def training_step(self, batch: NoisedBatch, number: int) -> torch.Tensor:
+    def training_step(self, batch: NoisedBatch, batch_idx: int) -> torch.Tensor:
+        weights = None
+        if self.sampler is not None:
+            g = torch.Generator().manual_seed(
+                TIMESTEP_STREAM + self.settings["seed"] * 1_000_003 + self.number_of(batch_idx)
+            )
+            timesteps, weights = (value.to(batch.x.device) for value in self.sampler.draw(len(batch.x), g))
+            batch = replace(batch, timesteps=timesteps)
         loss = self.loss(batch)
-        self.log("train/loss", loss.total.mean(), prog_bar=True, batch_size=len(batch.x))
-        self.log_dict({"train/mse": loss.mse.mean(), "train/vb": loss.vb.mean()}, batch_size=len(batch.x))
-        return loss.total.mean()
+        if weights is not None:
+            self._found.append((batch.timesteps, loss.total.detach()))
+        total = (loss.total if weights is None else loss.total * weights).mean()
+        self.log_terms(total, {"mse": loss.mse.mean(), "vb": loss.vb.mean()})
+        return total
+
+    def on_train_batch_end(self, outputs, batch: NoisedBatch, batch_idx: int) -> None:
+        # once a step, so that all its microbatches, whoever makes them, draw by the same losses
+        if self.sampler is None or (batch_idx + 1) % self.share.own:
+            return
+        timesteps, losses = (torch.stack(values) for values in zip(*self._found, strict=True))
+        self._found.clear()
+        if self.share.processes > 1:
+            timesteps, losses = self.all_gather(timesteps), self.all_gather(losses)
+        self.sampler.update(timesteps.flatten().cpu(), losses.flatten().cpu())
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        if self.sampler is not None:
+            checkpoint["sampler"] = self.sampler.state()
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        if self.sampler is not None:
+            self.sampler.load(checkpoint["sampler"])
+
+    def configure_optimizers(self):
+        return with_rate(super().configure_optimizers(), self.settings)
 
     def validation_step(self, batch: NoisedBatch, number: int) -> None:
         loss = self.loss(batch)
@@ -74,11 +110,11 @@ class DiffusionStage(lightning.LightningModule):
         self._scores.clear()
         return score
 
-    def on_train_epoch_end(self) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            self.trainer.should_stop = True
+    def pictures(self) -> dict[str, Figure]:
+        from midlineshift_training.stages.diffusion_pictures import draw_denoised, draw_samples
 
-    def configure_optimizers(self):
-        s = self.settings
-        optimizer = torch.optim.AdamW(self.network.parameters(), s["learning_rate"], weight_decay=s["weight_decay"])
-        return {"optimizer": optimizer, "lr_scheduler": cosine_schedule(optimizer, s["max_steps"], s["warm_up"])}
+        batch = self.transfer_batch_to_device(self.validation_batches()[0], self.device, 0)
+        return {
+            "samples": draw_samples(self.network, self.schedule, batch.x[:4]),
+            "denoised": draw_denoised(self.network, self.schedule, batch.x[:4], batch.noise[:4]),
+        }

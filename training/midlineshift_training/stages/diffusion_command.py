@@ -6,7 +6,12 @@ from pathlib import Path
 
 import click
 
-DEFAULTS = {
+from midlineshift_training.runs.options import run_options
+from midlineshift_training.stages.presets import AUTHORS_DIFFUSION, with_preset
+from midlineshift_training.stages.set_options import of_landmarks, run_settings_of, set_choices, set_options
+from midlineshift_training.stages.settings import ENGINE
+
+DEFAULTS = ENGINE | {
     # the frame all networks of one model share; the denoisers see it on 64 points of 3.6 mm
     "grid": 64,
     "frame_width_mm": 230.4,
@@ -21,19 +26,27 @@ DEFAULTS = {
     },
     "schedule": "linear",
     "steps": 1000,
+    # of a set with sparse landmarks: frame, and which slices of a case are taken (``cohorts.set_slices``)
+    "frame": "aligned",
+    "slices": "brain",
     "heights_mm": [-25.0, 70.0],
     "non_mls_below_mm": 1.5,
     # shifted cases are rare in life: Gong et al. over-sample them for the denoiser of all cases
     "mls_share": 0.5,
+    # how noise levels are drawn (``stages.timesteps``)
+    "sampler": "uniform",
     "rotation_deg": 15.0,
     "size_jitter": 0.06,
     "place_jitter_px": 0.7,
     "degraded_share": 0.5,
     "batch": 16,
     "learning_rate": 1e-3,
+    "rate": "cosine",
     "weight_decay": 1e-4,
     "warm_up": 100,
     "max_steps": 3000,
+    # in place of max_steps: passes over the slices, with a check after each
+    "epochs": None,
     "check_every": 250,
     "validation_batches": 12,
     "ema_decay": 0.995,
@@ -44,8 +57,14 @@ DEFAULTS = {
 }
 
 
+# real scans look degraded enough, and what is pasted into phantoms would hide what they show
+FROM_SET = {"degraded_share": 0.0}
+
+
 @click.command()
-@click.option("--data", required=True, multiple=True, type=click.Path(path_type=Path), help="Folder; may be repeated.")
+@click.option(
+    "--data", required=True, multiple=True, type=click.Path(path_type=Path), help="Phantoms or set; may be repeated."
+)
 @click.option("--cohort", type=click.Choice(["non-mls", "all"]), help="Cases to learn from; needed to start a run.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML whose settings replace the defaults.")
@@ -57,49 +76,69 @@ DEFAULTS = {
     type=click.IntRange(min=1),
     help="Last cases of --data, held out.",
 )
-@click.option("--max-steps", type=int, help="Steps to train.")
-@click.option("--time-limit", type=click.FloatRange(min=0), help="Minutes after which the next check is the last.")
 @click.option("--seed", type=int, help="Seed of data order, augmentation, noise and initial weights.")
-@click.option("--resume", is_flag=True, help="Go on from the run folder's last checkpoint.")
-@click.option("--threads", type=int, help="CPU threads.")
-def diffusion(data, cohort, out, config, init, validation_cases, max_steps, time_limit, seed, resume, threads):
+@set_options
+@run_options
+def diffusion(
+    data, cohort, out, config, init, validation_cases, seed, preset, max_steps, epochs, validation_data, spacing, resume,
+    threads, **where,
+):  # fmt: skip
     """Train stage 1: a denoiser of unshifted cases (non-mls, "conditional") or of all ("unconditional").
 
-    The run folder gets best.safetensors (averaged weights), network.json, settings.yaml, last.ckpt and TensorBoard
-    events. Research use only.
+    --data is a folder of phantoms, a set made by 'convert', or the .pkl of Gong et al.'s layout. The run folder gets
+    best.safetensors (averaged weights), network.json, settings.yaml, provenance.json, last.ckpt, checks.csv, pictures,
+    TensorBoard events and, at the end, summary.html. Research use only.
     """
     import torch
 
-    from midlineshift_training.cohorts.phantom_store import split_phantoms
+    from midlineshift_training.runs.processes import say
     from midlineshift_training.stages.diffusion import DiffusionStage
     from midlineshift_training.stages.engine import train
-    from midlineshift_training.stages.run_folder import resumed_choices, resumed_settings
-    from midlineshift_training.stages.settings import merge_settings
+    from midlineshift_training.stages.epochs import steps_of_epochs
     from MidlineShiftLogic.errors import InputError
 
-    defaults = resumed_settings(out, DEFAULTS) if resume else DEFAULTS
-    settings = merge_settings(defaults, config, {"max_steps": max_steps, "seed": seed})
+    from_set = of_landmarks(data)
+    defaults = with_preset(DEFAULTS | (FROM_SET if from_set else {}), preset, AUTHORS_DIFFUSION)
+    choices = {"cohort": cohort, "init": str(init) if init else None, "preset": preset}
+    choices |= set_choices(validation_data, spacing)
+    options = {"max_steps": max_steps, "epochs": epochs, "seed": seed}
+    settings = run_settings_of(defaults, choices, out, config, options, resume)
     check_settings(settings)
-    choices = {"cohort": cohort, "init": str(init) if init else None}
-    if resume:
-        choices = resumed_choices(out, choices)
-    elif cohort is None:
+    if settings["cohort"] is None:
         raise InputError("Give --cohort non-mls or --cohort all.", "usage")
     if threads:
         torch.set_num_threads(threads)
-    files, held_out = split_phantoms(data, validation_cases)
-    settings |= choices | {
-        "data": [str(folder) for folder in data],
-        "cases": len(files),
-        "validation_cases": len(held_out),
-    }
-    slices, validation = (cut(part, choices["cohort"], settings) for part in (files, held_out))
-    click.echo(f"{len(slices)} slices to train on, {len(validation)} to check with", err=True)
+    settings["data"] = [str(folder) for folder in data]
+    slices, validation = _of_set(settings) if from_set else _of_phantoms(settings, data, validation_cases)
+    settings |= steps_of_epochs(settings, len(slices))
+    say(f"{len(slices)} slices to train on, {len(validation)} to check with")
     torch.manual_seed(settings["seed"])
-    stage = DiffusionStage(settings, slices, validation, time_limit)
-    if choices["init"] and not (resume and (out / "last.ckpt").exists()):
-        start_from(stage.network, Path(choices["init"]))
-    click.echo(train(stage, out, settings, resume))
+    stage = DiffusionStage(settings, slices, validation)
+    if settings["init"] and not (resume and (out / "last.ckpt").exists()):
+        start_from(stage.network, Path(settings["init"]))
+    say(train(stage, out, settings, resume, **where), err=False)
+
+
+def _of_phantoms(settings: dict, data: tuple[Path, ...], validation_cases: int):
+    from midlineshift_training.cohorts.phantom_store import split_phantoms
+
+    files, held_out = split_phantoms(data, validation_cases)
+    settings |= {"cases": len(files), "validation_cases": len(held_out), "frame": "aligned", "slices": "brain"}
+    return (cut(part, settings["cohort"], settings) for part in (files, held_out))
+
+
+def _of_set(settings: dict):
+    from midlineshift_training.cohorts.set_slices import for_denoiser
+    from midlineshift_training.stages.set_data import cut_cases, set_cases
+    from MidlineShiftLogic.errors import InputError
+
+    if settings["degraded_share"] > 0:
+        raise InputError("Degradations are made for phantoms; set degraded_share to 0 for a set.", "settings")
+    size = max(settings["grid"], min(2 * settings["grid"], 256))
+    pixel_mm = settings["frame_width_mm"] / size
+    parts = set_cases(settings)
+    cut_parts = (cut_cases(part, settings, size, pixel_mm, settings["cohort"]) for part in parts)
+    return [for_denoiser(part, settings["non_mls_below_mm"]) for part in cut_parts]
 
 
 def check_settings(settings: dict) -> None:

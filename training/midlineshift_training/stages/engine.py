@@ -1,142 +1,126 @@
-"""What every training stage shares: one run folder, exact resume, averaged weights, the best network kept.
+"""Training of any stage in its run folder: exact resume, averaged weights, the best network kept, many processes.
 
-A run folder holds ``settings.yaml`` (all settings, versions), ``network.json`` (kind and configuration of the network),
-``best.safetensors`` (averaged weights of the best check so far), ``last.ckpt`` (everything needed to go on) and
-TensorBoard events. Data come as numbered batches that depend on (seed, number) alone, so a run that was killed and
-resumed sees exactly what an undisturbed one would have seen.
+A run folder holds
+
+* ``settings.yaml`` all settings; ``provenance.json`` versions, git revision, data digests of every start;
+* ``network.json`` kind and configuration of the network; ``best.safetensors`` averaged weights of the best check so far;
+* ``last.ckpt`` everything needed to go on; ``checkpoints/`` earlier ones, if any are kept;
+* ``checks.csv``, ``pictures/``, ``tensorboard/``; ``summary.html`` and ``summary.md`` once a run has ended.
+
+A check (validation, checkpoint) comes every ``check_every`` steps, and a kill costs what was done since the last one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
-import os
+import logging
 import platform
+import warnings
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import lightning
 import torch
 import yaml
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
-from safetensors.torch import save_file
-from torch.utils.data import DataLoader, Dataset
 
+from midlineshift_training.runs.atomic import AtomicCheckpointIO, alone, clear_partial, write_atomic
+from midlineshift_training.runs.averaging import AverageAndKeepBest
+from midlineshift_training.runs.batch_norm import AveragedStatistics
+from midlineshift_training.runs.history import History
+from midlineshift_training.runs.numbered import CountFromTheStart, NumberedBatches
+from midlineshift_training.runs.pictures import Pictures
+from midlineshift_training.runs.processes import Processes, find_processes, is_first
+from midlineshift_training.runs.progress import StepsBar
+from midlineshift_training.runs.provenance import record_session
+from midlineshift_training.runs.stage import TrainedStage
+from midlineshift_training.runs.stopping import StopEarly, TimeLimit
+from midlineshift_training.runs.summary import write_summary
+from midlineshift_training.stages.settings import ENGINE
 from MidlineShiftLogic.errors import InputError
 
 
-class Stage(Protocol):
-    """What the engine asks of a LightningModule beside Lightning's own hooks."""
-
-    network: torch.nn.Module
-    network_kind: str
-
-    def training_batches(self, first: int, count: int) -> Dataset:
-        """Data set of ready batches number ``first`` .. ``first + count - 1`` of the run."""
-
-    def validation_batches(self) -> Dataset:
-        """Data set of ready, fixed validation batches."""
-
-    def validation_score(self) -> float:
-        """Figure of the validation just run; lower is better."""
-
-
-def write_atomic(path: Path, write) -> None:
-    """Call ``write(temporary path)`` and move the result onto ``path``; nothing half-written stays under that name."""
-    temporary = path.with_name(f".{path.name}.partial")
-    write(temporary)
-    temporary.chmod(0o644)  # safetensors writes privately
-    os.replace(temporary, path)
-
-
-class AverageAndKeepBest(WeightAveraging):
-    """Exponential moving average of the weights; after each validation of the average, the best is written out.
-
-    Args:
-        run: run folder.
-        decay: of the average; early on it is lower, (1 + step) / (10 + step), so that the start is forgotten.
-    """
-
-    def __init__(self, run: Path, decay: float):
-        super().__init__(avg_fn=lambda average, current, n: average + (1 - self._decay(int(n))) * (current - average))
-        self.run, self.decay, self.best = run, decay, math.inf
-
-    def _decay(self, step: int) -> float:
-        return min(self.decay, (1 + step) / (10 + step))
-
-    def on_validation_epoch_end(self, trainer, pl_module):
-        score = pl_module.validation_score()
-        if math.isfinite(score) and score < self.best:
-            self.best = score
-            weights = {
-                name: value.detach().cpu().contiguous() for name, value in pl_module.network.state_dict().items()
-            }
-            metadata = {"score": f"{score:.6g}", "step": str(trainer.global_step)}
-            write_atomic(self.run / "best.safetensors", lambda path: save_file(weights, path, metadata=metadata))
-        super().on_validation_epoch_end(trainer, pl_module)
-
-    def state_dict(self):
-        return super().state_dict() | {"best": self.best}
-
-    def load_state_dict(self, state_dict):
-        super().load_state_dict(state_dict)
-        self.best = state_dict["best"]
-
-
-class _NumberedBatches(lightning.LightningDataModule):
-    """Hands the trainer ``check_every`` batches an epoch, numbered on from the trainer's step."""
-
-    def __init__(self, stage, check_every: int, max_steps: int, workers: int):
-        super().__init__()
-        self.stage, self.check_every, self.max_steps, self.workers = stage, check_every, max_steps, workers
-
-    def train_dataloader(self):
-        first = self.trainer.global_step
-        count = min(self.check_every, self.max_steps - first)
-        return DataLoader(self.stage.training_batches(first, count), batch_size=None, num_workers=self.workers)
-
-    def val_dataloader(self):
-        return DataLoader(self.stage.validation_batches(), batch_size=None)
-
-
-def cosine_schedule(optimizer: torch.optim.Optimizer, max_steps: int, warm_up: int) -> dict:
-    """Linear warm-up, then half a cosine down to 1 % of the rate, by step."""
-
-    def factor(step: int) -> float:
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - warm_up) / max(1, max_steps - warm_up))))
-
-    return {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, factor), "interval": "step"}
-
-
-def train(stage: lightning.LightningModule, run: str | Path, settings: dict, resume: bool = False) -> Path:
+def train(
+    stage: TrainedStage,
+    run: str | Path,
+    settings: dict[str, Any],
+    resume: bool = False,
+    time_limit: float | None = None,
+    accelerator: str = "auto",
+    devices: int | None = None,
+) -> Path:
     """Train a stage in its run folder.
 
     Args:
-        stage: LightningModule that also is a ``Stage``.
+        stage: what to train.
         run: run folder; made if missing.
         settings: plain settings, stored; uses ``seed``, ``max_steps``, ``check_every``, ``precision``,
-            ``ema_decay``, ``workers``.
+            ``ema_decay``, ``workers`` and those of ``ENGINE``.
         resume: go on from ``run/last.ckpt``, or from the start if the run was killed before its first check.
+        time_limit: minutes after which the next check ends this call.
+        accelerator, devices: see ``runs.processes.find_processes``.
 
     Returns:
         Path of ``best.safetensors``.
 
     Raises:
-        InputError: the folder already holds a run and ``resume`` is off, or there is nothing to resume.
+        InputError: the folder already holds a run and ``resume`` is off, there is nothing to resume, another process
+            trains it, its data have changed, its processes cannot share a step, or training has diverged.
     """
     run = Path(run)
-    last = run / "last.ckpt"
+    settings = ENGINE | settings
+    processes = find_processes(accelerator, devices)
+    share = processes.share(settings["microbatches"])
+    settings["microbatches"] = share.microbatches
+    _check(settings)
+    with contextlib.ExitStack() as stack:
+        last = run / "last.ckpt"
+        step = _step_of(last) if resume else 0
+        if is_first():
+            _prepare(run, resume)
+            stack.enter_context(alone(run))
+            clear_partial(run)
+            record_session(run, settings.get("data", []), processes, step)
+            _describe(run, settings, stage)
+        stage.share = share
+        lightning.seed_everything(settings["seed"], verbose=False)
+        if settings["compile"]:
+            stage.network.compile()
+        _hush()
+        data = NumberedBatches(stage, settings["check_every"], settings["max_steps"], settings.get("workers", 0), share)
+        trainer = _trainer(run, settings, processes, data, time_limit, step if resume else None)
+        if step < settings["max_steps"]:
+            trainer.fit(stage, datamodule=data, ckpt_path=str(last) if step else None, weights_only=True)
+        if is_first():
+            write_summary(run)
+    return run / "best.safetensors"
+
+
+def _check(settings: dict[str, Any]) -> None:
+    for name, least in (("microbatches", 1), ("patience", 1), ("earlier_checkpoints", 0), ("pictures_every", 0)):
+        value = settings[name]
+        if name == "patience" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(f"The setting {name} must be a whole number from {least} on, not {value!r}.", "settings")
+
+
+def _prepare(run: Path, resume: bool) -> None:
+    """Refuse a folder that does not fit ``resume``; make a new one."""
+    held = (run / "settings.yaml").exists() or (run / "last.ckpt").exists()
     if resume and not (run / "settings.yaml").exists():
         raise InputError(f"{run} holds no run to resume; start without --resume.", "nothing-to-resume")
-    if not resume and (last.exists() or (run / "settings.yaml").exists()):
+    if not resume and held:
         raise InputError(f"{run} already holds a run; give --resume to go on, or another --out.", "run-exists")
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"Cannot make the run folder {run} ({error.strerror}); choose another --out.", "out") from None
+
+
+def _describe(run: Path, settings: dict[str, Any], stage: TrainedStage) -> None:
     versions = {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
@@ -146,26 +130,78 @@ def train(stage: lightning.LightningModule, run: str | Path, settings: dict, res
     write_atomic(run / "settings.yaml", lambda p: p.write_text(yaml.safe_dump(record, sort_keys=False)))
     network = {"kind": stage.network_kind, "config": stage.network.config}
     write_atomic(run / "network.json", lambda p: p.write_text(json.dumps(network, indent=2)))
-    lightning.seed_everything(settings["seed"], verbose=False)
-    trainer = lightning.Trainer(
-        accelerator="auto",
-        devices=1,
+
+
+def _hush() -> None:
+    """Lightning's news, and its doubts about what is meant to be so, are not for the user."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (
+        "Checkpoint directory .* exists",
+        ".*LeafSpec.* is deprecated",
+        "The '.*_dataloader' does not have many workers",
+        "The number of training batches",
+        "You're resuming from a checkpoint that ended before the epoch ended",
+    ):
+        warnings.filterwarnings("ignore", message)
+
+
+def _step_of(checkpoint: Path) -> int:
+    """Step of a checkpoint; 0 if there is none. InputError if it cannot be read."""
+    if not checkpoint.exists():
+        return 0
+    try:
+        return int(torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["global_step"])
+    except Exception as error:  # whatever torch makes of a damaged file
+        raise InputError(
+            f"{checkpoint} is damaged ({type(error).__name__}); put an earlier checkpoint in its place, or start "
+            "another run with --init.",
+            "bad-checkpoint",
+        ) from None
+
+
+def _trainer(
+    run: Path,
+    settings: dict[str, Any],
+    processes: Processes,
+    data: NumberedBatches,
+    time_limit: float | None,
+    first: int | None,
+) -> lightning.Trainer:
+    # order matters: statistics before they are averaged, pictures before the averaged weights are put away, checkpoints
+    # (which Lightning moves to the end) after all that they hold
+    callbacks = [
+        CountFromTheStart(settings["seed"], data),
+        AveragedStatistics(data.share),
+        Pictures(run, settings["pictures_every"]),
+        AverageAndKeepBest(run, settings["ema_decay"]),
+        LearningRateMonitor("step"),
+        History(run),
+        StepsBar(run.resolve().name),
+        ModelCheckpoint(run, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False),
+    ]
+    if settings["patience"] is not None:
+        callbacks.append(StopEarly(settings["patience"]))
+    if time_limit is not None:
+        callbacks.append(TimeLimit(time_limit))
+    if settings["earlier_checkpoints"]:
+        kept = {"save_top_k": settings["earlier_checkpoints"] + 1, "monitor": "step", "mode": "max"}
+        callbacks.append(
+            ModelCheckpoint(run / "checkpoints", filename="step-{step:07d}", auto_insert_metric_name=False, **kept)
+        )
+    arguments = processes.trainer_arguments()
+    return lightning.Trainer(
+        **arguments | {"plugins": [*arguments.get("plugins", []), AtomicCheckpointIO()]},
         precision=settings["precision"],
         max_steps=settings["max_steps"],
         max_epochs=-1,
+        accumulate_grad_batches=settings["microbatches"] // processes.count,
         reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
         gradient_clip_val=settings.get("gradient_clip", 3.0),
         num_sanity_val_steps=0,
-        log_every_n_steps=20,
-        logger=TensorBoardLogger(run, name="", version="tensorboard"),
-        callbacks=[
-            AverageAndKeepBest(run, settings["ema_decay"]),
-            ModelCheckpoint(run, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False),
-            LearningRateMonitor("step"),
-            TQDMProgressBar(refresh_rate=20),
-        ],
+        log_every_n_steps=min(20, settings["check_every"]),
+        # what a killed run logged after its last checkpoint is logged again
+        logger=TensorBoardLogger(run, name="", version="tensorboard", purge_step=first),
+        callbacks=callbacks,
         enable_model_summary=False,
     )
-    data = _NumberedBatches(stage, settings["check_every"], settings["max_steps"], settings.get("workers", 0))
-    trainer.fit(stage, datamodule=data, ckpt_path=str(last) if resume and last.exists() else None, weights_only=True)
-    return run / "best.safetensors"

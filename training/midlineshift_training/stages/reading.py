@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import lightning
 import torch
 from torch.utils.data import Dataset
 
 from midlineshift_training.cohorts.phantom_store import PhantomSlices
 from midlineshift_training.cohorts.reading_batches import FrameVariation, ReadingBatch, ReadingBatches
 from midlineshift_training.losses.reading_loss import reading_loss
-from midlineshift_training.stages.engine import cosine_schedule
+from midlineshift_training.runs.stage import TrainedStage
+from midlineshift_training.stages.midline_error import shift_errors
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.weights import read_weights
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.pipeline.window import two_windows
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-class ReadingStage(lightning.LightningModule):
+
+class ReadingStage(TrainedStage):
     """Trains a ``MidlineUNet``.
 
     Args:
@@ -30,10 +34,10 @@ class ReadingStage(lightning.LightningModule):
     network_kind = "midline_unet"
 
     def __init__(self, settings: dict, slices: PhantomSlices | None, validation: PhantomSlices | None):
-        super().__init__()
-        self.settings, self.slices, self.validation = settings, slices, validation
+        super().__init__(settings)
+        self.slices, self.validation = slices, validation
         self.variation = FrameVariation(broad=settings["broad"], bend_mm=settings["bend_mm"])
-        self.network = self.build_network().to(memory_format=torch.channels_last)
+        self.network = self.build_network().to(memory_format=self.memory_format)
         self._errors: list[tuple[torch.Tensor, int]] = []
 
     def build_network(self) -> MidlineUNet:
@@ -56,34 +60,34 @@ class ReadingStage(lightning.LightningModule):
 
     def inputs(self, batch: ReadingBatch, number: int | None = None) -> torch.Tensor:
         """(B, C, H, W) network input of a batch; ``number`` seeds what is random about it in training."""
-        return two_windows(batch.hu).to(memory_format=torch.channels_last)
+        return two_windows(batch.hu).to(memory_format=self.memory_format)
 
-    def loss(self, batch: ReadingBatch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        return reading_loss(self.network(self.inputs(batch)), batch)
-
-    def training_step(self, batch: ReadingBatch, number: int) -> torch.Tensor:
-        total, terms = self.loss(batch)
-        self.log("train/total", total, prog_bar=True)
-        self.log_dict({f"train/{name}": value for name, value in terms.items()})
+    def training_step(self, batch: ReadingBatch, batch_idx: int) -> torch.Tensor:
+        total, terms = reading_loss(self.network(self.inputs(batch)), batch)
+        self.log_terms(total, terms)
         return total
 
     def validation_step(self, batch: ReadingBatch, number: int) -> None:
-        total, terms = self.loss(batch)
+        out = self.network(self.inputs(batch))
+        total, terms = reading_loss(out, batch)
         self.log_dict({f"validation/{name}": value for name, value in terms.items()}, batch_size=len(batch.hu))
+        for name, errors in shift_errors(out, batch).items():
+            read = errors[errors.isfinite()]
+            if len(read):
+                self.log(f"validation/{name}", read.mean(), batch_size=len(read))
         self._errors.append((total.detach(), len(batch.hu)))
+
+    def pictures(self) -> dict[str, Figure]:
+        from midlineshift_training.stages.reading_pictures import draw_fields, telling_slices
+
+        batch = self.transfer_batch_to_device(self.validation_batches()[0], self.device, 0)
+        chosen = telling_slices(batch)
+        return {"fields": draw_fields(self.network(self.inputs(chosen)), chosen)}
 
     def validation_score(self) -> float:
         score = sum(float(v) * n for v, n in self._errors) / max(1, sum(n for _, n in self._errors))
         self._errors.clear()
         return score
-
-    def configure_optimizers(self):
-        s = self.settings
-        optimizer = torch.optim.AdamW(self.network.parameters(), s["learning_rate"], weight_decay=s["weight_decay"])
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": cosine_schedule(optimizer, s["max_steps"], warm_up=100),
-        }
 
 
 def load_initial(network: torch.nn.Module, checkpoint: str | Path) -> list[str]:

@@ -6,24 +6,35 @@ from pathlib import Path
 
 import click
 
+from midlineshift_training.runs.options import run_options
+from midlineshift_training.stages.presets import AUTHORS, AUTHORS_DEFORMATION, with_preset
+from midlineshift_training.stages.set_options import of_landmarks, run_settings_of, set_choices, set_options
+from midlineshift_training.stages.settings import ENGINE
+
 # The frame all networks of one model share: 128 points of 1.8 mm, the falx spanning 198 frame millimetres.
 FRAME = {"grid": 128, "pixel_mm": 1.8, "frame_mm": 198.0}
-COMMON = FRAME | {
-    "features": [16, 32, 64, 112, 160],
-    # the slice is sampled so many times more densely than the grid
-    "fineness": 1,
-    "batch": 24,
-    "bend_mm": 17.0,
-    "learning_rate": 2e-3,
-    "weight_decay": 1e-3,
-    "max_steps": 6000,
-    "check_every": 250,
-    "validation_batches": 12,
-    "ema_decay": 0.995,
-    "precision": "bf16-mixed",
-    "seed": 0,
-    "workers": 0,
-}
+COMMON = (
+    FRAME
+    | ENGINE
+    | {
+        "features": [16, 32, 64, 112, 160],
+        # the slice is sampled so many times more densely than the grid
+        "fineness": 1,
+        "batch": 24,
+        "bend_mm": 17.0,
+        "learning_rate": 2e-3,
+        "weight_decay": 1e-3,
+        "warm_up": 100,
+        "gradient_clip": 3.0,
+        "max_steps": 6000,
+        "check_every": 250,
+        "validation_batches": 12,
+        "ema_decay": 0.995,
+        "precision": "bf16-mixed",
+        "seed": 0,
+        "workers": 0,
+    }
+)
 POSE = COMMON | {"broad": True, "max_steps": 3000}
 DEFORMATION = COMMON | {
     "broad": False,
@@ -50,7 +61,7 @@ def _options(function):
                 required=True,
                 multiple=True,
                 type=click.Path(path_type=Path),
-                help="Folder of phantoms; may be repeated.",
+                help="Phantoms or set; may be repeated.",
             ),
             click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder."),
             click.option("--config", type=click.Path(path_type=Path), help="YAML whose settings replace the defaults."),
@@ -62,14 +73,11 @@ def _options(function):
                 type=click.IntRange(min=1),
                 help="Last cases of --data, held out.",
             ),
-            click.option("--max-steps", type=int, help="Steps to train."),
             click.option("--seed", type=int, help="Seed of data order, augmentation and initial weights."),
-            click.option("--resume", is_flag=True, help="Go on from the run folder's last checkpoint."),
-            click.option("--threads", type=int, help="CPU threads."),
         ]
     ):
         function = option(function)
-    return function
+    return run_options(function)
 
 
 def _settings(defaults: dict, choices: dict, out: Path, config, options: dict, resume: bool) -> dict:
@@ -86,17 +94,19 @@ def _slices(settings: dict, data, validation_cases: int, threads: int | None):
     import torch
 
     from midlineshift_training.cohorts.phantom_store import load_phantoms, split_phantoms
+    from midlineshift_training.runs.processes import say
 
     if threads:
         torch.set_num_threads(threads)
     files, held_out = split_phantoms(data, validation_cases)
     settings |= {"data": [str(folder) for folder in data], "cases": len(files), "validation_cases": len(held_out)}
-    click.echo(f"{len(files)} phantoms to train on, {len(held_out)} to check with", err=True)
+    say(f"{len(files)} phantoms to train on, {len(held_out)} to check with")
     torch.manual_seed(settings["seed"])
     return load_phantoms(files), load_phantoms(held_out)
 
 
-def _train(stage, out: Path, settings: dict, resume: bool) -> None:
+def _train(stage, out: Path, settings: dict, resume: bool, where: dict) -> None:
+    from midlineshift_training.runs.processes import say
     from midlineshift_training.stages.engine import train
     from midlineshift_training.stages.reading import load_initial
 
@@ -104,20 +114,21 @@ def _train(stage, out: Path, settings: dict, resume: bool) -> None:
     if settings["init"] and not (resume and (out / "last.ckpt").exists()):
         kept = load_initial(stage.network, settings["init"])
         if kept:
-            click.echo(f"not in {settings['init']}, left as initialised: {', '.join(kept)}", err=True)
-    click.echo(train(stage, out, settings, resume))
+            say(f"not in {settings['init']}, left as initialised: {', '.join(kept)}")
+    say(train(stage, out, settings, resume, **where), err=False)
 
 
 @click.command()
 @_options
-def pose(data, out, config, init, validation_cases, max_steps, seed, resume, threads):
+@click.option("--max-steps", type=click.IntRange(min=1), help="Steps to train.")
+def pose(data, out, config, init, validation_cases, max_steps, seed, resume, threads, **where):
     """Train the pose network: where the head's mid-plane lies, in any pose."""
     from midlineshift_training.stages.reading import ReadingStage
 
     choices = {"init": str(init) if init else None}
     settings = _settings(POSE, choices, out, config, {"max_steps": max_steps, "seed": seed}, resume)
     stage = ReadingStage(settings, *_slices(settings, data, validation_cases, threads))
-    _train(stage, out, settings, resume)
+    _train(stage, out, settings, resume, where)
 
 
 @click.command()
@@ -125,18 +136,36 @@ def pose(data, out, config, init, validation_cases, max_steps, seed, resume, thr
 @click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
 @click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
 @click.option("--no-noise-difference", is_flag=True, help="Train without the denoisers, for comparison.")
+@set_options
 def deformation(
-    data, out, config, init, validation_cases, max_steps, seed, resume, threads, conditional, unconditional,
-    no_noise_difference,
+    data, out, config, init, validation_cases, seed, resume, threads, conditional, unconditional, no_noise_difference, preset,
+    max_steps, epochs, validation_data, spacing, **where,
 ):  # fmt: skip
-    """Train stage 2: the deformation network on the slice and the denoisers' noise difference."""
+    """Train stage 2: the deformation network on the slice and the denoisers' noise difference.
+
+    --data is a folder of phantoms, whose shift is known everywhere, or a set with sparse landmarks: one made by 'convert',
+    or the .pkl of Gong et al.'s layout, for which the network and the losses are theirs.
+    """
     from midlineshift_training.stages.deformation import DeformationStage, check_settings
+    from midlineshift_training.stages.landmark_command import LANDMARKS, train_on_landmarks
     from midlineshift_training.stages.run_folder import resumed_choices
     from MidlineShiftLogic.errors import InputError
 
     given = {"init": init, "conditional": conditional, "unconditional": unconditional}
     choices = {name: str(path) if path else None for name, path in given.items()}
     options = {"max_steps": max_steps, "seed": seed, "noise_difference": False if no_noise_difference else None}
+    if of_landmarks(data):
+        choices |= {"preset": preset} | set_choices(validation_data, spacing)
+        defaults = with_preset(LANDMARKS, preset, AUTHORS_DEFORMATION)
+        settings = run_settings_of(defaults, choices, out, config, options | {"epochs": epochs}, resume)
+        train_on_landmarks(settings, data, out, resume, threads, where)
+        return
+    if preset == AUTHORS or epochs or validation_data or spacing:
+        raise InputError(
+            "--preset authors, --epochs, --validation-data and --spacing are for sets with landmarks; 'convert --phantoms' "
+            "makes one of phantoms.",
+            "usage",
+        )
     settings = _settings(DEFORMATION, choices, out, config, options, resume)
     if resume:
         resumed_choices(out, {"noise_difference": settings["noise_difference"]})
@@ -144,4 +173,4 @@ def deformation(
         raise InputError("Give --conditional and --unconditional runs, or --no-noise-difference.", "denoisers")
     check_settings(settings)
     stage = DeformationStage(settings, *_slices(settings, data, validation_cases, threads))
-    _train(stage, out, settings, resume)
+    _train(stage, out, settings, resume, where)

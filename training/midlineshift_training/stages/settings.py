@@ -8,6 +8,22 @@ import yaml
 
 from MidlineShiftLogic.errors import InputError
 
+# What the engine is told; every stage's defaults hold these.
+ENGINE = {
+    # forward passes of ``batch`` slices that make one step, over all processes; null: as many as there are processes
+    "microbatches": None,
+    # checks without a better score after which the run ends; null: never
+    "patience": None,
+    # earlier checkpoints kept beside the last one
+    "earlier_checkpoints": 0,
+    # checks from one set of pictures to the next; 0: none
+    "pictures_every": 1,
+    # torch.compile of the network; channels-last images and weights; AdamW in one kernel (null: on a GPU)
+    "compile": False,
+    "channels_last": True,
+    "fused_optimizer": None,
+}
+
 
 def merge_settings(defaults: dict, config: Path | None, options: dict) -> dict:
     """Merge; nested dictionaries are merged key by key, options that are None are not given.

@@ -1,0 +1,143 @@
+"""Runs of every stage, small enough for tests, from any process; and processes that die in the midst of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from small_networks import SMALL_DENOISER, awake
+
+from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files
+from midlineshift_training.runs import atomic, averaging
+from midlineshift_training.runs.stage import TrainedStage
+from midlineshift_training.stages.deformation import DeformationStage
+from midlineshift_training.stages.diffusion import DiffusionStage
+from midlineshift_training.stages.diffusion_command import DEFAULTS, cut
+from midlineshift_training.stages.engine import train
+from midlineshift_training.stages.reading import ReadingStage
+from midlineshift_training.stages.reading_command import DEFORMATION, POSE
+from MidlineShiftLogic.networks.denoiser import Denoiser
+
+STEPS = {"max_steps": 6, "check_every": 3, "validation_batches": 1, "batch": 2, "pictures_every": 0, "warm_up": 2}
+READING = STEPS | {"features": [8, 8, 8, 8, 8]}
+NOISE = {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0}
+NETWORK = {name: value for name, value in SMALL_DENOISER.items() if name != "image_size"} | {"dropout": 0.2}
+
+
+def write_denoiser(run: Path, seed: int) -> Path:
+    """A finished run of a denoiser, as the deformation stage reads it."""
+    network = awake(Denoiser(**SMALL_DENOISER | {"image_size": 64}), seed)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "network.json").write_text(json.dumps({"kind": "adm", "config": network.config}))
+    save_file(network.state_dict(), run / "best.safetensors")
+    return run
+
+
+def settings_of(kind: str, folder: Path, **more) -> dict:
+    """Settings of a tiny run of ``kind``; ``folder`` holds ``cohort``, and ``con`` and ``unc`` for the deformation."""
+    if kind == "diffusion":
+        return DEFAULTS | STEPS | {"grid": 32, "network": NETWORK, "degraded_share": 0.0} | more
+    if kind == "pose":
+        return POSE | READING | more
+    method = {
+        "noise": NOISE,
+        "image_every": 2,
+        "conditional": str(folder / "con"),
+        "unconditional": str(folder / "unc"),
+    }
+    return DEFORMATION | READING | method | more
+
+
+def stage_of(kind: str, folder: Path, settings: dict, seed: int = 0) -> TrainedStage:
+    """The stage with its data, initialised by ``seed``."""
+    files = phantom_files(folder / "cohort")
+    torch.manual_seed(seed)
+    if kind == "diffusion":
+        return DiffusionStage(settings, cut(files[:3], "all", settings), cut(files[3:], "all", settings))
+    one = {"pose": ReadingStage, "deformation": DeformationStage}[kind]
+    return one(settings, load_phantoms(files[:3]), load_phantoms(files[3:]))
+
+
+def run(kind: str, folder: Path, out: Path, moment: str = "", resume: bool = False, more: dict | None = None) -> None:
+    """Train a tiny run; at ``moment`` the process kills itself. What goes on from a checkpoint has other initial
+    weights, which must not matter."""
+    torch.set_num_threads(1)
+    settings = settings_of(kind, folder, **(more or {}))
+    stage = stage_of(kind, folder, settings, seed=99 if (out / "last.ckpt").exists() else 0)
+    if moment:
+        MOMENTS[moment.split()[0]](stage, int(moment.split()[1]))
+    train(stage, out, settings, resume)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _at_step(stage, step: int) -> None:
+    original = stage.training_step
+
+    def training_step(*arguments):
+        if stage.trainer.global_step == step:
+            _die()
+        return original(*arguments)
+
+    stage.training_step = training_step
+
+
+def _half_checkpoint(stage, step: int) -> None:
+    original = torch.save
+
+    def save(contents, path, *more, **options):
+        original(contents, path, *more, **options)
+        if contents["global_step"] == step:
+            os.truncate(path, Path(path).stat().st_size // 2)
+            _die()
+
+    torch.save = save
+
+
+def _half_best(stage, step: int) -> None:
+    original = averaging.save_file
+
+    def save(tensors, path, metadata):
+        original(tensors, path, metadata=metadata)
+        if metadata["step"] == str(step):
+            os.truncate(path, Path(path).stat().st_size // 2)
+            _die()
+
+    averaging.save_file = save
+
+
+def _after(name: str):
+    def plant(stage, step: int) -> None:
+        original = atomic.os.replace
+
+        def replace(source, target):
+            original(source, target)
+            if Path(target).name == name and stage.trainer.global_step == step:
+                _die()
+
+        atomic.os.replace = replace
+
+    return plant
+
+
+MOMENTS = {
+    "step": _at_step,
+    "half-checkpoint": _half_checkpoint,
+    "half-best": _half_best,
+    "after-best": _after("best.safetensors"),
+    "after-checks": _after("checks.csv"),
+    "after-checkpoint": _after("last.ckpt"),
+}
+
+
+if __name__ == "__main__":  # under torchrun: FOLDER OUT MOMENT KIND ..., each kind a run OUT/KIND
+    data, out, planned, *kinds = sys.argv[1:]
+    for name in kinds:
+        run(name, Path(data), Path(out) / name, planned, more={"precision": "32-true"})

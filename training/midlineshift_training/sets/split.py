@@ -1,0 +1,43 @@
+"""Which cases are learned from, which are checked with, which are left for the end: drawn by patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+FEWEST = 3
+"""Patients of a group from which every share above 0 gets at least one."""
+
+
+def split_by_patient(
+    shifted: Iterable[tuple[str, bool | None]], validation: float, test: float, seed: int
+) -> dict[str, str]:
+    """Patient -> ``train``, ``validation`` or ``test``.
+
+    Patients with a shifted case, with unshifted ones, and those of whom nothing is known are dealt out apart.
+
+    Args:
+        shifted: (patient, whether the case is shifted; None: not known) of every case, in any order.
+        validation, test: shares of the patients, together less than 1.
+        seed: of the draw.
+    """
+    told: dict[str, set[bool | None]] = {}
+    for patient, one in shifted:
+        told.setdefault(patient, set()).add(one)
+    result = {}
+    rng = np.random.default_rng(seed)
+    groups = [[], [], []]
+    for patient in sorted(told):
+        groups[0 if True in told[patient] else 1 if False in told[patient] else 2].append(patient)
+    for group in groups:
+        patients = np.array(group, dtype=object)
+        patients = patients[rng.permutation(len(patients))]
+        counts = [_count(share, len(patients)) for share in (validation, test)]
+        names = np.repeat(["validation", "test", "train"], [*counts, len(patients) - sum(counts)])
+        result |= dict(zip(patients.tolist(), names.tolist(), strict=True))
+    return result
+
+
+def _count(share: float, patients: int) -> int:
+    return max(round(share * patients), int(share > 0 and patients >= FEWEST))
