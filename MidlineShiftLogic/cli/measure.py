@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,9 @@ def _prepare(inputs, out, model, device, spacing, authors_readout, fields, dicom
     @functools.cache
     def open_model():
         from MidlineShiftLogic.models import load_model
+        from MidlineShiftLogic.presentation.drawing import load_library
 
+        threading.Thread(target=load_library).start()  # while networks compute, Python's lock is free
         return load_model(model, resolved), resolved
 
     cases = list(zip(range(1, len(inputs) + 1), case_names(inputs), inputs, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,7 +68,12 @@ def plane_to_pixels(ct: HeadCT, points: np.ndarray) -> np.ndarray:
     return np.asarray(points, float) / (column_mm, row_mm)
 
 
-def align(ct: HeadCT, frame: Frame, indices: list[int] | np.ndarray | None = None) -> torch.Tensor:
+def align(
+    ct: HeadCT,
+    frame: Frame,
+    indices: Sequence[int] | np.ndarray | None = None,
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
     """Re-cut slices into the frame.
 
     The scan is sampled at twice or more the frame's density and averaged, so that fine pixels are not skipped.
@@ -76,25 +82,26 @@ def align(ct: HeadCT, frame: Frame, indices: list[int] | np.ndarray | None = Non
         ct: the scan.
         frame: target grid; ``frame.centre`` has one row for every slice of ``ct``.
         indices: slices to cut; all by default.
+        device: where to cut them, and where the result lies.
 
     Returns:
         (len(indices), size, size) float32 HU; -1000 outside the scan.
     """
     indices = range(ct.n_slices) if indices is None else indices
     row_mm, column_mm = ct.pixel_spacing
+    rows, columns = ct.hu.shape[1:]
     over = max(2, int(np.ceil(frame.step_mm / min(row_mm, column_mm))))
     fine = (np.arange(frame.size * over) + 0.5) / over - 0.5
     x, y = np.meshgrid(fine, fine)
-    rows, columns = ct.hu.shape[1:]
-    offsets = frame.to_plane(0, np.stack([x, y], -1)) - frame.centre[0]
-    result = torch.empty(len(indices), frame.size, frame.size)
+    # grid_sample counts -1..1 from the middle of the first pixel to that of the last
+    unit = 2 / (np.array([column_mm, row_mm]) * (columns - 1, rows - 1))
+    offsets = (frame.to_plane(0, np.stack([x, y], -1)) - frame.centre[0]) * unit
+    offsets = torch.from_numpy(offsets.astype(np.float32)).to(device)
+    middles = torch.from_numpy((frame.centre * unit - 1).astype(np.float32)).to(device)
+    result = torch.empty(len(indices), frame.size, frame.size, device=device)
     for k, index in enumerate(indices):
-        plane = offsets + frame.centre[index]
-        grid = np.stack(
-            [2 * plane[..., 0] / column_mm / (columns - 1) - 1, 2 * plane[..., 1] / row_mm / (rows - 1) - 1], -1
-        )
+        image = torch.from_numpy(np.ascontiguousarray(ct.hu[index], dtype=np.float32)).to(device)
         # shifting by OUTSIDE_HU makes the zero padding of grid_sample mean air
-        image = torch.from_numpy(np.ascontiguousarray(ct.hu[index], dtype=np.float32))[None, None] - OUTSIDE_HU
-        cut = F.grid_sample(image, torch.from_numpy(grid.astype(np.float32))[None], align_corners=True)
+        cut = F.grid_sample((image - OUTSIDE_HU)[None, None], (offsets + middles[index])[None], align_corners=True)
         result[k] = F.avg_pool2d(cut, over)[0, 0] + OUTSIDE_HU
     return result

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.models.blueprint import blueprint
 from MidlineShiftLogic.models.description import COMPONENTS, Component, ModelDescription, parse_description
 from MidlineShiftLogic.models.locate import MODEL_WITH_DENOISERS, find_model
 from MidlineShiftLogic.models.registry import build_network, kind_of
@@ -89,12 +90,16 @@ class Model:
         if component not in self._networks:
             described = self._component(component)
             path = self.folder / described.file
-            with torch.device("meta"):  # no memory is taken before the weights are known to fit
+            with blueprint():  # no memory is taken before the weights are known to fit
                 network = build_network(described.kind, described.config)
             fill(network, read_weights(path), str(path))
             network.eval().requires_grad_(False)
             self._networks[component] = network.to(self.device, memory_format=torch.channels_last)
         return self._networks[component]
+
+    def on(self, device: str) -> Model:
+        """The same model on another device; nothing is shared with this one."""
+        return Model(self.description, self.folder, device)
 
     def _component(self, name: str) -> Component:
         found = self.description.components.get(name)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.authors_names import authors_name, authors_shape, is_sampling_grid
+from MidlineShiftLogic.models.blueprint import blueprint
 from MidlineShiftLogic.models.description import ModelDescription
 from MidlineShiftLogic.models.folder import load_model, save_model
 from MidlineShiftLogic.networks.deformation import DeformationNet
@@ -90,7 +91,7 @@ def read_authors(
     """
     path = Path(path)
     given = _weights_of_the_network(read_checkpoint(path))
-    with torch.device("meta"):
+    with blueprint():
         network = network_class(**(config or {}))
     state = {}
     for name, parameter in network.state_dict().items():

@@ -17,8 +17,11 @@ from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.networks.fields import integrate
 from MidlineShiftLogic.networks.maps import NetworkMaps
+from MidlineShiftLogic.pipeline.batches import batch_size, in_batches
 from MidlineShiftLogic.pipeline.noise import NoiseSettings, noise_channel
 from MidlineShiftLogic.pipeline.window import BRAIN_WINDOW_HU, window
+
+GPU_BATCH = 8
 
 
 @torch.inference_mode()
@@ -34,16 +37,19 @@ def authors_fields(
 
     Args:
         hu: (N, H, W) aligned slices. deformation: ``DeformationNet``. denoisers, noise, device: as in ``read_slices``.
-        step: told (slices done, slices in all); one slice at a time, since these networks are large.
+        step: told (slices done, slices in all) after each batch; may raise to stop.
     """
-    fields, inverses = [], []
-    for number in range(len(hu)):
-        slice_hu = hu[number : number + 1].to(device)
-        inputs = [window(slice_hu, BRAIN_WINDOW_HU)[:, None], noise_channel(slice_hu, *denoisers, noise)]
+
+    def read(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        slices = hu[part].to(device)
+        inputs = [window(slices, BRAIN_WINDOW_HU)[:, None], noise_channel(slices, *denoisers, noise)]
         velocity = deformation(torch.cat(inputs, 1))
-        fields.append(integrate(velocity).cpu())
-        inverses.append(integrate(-velocity).cpu())
-        step(number + 1, len(hu))
+        step(part.stop, len(hu))
+        return integrate(velocity).cpu(), integrate(-velocity).cpu()
+
+    # these networks are large: on a processor one slice at a time, so that work can be stopped
+    parts = in_batches(read, len(hu), batch_size(device, 1, GPU_BATCH))
+    fields, inverses = zip(*parts, strict=True)
     return torch.cat(fields), torch.cat(inverses)
 
 

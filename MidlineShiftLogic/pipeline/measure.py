@@ -20,7 +20,8 @@ from MidlineShiftLogic.models.parameters import parameters
 from MidlineShiftLogic.networks.maps import NetworkMaps
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.pipeline.authors_reading import authors_fields, carry_field, with_field
-from MidlineShiftLogic.pipeline.evidence import Evidence, make_evidence
+from MidlineShiftLogic.pipeline.batches import out_of_memory, release
+from MidlineShiftLogic.pipeline.evidence import Evidence
 from MidlineShiftLogic.pipeline.flags import measuring_flags, refuse_worthless
 from MidlineShiftLogic.pipeline.noise import NoiseSettings
 from MidlineShiftLogic.pipeline.outline import Outline, trace
@@ -28,6 +29,7 @@ from MidlineShiftLogic.pipeline.pose import MIN_READABLE_SLICES, HeadPose, estim
 from MidlineShiftLogic.pipeline.reading import read_slices
 from MidlineShiftLogic.progress import Cancelled as CancelledCallback
 from MidlineShiftLogic.progress import Progress, silent
+from MidlineShiftLogic.quality import Quality
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.models import Model
@@ -68,18 +70,11 @@ def measure_ct(
 
     step(0, ct.n_slices)
     uncertainty = parse_uncertainty(model.uncertainty)
-    read = read_networks(ct, model, device, step)
+    read, device, memory_flags = _read_or_fall_back(ct, model, device, step)
     frame, maps, chosen = read.frame, read.maps, read.chosen
     found = read_out(ct, read)
     slices, case = found.slices, found.case
-    fields = {
-        name: np.zeros((ct.n_slices, *getattr(maps, name).shape[1:]), np.float32)
-        for name in ("displacement", "inverse")
-    }
-    for name, value in fields.items():
-        # only the brain moves: what the network says of bone, scalp and air is noise
-        value[chosen] = getattr(maps, name) * maps.inside[:, None]
-    evidence = make_evidence(ct, frame, found.curves.index, fields["displacement"], fields["inverse"])
+    evidence = _evidence(ct, frame, maps, chosen, found.curves.index)
     authors_case = None
     if authors_readout:
         of_slice = dict(zip(chosen.tolist(), read.largest_mm.tolist(), strict=True))
@@ -91,7 +86,7 @@ def measure_ct(
         signed_shift_mm=case.signed_shift_mm,
         slice=case.index,
         slices=tuple(slices),
-        quality=(*ct.quality, *flags),
+        quality=(*ct.quality, *memory_flags, *flags),
         authors_readout_mm=authors_case,
         model=model.provenance,
         device=str(torch.device(device)),
@@ -100,6 +95,35 @@ def measure_ct(
         p_over_5mm=uncertainty and uncertainty.p_over(case.signed_shift_mm, found.signs),
     )
     return measurement, evidence
+
+
+def _read_or_fall_back(
+    ct: HeadCT, model: Model, device: str, step: Callable[[int, int], None]
+) -> tuple[NetworkReading, str, list[Quality]]:
+    """What the networks say, where they ran, and the flag that tells of it if that is not where they were asked to."""
+    try:
+        return read_networks(ct, model, device, step), device, []
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+    release()
+    flag = Quality(
+        "gpu-memory",
+        "warning",
+        "The GPU had too little free memory even for one slice at a time, so the scan was measured on the processor; "
+        "close other programs that use the GPU.",
+    )
+    return read_networks(ct, model.on("cpu"), "cpu", step), "cpu", [flag]
+
+
+def _evidence(ct: HeadCT, frame: Frame, maps: NetworkMaps, chosen: np.ndarray, measured: np.ndarray) -> Evidence:
+    """The fields of the measured slices; only the brain moves: what the network says of bone, scalp and air is noise."""
+    rows = {int(index): int(np.flatnonzero(chosen == index)[0]) for index in measured}
+
+    def inside(field: np.ndarray) -> dict[int, np.ndarray]:
+        return {index: field[row] * maps.inside[row] for index, row in rows.items()}
+
+    return Evidence(ct, frame, inside(maps.displacement), inside(maps.inverse))
 
 
 @dataclass(frozen=True)

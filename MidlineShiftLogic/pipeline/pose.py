@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy import ndimage
-from skimage.measure import label, regionprops
 
 from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.geometry import lines
 from MidlineShiftLogic.geometry.frame import Frame, align
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.pipeline.batches import batch_size, in_batches
 from MidlineShiftLogic.pipeline.window import two_windows
 
 SOFT_TISSUE_HU = -250.0
@@ -24,6 +24,7 @@ READABLE = 0.5
 # Falx end to falx end in millimetres: from a newborn's to a long adult head.
 FALX_LENGTH_MM = (95.0, 205.0)
 MIN_READABLE_SLICES = 3
+BATCH = 16
 # Template millimetres a scan millimetre: small heads pass through the template faster.
 HEIGHT_RATE = (0.75, 1.6)
 
@@ -60,13 +61,14 @@ def head_centre(ct: HeadCT) -> np.ndarray:
     centres, areas = [], []
     for image in ct.hu:
         mask = ndimage.binary_opening(image[::skip_row, ::skip_column] > SOFT_TISSUE_HU, iterations=3)
-        regions = regionprops(label(mask, connectivity=1))
-        if not regions:
+        labels, count = ndimage.label(mask)
+        if not count:
             continue
-        head = max(regions, key=lambda region: region.area)
-        top, left, bottom, right = head.bbox
-        centres.append(((left + right - 1) / 2 * skip_column * column_mm, (top + bottom - 1) / 2 * skip_row * row_mm))
-        areas.append(head.area)
+        sizes = np.bincount(labels.ravel())[1:]
+        rows, columns = ndimage.find_objects(labels)[int(sizes.argmax())]
+        left_right, front_back = columns.start + columns.stop - 1, rows.start + rows.stop - 1
+        centres.append((left_right / 2 * skip_column * column_mm, front_back / 2 * skip_row * row_mm))
+        areas.append(sizes.max())
     if not centres:
         raise RefusedError("No head was found in the scan; check that it is a head CT in Hounsfield units.", "no-head")
     centres, areas = np.array(centres), np.array(areas)
@@ -95,24 +97,25 @@ def fit_heights(raw: np.ndarray, readable: np.ndarray, z_mm: np.ndarray) -> np.n
     return best[1] * z_mm + best[2]
 
 
-def _read_slices(ct: HeadCT, frame: Frame, network: torch.nn.Module, device: torch.device, batch: int = 16):
-    readings = []
-    images = align(ct, frame.finer(network.fineness))
-    for start in range(0, len(images), batch):
-        inputs = two_windows(images[start : start + batch]).to(device)
+def _read_slices(ct: HeadCT, frame: Frame, network: torch.nn.Module, device: torch.device) -> list[np.ndarray]:
+    frame = frame.finer(network.fineness)
+
+    def read(part: slice) -> list[np.ndarray]:
+        inputs = two_windows(align(ct, frame, range(part.start, part.stop), device))
         outputs = network(inputs)
         # the mirrored slice is read too: left and right then come out alike
         mirrored = network(inputs.flip(-1))
-        readings.append(
-            [
-                (outputs.attachments + mirrored.attachments.flip(-1)) / 2,
-                (outputs.ideal - mirrored.ideal.flip(-1)) / 2,
-                torch.sigmoid((outputs.inside + mirrored.inside.flip(-1)) / 2),
-                torch.sigmoid((outputs.readable + mirrored.readable) / 2),
-                (outputs.height + mirrored.height) / 2,
-            ]
-        )
-    return [torch.cat(parts).float().cpu().numpy() for parts in zip(*readings, strict=True)]
+        values = [
+            (outputs.attachments + mirrored.attachments.flip(-1)) / 2,
+            (outputs.ideal - mirrored.ideal.flip(-1)) / 2,
+            torch.sigmoid((outputs.inside + mirrored.inside.flip(-1)) / 2),
+            torch.sigmoid((outputs.readable + mirrored.readable) / 2),
+            (outputs.height + mirrored.height) / 2,
+        ]
+        return [value.float().cpu().numpy() for value in values]
+
+    parts = in_batches(read, ct.n_slices, batch_size(device, BATCH))
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 def _fit(ct: HeadCT, frame: Frame, outputs) -> HeadPose:

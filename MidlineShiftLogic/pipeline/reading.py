@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from MidlineShiftLogic.networks.maps import NetworkMaps
+from MidlineShiftLogic.networks.midline_unet import SliceReading
+from MidlineShiftLogic.pipeline.batches import batch_size, in_batches
 from MidlineShiftLogic.pipeline.noise import NoiseSettings, noise_channel
 from MidlineShiftLogic.pipeline.window import two_windows
 
@@ -36,36 +38,41 @@ def read_slices(
     Returns:
         Maps of all N slices.
     """
-    parts: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(hu), BATCH):
-        batch = hu[start : start + BATCH].to(device)
+
+    def read(part: slice) -> dict[str, np.ndarray]:
+        batch = hu[part].to(device)
         both = torch.cat([batch, batch.flip(-1)])
         inputs = two_windows(both)
         if denoisers is not None:
             inputs = torch.cat([inputs, noise_channel(both, *denoisers, noise)], 1)
-        out = deformation(inputs)
-        n = len(batch)
+        values = _both_ways(deformation(inputs), len(batch))
+        step(part.stop, len(hu))
+        return {name: value.float().cpu().numpy() for name, value in values.items()}
 
-        def mean(a: torch.Tensor, sign: float, n: int = n) -> torch.Tensor:
-            return (a[:n] + sign * a[n:].flip(-1)) / 2
+    parts = list(in_batches(read, len(hu), batch_size(device, BATCH)))
+    return NetworkMaps(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
-        def mean_field(a: torch.Tensor, n: int = n) -> torch.Tensor:
-            mirrored = a[n:].flip(-1) * a.new_tensor([1.0, -1.0])[:, None, None]
-            return (a[:n] + mirrored) / 2
 
-        values = {
-            "attachments": mean(out.attachments, 1),
-            "ideal": mean(out.ideal, -1),
-            "deformed": mean(out.deformed, -1),
-            "inside": torch.sigmoid(mean(out.inside, 1)),
-            "readable": torch.sigmoid((out.readable[:n] + out.readable[n:]) / 2),
-            "height": (out.height[:n] + out.height[n:]) / 2,
-            # a mirrored head deviates the other way: what the two say alike is what they disagree by
-            "mirror": mean(out.ideal - out.deformed, 1),
-        }
-        if out.displacement is not None:
-            values |= {"displacement": mean_field(out.displacement), "inverse": mean_field(out.inverse)}
-        for name, value in values.items():
-            parts.setdefault(name, []).append(value.float().cpu().numpy())
-        step(min(start + BATCH, len(hu)), len(hu))
-    return NetworkMaps(**{name: np.concatenate(value) for name, value in parts.items()})
+def _both_ways(out: SliceReading, n: int) -> dict[str, torch.Tensor]:
+    """Mean of the outputs of n slices and of their n mirror images, which follow them, and how these differ."""
+
+    def mean(a: torch.Tensor, sign: float) -> torch.Tensor:
+        return (a[:n] + sign * a[n:].flip(-1)) / 2
+
+    def mean_field(a: torch.Tensor) -> torch.Tensor:
+        mirrored = a[n:].flip(-1) * a.new_tensor([1.0, -1.0])[:, None, None]
+        return (a[:n] + mirrored) / 2
+
+    values = {
+        "attachments": mean(out.attachments, 1),
+        "ideal": mean(out.ideal, -1),
+        "deformed": mean(out.deformed, -1),
+        "inside": torch.sigmoid(mean(out.inside, 1)),
+        "readable": torch.sigmoid((out.readable[:n] + out.readable[n:]) / 2),
+        "height": (out.height[:n] + out.height[n:]) / 2,
+        # a mirrored head deviates the other way: what the two say alike is what they disagree by
+        "mirror": mean(out.ideal - out.deformed, 1),
+    }
+    if out.displacement is not None:
+        values |= {"displacement": mean_field(out.displacement), "inverse": mean_field(out.inverse)}
+    return values

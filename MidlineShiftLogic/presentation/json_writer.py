@@ -161,7 +161,11 @@ def _plain(value: Any) -> Any:
     """Arrays and NumPy scalars to Python's own; floats rounded; what is not finite to None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if type(value) is float:  # nearly all of a measurement
+        return round(value, DECIMALS) if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, bool | np.bool_):
         return bool(value)

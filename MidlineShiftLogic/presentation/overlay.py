@@ -29,7 +29,7 @@ def write_overlay(path: Path, ct: HeadCT, measurement: Measurement, evidence: Ev
 
     Args:
         evidence: ``warped_hu`` (slice, row, column) HU and ``displacement_mm`` (slice, 2, row, column), rows then
-            columns, pointing from where tissue is to where it would normally be.
+            columns, pointing from where tissue is to where it would normally be; ``{slice: array}`` will do.
     """
     one = drawing.shown_slice(measurement)
     figure = drawing.new_figure(WIDTH, HEIGHT, DPI)
@@ -54,7 +54,7 @@ def write_overlay(path: Path, ct: HeadCT, measurement: Measurement, evidence: Ev
     for axes in (measured, normal, moved):
         drawing.draw_sides(axes, size=13)
     _write_words(figure, (measured, normal, moved), ct, measurement, one)
-    figure.savefig(path, format="png")
+    drawing.save(figure, path)
 
 
 def _draw_landmarks(axes, ct: HeadCT, one: SliceMeasurement) -> None:

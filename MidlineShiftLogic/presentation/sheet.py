@@ -23,8 +23,9 @@ def write_sheet(path: Path, ct: HeadCT, measurement: Measurement) -> None:
     rows = math.ceil(len(shown) / columns)
     width, height = columns * TILE_WIDTH, rows * TILE_HEIGHT + _header(measurement)
     figure = drawing.new_figure(width, height, DPI)
-    widest = max((drawing.head_box(ct, one.index, TILE_WIDTH / TILE_HEIGHT) for one in shown), key=_width)
-    for number, one in enumerate(shown):
+    heads = [drawing.head_bounds(ct, one.index) for one in shown]
+    widest = max((drawing.box_around(head, TILE_WIDTH / TILE_HEIGHT) for head in heads), key=_width)
+    for number, (one, head) in enumerate(zip(shown, heads, strict=True)):
         row, column = divmod(number, columns)
         gap = 0.03
         axes = figure.add_axes(
@@ -35,13 +36,13 @@ def write_sheet(path: Path, ct: HeadCT, measurement: Measurement) -> None:
                 (TILE_HEIGHT - 2 * gap) / height,
             )
         )
-        drawing.show_slice(axes, ct, ct.hu[one.index], _centred(drawing.head_box(ct, one.index, 1.0), widest))
+        drawing.show_slice(axes, ct, ct.hu[one.index], _centred(drawing.box_around(head, 1.0), widest))
         drawing.draw_lines(axes, ct, one, width=0.9)
         drawing.draw_sides(axes, size=8)
         _write_numbers(axes, one, of_the_case=one.index == measurement.slice)
 
     _write_header(figure, measurement, len(shown), width, height)
-    figure.savefig(path, format="png")
+    drawing.save(figure, path)
 
 
 def choose(slices: tuple[SliceMeasurement, ...], case_slice: int | None) -> list[SliceMeasurement]:

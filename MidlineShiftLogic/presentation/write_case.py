@@ -41,7 +41,7 @@ def write_case(
             from MidlineShiftLogic.presentation.overlay import write_overlay
             from MidlineShiftLogic.presentation.sheet import write_sheet
 
-            write_overlay(folder / "overlay.png", ct, measurement, evidence)
+            write_overlay(folder / "overlay.png", ct, measurement, evidence.of_slice(measurement.slice))
             write_sheet(folder / "slices.png", ct, measurement)
             if fields:
                 from MidlineShiftLogic.presentation.fields_file import write_fields

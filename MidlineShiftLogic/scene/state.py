@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -66,8 +67,10 @@ def without_voxels(ct: HeadCT) -> HeadCT:
     return replace(ct, hu=air, sop_instance_uids=(), source={}, quality=())
 
 
+@lru_cache(maxsize=4)
 def from_json(text: str) -> SceneState:
-    """The state that ``SceneState.to_json`` wrote.
+    """The state that ``SceneState.to_json`` wrote. Nobody changes it in place, so that one text is parsed once: each move
+    of a dragged landmark asks for it a dozen times.
 
     Raises:
         InputError: the text is not one, or a measurement in it is damaged.

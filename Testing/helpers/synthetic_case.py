@@ -25,6 +25,9 @@ class Evidence:
     warped_hu: np.ndarray
     displacement_mm: np.ndarray
 
+    def of_slice(self, index: int) -> Evidence:
+        return self
+
 
 def drawn_head(shift_mm=8.0, shape=(24, 250, 200), spacing=SPACING, noise_hu=2.0, seed=0) -> HeadCT:
     """``HeadCT`` of the drawn head; ``shift_mm`` positive toward the patient's left at its middle slice."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from heads import frame, hump, perfect_maps, scan
 
-from MidlineShiftLogic.pipeline.evidence import make_evidence
+from MidlineShiftLogic.pipeline.evidence import Evidence
 
 SHIFT_PX = 4.0
 SLICE = 5
@@ -23,8 +23,8 @@ def case(request):
     bright = (np.abs(place[..., 0] - SHIFT_PX * hump(fraction)) < 1.0) & (fraction > 0) & (fraction < 1)
     ct.hu[SLICE] = 1000.0 * bright
     maps = perfect_maps(ct.n_slices, np.full(ct.n_slices, SHIFT_PX))
-    fields = (field.astype(np.float32) for field in (maps.displacement, maps.inverse))
-    evidence = make_evidence(ct, f, np.array([SLICE]), *fields)
+    fields = ({SLICE: field[SLICE].astype(np.float32)} for field in (maps.displacement, maps.inverse))
+    evidence = Evidence(ct, f, *fields)
     return ct, f, place[..., 0], fraction, evidence
 
 
@@ -55,3 +55,11 @@ def test_slices_that_were_not_measured_stay_as_they_are(case):
     others = np.arange(ct.n_slices) != SLICE
     assert not evidence.displacement_mm[others].any()
     assert np.array_equal(evidence.warped_hu[others], ct.hu[others])
+
+
+def test_one_slice_alone_is_that_of_the_whole(case):
+    *_, evidence = case
+    alone = evidence.of_slice(SLICE)
+    assert np.array_equal(alone.warped_hu[SLICE], evidence.warped_hu[SLICE])
+    assert np.array_equal(alone.displacement_mm[SLICE], evidence.displacement_mm[SLICE])
+    assert alone.displacement_mm[SLICE].any()

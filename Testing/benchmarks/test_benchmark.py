@@ -1,0 +1,52 @@
+"""The benchmark runs and fills its table. No time is asked for: those of a test run say nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import table
+from authors import slices_of_theirs
+
+RUN = Path(__file__).parent / "run.py"
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.mark.slow
+def test_short_form(tmp_path):
+    done = subprocess.run(
+        [sys.executable, RUN, "--short", "--json", tmp_path / "figures.json"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert table.markdown(figures) in done.stdout and "Short form" in done.stdout
+    assert figures["arithmetic"]["authors_denoiser_gflop"] == pytest.approx(563, abs=1)
+    # what is promised of the arithmetic does not depend on the machine
+    assert figures["arithmetic"]["ratio"] > 25
+    assert figures["pair"]["ratio"] > 0
+    # memory does not grow with the cases: two more may not cost a tenth of the first
+    few, many = figures["cases"]
+    assert many["peak_mb"] < 1.1 * few["peak_mb"]
+
+
+def test_theirs_are_slices_8_to_depth_minus_5():
+    assert [slices_of_theirs(n) for n in (30, 14, 9)] == [17, 1, 1]
+
+
+def test_table_goes_between_the_markers_and_nowhere_else(tmp_path):
+    document = tmp_path / "R.md"
+    document.write_text(f"before\n{table.START}\nold\n{table.END}\nafter\n", encoding="utf-8")
+    table.put_into(document, "new")
+    assert document.read_text(encoding="utf-8") == f"before\n{table.START}\nnew\n{table.END}\nafter\n"
+    document.write_text("without", encoding="utf-8")
+    with pytest.raises(ValueError, match="once each"):
+        table.put_into(document, "new")
+
+
+def test_the_readme_has_room_for_the_table():
+    text = README.read_text(encoding="utf-8")
+    assert text.count(table.START) == text.count(table.END) == 1
