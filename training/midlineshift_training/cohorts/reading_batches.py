@@ -36,7 +36,7 @@ class FrameVariation:
     mirror: float = 0.5
     bend: float = 0.7
     bend_mm: float = 17.0
-    crooked: float = 0.65
+    crooked: float = 0.75
     crooked_mm: float = 3.2
 
 
@@ -149,10 +149,10 @@ class _Crooked:
     posterior: torch.Tensor
 
 
-def _crook(points, anterior, posterior, amounts, reach) -> _Crooked:
+def _crook(points, anterior, posterior, amounts, reach, loose) -> _Crooked:
     """Carry the attachments by ``amounts`` (B, 2), anterior first, mm along the line's normal, at points (B, h, w, 2).
 
-    ``reach`` (B, 2): mm along the falx.
+    ``reach`` (B, 2): mm along the falx. ``loose`` (B, h, w): share of the warp at each place.
     """
     d = posterior - anterior
     length = d.norm(dim=-1).clamp(min=1)
@@ -165,13 +165,26 @@ def _crook(points, anterior, posterior, amounts, reach) -> _Crooked:
     for end in range(2):
         amount, place = amounts[:, end, None, None], along - end * length[:, None, None]
         lateral = (across - amount) / CROOKED_ACROSS_MM
-        warp = warp + amount * torch.exp(-((place / reach[:, end, None, None]) ** 2) - lateral**2)
+        warp = warp + loose * amount * torch.exp(-((place / reach[:, end, None, None]) ** 2) - lateral**2)
         # centred on the carried attachment, so that it moves by the whole amount
         moved.append((anterior, posterior)[end] + amounts[:, end, None] * n)
     fraction = along / length[:, None, None]
     line = amounts[:, 0, None, None] * (1 - fraction) + amounts[:, 1, None, None] * fraction
     fade = torch.cos((across / CROOKED_FADE_MM).clamp(-1, 1) * math.pi / 2) ** 2
     return _Crooked(warp, line * fade, *moved)
+
+
+def _loose(inside: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
+    """Where a carried attachment carries tissue along: in half of the slices everywhere, in the others within the skull only.
+
+    There the falx slides along the inner table, whose shape then tells nothing of where it is attached.
+
+    Args:
+        inside: (B, 1, h, w) inside of the skull. chance: (B,) 0..1, which of the two.
+    """
+    # to a little beyond the inner table, so that the falx does not bend back before it
+    reached = F.avg_pool2d(F.max_pool2d(inside, 3, 1, 1), 3, 1, 1)
+    return torch.where(chance[:, None, None, None] < 0.5, torch.ones_like(reached), reached)
 
 
 def make_batch(
@@ -233,20 +246,23 @@ def make_batch(
     reach = least + (most - least) * torch.rand(count, 2, generator=g)
     bend_full, n = _bend(full, anterior, posterior, **shape)
     bend_coarse, _ = _bend(coarse, anterior, posterior, **shape)
-    crook = _crook(coarse, anterior, posterior, amounts, reach)
-    crook_full = _crook(full, anterior, posterior, amounts, reach).warp
+    pixel = slices.pixel_mm[index]
+    # a node of the 128 grid is the middle of a block of two pixels: its corners lie half a pixel in
+    to_block = lambda p: to_plane(p) - (pixel * 0.5)[:, None, None, None]  # noqa: E731
+    skull_interior = slices.inside[index].float()[:, None]
+    loose = _loose(_sample(skull_interior, to_block(coarse), 254 * pixel, "zeros"), torch.rand(count, generator=g))
+    loose_full = F.interpolate(loose, size=(size, size), mode="bilinear", align_corners=False)[:, 0]
+    crook = _crook(coarse, anterior, posterior, amounts, reach, loose[:, 0])
+    crook_full = _crook(full, anterior, posterior, amounts, reach, loose_full).warp
     full = to_plane(full - (bend_full + crook_full)[..., None] * n[:, None, None])
     # the map is smooth: places between the grid's points are interpolated
     fine = F.interpolate(full.movedim(-1, 1), scale_factor=over, mode="bilinear", align_corners=False).movedim(1, -1)
     moved = bend_coarse + crook.warp
     looked_up = coarse - moved[..., None] * n[:, None, None]
 
-    pixel = slices.pixel_mm[index]
     hu = slices.hu[index].float()[:, None] + 1000.0
     hu = F.avg_pool2d(_sample(hu, fine, 255 * pixel, "zeros"), over // fineness)[:, 0] - 1000.0
-    # a node of the 128 grid is the middle of a block of two pixels: its corners lie half a pixel in
-    block = to_plane(looked_up) - (pixel * 0.5)[:, None, None, None]
-    inside = (_sample(slices.inside[index].float()[:, None], block, 254 * pixel, "zeros")[:, 0] > 0.5).float()
+    inside = (_sample(skull_interior, to_block(looked_up), 254 * pixel, "zeros")[:, 0] > 0.5).float()
     field = _sample(slices.displacement_px[index].float(), to_plane(looked_up), 255 * pixel)
     field_mm = field.flip(1).movedim(1, -1) * pixel[:, None, None, None]  # (column, row) plane mm
     # unshifted, the midline is the straight line between the attachments, wherever these were carried
