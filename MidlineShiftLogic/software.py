@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 NAME = "midlineshift"
-LIBRARIES = ("torch", "numpy", "scipy", "scikit-image")
+LIBRARIES = ("torch", "numpy", "scipy")
 UNKNOWN = "not installed"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from MidlineShiftLogic.errors import MidlineShiftError
 
-DISTRIBUTIONS = {"skimage": "scikit-image", "yaml": "PyYAML"}
+DISTRIBUTIONS = {"yaml": "PyYAML"}
 """Packages whose name on the package index is not the one they are imported by."""
 
 

@@ -19,7 +19,7 @@ from MidlineShiftLogic.software import package_version
 
 FILE = "provenance.json"
 PACKAGES = (
-    "midlineshift", "torch", "lightning", "numpy", "scipy", "scikit-image", "nibabel", "SimpleITK", "pydicom", "safetensors",
+    "midlineshift", "torch", "lightning", "numpy", "scipy", "nibabel", "SimpleITK", "pydicom", "safetensors",
     "tensorboard", "PyYAML",
 )  # fmt: skip
 
