@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.models.accuracy import accuracy_sentence
 from MidlineShiftLogic.models.description import parse_description
 from MidlineShiftLogic.models.locate import DEFAULT_MODEL, list_models
-
-MEASURED_ON = {"phantoms": "synthetic phantoms", "readings": "real scans with readers' numbers"}
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,6 @@ def modelChoice(key: str, folder: Path) -> ModelChoice:
         description = parse_description(content)
     except (OSError, ValueError, InputError) as error:
         return ModelChoice(key, f"{key} (cannot be used)", f"{folder / 'model.json'}: {error}", False)
-    about = f"Trained on {description.trained_on}. {accuracySentence(description.accuracy)}"
+    about = f"Trained on {description.trained_on}. {accuracy_sentence(description.accuracy)}"
     paints = {"conditional", "unconditional"} <= description.components.keys()
     return ModelChoice(key, f"{description.name} {description.version}", about, True, paints)
-
-
-def accuracySentence(accuracy: dict) -> str:
-    """The mean absolute errors that ``midlineshift-train card`` wrote into ``model.json``: set -> figures."""
-    parts = []
-    for name, words in MEASURED_ON.items():
-        figures = accuracy.get(name)
-        if isinstance(figures, dict) and {"mae_mm", "cases", "refused"} <= figures.keys():
-            parts.append(f"{figures['mae_mm']:.1f} mm on {figures['cases'] - figures['refused']} {words}")
-    return f"Mean error {', '.join(parts)}." if parts else "Its accuracy has not been measured."

@@ -25,6 +25,7 @@ COMMANDS = {
         "pseudo_healthy",
         "Show what a model takes for the unshifted head.",
     ),
+    "report": ("MidlineShiftLogic.cli.report", "report", "Write a report for people from a result."),
     "model": ("MidlineShiftLogic.cli.model", "model", "List, inspect and import models."),
 }
 

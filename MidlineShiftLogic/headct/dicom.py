@@ -80,6 +80,7 @@ def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None,
             *(round(step, 4) for step in first.pixel_spacing),
         ],
         kernel=info.kernel,
+        acquired=min((frame.acquired for frame in frames if frame.acquired), default=None),
         other_series=[
             {"number": entry.number, "images": entry.n_images, "reason": entry.reason} for entry in found[1:]
         ],

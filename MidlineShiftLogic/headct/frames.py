@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ class Frame:
         contrast: whether a contrast agent is named.
         grey: whether it is a one-channel picture with real values.
         sop_class_uid: what kind of DICOM object the file is.
+        acquired: when it was taken, ISO 8601 without a zone (the date alone where no time is told); ``""`` if unknown.
     """
 
     file: Path
@@ -50,6 +52,7 @@ class Frame:
     grey: bool
     has_pixels: bool
     sop_class_uid: str = ""
+    acquired: str = ""
 
     @property
     def normal(self) -> np.ndarray | None:
@@ -158,6 +161,7 @@ def _frame(
         and not (sop_class + ".").startswith("1.2.840.10008.5.1.4.1.1.7."),
         has_pixels=min(shape) > 0,
         sop_class_uid=sop_class,
+        acquired=_acquired(header),
     )
 
 
@@ -178,6 +182,27 @@ def _has_contrast(header) -> bool:
 
 def _is_list(value) -> bool:
     return not isinstance(value, str) and hasattr(value, "__iter__")
+
+
+def _acquired(header) -> str:
+    """When the picture was taken, from the first of the header's dates that is one."""
+    stamp = str(_get(header, "AcquisitionDateTime") or "")
+    pairs = [(stamp[:8], stamp[8:])]
+    pairs += [
+        (str(_get(header, f"{kind}Date") or ""), str(_get(header, f"{kind}Time") or ""))
+        for kind in ("Acquisition", "Content", "Series", "Study")
+    ]
+    for date, time in pairs:
+        day, clock = date.replace(".", "").strip(), time.replace(":", "").strip()[:6]
+        for text, layout in ((f"{day} {clock}", "%Y%m%d %H%M%S"), (day, "%Y%m%d")):
+            # strptime takes single digits too: "2026112" would be some day.
+            if text.replace(" ", "").isdigit() and len(text) in (8, 15):
+                try:
+                    moment = datetime.strptime(text, layout)
+                except ValueError:
+                    continue
+                return moment.isoformat() if " " in text else moment.date().isoformat()
+    return ""
 
 
 def _numbers(values, count: int) -> np.ndarray | None:

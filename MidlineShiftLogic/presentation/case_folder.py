@@ -20,7 +20,8 @@ from MidlineShiftLogic.errors import InputError
 
 PSEUDO_HEALTHY_FILES = frozenset({"pseudo_healthy.npz", "pseudo_healthy.png"})
 RESULT_FILES = PSEUDO_HEALTHY_FILES | {
-    "measurement.json", "overlay.png", "slices.png", "fields.npz", "shifts.csv", "sr.dcm", "capture",
+    "measurement.json", "overlay.png", "slices.png", "fields.npz", "shifts.csv", "sr.dcm", "capture", "report.html",
+    "report.pdf",
 }  # fmt: skip
 CAPTURE_NAME = re.compile(r"\d{3,}\.dcm")
 """Files of ``capture``, the one folder among the results."""

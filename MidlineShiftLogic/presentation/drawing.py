@@ -184,6 +184,6 @@ def write_text(figure, x: float, y: float, text: str, **style) -> None:
     figure.text(x, y, text, **{"color": TEXT_COLOUR, "parse_math": False, "family": "DejaVu Sans", **style})
 
 
-def save(figure, path: Path) -> None:
-    """Write a figure as PNG. zlib's quickest level takes a third of the time for a twentieth more bytes."""
-    figure.savefig(path, format="png", pil_kwargs={"compress_level": 1})
+def save(figure, path: Path, texts: dict[str, str] | None = None) -> None:
+    """Write a figure as PNG, with ``texts`` as its text chunks. zlib's quickest level takes a third of the time for a twentieth more bytes."""
+    figure.savefig(path, format="png", metadata=texts, pil_kwargs={"compress_level": 1})

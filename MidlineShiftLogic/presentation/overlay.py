@@ -3,6 +3,7 @@ and the displacement between the two."""
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, DPI = 15.0, 7.2, 110
 PANEL_WIDTH, PANEL_BOTTOM, PANEL_HEIGHT, GAP = 0.3227, 0.135, 0.735, 0.008
+COLOUR_BAR_BOTTOM = 0.044
+PANELS_KEY = "midlineshift-panels"
+"""Text chunk of the PNG that tells where its three panels are, as JSON (``_boxes``)."""
 SMALLEST_SCALE_MM = 4.0
 ARROW_STEP_MM = 8.0
 SHORTEST_ARROW_MM = 0.7
@@ -54,7 +58,20 @@ def write_overlay(path: Path, ct: HeadCT, measurement: Measurement, evidence: Ev
     for axes in (measured, normal, moved):
         drawing.draw_sides(axes, size=13)
     _write_words(figure, (measured, normal, moved), ct, measurement, one)
-    drawing.save(figure, path)
+    drawing.save(figure, path, {PANELS_KEY: json.dumps(_boxes((measured, normal, moved)))})
+
+
+def _boxes(panels) -> list[list[int]]:
+    """[left, top, right, bottom] in pixels of the picture of each panel, the last with its colour bar: for whoever
+    shows them apart (a report on a narrow screen)."""
+    width, height = WIDTH * DPI, HEIGHT * DPI
+    boxes = []
+    for panel in panels:
+        place = panel.get_position()
+        bottom = place.y0 if panel is not panels[-1] else COLOUR_BAR_BOTTOM
+        edges = (place.x0 * width, (1 - place.y1) * height, place.x1 * width, (1 - bottom) * height)
+        boxes.append([round(edge) for edge in edges])
+    return boxes
 
 
 def _draw_landmarks(axes, ct: HeadCT, one: SliceMeasurement) -> None:

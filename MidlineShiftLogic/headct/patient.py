@@ -1,0 +1,58 @@
+"""Whose scan it is. Read only where a person asked for the name on a report; nothing else keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.frames import read_header
+from MidlineShiftLogic.headct.series import find_series, looks_like_dicom
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Attributes: ``name`` as read aloud (``Jane Doe``), ``id``, ``birth_date`` ISO 8601; ``""`` where not told."""
+
+    name: str
+    id: str
+    birth_date: str
+
+
+def read_patient(path: Path) -> Patient:
+    """The patient of a DICOM file, or of the series of a folder that ``read`` takes.
+
+    Raises:
+        InputError: not DICOM (no other format names a patient), or none at all.
+    """
+    path = Path(path)
+    header = read_header(find_series(path)[0].frames[0].file if path.is_dir() else _dicom_file(path))
+    if header is None:
+        raise InputError(f"{path} is not a DICOM image, so it names no patient; leave --identify out.", "identify")
+    name = str(header.get("PatientName") or "").split("=")[0]
+    family, given, middle, prefix, suffix = (part.strip() for part in [*name.split("^"), *[""] * 4][:5])
+    return Patient(
+        name=" ".join(part for part in (prefix, given, middle, family, suffix) if part),
+        id=str(header.get("PatientID") or "").strip(),
+        birth_date=_date(str(header.get("PatientBirthDate") or "")),
+    )
+
+
+def _dicom_file(path: Path) -> Path:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(132)
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror}); check the path.", "unreadable") from error
+    if not looks_like_dicom(head):
+        raise InputError(f"{path} is not a DICOM file, so it names no patient; leave --identify out.", "identify")
+    return path
+
+
+def _date(text: str) -> str:
+    digits = text.replace(".", "").strip()
+    try:
+        return datetime.strptime(digits, "%Y%m%d").date().isoformat() if len(digits) == 8 else ""
+    except ValueError:
+        return ""
