@@ -14,6 +14,7 @@ import click
 from MidlineShiftLogic.cli import exit_codes
 from MidlineShiftLogic.cli.explain import explain
 from MidlineShiftLogic.cli.reporter import Reporter
+from MidlineShiftLogic.cli.worklist import parse_spacing
 
 
 class Spacing(click.ParamType):
@@ -23,12 +24,9 @@ class Spacing(click.ParamType):
 
     def convert(self, value, param, ctx) -> tuple[float, float, float]:
         try:
-            numbers = tuple(float(part) for part in str(value).split(","))
+            return parse_spacing(str(value))
         except ValueError:
-            numbers = ()
-        if len(numbers) != 3 or not all(0 < number < 100 for number in numbers):
             self.fail(f"{value!r} is not three positive millimetres such as 5,0.5,0.5.", param, ctx)
-        return numbers
 
 
 class SliceList(click.ParamType):

@@ -1,4 +1,4 @@
-"""``midlineshift measure``: scans in; a line, a JSON and two pictures a case out."""
+"""``midlineshift measure``: scans in; a line, a JSON and two pictures a case out, and a table of many cases."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from MidlineShiftLogic.cli import exit_codes
 from MidlineShiftLogic.cli.cases import Spacing, guarded, hushed
 from MidlineShiftLogic.cli.explain import explain
 from MidlineShiftLogic.cli.reporter import JsonLinesReporter, Reporter, TextReporter
+from MidlineShiftLogic.cli.worklist import Case, bad_input, cases_of
 from MidlineShiftLogic.errors import MidlineShiftError
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
 @click.option("--authors-readout", is_flag=True, help="Also report the read-out of Gong et al. 2023.")
 @click.option("--fields", is_flag=True, help="Also write fields.npz: displacement and scan set back to normal.")
 @click.option("--dicom", is_flag=True, help="Also write sr.dcm (structured report) and capture/; DICOM input only.")
+@click.option("--report", is_flag=True, help="Also write report.html, for people.")
+@click.option("--pdf", is_flag=True, help="Also write report.pdf (needs WeasyPrint); implies --report.")
+@click.option("--identify", is_flag=True, help="Put the patient's name on the report (DICOM input only).")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N", help="Measure in N processes."
+)
+@click.option("--resume", is_flag=True, help="Leave cases alone that OUT/results.csv holds and that did not change.")
 @click.option("--json-lines", is_flag=True, help="Print JSON lines (status, progress, result, error) for programs.")
 @click.option("--quiet", is_flag=True, help="Print errors only; with --json-lines, results and errors.")
 @click.pass_context
@@ -46,13 +54,19 @@ def measure(
     authors_readout: bool,
     fields: bool,
     dicom: bool,
+    report: bool,
+    pdf: bool,
+    identify: bool,
+    workers: int,
+    resume: bool,
     json_lines: bool,
     quiet: bool,
 ) -> int:
     """Measure the midline shift on head CT scans.
 
-    INPUT is a NIfTI, NRRD, MHA or .npy file or a DICOM folder. For each case OUT/<case>/ gets measurement.json,
-    overlay.png (the slice the number was read on) and slices.png (all measured slices).
+    INPUT is a NIfTI, NRRD, MHA or .npy file, a DICOM folder, a folder tree of such, or a CSV list with a column
+    'path'. For each case OUT/<case>/ gets measurement.json, overlay.png (the slice the number was read on) and
+    slices.png (all measured slices); of several cases OUT/results.csv has a row each.
 
     Exit code: 0 measured, 2 bad input or usage, 3 read but refused (measurement.json says why), 1 our fault; of
     several cases the worst in the order 1, 2, 3, 0. A failing case does not stop the others.
@@ -61,41 +75,73 @@ def measure(
     reporter: Reporter = JsonLinesReporter(quiet, sys.stdout) if json_lines else TextReporter(quiet)
     with hushed(debug):
         try:
-            run = _prepare(inputs, out, model, device, spacing, authors_readout, fields, dicom, reporter)
+            settings = Settings(out, model, device, authors_readout, fields, dicom, report or pdf, pdf, identify, debug)
+            cases = cases_of(inputs, spacing, out, reporter.progress)
+            run = _prepare(settings, len(cases), reporter)
+            from MidlineShiftLogic.cli.cohort import TABLE_FILE, measure_cohort
+
+            # A case that has a row already must not differ from it.
+            if len(cases) > 1 or resume or (out / TABLE_FILE).exists():
+                return measure_cohort(run, cases, workers, resume)
         except MidlineShiftError as error:
             reporter.error("", explain(error), error.code, exit_codes.of(error))
             return exit_codes.of(error)
-        return exit_codes.worst(
-            [guarded(functools.partial(_measure_one, run, *case), case[1], reporter, debug) for case in run.cases]
-        )
+        return exit_codes.worst(run.measure(case) for case in cases)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked for all cases of one command; can be sent to another process."""
+
+    out: Path
+    model: str | None
+    device: str
+    authors_readout: bool
+    fields: bool
+    dicom: bool
+    report: bool
+    pdf: bool
+    identify: bool
+    debug: bool
 
 
 @dataclass(frozen=True)
 class Run:
-    """What all cases of one command share; ``cases`` are (number from 1, name, input)."""
+    """What all cases of one command share in one process; ``count`` is their number."""
 
-    cases: list[tuple[int, str, Path]]
-    out: Path
+    settings: Settings
+    count: int
     open_model: Callable[[], tuple[Any, str]]
-    options: dict[str, Any]
-    fields: bool
-    dicom: bool
     reporter: Reporter
 
+    def measure(self, case: Case) -> int:
+        """One case's exit code, whatever happens in it: the other cases go on."""
+        work = functools.partial(_measure_one, self, case)
+        return guarded(work, case.name, self.reporter, self.settings.debug)
 
-def _prepare(inputs, out, model, device, spacing, authors_readout, fields, dicom, reporter: Reporter) -> Run:
+
+def _prepare(settings: Settings, count: int, reporter: Reporter) -> Run:
     """Check what concerns all cases before any is touched; raises MidlineShiftError."""
-    from MidlineShiftLogic.device import resolve_device
     from MidlineShiftLogic.presentation.case_folder import clear_leavings, result_parent
-    from MidlineShiftLogic.presentation.case_name import case_names
 
-    if dicom:
+    run = open_run(settings, count, reporter)
+    if settings.dicom:
         from MidlineShiftLogic.dicom_objects import require_highdicom
 
         require_highdicom()
-    resolved = resolve_device(device)
-    out = result_parent(out)
-    clear_leavings(out)
+    if settings.pdf:
+        from MidlineShiftLogic.presentation.report.pdf import require_pdf
+
+        require_pdf()
+    clear_leavings(result_parent(settings.out))
+    return run
+
+
+def open_run(settings: Settings, count: int, reporter: Reporter) -> Run:
+    """What measures the cases in this process. InputError for an unknown device."""
+    from MidlineShiftLogic.device import resolve_device
+
+    resolved = resolve_device(settings.device)
 
     @functools.cache
     def open_model():
@@ -103,28 +149,45 @@ def _prepare(inputs, out, model, device, spacing, authors_readout, fields, dicom
         from MidlineShiftLogic.presentation.drawing import load_library
 
         threading.Thread(target=load_library).start()  # while networks compute, Python's lock is free
-        return load_model(model, resolved), resolved
+        return load_model(settings.model, resolved), resolved
 
-    cases = list(zip(range(1, len(inputs) + 1), case_names(inputs), inputs, strict=True))
-    return Run(
-        cases, out, open_model, {"spacing": spacing, "authors_readout": authors_readout}, fields, dicom, reporter
-    )
+    return Run(settings, count, open_model, reporter)
 
 
-def _measure_one(run: Run, number: int, name: str, source: Path) -> int:
+def serve(settings: Settings, reporter: Reporter) -> Callable[[Case], int]:
+    """What measures a case in a worker's process (``cli.workers``)."""
+    run = open_run(settings, 0, reporter)
+
+    def measure_quietly(case: Case) -> int:
+        with hushed(settings.debug):
+            return run.measure(case)
+
+    return measure_quietly
+
+
+def _measure_one(run: Run, case: Case) -> int:
     from MidlineShiftLogic.api import measure_case
     from MidlineShiftLogic.presentation.case_folder import refuse_foreign_folder
     from MidlineShiftLogic.presentation.write_case import write_case
 
-    run.reporter.start(name, number, len(run.cases))
-    refuse_foreign_folder(run.out / name)
-    if run.dicom:
+    settings = run.settings
+    run.reporter.start(case.name, case.number, run.count)
+    bad_input(case)
+    refuse_foreign_folder(settings.out / case.name)
+    if settings.dicom:
         from MidlineShiftLogic.headct.reader import refuse_other_than_dicom
 
-        refuse_other_than_dicom(source)
-    result = measure_case(source, run.open_model, run.reporter.progress, case_id=name, **run.options)
-    also = functools.partial(_write_dicom, result) if run.dicom else None
-    folder = write_case(run.out, name, result.measurement, result.ct, result.evidence, run.fields, also)
+        refuse_other_than_dicom(case.source)
+    writers = [_report_writer(settings, case)] if settings.report else []
+    writers += [_write_dicom] if settings.dicom else []
+    options = {"spacing": case.spacing, "authors_readout": settings.authors_readout}
+    result = measure_case(case.source, run.open_model, run.reporter.progress, case_id=case.name, **options)
+
+    def also(folder: Path) -> None:
+        for write in writers:
+            write(result, folder)
+
+    folder = write_case(settings.out, case.name, result.measurement, result.ct, result.evidence, settings.fields, also)
     run.reporter.result(result.measurement, folder)
     return exit_codes.REFUSED if result.measurement.refused else exit_codes.MEASURED
 
@@ -133,3 +196,19 @@ def _write_dicom(result: CaseResult, folder: Path) -> None:
     from MidlineShiftLogic.dicom_objects import write_objects
 
     write_objects(folder, result.measurement, result.ct, result.evidence)
+
+
+def _report_writer(settings: Settings, case: Case) -> Callable[[CaseResult, Path], object]:
+    """What writes the case's report; its priors and the patient are read before anything is measured."""
+    from MidlineShiftLogic.presentation.report import read_result, write_report
+    from MidlineShiftLogic.presentation.report.write import ReportOptions
+
+    patient = None
+    if settings.identify:
+        from MidlineShiftLogic.headct.patient import read_patient
+
+        patient = read_patient(case.source)
+    priors = [read_result(prior) for prior in case.priors]
+    folders = [] if settings.model is None else [Path(settings.model)]
+    options = ReportOptions(priors, patient, settings.pdf, folders)
+    return lambda result, folder: write_report(folder, result.measurement, options)

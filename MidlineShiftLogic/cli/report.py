@@ -61,7 +61,9 @@ def _patient(scan: Path, measurement: Measurement) -> Patient:
     patient = read_patient(scan)
     digest = measurement.input.get("sha256")
     if not digest:
-        raise InputError("The result does not say which data it was measured on, so no name can be put on it.", "identify")
+        raise InputError(
+            "The result does not say which data it was measured on, so no name can be put on it.", "identify"
+        )
     if read(scan).source.get("sha256") != digest:
         raise InputError(
             f"{scan} is not the scan that {measurement.case_id!r} was measured on; give that one, or leave --identify out.",

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from MidlineShiftLogic.measurement.measurement import Measurement
 
+if TYPE_CHECKING:
+    from MidlineShiftLogic.presentation.cohort_summary import CohortSummary
+
 
 class Reporter(Protocol):
-    """Told of every case in turn: ``start``, ``progress`` any number of times, then ``result`` (a measurement),
-    ``healthy`` (a pseudo-healthy image) or ``error``."""
+    """Told of every case: ``start``, ``progress`` any number of times, then ``result`` (a measurement), ``healthy`` (a
+    pseudo-healthy image) or ``error``; ``summary`` at the end of many."""
 
     def start(self, case: str, number: int, of: int) -> None: ...
 
@@ -23,6 +26,8 @@ class Reporter(Protocol):
     def healthy(self, slices: list[int], model: dict, seconds: float, folder: Path) -> None: ...
 
     def error(self, case: str, sentence: str, code: str, exit_code: int) -> None: ...
+
+    def summary(self, summary: CohortSummary, table: Path, of: int) -> None: ...
 
 
 class TextReporter:
@@ -45,7 +50,7 @@ class TextReporter:
             from tqdm import tqdm
 
             self._bar = tqdm(file=self._err, leave=False, bar_format="{desc} {bar:24} {n_fmt}/{total_fmt} {elapsed}")
-        self._bar.set_description_str(f"{self._case}: {what}", refresh=False)
+        self._bar.set_description_str(": ".join(filter(None, (self._case, what))), refresh=False)
         self._bar.total, self._bar.n = total, done
         self._bar.refresh()
 
@@ -64,6 +69,16 @@ class TextReporter:
         self._close_bar()
         print(f"{case}  error: {sentence}" if case else f"Error: {sentence}", file=self._err, flush=True)
 
+    def summary(self, summary: CohortSummary, table: Path, of: int) -> None:
+        self._close_bar()
+        if self._quiet:
+            return
+        for line in summary.lines():
+            print(line, file=self._out)
+        if summary.total < of:
+            print(f"  {of - summary.total} left; go on with --resume", file=self._out)
+        print(table, file=self._out, flush=True)
+
     def _close_bar(self) -> None:
         if self._bar is not None:
             self._bar.close()
@@ -71,7 +86,7 @@ class TextReporter:
 
 
 class JsonLinesReporter:
-    """One JSON object a line on ``out``: ``type`` is ``status``, ``progress``, ``result`` or ``error``.
+    """One JSON object a line on ``out``: ``type`` is ``status``, ``progress``, ``result``, ``error`` or ``summary``.
 
     ``quiet`` leaves ``result`` and ``error``.
     """
@@ -93,6 +108,7 @@ class JsonLinesReporter:
     def result(self, measurement: Measurement, folder: Path) -> None:
         from MidlineShiftLogic.presentation.json_writer import to_dict
 
+        self._case = measurement.case_id  # several may have been started
         summary = to_dict(measurement)
         files = {path.name: str(path) for path in sorted(folder.iterdir())}
         self._say(
@@ -125,6 +141,11 @@ class JsonLinesReporter:
     def error(self, case: str, sentence: str, code: str, exit_code: int) -> None:
         self._case = case
         self._say("error", code=code, message=sentence, exit_code=exit_code)
+
+    def summary(self, summary: CohortSummary, table: Path, of: int) -> None:
+        if not self._quiet:
+            self._case = ""
+            self._say("summary", of=of, table=str(table), **summary.to_dict())
 
     def _say(self, kind: str, **fields) -> None:
         # ASCII only: the reader may be a program that was started with any encoding.

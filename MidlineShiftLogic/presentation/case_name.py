@@ -33,10 +33,15 @@ def case_name(path: str | PathLike) -> str:
 
 def case_names(paths: Iterable[str | PathLike]) -> list[str]:
     """One name a path, in order; a name met before gets ``-2``, ``-3``... (upper and lower case count as the same)."""
+    return unique_names(case_name(path) for path in paths)
+
+
+def unique_names(wanted: Iterable[str]) -> list[str]:
+    """The names in order, each once: one met before gets ``-2``, ``-3``..."""
     taken: set[str] = set()
     names = []
-    for path in paths:
-        first = name = case_name(path)
+    for first in wanted:
+        name = first
         number = 1
         while name.casefold() in taken:
             number += 1

@@ -185,5 +185,6 @@ def write_text(figure, x: float, y: float, text: str, **style) -> None:
 
 
 def save(figure, path: Path, texts: dict[str, str] | None = None) -> None:
-    """Write a figure as PNG, with ``texts`` as its text chunks. zlib's quickest level takes a third of the time for a twentieth more bytes."""
+    """Write a figure as PNG, with ``texts`` as its text chunks. zlib's quickest level takes a third of the time for a
+    twentieth more bytes."""
     figure.savefig(path, format="png", metadata=texts, pil_kwargs={"compress_level": 1})

@@ -10,9 +10,11 @@ import sys
 import time
 import types
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+import MidlineShiftLogic
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
 from MidlineShiftLogic.quality import Quality
@@ -144,6 +146,7 @@ def install_fake_pipeline(set_module=sys.modules.__setitem__, shift_mm=8.0, step
     set_module("MidlineShiftLogic.pipeline.measure", pipeline)
 
     models = types.ModuleType("MidlineShiftLogic.models")
+    models.__path__ = [str(Path(MidlineShiftLogic.__file__).parent / "models")]  # its modules stay the real ones
 
     def load_model(name_or_dir=None, device="cpu"):
         if opened is not None:

@@ -97,7 +97,8 @@ def _result(measurement: Measurement) -> dict[str, Any]:
     one = next(one for one in measurement.slices if one.index == measurement.slice)
     shape = measurement.input.get("shape") or []
     of = f" of 0 to {int(shape[0]) - 1}" if shape and isinstance(shape[0], int) else ""
-    level = f", about {abs(one.height_mm):.0f} mm {'above' if one.height_mm >= 0 else 'below'} the anterior commissure (estimated)"
+    height = one.height_mm or 0.0
+    level = f", about {abs(height):.0f} mm {'above' if height >= 0 else 'below'} the anterior commissure (estimated)"
     return {
         "shift": words.shift_words(measurement.signed_shift_mm),
         "side": measurement.side,
@@ -271,7 +272,10 @@ def _provenance(measurement: Measurement) -> list[tuple[str, str]]:
     described = measurement.input
     shape, spacing = described.get("shape") or [], described.get("spacing_mm") or []
     lines = [
-        ("Scan", f"{described.get('format', '')} {' × '.join(map(str, shape))} (slices, rows, columns)" if shape else ""),
+        (
+            "Scan",
+            f"{described.get('format', '')} {' × '.join(map(str, shape))} (slices, rows, columns)" if shape else "",
+        ),
         ("Spacing", f"{' × '.join(f'{float(step):.2f}' for step in spacing)} mm" if spacing else ""),
         ("Re-cut", described.get("reformatted") or ""),
         ("Data digest", str(described.get("sha256") or "")[:16]),

@@ -42,4 +42,3 @@ def require_pdf() -> None:
         import weasyprint  # noqa: F401
     except (ImportError, OSError) as error:  # OSError: Pango's library is not there
         raise InputError(f"A PDF needs WeasyPrint ({error.__class__.__name__}); {REMEDY}.", "pdf") from error
-

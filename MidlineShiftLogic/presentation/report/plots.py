@@ -82,7 +82,7 @@ def course_plot(visits: Sequence[Visit], width: float = 6.8, height: float = 1.7
         moments = [x for x, _ in shown]
         short = (max(moments) - min(moments)).days < 4
         axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=6))
-        axes.xaxis.set_major_formatter(DateFormatter("%d %b %H:%M" if short else "%Y-%m-%d"))
+        axes.xaxis.set_major_formatter(DateFormatter("%m-%d %H:%M" if short else "%Y-%m-%d"))
         axes.margins(x=0.08)
     else:
         axes.set_xlim(0.5, len(visits) + 0.5)
@@ -107,7 +107,7 @@ def _figure(width: float, height: float):
 def _sides_axis(axes, axis: str, reach: float) -> None:
     """A shift axis, symmetric about no shift: whole steps with the side's letter, dashed at 5 mm."""
     step = 2 if reach < 9 else 5 if reach < 25 else 10
-    ticks = [mm for mm in range(-int(reach // step) * step, int(reach) + 1, step)]
+    ticks = list(range(-int(reach // step) * step, int(reach) + 1, step))
     labels = [f"{abs(mm)} {'L' if mm > 0 else 'R'}" if mm else "0" for mm in ticks]
     across = axis == "x"
     (axes.set_xlim if across else axes.set_ylim)(-reach, reach)

@@ -1,0 +1,75 @@
+"""A list of scans: a CSV file with a header line and one scan a row.
+
+Columns: ``path`` (needed), ``id`` (name of the case), ``spacing`` (``Z,Y,X`` mm, for ``.npy``), ``prior`` (earlier
+results of the same patient, several separated by ``;`` or ``|``). Others are not looked at. Relative paths start at the
+list's folder. The separator may be comma, semicolon or tab.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+from MidlineShiftLogic.cli.worklist import Case, Millimetres, parse_spacing
+from MidlineShiftLogic.errors import InputError
+
+
+def read_list(file: Path, spacing: Millimetres | None) -> list[Case]:
+    """The cases of a list, numbered later.
+
+    Args:
+        spacing: for rows that give none.
+
+    Raises:
+        InputError: no such file, not a list, or a row that cannot be used; the sentence names the line.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {file}; check the path.", "no-such-path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not a CSV list in UTF-8; save it as such.", "list") from error
+    except OSError as error:
+        raise InputError(f"{file} cannot be opened ({error.strerror}); check the permissions.", "unreadable") from error
+    if "\0" in text:
+        raise InputError(f"{file} is not a CSV list but holds binary data.", "list")
+    head = text.partition("\n")[0]
+    rows = csv.reader(text.splitlines(), delimiter=max(",;\t", key=head.count))
+    columns = [name.strip().lower() for name in next(rows, [])]
+    if "path" not in columns:
+        raise InputError(f"{file} has no column 'path'; its first line must name the columns.", "list")
+    cases: list[Case] = []
+    lines: dict[str, int] = {}
+    for row in rows:
+        values = dict(zip(columns, (value.strip() for value in row), strict=False))
+        if any(values.values()):
+            case = _case(file, rows.line_num, values, spacing)
+            given = values.get("id", "")
+            if given and lines.setdefault(case.name.casefold(), rows.line_num) != rows.line_num:
+                first = lines[case.name.casefold()]
+                raise InputError(
+                    f"{file}, line {rows.line_num}: the id {given!r} stands on line {first} already.", "list"
+                )
+            cases.append(case)
+    if not cases:
+        raise InputError(f"{file} names no scan.", "list")
+    return cases
+
+
+def _case(file: Path, line: int, values: dict[str, str], spacing: Millimetres | None) -> Case:
+    from MidlineShiftLogic.presentation.case_name import case_name
+
+    where = f"{file}, line {line}"
+    if not values.get("path"):
+        raise InputError(f"{where}: there is no path.", "list")
+    if values.get("spacing"):
+        try:
+            spacing = parse_spacing(re.sub(r"[\s;x×]+", ",", values["spacing"]))
+        except ValueError as error:
+            raise InputError(
+                f"{where}: {values['spacing']!r} is not three positive millimetres such as 5,0.5,0.5.", "list"
+            ) from error
+    source = file.parent / values["path"]
+    priors = tuple(file.parent / one.strip() for one in re.split(r"[;|]", values.get("prior", "")) if one.strip())
+    return Case(0, case_name(values.get("id") or source), source, spacing, priors)
