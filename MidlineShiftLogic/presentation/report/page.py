@@ -19,13 +19,18 @@ if TYPE_CHECKING:
     from MidlineShiftLogic.headct.patient import Patient
 
 HERE = Path(__file__).parent
-MOST_ROWS = 60
-"""Slices that the table shows, so that it stays on its page; the case's own and edited ones come first."""
+MOST_ROWS = 45
+"""Slices that the tables show, so that they stay on their page; the case's own and edited ones come first."""
 ROWS_A_TABLE = 15
-MOST_WARNINGS = 6
-MOST_NOTES = 6
+MOST_WARNINGS, LONGEST_WARNING = 4, 170
+MOST_NOTES, LONGEST_NOTE = 3, 130
 MOST_VISITS = 8
-LONGEST_NAME, LONGEST_SENTENCE, LONGEST_REASON = 80, 260, 400
+LONGEST_NAME, LONGEST_REASON, LONGEST_MODEL = 46, 300, 420
+PICTURES_MM = (98.0, 58.0)
+"""Heights in print of the picture that was measured on and of the two beside it, where there is little text."""
+LINES_BESIDE_PICTURES = 1
+"""Lines of warnings, review and name that find room with them on a Letter page; more, and the pictures shrink."""
+LETTERS_A_LINE, LINE_MM = 95, 4.6
 
 
 def report_html(
@@ -49,6 +54,7 @@ def report_html(
         InputError: a prior is of the same scan, or ``overlay_png`` is not a picture.
     """
     visits = course(measurement, priors) if priors else []
+    review, warnings = _review(measurement), _flags(measurement, "warning", MOST_WARNINGS, LONGEST_WARNING)
     return _template().render(
         case=words.clean(measurement.case_id, LONGEST_NAME),
         research=RESEARCH_USE_ONLY,
@@ -56,20 +62,21 @@ def report_html(
         patient=None if patient is None else _patient(patient),
         refusal=_refusal(measurement),
         result=None if measurement.refused else _result(measurement),
-        review=_review(measurement),
+        review=review,
         edited=_edited(measurement),
         pictures=_pictures(measurement, overlay_png),
         plot=None if measurement.refused else _slices_plot(measurement),
-        warnings=_flags(measurement, "warning", MOST_WARNINGS),
-        notes=_flags(measurement, "info", MOST_NOTES),
+        warnings=warnings,
+        notes=_flags(measurement, "info", MOST_NOTES, LONGEST_NOTE),
         tables=_tables(measurement),
         rows_left_out=max(0, len(measurement.slices) - MOST_ROWS),
         course=_course(visits) if visits else None,
-        model=words.clean(model, 500),
+        model=words.clean(model, LONGEST_MODEL),
         provenance=_provenance(measurement),
         rule=words.of_the_case(measurement),
         coverage=words.COVERAGE_WORDS,
         large=words.LARGE_WORDS,
+        print_mm=_print_mm(warnings, review, patient is not None),
         css=(HERE / "report.css").read_text(encoding="utf-8"),
     )
 
@@ -198,10 +205,19 @@ def _slices_plot(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def _flags(measurement: Measurement, severity: str, most: int) -> dict[str, Any]:
+def _print_mm(warnings: dict[str, Any], review: dict[str, Any] | None, named: bool) -> list[float]:
+    """Heights of the pictures that leave room on the first page for what is written above them."""
+    texts = [f"{flag['message']} ({flag['code']})" for flag in warnings["shown"]]
+    texts += [review["reason"], review["reader"]] if review else []
+    lines = sum(-(-len(text) // LETTERS_A_LINE) for text in texts) + 2 * named + 3 * bool(texts)
+    share = 1 - LINE_MM * max(0, lines - LINES_BESIDE_PICTURES) / sum(PICTURES_MM)
+    return [round(share * height, 1) for height in PICTURES_MM]
+
+
+def _flags(measurement: Measurement, severity: str, most: int, longest: int) -> dict[str, Any]:
     refused = (measurement.refused or {}).get("code")
     found = [
-        {"code": words.clean(flag.code, 40), "message": words.clean(flag.message, LONGEST_SENTENCE)}
+        {"code": words.clean(flag.code, 40), "message": words.clean(flag.message, longest)}
         for flag in measurement.quality
         if flag.severity == severity and flag.code != refused
     ]
@@ -282,4 +298,4 @@ def _provenance(measurement: Measurement) -> list[tuple[str, str]]:
         ("Software", f"{measurement.software.get('name', '')} {measurement.software.get('version', '')}".strip()),
         ("Computed on", f"{measurement.device}, in {measurement.seconds:.1f} s" if measurement.seconds else ""),
     ]
-    return [(name, words.clean(value, 160)) for name, value in lines if value]
+    return [(name, words.clean(value, 100)) for name, value in lines if value]
