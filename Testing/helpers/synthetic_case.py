@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +139,8 @@ def install_fake_pipeline(set_module=sys.modules.__setitem__, shift_mm=8.0, step
             time.sleep(step_seconds)
             if progress:
                 progress(k + 1, ct.n_slices, "measuring")
-        return measured(ct, shift_mm, case_id)
+        measurement, evidence = measured(ct, shift_mm, case_id)
+        return replace(measurement, input={}), evidence  # the call itself describes the scan
 
     pipeline.measure_ct = measure_ct
     pipeline.Evidence = Evidence

@@ -25,7 +25,7 @@ ROWS_A_TABLE = 15
 MOST_WARNINGS, LONGEST_WARNING = 4, 170
 MOST_NOTES, LONGEST_NOTE = 3, 130
 MOST_VISITS = 8
-LONGEST_NAME, LONGEST_REASON, LONGEST_MODEL = 46, 300, 420
+LONGEST_NAME, LONGEST_SHORT_NAME, LONGEST_REASON, LONGEST_MODEL = 46, 24, 300, 420
 PICTURES_MM = (98.0, 58.0)
 """Heights in print of the picture that was measured on and of the two beside it, where there is little text."""
 LINES_BESIDE_PICTURES = 1
@@ -262,10 +262,10 @@ def _course(visits: list[Visit]) -> dict[str, Any]:
         one = visit.measurement
         rows.append(
             {
-                "scan": "this scan" if visit.current else words.clean(one.case_id, 40),
+                "scan": "this scan" if visit.current else words.clean(one.case_id, LONGEST_SHORT_NAME),
                 "when": words.date_words(one.input.get("acquired")) or f"unknown ({number})",
                 "shift": words.short_shift(one.signed_shift_mm) if not one.refused else "not measured",
-                "interval": words.interval_words(one.interval_mm) or "–",
+                "interval": words.short_interval(one.interval_mm),
                 "change": "–" if before is None or one.refused else words.change_words(before, one.signed_shift_mm),
                 "status": "edited" if one.edited and one.review is None else one.review.decision if one.review else "–",
                 "own": visit.current,

@@ -36,6 +36,11 @@ def interval_words(interval: tuple[float, float] | None) -> str:
     return f"{near:.1f} to {far:.1f} mm to the {'left' if low + high > 0 else 'right'}"
 
 
+def short_interval(interval: tuple[float, float] | None) -> str:
+    """``6.5 to 10.5 left``, ``1.2 right to 0.7 left`` for tables; a dash without an interval."""
+    return interval_words(interval).replace(" mm", "").replace(" to the", "") or "–"
+
+
 def probability_words(p: float | None) -> str:
     """``93 %``, ``less than 1 %``, ``more than 99 %``; empty without a probability."""
     if p is None:

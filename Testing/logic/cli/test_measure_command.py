@@ -60,9 +60,9 @@ def test_says_how_sure_the_number_is(midlineshift, fake_pipeline, scan, tmp_path
 def test_bad_case_does_not_stop_the_others(midlineshift, fake_pipeline, scan, tmp_path):
     done = midlineshift("measure", tmp_path / "missing.nii", scan, scan, "--out", tmp_path / "out")
     assert done.code == exit_codes.BAD_INPUT
-    assert len(done.out.splitlines()) == 2
+    assert done.out.splitlines()[2].startswith("3 cases: 2 measured, 0 refused, 1 not measured")
     assert done.sentence.startswith("missing  error: ")
-    assert names(tmp_path / "out") == ["head", "head-2"]
+    assert names(tmp_path / "out") == [".results.csv.lock", "head", "head-2", "results.csv"]
     assert len(fake_pipeline) == 1, "the model is loaded once for all cases"
 
 
@@ -80,7 +80,7 @@ def test_json_lines(midlineshift, fake_pipeline, scan, tmp_path):
     done = midlineshift("measure", scan, tmp_path / "missing", "--out", tmp_path / "out", "--json-lines")
     lines = [json.loads(line) for line in done.out.splitlines()]
     assert done.code == 2 and done.err == ""
-    assert {line["type"] for line in lines} == {"status", "progress", "result", "error"}
+    assert {line["type"] for line in lines} == {"status", "progress", "result", "error", "summary"}
     result = next(line for line in lines if line["type"] == "result")
     assert result["case"] == "head" and result["side"] == "left" and result["shift_mm"] == pytest.approx(8.0, abs=0.1)
     assert all(Path(path).is_file() for path in result["files"].values()) and sorted(result["files"]) == FILES

@@ -90,7 +90,7 @@ def test_sides_are_the_patients_everywhere(measurement, overlay, signed, right, 
     assert facts(page)["90 % interval"].endswith(f"to the {right}")
     shifts = " ".join(row[2] for row in table_after(page, "Slices"))
     assert right in shifts and wrong not in shifts
-    assert table_after(page, "Course")[-1][2:5] == [f"7.9 {right}", f"6.6 to 9.4 mm to the {right}", f"3.0 mm toward the {right}"]  # fmt: skip
+    assert table_after(page, "Course")[-1][2:5] == [f"7.9 {right}", f"6.6 to 9.4 {right}", f"3.0 mm toward the {right}"]  # fmt: skip
     for image in page.all("img"):
         if "right on the left" not in image.attributes["alt"]:
             assert wrong not in image.attributes["alt"], image.attributes["alt"]
