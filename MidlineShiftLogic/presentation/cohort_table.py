@@ -159,7 +159,7 @@ class CohortTable:
                 if written < len(content):
                     raise OSError(28, "No space left on device", str(self.path))
                 os.fsync(handle)
-            except BaseException:
+            except OSError:
                 os.ftruncate(handle, before)
                 raise
             self._remember(os.fstat(handle))
