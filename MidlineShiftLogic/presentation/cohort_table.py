@@ -115,7 +115,7 @@ class CohortTable:
         self._lock = FileLock(str(self.path.with_name(f".{self.path.name}.lock")), timeout=LONGEST_WAIT_SECONDS)
         self._cases: set[str] = set()
         self._read_to = 0
-        self._file_id: tuple[int, int] | None = None
+        self._last_line = b""
         with self._lock:
             self._catch_up()
 
@@ -139,7 +139,7 @@ class CohortTable:
             if row["case"] in self._cases:
                 self._write_anew({row["case"]}, row)
             else:
-                self._append((b"" if self._read_to else _HEADER) + _lines([row]))
+                self._append(b"" if self._read_to else _HEADER, _lines([row]))
                 self._cases.add(row["case"])
 
     def drop(self, cases: Iterable[str]) -> None:
@@ -150,21 +150,21 @@ class CohortTable:
             if gone:
                 self._write_anew(gone, None)
 
-    def _append(self, content: bytes) -> None:
+    def _append(self, header: bytes, line: bytes) -> None:
+        content = header + line
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
             before = os.fstat(handle).st_size
             try:
-                written = os.write(handle, content)
-                if written < len(content):
+                if os.write(handle, content) < len(content):
                     raise OSError(28, "No space left on device", str(self.path))
                 os.fsync(handle)
             except OSError:
                 os.ftruncate(handle, before)
                 raise
-            self._remember(os.fstat(handle))
         finally:
             os.close(handle)
+        self._read_to, self._last_line = before + len(content), line
 
     def _write_anew(self, gone: set[str], new: Row | None) -> None:
         """The table without the rows of some cases and with a new one, in one rename."""
@@ -183,28 +183,32 @@ class CohortTable:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
-        self._cases -= gone if new is None else gone - {new["case"]}
-        self._remember(self.path.stat())
+        self._forget()
+        self._catch_up()
+
+    def _forget(self) -> None:
+        self._cases, self._read_to, self._last_line = set(), 0, b""
 
     def _catch_up(self) -> None:
         """Learn of rows that others wrote since; mend the end of the file if a writer died in the middle of a row."""
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            self._cases, self._read_to, self._file_id = set(), 0, None
-            return
-        if self._file_id != (found.st_dev, found.st_ino) or found.st_size < self._read_to:
-            self._cases, self._read_to = set(), 0
-        if found.st_size == self._read_to:
+        if not self.path.exists():
+            self._forget()
             return
         with self.path.open("rb+") as stream:
+            # Another process may have written the table anew. The file's number does not tell, since numbers are given
+            # out again; the last row read does: rows are added behind it only, and none is like it.
+            stream.seek(self._read_to - len(self._last_line))
+            if stream.read(len(self._last_line)) != self._last_line:
+                self._forget()
             place = stream.seek(self._read_to)
             for line in stream:
-                if not line.endswith(b"\n") and not self._mended(stream, place, line):
-                    break
+                if not line.endswith(b"\n"):
+                    if not self._mended(stream, place, line):
+                        break
+                    line += b"\n"
                 self._learn(line, place)
                 place += len(line)
-        self._remember(self.path.stat())
+                self._read_to, self._last_line = place, line
 
     def _mended(self, stream: BinaryIO, place: int, line: bytes) -> bool:
         """Whether the last line, which has no end, only lacked that (an editor saved the table); else it is taken away."""
@@ -233,9 +237,6 @@ class CohortTable:
         return InputError(
             f"{self.path} is not a table of this version of midlineshift; move it away, or choose another --out.", "out"
         )
-
-    def _remember(self, found: os.stat_result) -> None:
-        self._read_to, self._file_id = found.st_size, (found.st_dev, found.st_ino)
 
 
 def _lines(rows: list[Row]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -94,9 +95,11 @@ def barriers(page: Element) -> list[str]:
         if len(page.all(landmark)) != 1:
             found.append(f"{len(page.all(landmark))} of <{landmark}>")
     levels = [int(element.tag[1]) for element in page.all() if re.fullmatch("h[1-6]", element.tag)]
-    if any(after > before + 1 for before, after in zip(levels, levels[1:], strict=False)):
+    if any(after > before + 1 for before, after in itertools.pairwise(levels)):
         found.append(f"headings jump: {levels}")
-    found += [f"<{image.tag}> without words" for image in page.all("img") if not image.attributes.get("alt", "").strip()]
+    found += [
+        f"<{image.tag}> without words" for image in page.all("img") if not image.attributes.get("alt", "").strip()
+    ]
     ids = [element.attributes["id"] for element in page.all() if "id" in element.attributes]
     found += [f"id {name} twice" for name in set(ids) if ids.count(name) > 1]
     for element in page.all():

@@ -112,7 +112,10 @@ def test_one_case_by_itself_has_no_table_unless_there_is_one(midlineshift, fake_
     assert statuses(out) == ALL | {"ct": "measured"}
 
 
-def test_resume_leaves_alone_only_what_did_not_change(midlineshift, fake_pipeline, tree, tmp_path, monkeypatch, head_hu):
+@pytest.mark.slow
+def test_resume_leaves_alone_only_what_did_not_change(
+    midlineshift, fake_pipeline, tree, tmp_path, monkeypatch, head_hu
+):
     out = tmp_path / "out"
 
     def again(*options):
@@ -232,7 +235,11 @@ def test_unknown_model_ends_the_run_before_the_first(midlineshift, fake_pipeline
     (tmp_path / "out2").mkdir()
     (tmp_path / "out2" / "results.csv").write_text("mine\n")
     done = midlineshift("measure", tree, "--out", tmp_path / "out2")
-    assert done.code == 2 and "not a table" in done.sentence and (tmp_path / "out2" / "results.csv").read_text() == "mine\n"
+    assert (
+        done.code == 2
+        and "not a table" in done.sentence
+        and (tmp_path / "out2" / "results.csv").read_text() == "mine\n"
+    )
 
 
 # ---- in other processes

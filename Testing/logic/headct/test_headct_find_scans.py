@@ -134,8 +134,14 @@ def test_when_it_was_scanned(tree, put, elements, when):
 
 @pytest.mark.parametrize(
     ("name", "spoken"),
-    [("Doe^Jane^Q^Dr.^MD", "Dr. Jane Q Doe MD"), ("Doe", "Doe"), ("Müller^Zoë", "Zoë Müller"), ("Yamada^Tarou=山田^太郎", "Tarou Yamada"), ("", "")],
-)  # fmt: skip
+    [
+        ("Doe^Jane^Q^Dr.^MD", "Dr. Jane Q Doe MD"),
+        ("Doe", "Doe"),
+        ("Müller^Zoë", "Zoë Müller"),
+        ("Yamada^Tarou=山田^太郎", "Tarou Yamada"),
+        ("", ""),
+    ],
+)
 def test_whose_scan_it_is(tree, put, name, spoken):
     folder = put("x", PatientName=name, PatientBirthDate="19560302", SpecificCharacterSet="ISO_IR 192")
     assert read_patient(folder) == read_patient(folder / "S1-1-1") == Patient(spoken, "X", "1956-03-02")

@@ -17,7 +17,7 @@ from MidlineShiftLogic.presentation.cohort_summary import CohortSummary
 from MidlineShiftLogic.presentation.cohort_table import COLUMNS, CohortTable, error_row, measured_row
 
 ROOT = Path(__file__).parents[3]
-MADE_WITH = {"model": "m", "model_version": "2", "model_digest": "d", "software_version": "0.1", "options": "", "input_stamp": "s"}  # fmt: skip
+MADE_WITH = dict.fromkeys(module.MADE_WITH_COLUMNS, "x")
 
 
 def failed(case, message="No such file."):
@@ -37,17 +37,29 @@ def table(tmp_path):
 
 
 def test_row_of_a_measured_and_a_refused_case(tmp_path, case):
-    measurement = replace(case[1], interval_mm=(-9.41234567, -6.6), p_over_5mm=0.97, input={"acquired": "2026-11-02", "sha256": "f"})
+    measurement = replace(
+        case[1], interval_mm=(-9.41234567, -6.6), p_over_5mm=0.97, input={"acquired": "2026-11-02", "sha256": "f"}
+    )
     refused = Measurement("r", None, None, refused={"code": "no-head", "message": "No head\nwas found."})
     table = CohortTable(tmp_path / "results.csv")
     for one in (measurement, refused):
         table.add(measured_row(one, f"scans/{one.case_id}", MADE_WITH))
     first, second = read(tmp_path / "results.csv")
     assert (tmp_path / "results.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
-    assert (first["case"], first["source"], first["status"], first["side"]) == ("drawn head", "scans/drawn head", "measured", "right")
+    assert (first["case"], first["source"], first["status"], first["side"]) == (
+        "drawn head",
+        "scans/drawn head",
+        "measured",
+        "right",
+    )
     assert float(first["signed_shift_mm"]) == pytest.approx(-8, abs=0.1) == -float(first["shift_mm"])
     assert (first["interval_low_mm"], first["interval_high_mm"], first["p_over_5mm"]) == ("-9.4123", "-6.6", "0.97")
-    assert (first["slice"], first["warnings"], first["scanned"], first["input_sha256"]) == (str(measurement.slice), "tilt", "2026-11-02", "f")
+    assert (first["slice"], first["warnings"], first["scanned"], first["input_sha256"]) == (
+        str(measurement.slice),
+        "tilt",
+        "2026-11-02",
+        "f",
+    )
     assert (second["status"], second["code"], second["message"]) == ("refused", "no-head", "No head was found.")
     assert second["shift_mm"] == second["side"] == second["slice"] == second["p_over_5mm"] == ""
     assert {row["use"] for row in (first, second)} == {"research use only"}
@@ -62,11 +74,27 @@ def test_columns_are_those_the_documents_promise():
 def test_a_case_has_one_row_and_its_newest(table):
     CohortTable(table.path).add(failed("b", "newer"))  # another process
     table.add(failed("a", "newest"))
-    assert [(row["case"], row["message"]) for row in read(table.path)] == [("c", "No such file."), ("b", "newer"), ("a", "newest")]
+    assert [(row["case"], row["message"]) for row in read(table.path)] == [
+        ("c", "No such file."),
+        ("b", "newer"),
+        ("a", "newest"),
+    ]
     table.drop(["c", "a", "never"])
     assert [row["case"] for row in table.rows()] == ["b"]
     table.add(failed("c"))
     assert [row["case"] for row in read(table.path)] == ["b", "c"]
+
+
+def test_table_that_another_process_wrote_anew_is_read_anew(table):
+    """In place, so that the file keeps its number, as a new one may by chance; and it is longer than before."""
+    anew = CohortTable(table.path.with_name("anew.csv"))
+    for case in ("b", "c", "longer-than-a", "d", "e"):
+        anew.add(failed(case))
+    with table.path.open("r+b") as stream:
+        stream.write(anew.path.read_bytes())
+    table.add(failed("a"))
+    table.add(failed("d", "newer"))
+    assert [row["case"] for row in read(table.path)] == ["b", "c", "longer-than-a", "e", "a", "d"]
 
 
 @pytest.mark.parametrize("cut", [1, 5, 17, 60, 10_000])
@@ -155,7 +183,9 @@ def test_several_processes_share_it(tmp_path):
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(n), str(ROOT)]) for n in range(3)]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     cases = [row["case"] for row in read(path)]
-    assert sorted(cases) == sorted([f"{n}-{k}" for n in range(3) for k in range(40)] + [f"shared-{k}" for k in range(5)])
+    assert sorted(cases) == sorted(
+        [f"{n}-{k}" for n in range(3) for k in range(40)] + [f"shared-{k}" for k in range(5)]
+    )
     assert all(row["use"] == module.USE for row in read(path))
 
 
@@ -164,7 +194,9 @@ def test_summary_counts_by_code_and_keeps_few_names(case):
     summary.add(measured_row(case[1], "s", MADE_WITH))
     for number in range(9):
         summary.add(failed(f"e{number}"))
-    summary.add(measured_row(Measurement("r", None, None, refused={"code": "no-head", "message": "No."}), "s", MADE_WITH), True)
+    summary.add(
+        measured_row(Measurement("r", None, None, refused={"code": "no-head", "message": "No."}), "s", MADE_WITH), True
+    )
     assert list(summary.lines()) == [
         "11 cases: 1 measured, 1 refused, 9 not measured for an error; 1 of them earlier and unchanged",
         "  9 error, no-such-path: e0, e1, e2, …",

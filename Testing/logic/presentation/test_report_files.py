@@ -98,7 +98,7 @@ def test_without_weasyprint_it_is_told_what_to_do(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "weasyprint", None)
-    with pytest.raises(InputError, match="pip install weasyprint.*print it"):
+    with pytest.raises(InputError, match=r"pip install weasyprint.*print it"):
         pdf.to_pdf("<p>")
 
 

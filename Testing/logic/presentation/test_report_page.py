@@ -25,7 +25,7 @@ from MidlineShiftLogic.presentation.report.advice import ADVICE
 from MidlineShiftLogic.quality import Quality
 
 ROOT = Path(__file__).parents[3]
-EVIL = "<script>alert('x')</script>\" onload=\"x\" {{ 7*7 }} <img src=http://evil.example/x> \u202e&amp;"
+EVIL = '<script>alert(\'x\')</script>" onload="x" {{ 7*7 }} <img src=http://evil.example/x> \u202e&amp;'
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +69,9 @@ def test_number_side_interval_and_probability(measurement, overlay):
     assert told["90 % interval"] == "6.6 to 9.4 mm to the right"
     assert told["Probability of more than 5 mm"] == "97 %"
     assert told["Read on slice"].startswith(f"{measurement.slice} of 0 to 23, 0 lowest")
-    assert told["Read on slice"].endswith(f"(slices {2 * measurement.slice} to {2 * measurement.slice + 1} of the file)")
+    assert told["Read on slice"].endswith(
+        f"(slices {2 * measurement.slice} to {2 * measurement.slice + 1} of the file)"
+    )
     assert told["Reader"] == "not reviewed by a reader"
     assert "Research use only. Not a medical device." in page.one("header").text
     assert "The head is turned by 21 degrees." in page.of_class("warnings")[0].text
@@ -90,7 +92,8 @@ def test_sides_are_the_patients_everywhere(measurement, overlay, signed, right, 
     assert facts(page)["90 % interval"].endswith(f"to the {right}")
     shifts = " ".join(row[2] for row in table_after(page, "Slices"))
     assert right in shifts and wrong not in shifts
-    assert table_after(page, "Course")[-1][2:5] == [f"7.9 {right}", f"6.6 to 9.4 {right}", f"3.0 mm toward the {right}"]  # fmt: skip
+    last = table_after(page, "Course")[-1]
+    assert last[2:5] == [f"7.9 {right}", f"6.6 to 9.4 {right}", f"3.0 mm toward the {right}"]
     for image in page.all("img"):
         if "right on the left" not in image.attributes["alt"]:
             assert wrong not in image.attributes["alt"], image.attributes["alt"]
@@ -100,7 +103,9 @@ def test_plot_has_the_patients_left_where_the_pictures_have_it(measurement, monk
     drawn = []
     original = plots._svg
     monkeypatch.setattr(plots, "_svg", lambda figure, *a: drawn.append(figure.axes[0]) or original(figure, *a))
-    plots.slices_plot(replace(measurement, slices=(*measurement.slices[:-1], replace(measurement.slices[-1], edited=True))))
+    plots.slices_plot(
+        replace(measurement, slices=(*measurement.slices[:-1], replace(measurement.slices[-1], edited=True)))
+    )
     (axes,) = drawn
     low, high = axes.get_xlim()
     assert low == -high < 0, "the middle of the plot is no shift, and left is to the right"
@@ -174,9 +179,9 @@ def test_every_colour_of_letters_can_be_read(measurement):
 def test_strangers_texts_stay_texts(measurement, overlay):
     flags = (Quality("odd", "warning", EVIL), Quality("odd2", "info", EVIL))
     evil = replace(
-        measurement, case_id=EVIL, quality=flags, device=EVIL, review=Review("accepted", EVIL, "2026-11-24T10:00:00+00:00", EVIL),
-        software={"name": EVIL, "version": EVIL}, input={"acquired": EVIL, "format": EVIL, "reformatted": EVIL, "sha256": EVIL, "shape": [EVIL]},
-        model={"name": EVIL},
+        measurement, case_id=EVIL, quality=flags, device=EVIL, software={"name": EVIL, "version": EVIL}, model={"name": EVIL},
+        review=Review("accepted", EVIL, "2026-11-24T10:00:00+00:00", EVIL),
+        input={"shape": [EVIL], **dict.fromkeys(("acquired", "format", "reformatted", "sha256"), EVIL)},
     )  # fmt: skip
     prior = replace(refused(EVIL, EVIL), case_id=EVIL, input={"acquired": EVIL})
     html = report_html(evil, overlay_png=overlay, priors=[prior], patient=Patient(EVIL, EVIL, EVIL), model=EVIL)
@@ -222,7 +227,9 @@ def test_readers_edits_and_decision(measurement, overlay):
     assert "edited" in rows["12"] and rows["11"] == ""
     rejected = replace(edited, review=replace(edited.review, decision="rejected", reason="Wrong falx."))
     page = parse(report_html(rejected, overlay_png=overlay))
-    assert "do not use this number" in page.of_class("alert")[0].text and "Wrong falx." in page.of_class("alert")[0].text
+    assert (
+        "do not use this number" in page.of_class("alert")[0].text and "Wrong falx." in page.of_class("alert")[0].text
+    )
 
 
 def test_model_without_calibration_says_so(measurement):
@@ -238,16 +245,19 @@ def test_course_is_in_order_of_time_and_tells_the_change(measurement):
     rows = table_after(page, "Course")
     assert [row[0] for row in rows] == ["2026-11-02", "2026-11-03 06:00", "2026-11-04 08:10", "2026-11-05 01:00"]
     assert [row[1] for row in rows] == ["first", "second", "this scan", "later"]
-    assert [row[4] for row in rows] == ["–", "5.3 mm toward the right", "2.9 mm toward the right", "6.0 mm toward the left"]
+    assert [row[4] for row in rows] == [
+        "–",
+        "5.3 mm toward the right",
+        "2.9 mm toward the right",
+        "6.0 mm toward the left",
+    ]
     (plot,) = [image for image in page.all("img") if "over 4 scans" in image.attributes["alt"]]
     assert plot.attributes["src"].startswith("data:image/svg+xml")
 
 
 def test_course_without_dates_keeps_the_order_given(measurement):
-    rows = table_after(
-        parse(report_html(measurement, priors=[at(measurement, "", -5.0, "b"), refused(), at(measurement, "2026-11-02", 1, "a")])),
-        "Course",
-    )  # fmt: skip
+    priors = [at(measurement, "", -5.0, "b"), refused(), at(measurement, "2026-11-02", 1, "a")]
+    rows = table_after(parse(report_html(measurement, priors=priors)), "Course")
     assert [row[1] for row in rows] == ["b", "case", "a", "this scan"]
     assert rows[1][2] == "not measured" and rows[2][4] == "6.0 mm toward the left"
 
