@@ -31,6 +31,8 @@ PICTURES_MM = (98.0, 58.0)
 LINES_BESIDE_PICTURES = 1
 """Lines of warnings, review and name that find room with them on a Letter page; more, and the pictures shrink."""
 LETTERS_A_LINE, LINE_MM = 95, 4.6
+MANY_LINES = 10
+"""More, and the letters are smaller in print too: it has to fit with the widest of the usual typefaces."""
 
 
 def report_html(
@@ -76,7 +78,8 @@ def report_html(
         rule=words.of_the_case(measurement),
         coverage=words.COVERAGE_WORDS,
         large=words.LARGE_WORDS,
-        print_mm=_print_mm(warnings, review, patient is not None),
+        print_mm=_print_mm(lines := _lines_of_text(warnings, review, patient is not None)),
+        crowded=lines > MANY_LINES or (len(visits) > 4 and len(measurement.slices) > 30),
         css=(HERE / "report.css").read_text(encoding="utf-8"),
     )
 
@@ -103,7 +106,7 @@ def _patient(patient: Patient) -> dict[str, str]:
 def _result(measurement: Measurement) -> dict[str, Any]:
     one = next(one for one in measurement.slices if one.index == measurement.slice)
     shape = measurement.input.get("shape") or []
-    of = f" of 0 to {int(shape[0]) - 1}" if shape and isinstance(shape[0], int) else ""
+    top = f", {shape[0] - 1} highest" if shape and isinstance(shape[0], int) else ""
     height = one.height_mm or 0.0
     level = f", about {abs(height):.0f} mm {'above' if height >= 0 else 'below'} the anterior commissure (estimated)"
     return {
@@ -111,7 +114,7 @@ def _result(measurement: Measurement) -> dict[str, Any]:
         "side": measurement.side,
         "interval": words.interval_words(measurement.interval_mm),
         "probability": words.probability_words(measurement.p_over_5mm),
-        "slice": f"{measurement.slice}{of}, 0 lowest" + (level if one.height_mm is not None else ""),
+        "slice": f"{measurement.slice} (0 lowest{top})" + (level if one.height_mm is not None else ""),
         "images": _images(one),
         "authors": None
         if measurement.authors_readout_mm is None
@@ -205,11 +208,15 @@ def _slices_plot(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def _print_mm(warnings: dict[str, Any], review: dict[str, Any] | None, named: bool) -> list[float]:
-    """Heights of the pictures that leave room on the first page for what is written above them."""
+def _lines_of_text(warnings: dict[str, Any], review: dict[str, Any] | None, named: bool) -> int:
+    """About how many lines of varying length stand on the first printed page."""
     texts = [f"{flag['message']} ({flag['code']})" for flag in warnings["shown"]]
     texts += [review["reason"], review["reader"]] if review else []
-    lines = sum(-(-len(text) // LETTERS_A_LINE) for text in texts) + 2 * named + 3 * bool(texts)
+    return sum(-(-len(text) // LETTERS_A_LINE) for text in texts) + 2 * named + 3 * bool(texts)
+
+
+def _print_mm(lines: int) -> list[float]:
+    """Heights of the pictures that leave room on the first page for what is written above them."""
     share = 1 - LINE_MM * max(0, lines - LINES_BESIDE_PICTURES) / sum(PICTURES_MM)
     return [round(share * height, 1) for height in PICTURES_MM]
 

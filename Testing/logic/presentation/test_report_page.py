@@ -68,7 +68,7 @@ def test_number_side_interval_and_probability(measurement, overlay):
     told = facts(page)
     assert told["90 % interval"] == "6.6 to 9.4 mm to the right"
     assert told["Probability of more than 5 mm"] == "97 %"
-    assert told["Read on slice"].startswith(f"{measurement.slice} of 0 to 23, 0 lowest")
+    assert told["Read on slice"].startswith(f"{measurement.slice} (0 lowest, 23 highest), about ")
     assert told["Read on slice"].endswith(
         f"(slices {2 * measurement.slice} to {2 * measurement.slice + 1} of the file)"
     )
