@@ -71,6 +71,8 @@ def measure(
     Exit code: 0 measured, 2 bad input or usage, 3 read but refused (measurement.json says why), 1 our fault; of
     several cases the worst in the order 1, 2, 3, 0. A failing case does not stop the others.
     """
+    if identify and not (report or pdf):
+        raise click.UsageError("--identify is of a report; add --report or --pdf.")
     debug = bool((ctx.obj or {}).get("debug"))
     reporter: Reporter = JsonLinesReporter(quiet, sys.stdout) if json_lines else TextReporter(quiet)
     with hushed(debug):

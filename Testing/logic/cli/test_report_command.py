@@ -86,6 +86,11 @@ def test_name_only_where_it_was_asked_for_and_of_the_scan_that_was_measured(
     assert (out / "one" / "report.html").read_bytes() == before
 
 
+def test_name_without_a_report_is_told(midlineshift, scan, tmp_path):
+    done = midlineshift("measure", scan, "--out", tmp_path / "out", "--identify")
+    assert done.code == 2 and "add --report" in done.err and not (tmp_path / "out").exists()
+
+
 def test_name_of_a_file_without_names_is_refused_before_measuring(midlineshift, fake_pipeline, scan, tmp_path):
     done = midlineshift("measure", scan, "--out", tmp_path / "out", "--report", "--identify")
     assert done.code == 2 and "names no patient" in done.sentence and fake_pipeline == []

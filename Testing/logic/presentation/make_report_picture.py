@@ -26,7 +26,18 @@ def main() -> None:
     chromium = shutil.which("chromium") or sys.exit("Chromium is missing; install it (Debian: apt install chromium).")
     sample = ROOT / "Resources" / "SampleScans" / "sample_shifted.nii.gz"
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "MidlineShiftLogic", "measure", sample, "--out", folder, "--device", "cpu", "--report"]
+        command = [
+            sys.executable,
+            "-m",
+            "MidlineShiftLogic",
+            "measure",
+            sample,
+            "--out",
+            folder,
+            "--device",
+            "cpu",
+            "--report",
+        ]
         subprocess.run(command, check=True, cwd=ROOT)
         picture = Path(folder) / "report.png"
         report = Path(folder) / "sample_shifted" / "report.html"

@@ -73,7 +73,7 @@ def test_prints_on_two_pages_at_most(case, folder, weasyprint, paper, much):
     html = report_html(measurement, overlay_png=overlay, priors=priors, patient=patient, model=model)
     content = pdf.to_pdf(html, paper)
     assert pages(content) == 2
-    wide = re.sub(r'(font: 16px/[\d.]+) [^;]*;', r'\1 "DejaVu Sans";', html)
+    wide = re.sub(r"(font: 16px/[\d.]+) [^;]*;", r'\1 "DejaVu Sans";', html)
     assert wide != html and pages(pdf.to_pdf(wide, paper)) == 2, "the widest of the usual typefaces"
     whole = pdf_objects(content)
     assert b"/StructTreeRoot" in whole and b"/Lang" in whole, "tagged for screen readers"
