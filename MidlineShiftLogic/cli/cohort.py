@@ -156,8 +156,7 @@ def open_cohort(settings: Settings) -> Cohort:
         "software_version": package_version(),
         "options": "authors-readout" if settings.authors_readout else "",
     }
-    report = {"report.html"} if settings.report else set()
-    report |= {"report.pdf"} if settings.pdf else set()
-    refused = frozenset({"measurement.json", *report})
+    asked = {"report.html": settings.report, "report.pdf": settings.pdf, "sr.dcm": settings.dicom}
+    refused = frozenset({"measurement.json", *(name for name, wanted in asked.items() if wanted)})
     measured = refused | {"overlay.png", "slices.png"} | ({"fields.npz"} if settings.fields else set())
     return Cohort(CohortTable(settings.out / TABLE_FILE), made_with, measured, refused)

@@ -6,6 +6,7 @@ Only names and DICOM headers are looked at; whether a file is a head CT that can
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from os import PathLike
@@ -17,6 +18,8 @@ from MidlineShiftLogic.progress import Progress, silent
 
 VOLUME_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".npy")
 NOT_LOOKED_INTO = frozenset({"__MACOSX"})
+NONSENSE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, struct.error)
+"""What pydicom raises for headers that are not what they should be."""
 RESULT_MARK = "measurement.json"
 """A folder with this file holds a result of ours, DICOM pictures among it; no scan."""
 
@@ -137,5 +140,5 @@ def _study(file: Path) -> str | None:
         # Some anonymisers leave the study's UID out: then a folder counts as a study.
         study = str(header.get("StudyInstanceUID") or "") or f"folder {file.parent}"
         return f"{header.get('PatientID') or ''}\n{study}"
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, NotImplementedError, AttributeError):
+    except (InvalidDicomError, OSError, EOFError, NotImplementedError, *NONSENSE):
         return None

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.find_scans import NONSENSE
 from MidlineShiftLogic.headct.frames import read_header
 from MidlineShiftLogic.headct.series import find_series, looks_like_dicom
 
@@ -30,13 +31,20 @@ def read_patient(path: Path) -> Patient:
     header = read_header(find_series(path)[0].frames[0].file if path.is_dir() else _dicom_file(path))
     if header is None:
         raise InputError(f"{path} is not a DICOM image, so it names no patient; leave --identify out.", "identify")
-    name = str(header.get("PatientName") or "").split("=")[0]
+    name = _text(header, "PatientName").split("=")[0]
     family, given, middle, prefix, suffix = (part.strip() for part in [*name.split("^"), *[""] * 4][:5])
     return Patient(
         name=" ".join(part for part in (prefix, given, middle, family, suffix) if part),
-        id=str(header.get("PatientID") or "").strip(),
-        birth_date=_date(str(header.get("PatientBirthDate") or "")),
+        id=_text(header, "PatientID"),
+        birth_date=_date(_text(header, "PatientBirthDate")),
     )
+
+
+def _text(header, keyword: str) -> str:
+    try:
+        return str(header.get(keyword) or "").strip()
+    except NONSENSE:
+        return ""
 
 
 def _dicom_file(path: Path) -> Path:

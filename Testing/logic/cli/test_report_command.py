@@ -2,16 +2,13 @@
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 from html_page import parse
+from make_scans import make_head, write_dicom
 
 from MidlineShiftLogic.errors import InputError, RefusedError
 from MidlineShiftLogic.presentation.report import pdf
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "headct"))
-from make_scans import make_head, write_dicom
 
 
 @pytest.fixture(scope="session")
