@@ -14,7 +14,7 @@ import pytest
 from scan_files import save_nifti
 
 from MidlineShiftLogic.cli import cohort as module
-from MidlineShiftLogic.cli.cases import cases_of
+from MidlineShiftLogic.cli.worklist import cases_of
 from MidlineShiftLogic.errors import InputError
 
 HELPERS = Path(__file__).parents[2] / "helpers"
