@@ -292,7 +292,7 @@ def make_batch(
         ends=ends / pixel_mm,
         shifted=shifted / pixel_mm,
         readable=readable,
-        line_known=1 - slices.pseudo[index].float(),
+        line_known=torch.ones(count),
         height=slices.height[index],
         case_limit=limit / pixel_mm,
         mm=scale * pixel_mm,
