@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
 from midlineshift_training.calibration.harden import harden
+from midlineshift_training.cluster.spread import spread
 from midlineshift_training.evaluation.cases import phantom_scan, phantom_truth
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
 from MidlineShiftLogic.api import measure_case
@@ -116,35 +116,26 @@ def _known_shifts(job: CalibrationJob, model: Model, settings: ReadoutSettings) 
         yield shift.apply(ct), float(push[case_slice(push, window, settings.quantile)])
 
 
-_model: list[Model] = []
+@lru_cache(maxsize=1)
+def _opened(folder: str) -> Model:
+    """The model, loaded once a process."""
+    return load_model(folder, "cpu")
 
 
-def _start_worker(folder: str) -> None:
-    """Load the model once a process; one thread each, the processes are the parallelism."""
-    import torch
-
-    torch.set_num_threads(1)
-    _model[:] = [load_model(folder, "cpu")]
+def _work(folder: str, job: CalibrationJob) -> list[Sample]:
+    return samples_of(job, _opened(folder))
 
 
-def _work(job: CalibrationJob) -> list[Sample]:
-    return samples_of(job, _model[0])
+def all_samples(
+    jobs: Sequence[CalibrationJob], folder: str, workers: int = 1, cluster: str | None = None
+) -> Iterator[list[Sample]]:
+    """Samples of each job, in the jobs' order and the same wherever they were made.
 
-
-def all_samples(jobs: Sequence[CalibrationJob], folder: str, workers: int = 1) -> Iterator[list[Sample]]:
-    """Samples of each job, in the jobs' order and the same for any number of processes.
+    Args:
+        workers, cluster: see ``cluster.spread``.
 
     Raises:
-        InputError: the model or a phantom cannot be read.
+        InputError: the model or a phantom cannot be read, or see ``cluster.spread``.
     """
-    if workers == 1:
-        _start_worker(folder)
-        yield from map(_work, jobs)
-        return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(folder,)
-    )
-    try:
-        yield from pool.map(_work, jobs)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    _opened.cache_clear()
+    yield from spread(partial(_work, folder), jobs, workers, cluster)
