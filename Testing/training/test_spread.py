@@ -43,17 +43,20 @@ def where(request):
     return {"cluster": request.getfixturevalue("cluster").scheduler_address}
 
 
+@pytest.mark.slow
 def test_results_come_once_and_in_order_though_a_worker_is_killed(where, tmp_path):
     found = list(spread(partial(spread_work.square_once_killed, str(tmp_path)), range(8), **where))
     assert found == [number**2 for number in range(8)]
     assert (tmp_path / "calls-3").stat().st_size >= 2  # it was really killed, and done again
 
 
+@pytest.mark.slow
 def test_a_case_that_kills_every_worker_is_told(where):
     with pytest.raises(InputError, match="killed 3 times"):
         list(spread(spread_work.always_killed, range(2), **where))
 
 
+@pytest.mark.slow
 def test_errors_of_the_work_come_through(where):
     with pytest.raises(InputError, match="Case 2 is no scan") as told:
         list(spread(spread_work.refused, range(4), **where))
@@ -64,6 +67,7 @@ def test_one_worker_works_here():
     assert list(spread(os.getpgid, [0, 0])) == [os.getpgid(0)] * 2
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_or_does_not_see_the_data_is_told(cluster, tmp_path):
     with pytest.raises(InputError, match="No Dask scheduler answers"):
         list(spread(spread_work.refused, [1], cluster="nowhere"))
