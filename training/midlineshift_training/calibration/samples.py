@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
 from midlineshift_training.calibration.harden import harden
+from midlineshift_training.cluster.opened import opened, stamp
 from midlineshift_training.cluster.spread import spread
 from midlineshift_training.evaluation.cases import phantom_scan, phantom_truth
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
@@ -20,7 +21,7 @@ from MidlineShiftLogic.headct import check, read
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import case_slice
 from MidlineShiftLogic.measurement.readout import ReadoutSettings
-from MidlineShiftLogic.models import Model, load_model
+from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.models.parameters import parameters
 from MidlineShiftLogic.pipeline.measure import read_networks, read_out
 
@@ -116,14 +117,8 @@ def _known_shifts(job: CalibrationJob, model: Model, settings: ReadoutSettings) 
         yield shift.apply(ct), float(push[case_slice(push, window, settings.quantile)])
 
 
-@lru_cache(maxsize=1)
-def _opened(folder: str) -> Model:
-    """The model, loaded once a process."""
-    return load_model(folder, "cpu")
-
-
-def _work(folder: str, job: CalibrationJob) -> list[Sample]:
-    return samples_of(job, _opened(folder))
+def _work(folder: str, stamp: str, job: CalibrationJob) -> list[Sample]:
+    return samples_of(job, opened(folder, stamp))
 
 
 def all_samples(
@@ -137,5 +132,4 @@ def all_samples(
     Raises:
         InputError: the model or a phantom cannot be read, or see ``cluster.spread``.
     """
-    _opened.cache_clear()
-    yield from spread(partial(_work, folder), jobs, workers, cluster)
+    yield from spread(partial(_work, folder, stamp(folder)), jobs, workers, cluster)

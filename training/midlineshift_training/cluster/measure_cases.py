@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
+from midlineshift_training.cluster.opened import opened
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.cli import exit_codes
 from MidlineShiftLogic.cli.explain import explain
 from MidlineShiftLogic.cli.reporter import case_line
-from MidlineShiftLogic.models import Model, load_model
 from MidlineShiftLogic.presentation.case_folder import refuse_foreign_folder
 from MidlineShiftLogic.presentation.write_case import write_case
 
@@ -34,18 +33,15 @@ class Outcome:
     code: int
 
 
-@lru_cache(maxsize=1)
-def _opened(name: str | None) -> Model:
-    return load_model(name, "cpu")
-
-
-def measure_into(out: Path, model: str | None, authors_readout: bool, fields: bool, scan: Scan) -> Outcome:
+def measure_into(
+    out: Path, model: str | None, model_stamp: str, authors_readout: bool, fields: bool, scan: Scan
+) -> Outcome:
     """Measure a scan on the CPU into ``out/case``, which appears whole or not at all. Errors are outcomes: the other
     scans go on."""
     try:
         refuse_foreign_folder(out / scan.case)
         result = measure_case(
-            scan.path, lambda: (_opened(model), "cpu"), case_id=scan.case, authors_readout=authors_readout
+            scan.path, lambda: (opened(model, model_stamp), "cpu"), case_id=scan.case, authors_readout=authors_readout
         )
         folder = write_case(out, scan.case, result.measurement, result.ct, result.evidence, fields)
     except Exception as error:

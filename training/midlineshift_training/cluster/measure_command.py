@@ -39,10 +39,10 @@ def measure(
     from tqdm import tqdm
 
     from midlineshift_training.cluster.measure_cases import RESULT, Scan, measure_into
+    from midlineshift_training.cluster.opened import stamp
     from midlineshift_training.cluster.spread import check_seen, spread
     from midlineshift_training.evaluation.cases import scan_paths
     from MidlineShiftLogic.cli.exit_codes import worst
-    from MidlineShiftLogic.models import load_model
     from MidlineShiftLogic.presentation.case_folder import clear_leavings, result_parent
     from MidlineShiftLogic.presentation.case_name import case_names
 
@@ -51,7 +51,7 @@ def measure(
     clear_leavings(out)
     if model and Path(model).is_dir():
         model = str(Path(model).resolve())
-    load_model(model)  # a damaged model is told before anything is measured
+    model_stamp = stamp(model)  # a damaged model is told before anything is measured
     check_seen(cluster, [scans.resolve(), out])
     jobs = [Scan(case, path) for case, path in zip(case_names(paths), paths, strict=True)]
     if resume:
@@ -59,7 +59,7 @@ def measure(
         jobs = [job for job in jobs if job not in kept]
         click.echo(f"{len(kept)} results kept, {len(jobs)} scans to measure", err=True)
     codes = []
-    work = partial(measure_into, out, model, authors_readout, fields)
+    work = partial(measure_into, out, model, model_stamp, authors_readout, fields)
     for outcome in tqdm(spread(work, jobs, workers, cluster), total=len(jobs), desc="scans", unit="scan", disable=None):
         tqdm.write(outcome.line)
         codes.append(outcome.code)

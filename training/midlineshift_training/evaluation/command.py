@@ -85,8 +85,8 @@ def evaluate(
     from midlineshift_training.evaluation.tables import RESEARCH, full_text
 
     plan = Plan(
-        model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers, cluster, labelled,
-        split, spacing,
+        model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers, cluster,
+        labelled, split, spacing,
     )  # fmt: skip
     evaluation = run(plan, out)
     click.echo(f"{RESEARCH}\n\n{full_text(evaluation)}\nWritten: {out}")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
+from midlineshift_training.cluster.opened import opened, stamp
 from midlineshift_training.cluster.spread import spread
 from midlineshift_training.evaluation.alterations import ALTERATIONS
 from midlineshift_training.evaluation.cases import phantom_scan, phantom_slice_truth, phantom_truth, read_slice_truth
@@ -26,7 +27,7 @@ from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import case_slice
 from MidlineShiftLogic.measurement.measurement import Measurement
 from MidlineShiftLogic.measurement.readout import ReadoutSettings
-from MidlineShiftLogic.models import Model, load_model
+from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.models.parameters import parameters
 
 PHANTOMS, READINGS, NO_READING = "phantoms", "readings", "no reading"
@@ -219,14 +220,8 @@ def _changes(job: Job, ct: HeadCT, own: Measurement, model: Model) -> tuple[dict
     return tuple(rows)
 
 
-@lru_cache(maxsize=1)
-def _opened(names: tuple[tuple[str, str | None], ...]) -> dict[str, Model]:
-    """The models, loaded once a process."""
-    return {name: load_model(folder, "cpu") for name, folder in names}
-
-
-def _report(names: tuple[tuple[str, str | None], ...], job: Job) -> CaseReport:
-    return report(job, _opened(names))
+def _report(names: tuple[tuple[str, str | None, str], ...], job: Job) -> CaseReport:
+    return report(job, {name: opened(folder, stamp) for name, folder, stamp in names})
 
 
 def reports(
@@ -241,6 +236,5 @@ def reports(
     Raises:
         InputError: a model or a phantom cannot be read, or see ``cluster.spread``.
     """
-    # worker processes may outlive a model folder that was replaced since
-    _opened.cache_clear()
-    yield from spread(partial(_report, tuple(models.items())), jobs, workers, cluster)
+    names = tuple((name, folder, stamp(folder)) for name, folder in models.items())
+    yield from spread(partial(_report, names), jobs, workers, cluster)

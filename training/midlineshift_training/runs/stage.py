@@ -85,7 +85,10 @@ class TrainedStage(lightning.LightningModule):
             fused = self.device.type == "cuda" and s.get("precision") != "16-mixed"
         parameters = self.network.parameters()
         optimizer = torch.optim.AdamW(parameters, s["learning_rate"], weight_decay=s["weight_decay"], fused=fused)
-        return {"optimizer": optimizer, "lr_scheduler": cosine_schedule(optimizer, s["max_steps"], s.get("warm_up", 100))}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": cosine_schedule(optimizer, s["max_steps"], s.get("warm_up", 100)),
+        }
 
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
         # Lightning's own refuses fused optimizers in all mixed precision, though only a scaler (fp16) speaks against them

@@ -15,9 +15,7 @@ class StopEarly(EarlyStopping):
 
     def __init__(self, patience: int):
         # at the end of an epoch it would be asked again, without a score, whenever a run is resumed
-        super().__init__(
-            SCORE, patience=patience, check_finite=False, verbose=False, check_on_train_epoch_end=False
-        )
+        super().__init__(SCORE, patience=patience, check_finite=False, verbose=False, check_on_train_epoch_end=False)
 
     def load_state_dict(self, state_dict):
         patience = self.patience

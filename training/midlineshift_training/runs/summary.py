@@ -106,7 +106,11 @@ def draw_curves(rows: list[dict[str, float]]) -> bytes:
     errors = [name for name in names if name.endswith("_mm")]
     whole = [name for name in ("train/total", SCORE) if name in names]
     terms = [name for name in names if name.startswith("train/") and name not in whole]
-    panels = [("loss and score", whole, True), ("training terms", terms, True), ("validation error (mm)", errors, False)]
+    panels = [
+        ("loss and score", whole, True),
+        ("training terms", terms, True),
+        ("validation error (mm)", errors, False),
+    ]
     panels = [panel for panel in panels if panel[1]]
     figure = Figure(figsize=(5 * len(panels), 3.6), layout="constrained")
     FigureCanvasAgg(figure)
