@@ -229,7 +229,7 @@ def test_constraints_pin_every_dependency():
     tomllib = pytest.importorskip("tomllib")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"]]
-    for extra in ("training", "dicom", "pdf", "slicer", "test"):
+    for extra in ("training", "cluster", "dicom", "pdf", "slicer", "test"):
         wanted += project["optional-dependencies"][extra]
     pins = dict(
         line.lower().split("==")

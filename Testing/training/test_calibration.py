@@ -168,7 +168,7 @@ def test_the_command_writes_the_calibration_into_the_model(tmp_path, model_folde
     draw_cohort(tmp_path / "phantoms", 6)
     asked = []
 
-    def told(jobs, folder, workers):
+    def told(jobs, folder, workers, cluster):
         asked.extend(jobs)
         yield [*drawn(40), Sample(PHANTOMS, "refused", 1.0, refused="no-midline")]
         yield drawn(40, HARDENED, seed=1)

@@ -38,6 +38,7 @@ from midlineshift_training.evaluation.summary import summarise, summarise_set
 from midlineshift_training.evaluation.targets import judge
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.readout import ReadoutSettings
+from MidlineShiftLogic.models import load_model
 
 SAMPLES = Path(__file__).parents[2] / "Resources" / "SampleScans"
 
@@ -58,7 +59,8 @@ def model_knows(monkeypatch):
 
     monkeypatch.setattr(measuring, "measured", known)
     fake = SimpleNamespace(readout={}, provenance={"name": "fake", "version": "0", "sha256": {}})
-    monkeypatch.setattr(measuring, "load_model", lambda *_: fake)
+    monkeypatch.setattr(measuring, "opened", lambda *_: fake)
+    monkeypatch.setattr(measuring, "stamp", lambda *_: "")
     monkeypatch.setattr(run, "load_model", lambda *_: fake)
     monkeypatch.setattr(run, "draw_worst", lambda *_: {})
 
@@ -257,7 +259,7 @@ def test_what_cannot_be_used_is_said_in_one_sentence(cohort, monkeypatch, argume
 @pytest.mark.slow
 def test_the_released_model_reads_altered_samples_alike(tmp_path):
     """With real networks: an untouched copy reads the same, the mirror image negates, a second process says the same."""
-    model = measuring.load_model(None)
+    model = load_model(None)
     ct = measuring.read(SAMPLES / "sample_shifted.nii.gz")
     own = measuring.measured(ct, model, "own").signed_shift_mm
     copy = measuring.measured(alterations.in_plane(ct, 0.0, 0.0, 20.0), model, "copy").signed_shift_mm

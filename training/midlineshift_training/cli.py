@@ -20,6 +20,7 @@ LAZY = {
     "export": "midlineshift_training.export:export",
     "calibrate": "midlineshift_training.calibration.command:calibrate",
     "card": "midlineshift_training.model_card:card",
+    "measure": "midlineshift_training.cluster.measure_command:measure",
     "evaluate": "midlineshift_training.evaluation.command:evaluate",
 }
 

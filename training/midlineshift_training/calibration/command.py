@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from midlineshift_training.cluster.options import spread_options
+
 
 @click.command()
 @click.option(
@@ -19,7 +21,7 @@ import click
 @click.option("--warps", default=4, show_default=True, help="Known shifts a scan.")
 @click.option("--correct-gain", is_flag=True, help="Also learn by what factor readings are too short or too long.")
 @click.option("--seed", default=0, show_default=True, help="Of shifts and hardening.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@spread_options
 @click.option("--out", type=click.Path(path_type=Path), help="JSON of the samples and what was found.")
 def calibrate(
     model: Path,
@@ -30,6 +32,7 @@ def calibrate(
     correct_gain: bool,
     seed: int,
     workers: int,
+    cluster: str | None,
     out: Path | None,
 ) -> None:
     """Learn 90 % intervals and P(shift > 5 mm), and keep them in the model's model.json.
@@ -41,11 +44,15 @@ def calibrate(
 
     from midlineshift_training.calibration.fit import check_enough, cross_validated, fit_uncertainty
     from midlineshift_training.calibration.samples import all_samples
+    from midlineshift_training.cluster.spread import check_seen
     from MidlineShiftLogic.models.folder import load_model, write_uncertainty
 
+    if cluster:
+        model, phantoms, scans = (path and path.resolve() for path in (model, phantoms, scans))
+        check_seen(cluster, [path for path in (model, phantoms, scans) if path])
     load_model(model)  # a damaged model is told before hours of reading
     jobs = _jobs(phantoms, first, scans, warps, seed)
-    found = tqdm(all_samples(jobs, str(model), workers), total=len(jobs), desc="cases", unit="case")
+    found = tqdm(all_samples(jobs, str(model), workers, cluster), total=len(jobs), desc="cases", unit="case")
     samples = [one for of_case in found for one in of_case]
     check_enough(samples)
     fitted = fit_uncertainty(samples, correct_gain)

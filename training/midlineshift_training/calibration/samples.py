@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
 from midlineshift_training.calibration.harden import harden
+from midlineshift_training.cluster.opened import opened, stamp
+from midlineshift_training.cluster.spread import spread
 from midlineshift_training.evaluation.cases import phantom_scan, phantom_truth
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
 from MidlineShiftLogic.api import measure_case
@@ -20,7 +21,7 @@ from MidlineShiftLogic.headct import check, read
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import case_slice
 from MidlineShiftLogic.measurement.readout import ReadoutSettings
-from MidlineShiftLogic.models import Model, load_model
+from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.models.parameters import parameters
 from MidlineShiftLogic.pipeline.measure import read_networks, read_out
 
@@ -116,35 +117,19 @@ def _known_shifts(job: CalibrationJob, model: Model, settings: ReadoutSettings) 
         yield shift.apply(ct), float(push[case_slice(push, window, settings.quantile)])
 
 
-_model: list[Model] = []
+def _work(folder: str, stamp: str, job: CalibrationJob) -> list[Sample]:
+    return samples_of(job, opened(folder, stamp))
 
 
-def _start_worker(folder: str) -> None:
-    """Load the model once a process; one thread each, the processes are the parallelism."""
-    import torch
+def all_samples(
+    jobs: Sequence[CalibrationJob], folder: str, workers: int = 1, cluster: str | None = None
+) -> Iterator[list[Sample]]:
+    """Samples of each job, in the jobs' order and the same wherever they were made.
 
-    torch.set_num_threads(1)
-    _model[:] = [load_model(folder, "cpu")]
-
-
-def _work(job: CalibrationJob) -> list[Sample]:
-    return samples_of(job, _model[0])
-
-
-def all_samples(jobs: Sequence[CalibrationJob], folder: str, workers: int = 1) -> Iterator[list[Sample]]:
-    """Samples of each job, in the jobs' order and the same for any number of processes.
+    Args:
+        workers, cluster: see ``cluster.spread``.
 
     Raises:
-        InputError: the model or a phantom cannot be read.
+        InputError: the model or a phantom cannot be read, or see ``cluster.spread``.
     """
-    if workers == 1:
-        _start_worker(folder)
-        yield from map(_work, jobs)
-        return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(folder,)
-    )
-    try:
-        yield from pool.map(_work, jobs)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from spread(partial(_work, folder, stamp(folder)), jobs, workers, cluster)

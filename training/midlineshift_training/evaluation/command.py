@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from midlineshift_training.cluster.options import spread_options
 from midlineshift_training.sets.case import SPLITS
 from midlineshift_training.sets.command import spacing_option
 
@@ -64,7 +65,7 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
     help="Scans, spread over all, that are also measured turned, noised, re-sliced and so on.",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of noise, shifts, bootstrap.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
+@spread_options
 @click.option(
     "--out",
     required=True,
@@ -73,7 +74,7 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
 )
 def evaluate(
     model, phantoms, first, scans, labelled, split, spacing, readings, seen, compare, warps_per_case, robustness_cases, seed,
-    workers, out,
+    workers, cluster, out,
 ):  # fmt: skip
     """Measure phantoms and scans in every way, and tell how well the numbers agree with the truth or the readers.
 
@@ -84,8 +85,8 @@ def evaluate(
     from midlineshift_training.evaluation.tables import RESEARCH, full_text
 
     plan = Plan(
-        model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers, labelled,
-        split, spacing,
+        model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers, cluster,
+        labelled, split, spacing,
     )  # fmt: skip
     evaluation = run(plan, out)
     click.echo(f"{RESEARCH}\n\n{full_text(evaluation)}\nWritten: {out}")

@@ -1,19 +1,20 @@
-"""One case measured in every way that an evaluation asks for; cases are spread over processes.
+"""One case measured in every way that an evaluation asks for; cases are spread over processes and machines.
 
 What comes back are plain numbers; scans and fields stay in the process that measured them.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
+from midlineshift_training.cluster.opened import opened, stamp
+from midlineshift_training.cluster.spread import spread
 from midlineshift_training.evaluation.alterations import ALTERATIONS
 from midlineshift_training.evaluation.cases import phantom_scan, phantom_slice_truth, phantom_truth, read_slice_truth
 from midlineshift_training.evaluation.groups import phantom_groups
@@ -26,7 +27,7 @@ from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import case_slice
 from MidlineShiftLogic.measurement.measurement import Measurement
 from MidlineShiftLogic.measurement.readout import ReadoutSettings
-from MidlineShiftLogic.models import Model, load_model
+from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.models.parameters import parameters
 
 PHANTOMS, READINGS, NO_READING = "phantoms", "readings", "no reading"
@@ -219,40 +220,21 @@ def _changes(job: Job, ct: HeadCT, own: Measurement, model: Model) -> tuple[dict
     return tuple(rows)
 
 
-_models: dict[str, Model] = {}
+def _report(names: tuple[tuple[str, str | None, str], ...], job: Job) -> CaseReport:
+    return report(job, {name: opened(folder, stamp) for name, folder, stamp in names})
 
 
-def _start_worker(names: dict[str, str | None]) -> None:
-    """Load the models once a process; one thread each, the processes are the parallelism."""
-    import torch
-
-    torch.set_num_threads(1)
-    _models.clear()
-    _models.update({name: load_model(folder, "cpu") for name, folder in names.items()})
-
-
-def _report(job: Job) -> CaseReport:
-    return report(job, _models)
-
-
-def reports(jobs: Sequence[Job], models: dict[str, str | None], workers: int = 1) -> Iterator[CaseReport]:
-    """Reports of all jobs, in their order and the same for any number of processes.
+def reports(
+    jobs: Sequence[Job], models: Mapping[str, str | None], workers: int = 1, cluster: str | None = None
+) -> Iterator[CaseReport]:
+    """Reports of all jobs, in their order and the same wherever they were made.
 
     Args:
         models: name -> model name or folder (None: the default model); holds ``THIS_MODEL``.
-        workers: processes; 1 measures in this one.
+        workers, cluster: see ``cluster.spread``.
 
     Raises:
-        InputError: a model or a phantom cannot be read.
+        InputError: a model or a phantom cannot be read, or see ``cluster.spread``.
     """
-    if workers == 1:
-        _start_worker(models)
-        yield from map(_report, jobs)
-        return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(models,)
-    )
-    try:
-        yield from pool.map(_report, jobs)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    names = tuple((name, folder, stamp(folder)) for name, folder in models.items())
+    yield from spread(partial(_report, names), jobs, workers, cluster)

@@ -8,12 +8,13 @@ import math
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from midlineshift_training.cluster.spread import check_seen
 from midlineshift_training.cohorts.phantom_store import phantom_files
 from midlineshift_training.evaluation.cases import read_readings, read_seen, scan_paths
 from midlineshift_training.evaluation.figures import draw_figures
@@ -69,6 +70,7 @@ class Plan:
     robustness_cases: int = 12
     seed: int = 0
     workers: int = 1
+    cluster: str | None = None
     labelled: Path | None = None
     split: str = "test"
     spacing: tuple[float, float, float] | None = None
@@ -152,13 +154,17 @@ def run(plan: Plan, out: Path) -> dict:
         raise InputError("--readings and --seen tell of scans; give --scans, too.", "usage")
     if THIS_MODEL in plan.compare:
         raise InputError(f"A compared model cannot be called {THIS_MODEL!r}.", "usage")
+    if plan.cluster:
+        shared = {n: path.resolve() for n in ("phantoms", "scans", "labelled") if (path := getattr(plan, n))}
+        plan = replace(plan, **shared)
     readers = read_readings(plan.readings) if plan.readings else {}
     jobs = plan_jobs(plan, readers)
-    models = {THIS_MODEL: plan.model, **plan.compare}
+    models = {name: _found(model) for name, model in {THIS_MODEL: plan.model, **plan.compare}.items()}
+    check_seen(plan.cluster, [path for path in (plan.phantoms, plan.scans, plan.labelled) if path])
     described = {name: load_model(folder, "cpu") for name, folder in models.items()}
     partial = _writable(out)
     try:
-        done = list(tqdm(reports(jobs, models, plan.workers), total=len(jobs), desc="cases", unit="case"))
+        done = list(tqdm(reports(jobs, models, plan.workers, plan.cluster), total=len(jobs), desc="cases", unit="case"))
         readings = [r for one in done for r in one.readings]
         if not readings:
             raise InputError("None of the phantoms shows a midline; make them again.", "no-data")
@@ -185,6 +191,11 @@ def run(plan: Plan, out: Path) -> dict:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return evaluation
+
+
+def _found(model: str | None) -> str | None:
+    """A model folder by its whole path, which other machines need; names of shipped models as they are."""
+    return str(Path(model).resolve()) if model and Path(model).is_dir() else model
 
 
 def sum_up(done: list[CaseReport], readers: Mapping[str, list[dict]], seed: int) -> dict:

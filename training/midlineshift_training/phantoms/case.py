@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import uuid
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
@@ -114,11 +115,23 @@ def write(folder: Path, seed: int, index: int) -> Path:
     path = path_of(folder, index)
     if path.exists():
         return path
-    partial = path.with_suffix(f".{os.getpid()}.part")
+    # machines that share the folder have the same process ids
+    partial = path.with_suffix(f".{uuid.uuid4().hex}.part")
     try:
         with partial.open("wb") as stream:
             _save(stream, generate(seed, index))
-        os.replace(partial, path)
+        try:
+            os.replace(partial, path)
+        except FileNotFoundError:
+            if not path.exists():  # another writer of the same case finished and cleared up
+                raise
     finally:
         partial.unlink(missing_ok=True)
     return path
+
+
+def clear_partial(folder: Path) -> None:
+    """Remove what killed writers left of cases that have been finished since."""
+    for partial in folder.glob("[0-9]*.*.part"):
+        if path_of(folder, int(partial.name.partition(".")[0])).exists():
+            partial.unlink(missing_ok=True)

@@ -81,7 +81,7 @@ class TrainedStage(lightning.LightningModule):
         s = self.settings
         fused = s.get("fused_optimizer")
         if fused is None:
-            # the fused kernel unscales gradients itself, so they cannot be clipped where there is a scaler
+            # with a scaler the fused kernel unscales the gradients itself, after they were to be clipped
             fused = self.device.type == "cuda" and s.get("precision") != "16-mixed"
         parameters = self.network.parameters()
         optimizer = torch.optim.AdamW(parameters, s["learning_rate"], weight_decay=s["weight_decay"], fused=fused)
@@ -89,6 +89,11 @@ class TrainedStage(lightning.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": cosine_schedule(optimizer, s["max_steps"], s.get("warm_up", 100)),
         }
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
+        # Lightning's own refuses fused optimizers in all mixed precision, though only a scaler (fp16) speaks against them
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
 
     def __deepcopy__(self, memo):
         for name in self.SHARED:

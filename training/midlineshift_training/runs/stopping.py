@@ -14,7 +14,8 @@ class StopEarly(EarlyStopping):
     unless it is given more patience."""
 
     def __init__(self, patience: int):
-        super().__init__(SCORE, patience=patience, check_finite=False, verbose=False)
+        # at the end of an epoch it would be asked again, without a score, whenever a run is resumed
+        super().__init__(SCORE, patience=patience, check_finite=False, verbose=False, check_on_train_epoch_end=False)
 
     def load_state_dict(self, state_dict):
         patience = self.patience

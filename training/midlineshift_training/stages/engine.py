@@ -106,6 +106,9 @@ def _check(settings: dict[str, Any]) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InputError(f"The setting {name} must be a whole number from {least} on, not {value!r}.", "settings")
 
+    if settings["fused_optimizer"] and settings["precision"] == "16-mixed":
+        raise InputError("fused_optimizer does not go with precision 16-mixed: gradients are clipped.", "settings")
+
 
 def _prepare(run: Path, resume: bool) -> None:
     """Refuse a folder that does not fit ``resume``; make a new one."""
@@ -185,9 +188,8 @@ def _trainer(
         callbacks.append(TimeLimit(time_limit))
     if settings["earlier_checkpoints"]:
         kept = {"save_top_k": settings["earlier_checkpoints"] + 1, "monitor": "step", "mode": "max"}
-        callbacks.append(
-            ModelCheckpoint(run / "checkpoints", filename="step-{step:07d}", auto_insert_metric_name=False, **kept)
-        )
+        kept |= {"auto_insert_metric_name": False, "enable_version_counter": False}
+        callbacks.append(ModelCheckpoint(run / "checkpoints", filename="step-{step:07d}", **kept))
     arguments = processes.trainer_arguments()
     return lightning.Trainer(
         **arguments | {"plugins": [*arguments.get("plugins", []), AtomicCheckpointIO()]},

@@ -1,0 +1,29 @@
+"""Work that other processes can import."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from MidlineShiftLogic.errors import InputError
+
+
+def square_once_killed(folder: str, number: int) -> int:
+    """number ** 2, told in a file at each call; the process that first gets a 3 kills itself."""
+    with open(Path(folder) / f"calls-{number}", "a") as file:
+        file.write("x")
+    if number == 3 and (Path(folder) / f"calls-{number}").stat().st_size == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.05)
+    return number**2
+
+
+def always_killed(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def refused(number: int) -> int:
+    if number == 2:
+        raise InputError("Case 2 is no scan.", "bad")
+    return number

@@ -1,0 +1,22 @@
+"""Models that a worker keeps open from case to case."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from MidlineShiftLogic.models import Model, load_model
+
+
+def stamp(folder: str | None) -> str:
+    """What a model is now, digests and settings in words: a worker of a cluster may live on while its folder is written anew.
+
+    Raises:
+        InputError: the model cannot be loaded.
+    """
+    return repr(load_model(folder, "cpu").description)
+
+
+@lru_cache(maxsize=8)
+def opened(folder: str | None, stamp: str) -> Model:
+    """The model of that folder as it was when ``stamp`` was made, loaded once a process."""
+    return load_model(folder, "cpu")
