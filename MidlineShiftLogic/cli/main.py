@@ -25,6 +25,8 @@ COMMANDS = {
         "pseudo_healthy",
         "Show what a model takes for the unshifted head.",
     ),
+    "listen": ("MidlineShiftLogic.cli.listen", "listen", "Measure what a PACS sends; send the results back."),
+    "pacs": ("MidlineShiftLogic.cli.pacs", "pacs", "Send to a PACS, fetch from it, see the listener's queue."),
     "model": ("MidlineShiftLogic.cli.model", "model", "List, inspect and import models."),
 }
 
