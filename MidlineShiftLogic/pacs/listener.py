@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from MidlineShiftLogic.pacs.backoff import Backoff
+from MidlineShiftLogic.pacs.job import wall_clock
 from MidlineShiftLogic.pacs.measurer import Measurer
-from MidlineShiftLogic.pacs.queue import Queue, wall_clock
+from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.receiver import Allowed, Limits, Receiver
 from MidlineShiftLogic.pacs.send import Sender
 from MidlineShiftLogic.pacs.spool import Spool

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from MidlineShiftLogic.pacs.job import FAILED, MEASURING, RECEIVING, REFUSED, SENDING, SENT, WAITING, Job
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (
@@ -39,38 +39,6 @@ CREATE TABLE IF NOT EXISTS lost_image (job INTEGER NOT NULL, name TEXT NOT NULL,
 CREATE TABLE IF NOT EXISTS measured_image (job INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (job, name));
 CREATE TABLE IF NOT EXISTS sent_file (job INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (job, name));
 """
-
-RECEIVING, WAITING, MEASURING, SENDING = "receiving", "waiting", "measuring", "sending"
-SENT, REFUSED, FAILED = "sent", "refused", "failed"
-SETTLED = (SENT, REFUSED, FAILED)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One series.
-
-    Attributes:
-        id: what it is called in the log.
-        series: Series Instance UID; never logged.
-        in_transfer: an association that brought part of it has not ended in order.
-        attempts: failures of the present step, the running one included.
-        due: seconds since 1970 before which the next try must not be.
-        reason: one sentence, for a refused or failed job.
-        settled: how its last measured revision ended, ``sent`` or ``refused``; else empty.
-        maker: which model and program measured it last.
-    """
-
-    id: int
-    series: str
-    state: str
-    revision: int
-    in_transfer: bool
-    attempts: int
-    due: float
-    changed: float
-    reason: str
-    settled: str
-    maker: str
 
 
 class Queue:
@@ -307,8 +275,3 @@ class _Transaction:
                 self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
         finally:
             self._lock.release()
-
-
-def wall_clock() -> float:
-    """Seconds since 1970: what outlives the process is told in these."""
-    return time.time()

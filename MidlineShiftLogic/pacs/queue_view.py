@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.pacs.queue import Queue, wall_clock
+from MidlineShiftLogic.pacs.job import wall_clock
+from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.spool import Spool
 
 

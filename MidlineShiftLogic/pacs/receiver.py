@@ -13,7 +13,8 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.allowed import Allowed, permitted
 from MidlineShiftLogic.pacs.dimse import application_entity
 from MidlineShiftLogic.pacs.files import image_name
-from MidlineShiftLogic.pacs.queue import FAILED, RECEIVING, Job, Queue, wall_clock
+from MidlineShiftLogic.pacs.job import FAILED, RECEIVING, Job, wall_clock
+from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.spool import Spool, SpoolFull
 from MidlineShiftLogic.pacs.supported import CT_CLASSES, support
 from MidlineShiftLogic.pacs.transfers import Transfers

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.pacs.files import PART, Stored, find_dicom, sync_folder, write_whole
+from MidlineShiftLogic.pacs.files import PART, Stored, look_at, sync_folder, write_whole
 
 RECOUNT_SECONDS = 60.0
 
@@ -150,8 +150,9 @@ class Spool:
         self._recount_soon()
 
     def results(self, job: int) -> list[Stored]:
-        folder = self._results / f"series-{job}"
-        return list(find_dicom([folder])) if folder.is_dir() else []
+        """What is to be sent, in order; nothing at all where any of it cannot be read."""
+        found = [look_at(path) for path in sorted((self._results / f"series-{job}").glob("*.dcm"))]
+        return found if all(found) else []
 
     def drop_results(self, job: int) -> None:
         shutil.rmtree(self._results / f"series-{job}", ignore_errors=True)

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 from MidlineShiftLogic.pacs.backoff import Backoff
 from MidlineShiftLogic.pacs.errors import Rejected, Unreachable
+from MidlineShiftLogic.pacs.files import look_at
 from MidlineShiftLogic.pacs.gate import Objection, objection
+from MidlineShiftLogic.pacs.job import MEASURING, RECEIVING, REFUSED, SENDING, SENT, Job
 from MidlineShiftLogic.pacs.measurer import Measurer, MeasuringFailed, Outcome, Stopped
-from MidlineShiftLogic.pacs.queue import RECEIVING, REFUSED, SENDING, SENT, Job, Queue
+from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.send import Sender
 from MidlineShiftLogic.pacs.spool import Spool
 from MidlineShiftLogic.pacs.transfers import Transfers
 
 LOG = logging.getLogger("midlineshift.listen")
-DAY = 86400.0
+DAY, DISK_SECONDS = 86400.0, 60.0
 REMEMBER_DAYS = 90.0
 """Finished jobs are forgotten after so long; the same series sent later than that is measured anew."""
 MEASURING_ATTEMPTS, STARTS, SENDING_ATTEMPTS = 3, 6, 5
@@ -120,6 +122,8 @@ class Worker:
 
     def measure_next(self, stop: threading.Event) -> bool:
         """Measure one series; True if one was due."""
+        if self._queue.all(MEASURING):
+            self._queue.restart()  # the step before could not even write down how it ended
         job = self._queue.claim(self._clock())
         if job is None:
             return False
@@ -127,28 +131,39 @@ class Worker:
             self._queue.fail(job, "measuring was begun again and again and never ended", self._clock())
             LOG.error("job %d: failed, it was begun %d times and never ended; its images are kept", job.id, STARTS)
             return True
+        try:
+            self._measure(job, stop)
+        except Stopped:
+            self._queue.unclaim(job, 0, attempted=False)
+        except MeasuringFailed as error:
+            self._measuring_failed(job, str(error))
+        except OSError as error:  # the disk's fault, not the case's
+            self._queue.unclaim(job, self._clock() + DISK_SECONDS, attempted=False)
+            LOG.error("job %d: the spool cannot be written (%s); again in %.0f s", job.id, error.strerror, DISK_SECONDS)
+        except Exception as error:
+            self._measuring_failed(job, f"the listener met an error ({type(error).__name__})")
+        return True
+
+    def _measure(self, job: Job, stop: threading.Event) -> None:
         images = self._spool.image_names(job.id)
         reason = objection(self._spool.images(job.id))
         if reason:
             self._refuse(job, reason, images)
-            return True
+            return
         out = self._spool.new_work(job.id)
         started = self._clock()
         try:
             outcome = self._measurer.measure(self._spool.images(job.id), out, stop)
             self._conclude(job, outcome, images, self._clock() - started)
-        except Stopped:
-            self._queue.unclaim(job, 0, attempted=False)
-        except MeasuringFailed as error:
-            self._measuring_failed(job, str(error))
         finally:
             self._spool.clear_work(out)
-        return True
 
     def _conclude(self, job: Job, outcome: Outcome, images: frozenset[str], seconds: float) -> None:
         if outcome.refused and not (self._rules.send_refusals and outcome.files):
             self._refuse(job, Objection(outcome.refused), images)
             return
+        if not outcome.files or not all(map(look_at, outcome.files)):
+            raise MeasuringFailed("measuring wrote no whole DICOM objects")
         with self._queue.lock:
             current = self._queue.job(job.id)
             if current is None or current.revision != job.revision:
@@ -179,8 +194,8 @@ class Worker:
             return False
         results, done = self._spool.results(job.id), self._queue.sent_files(job.id)
         if not results:
-            self._queue.fail(job, "its results are no longer in the spool", self._clock())
-            LOG.error("job %d: failed, its results are no longer in the spool", job.id)
+            self._queue.fail(job, "its results are no longer whole in the spool", self._clock())
+            LOG.error("job %d: failed, its results are no longer whole in the spool", job.id)
             return True
         try:
             for file in self._sender.send([file for file in results if file.path.name not in done]):
@@ -194,6 +209,9 @@ class Worker:
         except Rejected as error:
             self._silences = 0
             self._sending_refused(job, str(error))
+            return True
+        except Exception as error:  # what a library makes of a strange answer must not hold up the other jobs
+            self._sending_refused(job, f"sending it met an error ({type(error).__name__}).")
             return True
         self._silences = 0
         with self._queue.lock:

@@ -354,7 +354,66 @@ def test_results_that_vanished_are_not_called_sent(desk):
     desk.receive(ALL)
     desk.later(20)
     desk.spool.drop_results(1)
-    assert desk.later(20) == "failed" and "no longer in the spool" in desk.reason
+    assert desk.later(20) == "failed" and "no longer whole in the spool" in desk.reason
+
+
+@pytest.mark.parametrize("harm", ["missing", "truncated"])
+def test_results_that_are_harmed_are_not_sent_in_part(desk, harm):
+    desk.sending.fails = [(0, Unreachable("away."))]
+    desk.receive(ALL)
+    desk.later(20)
+    file = desk.spool.results(1)[1].path
+    file.write_bytes(b"" if harm == "missing" else file.read_bytes()[:140])
+    assert desk.later(20) == "failed" and not desk.sending.sent
+
+
+def test_measuring_that_writes_no_objects_is_a_crash(desk):
+    desk.measuring.then = lambda: Outcome(())
+    desk.receive(ALL)
+    assert desk.later(20) == "waiting" and desk.later(5) == "waiting" and desk.later(10) == "failed"
+    assert "no whole DICOM objects" in desk.reason
+
+
+def test_a_full_disk_is_not_the_cases_fault(desk, monkeypatch):
+    """However often: it goes on when there is room."""
+    keep = desk.spool.keep_results
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(desk.spool, "keep_results", full)
+    desk.receive(ALL)
+    desk.later(20)
+    for _ in range(10):
+        assert desk.later(60) == "waiting"
+    monkeypatch.setattr(desk.spool, "keep_results", keep)
+    assert desk.later(60) == "sent" and len(desk.sending.sent) == 3
+
+
+def test_a_queue_that_could_not_be_written_goes_on(desk, monkeypatch):
+    """The row still says "measuring", but nobody is: it is taken up again without a restart."""
+    import sqlite3
+
+    def full(*_, **__):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    for name in ("results_ready", "unclaim", "fail"):
+        monkeypatch.setattr(desk.queue, name, full)
+    desk.receive(ALL)
+    with pytest.raises(sqlite3.OperationalError):
+        desk.later(20)
+    monkeypatch.undo()
+    assert desk.state == "measuring" and desk.later(60) == "sent"
+    assert len(desk.sending.sent) == 3
+
+
+def test_a_strange_answer_does_not_hold_up_the_others(desk):
+    desk.sending.fails = [(0, KeyError("Secretname^Jane"))]
+    desk.receive(ALL)
+    desk.receive(ALL, series="1.2.4")
+    desk.later(20)
+    assert (desk.state, desk.queue.of_series("1.2.4").state) == ("sending", "sent")
+    assert desk.later(10) == "sent"
 
 
 def test_killed_between_sent_and_dropped(desk):
