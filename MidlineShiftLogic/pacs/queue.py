@@ -88,16 +88,21 @@ class Queue:
     def begin_image(self, series: str, now: float) -> Job:
         """Before an image is written: its series is being received, again if need be."""
         with self._changing():
-            self._run(
-                "INSERT INTO job (series, state, in_transfer, changed) VALUES (?, ?, 1, ?) ON CONFLICT (series) DO NOTHING",
-                series, RECEIVING, now,
-            )  # fmt: skip
-            self._run(
-                "UPDATE job SET state=?, in_transfer=1, revision=revision+1, attempts=0, due=0, changed=?, reason=''"
-                " WHERE series=? AND state<>?",
-                RECEIVING, now, series, RECEIVING,
-            )  # fmt: skip
-            self._run("UPDATE job SET in_transfer=1 WHERE series=? AND in_transfer=0", series)
+            job = self.of_series(series)
+            if job is None:
+                self._run(
+                    "INSERT INTO job (series, state, in_transfer, changed) VALUES (?, ?, 1, ?)", series, RECEIVING, now
+                )
+            elif job.state != RECEIVING:
+                self._run(
+                    "UPDATE job SET state=?, in_transfer=1, revision=revision+1, attempts=0, due=0, changed=?, reason=''"
+                    " WHERE id=?",
+                    RECEIVING, now, job.id,
+                )  # fmt: skip
+            elif job.in_transfer:
+                return job  # nothing to write: most images come this way
+            else:
+                self._run("UPDATE job SET in_transfer=1 WHERE id=?", job.id)
             return self.of_series(series)
 
     def image_kept(self, id: int, name: str) -> None:

@@ -224,11 +224,11 @@ class Worker:
         tries = job.attempts + 1
         if tries >= SENDING_ATTEMPTS:
             if self._queue.fail(job, sentence, self._clock()):
-                LOG.error("job %d: failed, %s (try %d, the last); its results are kept", job.id, sentence, tries)
+                LOG.error("job %d: failed, %s Try %d was the last; its results are kept", job.id, sentence, tries)
             return
         wait = self._backoff.after(tries)
         self._queue.postpone(job, self._clock() + wait)
-        LOG.warning("job %d: %s (try %d); again in %.0f s", job.id, sentence, tries, wait)
+        LOG.warning("job %d: not sent, %s Try %d; again in %.0f s", job.id, sentence, tries, wait)
 
     # --- refused, dropped
 

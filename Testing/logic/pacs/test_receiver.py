@@ -129,6 +129,36 @@ def test_a_connection_that_vanishes_leaves_the_series_open(desk, series):
     assert one.queue.job(job.id).in_transfer
 
 
+class DeadAssociation:
+    """Its thread is gone, and no event told so."""
+
+    def __init__(self, released):
+        self.is_released = released
+
+    def is_alive(self):
+        return False
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_an_association_whose_thread_died(desk, released):
+    """It counts as ended in order only if it was released."""
+    one = desk()
+    job = one.queue.begin_image("1.2.9", 0)
+    one.transfers.image(DeadAssociation(released), job.id)
+    one.receiver.sweep()
+    assert not one.transfers.is_open(job.id) and one.queue.job(job.id).in_transfer is not released
+
+
+def test_a_known_image_is_no_longer_lost(desk, series):
+    """Killed between the file and the note that it is there."""
+    one = desk()
+    one.send(series)
+    job = one.queue.of_series(SERIES)
+    one.queue.image_lost(job.id, sorted(one.spool.image_names(job.id))[3])
+    one.send(series)
+    assert one.queue.lost_images(job.id) == 0
+
+
 def test_objects_beyond_the_limit(desk, series, caplog):
     one = desk(limits=Limits(image_bytes=1000))
     with caplog.at_level(logging.WARNING, "midlineshift.listen"), pytest.raises(Unreachable, match="0xA700"):

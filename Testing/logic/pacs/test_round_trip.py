@@ -1,9 +1,11 @@
 """PACS -> listener -> results -> PACS, with a real PACS; either side killed in the middle: nothing lost, nothing twice."""
 
+import random
 import signal
 import time
 
 import pytest
+import requests
 from pacs_case import SECRETS, SERIES, ListenerProcess, head_series, wait_for
 
 
@@ -70,17 +72,16 @@ def test_listener_killed_while_it_receives(tmp_path, orthanc, listener, series):
     assert_one_result(orthanc, listener)
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_listener_killed_while_it_measures(orthanc, listener, series, times):
+def test_listener_killed_while_it_measures_twice(orthanc, listener, series):
     orthanc.put_files(series)
     listener.start(seconds=600)
     orthanc.send_series(SERIES, "midlineshift")
-    for done in range(times):
-        wait_for(lambda done=done: listener.measurements("begin") == done + 1, what=listener.logged)
+    for times, seconds in enumerate((600, 0), start=1):
+        wait_for(lambda times=times: listener.measurements("begin") == times, what=listener.logged)
         listener.kill()
-        listener.start(seconds=600 if done + 1 < times else 0)
+        listener.start(seconds=seconds)
     wait_for(lambda: settled(listener), what=listener.logged)
-    assert listener.measurements("begin") == times + 1 and listener.measurements() == 1
+    assert listener.measurements("begin") == 3 and listener.measurements() == 1
     assert_one_result(orthanc, listener)
 
 
@@ -139,3 +140,36 @@ def test_many_series_of_a_study_at_once(tmp_path, orthanc, listener):
 def across(dataset, index):
     """Images side by side instead of one above the other."""
     dataset.ImagePositionPatient = [10.0 * index, 0.0, 0.0]
+
+
+@pytest.mark.slow
+def test_killed_at_random(tmp_path, orthanc, listener):
+    """Three series, sent until each was taken, while now the listener and now the PACS is killed."""
+    chance = random.Random(7)
+    waiting = [f"{SERIES}.{number}" for number in range(3)]
+    for uid in waiting:
+        orthanc.put_files(head_series(tmp_path / uid, uid))
+    listener.start(seconds=0.5)
+    for number in range(6):
+        # An asynchronous one is cut off; a synchronous one was taken whole.
+        if waiting and sends(orthanc, waiting[0], asynchronous=number % 2 == 0) and number % 2:
+            waiting.pop(0)
+        time.sleep(chance.random() * 2)
+        killed = (listener, orthanc)[number % 2]
+        killed.kill()
+        time.sleep(chance.random())
+        killed.start()
+    for uid in waiting:
+        wait_for(lambda uid=uid: sends(orthanc, uid))
+    wait_for(lambda: settled(listener, "sent", 3), what=lambda: listener.logged() + listener.queue())
+    assert (orthanc.count("SR"), orthanc.count("OT"), orthanc.count("CT")) == (3, 6, 36)
+    assert "job 3  sent" in listener.queue(), "numbers follow one another"
+    assert_says_nothing(listener)
+
+
+def sends(orthanc, uid, asynchronous=False):
+    """Whether the PACS could send it; one that could not tries again later."""
+    try:
+        return orthanc.send_series(uid, "midlineshift", asynchronous)
+    except requests.RequestException:
+        return None

@@ -37,16 +37,21 @@ class Measuring:
 
 @dataclass
 class Sending:
-    """A sender that records; ``fails`` holds (files it takes before, error) of the next calls."""
+    """A sender that records; ``fails`` holds (files it takes before, error) of the next calls, ``meanwhile`` is called once,
+    after the first file."""
 
     sent: list = field(default_factory=list)
     fails: list = field(default_factory=list)
+    meanwhile: object = None
 
     def send(self, files):
         takes, error = self.fails.pop(0) if self.fails else (len(files), None)
         for file in files[:takes]:
             self.sent.append(file.sop_instance_uid)
             yield file
+            if self.meanwhile:
+                hook, self.meanwhile = self.meanwhile, None
+                hook()
         if error:
             raise error
 
@@ -137,7 +142,7 @@ ALL = range(12)
 
 def test_a_series_is_finished_when_quiet_and_released(desk):
     desk.receive(range(6), ends="open")
-    assert desk.later(50) == "receiving", "the association is still open"
+    assert desk.later(50) == desk.later(100) == "receiving", "the association is still open"
     desk.receive(range(6, 12))
     assert desk.later(9) == "receiving", "not yet quiet for long enough"
     assert desk.later(2) == "sent"
@@ -214,7 +219,7 @@ def test_late_images_make_a_series_be_measured_again(desk):
     desk.measuring.then = lambda: desk.receive(range(8, 12)) if len(desk.measuring.seen) == 1 else None
     desk.receive(range(8))
     assert desk.later(20) == "receiving"
-    assert not desk.sending.sent
+    assert not desk.sending.sent and not desk.spool.results(1)
     assert desk.later(20) == "sent"
     assert [len(seen) for seen in desk.measuring.seen] == [8, 12] and len(desk.sending.sent) == 3
 
@@ -227,6 +232,22 @@ def test_late_images_while_the_pacs_is_away(desk):
     assert desk.later(20) == "sent"
     assert [len(seen) for seen in desk.measuring.seen] == [8, 12]
     assert len(desk.sending.sent) == 1 + 3
+
+
+def test_late_images_while_results_are_on_their_way(desk):
+    """The series is measured anew while the older results are still being sent: none of the new ones counts as sent."""
+
+    def meanwhile():
+        desk.receive(range(8, 12))
+        desk.time += 20
+        desk.worker.finish_series()
+        desk.worker.measure_next(threading.Event())
+
+    desk.sending.meanwhile = meanwhile
+    desk.receive(range(8))
+    assert desk.later(20) == "sent"
+    assert [len(seen) for seen in desk.measuring.seen] == [8, 12]
+    assert len(desk.sending.sent) == 6 and len(set(desk.sending.sent)) == 6
 
 
 def test_known_images_are_not_measured_twice(desk):
