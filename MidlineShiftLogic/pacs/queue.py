@@ -78,6 +78,7 @@ class Queue:
         return self._rows("SELECT count(*) FROM lost_image WHERE job=?", id)[0][0]
 
     def measured_images(self, id: int) -> frozenset[str]:
+        """Images it was last measured or refused on, and those that were dropped."""
         return frozenset(row[0] for row in self._rows("SELECT name FROM measured_image WHERE job=?", id))
 
     def sent_files(self, id: int) -> frozenset[str]:
@@ -223,6 +224,11 @@ class Queue:
             "UPDATE job SET state=?, attempts=0, due=0, changed=?, reason='' WHERE id=? AND state=?",
             SENDING if has_results else WAITING, now, id, FAILED,
         )  # fmt: skip
+
+    def know_images(self, id: int, names: Iterable[str]) -> None:
+        """These images of it came once, and are about to be dropped."""
+        with self._changing():
+            self._remember(id, self.measured_images(id) | set(names))
 
     def forget(self, id: int) -> None:
         with self._changing():

@@ -117,7 +117,7 @@ class Receiver:
         received = getattr(association, "midlineshift_bytes", 0) + len(event.pdu)
         association.midlineshift_bytes = received
         if received > self._limits.image_bytes + 1_000_000:
-            LOG.warning("association ended, an object is larger than --max-image-mb: %s", self._peer(event))
+            self._once(association, f"association ended, an object is larger than --max-image-mb: {self._peer(event)}")
             association.abort()
 
     def _echo(self, event) -> int:
@@ -142,15 +142,16 @@ class Receiver:
         self._ended(event.assoc)
 
     def _aborted(self, event) -> None:
-        if self._transfers.closed(event.assoc):
+        if self._transfers.broke_off(event.assoc):
             LOG.warning("a transfer broke off: %s", self._peer(event))
 
     def _ended(self, association) -> None:
         with self._queue.lock:
-            jobs = self._transfers.closed(association)
             # Without a record of an image that was lost, what came must not be taken for complete.
             if association.is_released and not getattr(association, "midlineshift_unrecorded", False):
-                self._queue.transfer_ended(jobs)
+                self._queue.transfer_ended(self._transfers.released(association))
+            else:
+                self._transfers.broke_off(association)
 
     # --- one object
 

@@ -11,8 +11,8 @@ class Transfers:
     """The associations that are open now and the series they have brought images of.
 
     DICOM has no message "the series is complete". It is taken for finished when no association that brought part of it
-    is open or has broken off, and no image of it has come for the quiet time (docs/adr/0027). Of a restart, only the
-    second is remembered here; the first is in the queue.
+    is open or has broken off, and no image of it has come for the quiet time (docs/adr/0027). After a restart the queue
+    still knows which series were in transfer; what is here is forgotten.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
@@ -20,23 +20,41 @@ class Transfers:
         self._lock = threading.RLock()
         self._started = clock()
         self._last: dict[int, float] = {}
-        self._open: dict[Hashable, set[int]] = {}
+        self._count = 0
+        self._open: dict[Hashable, dict[int, int]] = {}
+        self._broken: dict[int, int] = {}
 
     def opened(self, association: Hashable) -> None:
         with self._lock:
-            self._open.setdefault(association, set())
+            self._open.setdefault(association, {})
 
     def image(self, association: Hashable, job: int) -> None:
         """An image of the job has come."""
         with self._lock:
-            self._open.setdefault(association, set()).add(job)
+            self._count += 1
+            self._open.setdefault(association, {})[job] = self._count
             self._last[job] = self._clock()
 
-    def closed(self, association: Hashable) -> set[int]:
-        """The association has ended: the jobs it brought images of that no other open association brings."""
+    def released(self, association: Hashable) -> set[int]:
+        """The association has ended in order.
+
+        Returns:
+            The jobs whose transfer has ended by that: no other association brings them now, and if one broke off, this
+            one has brought more since.
+        """
         with self._lock:
-            jobs = self._open.pop(association, set())
-            return jobs - set().union(*self._open.values())
+            jobs = self._open.pop(association, {})
+            ended = {job for job, count in jobs.items() if not self.is_open(job) and count > self._broken.get(job, 0)}
+            for job in ended:
+                self._broken.pop(job, None)
+            return ended
+
+    def broke_off(self, association: Hashable) -> set[int]:
+        """The association is gone without an end in order. Returns the jobs it brought images of."""
+        with self._lock:
+            jobs = set(self._open.pop(association, {}))
+            self._broken.update(dict.fromkeys(jobs, self._count))
+            return jobs
 
     def associations(self) -> list[Hashable]:
         with self._lock:
@@ -53,5 +71,7 @@ class Transfers:
             return self._clock() - self._last.get(job, self._started)
 
     def forget(self, job: int) -> None:
+        """The job has moved on."""
         with self._lock:
             self._last.pop(job, None)
+            self._broken.pop(job, None)

@@ -101,7 +101,7 @@ class Worker:
                 why = f"{lost} images could not be kept" if lost else "its transfer broke off"
                 self._refuse(job, Objection(f"it is incomplete: {why} and did not come again", incomplete=True))
             elif known - images:
-                why = "only part of it came again after it had been measured; send it whole"
+                why = "only part of it came, and the rest had been dropped before; send it whole"
                 self._refuse(job, Objection(f"it is incomplete: {why}", incomplete=True))
             elif self._queue.wait_for_measuring(job.id, self._clock()):
                 self._spool.drop_results(job.id)
@@ -137,9 +137,10 @@ class Worker:
             self._queue.unclaim(job, 0, attempted=False)
         except MeasuringFailed as error:
             self._measuring_failed(job, str(error))
-        except OSError as error:  # the disk's fault, not the case's
+        except OSError as error:  # the disk's or the machine's fault, not the case's
             self._queue.unclaim(job, self._clock() + DISK_SECONDS, attempted=False)
-            LOG.error("job %d: the spool cannot be written (%s); again in %.0f s", job.id, error.strerror, DISK_SECONDS)
+            why = error.strerror or type(error).__name__
+            LOG.error("job %d: not measured, the system says: %s; again in %.0f s", job.id, why, DISK_SECONDS)
         except Exception as error:
             self._measuring_failed(job, f"the listener met an error ({type(error).__name__})")
         return True
@@ -261,6 +262,8 @@ class Worker:
             for job in self._queue.all(SENT, REFUSED):
                 age = now - job.changed
                 if age > self._rules.keep_days * DAY:
+                    # What comes later is not complete without these.
+                    self._queue.know_images(job.id, self._spool.image_names(job.id))
                     self._drop(job)
                 if age > REMEMBER_DAYS * DAY:
                     self._queue.forget(job.id)

@@ -91,7 +91,7 @@ class Desk:
         self.queue.close()
         self.open()
 
-    def receive(self, indices, ends="released", series=SERIES):
+    def receive(self, indices, ends="released", series=SERIES, by="association"):
         """Images of the series over one association, as the receiver does it."""
         for index in indices:
             path = self.images[index]
@@ -100,11 +100,12 @@ class Desk:
                 job = self.queue.begin_image(series, self.time)
                 self.spool.put_image(job.id, f"{path.name}.dcm", path.read_bytes())
             self.queue.image_kept(job.id, f"{path.name}.dcm")
-            self.transfers.image("association", job.id)
+            self.transfers.image(by, job.id)
         if ends != "open":
-            jobs = self.transfers.closed("association")
             if ends == "released":
-                self.queue.transfer_ended(jobs)
+                self.queue.transfer_ended(self.transfers.released(by))
+            else:
+                self.transfers.broke_off(by)
 
     def later(self, seconds):
         """Time goes by; then everything that is due is done."""
@@ -169,6 +170,18 @@ def test_a_broken_transfer_waits_for_the_rest(desk, restart):
     assert [len(seen) for seen in desk.measuring.seen] == [12]
 
 
+@pytest.mark.parametrize("more", [False, True])
+def test_one_of_two_parallel_transfers_breaks_off(desk, more):
+    """The other's end says nothing of what the broken one still had; unless it brought more of it afterwards."""
+    desk.receive(range(8, 11), ends="open", by="second")
+    desk.receive(range(6), ends="aborted", by="first")
+    desk.receive([11] if more else [], ends="released", by="second")
+    assert desk.later(20) == ("refused" if more else "receiving")
+    desk.receive(range(5, 8), by="third")
+    assert desk.later(20) == "sent"
+    assert [len(seen) for seen in desk.measuring.seen] == [11 + more]
+
+
 def test_a_broken_transfer_is_refused_in_the_end_and_taken_up_later(desk):
     desk.receive(range(6), ends="aborted")
     assert desk.later(101) == "refused" and "its transfer broke off" in desk.reason
@@ -187,7 +200,9 @@ def test_images_of_incomplete_series_are_kept_for_a_time_only(desk):
     desk.later(0.2 * DAY)
     desk.worker.drop_old()
     assert not desk.spool.image_names(1) and desk.state == "refused"
-    desk.later(90 * DAY)
+    desk.receive(range(6, 12))
+    assert desk.later(20) == "refused" and "send it whole" in desk.reason, "the other half alone is no head"
+    desk.later(91 * DAY)
     desk.worker.drop_old()
     assert desk.queue.of_series(SERIES) is None
 
