@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 import types
 
 import pytest
@@ -110,6 +111,24 @@ def test_an_aborted_association_leaves_the_series_open(desk, series):
     one.send(series)
     wait_for(lambda: not one.queue.job(job.id).in_transfer, 10)
     assert len(one.spool.image_names(job.id)) == 12
+
+
+def test_stopped_in_the_middle_of_a_transfer(desk, series):
+    """At once; the sender hears that it was cut off, and the series is open for the rest."""
+    from MidlineShiftLogic.pacs.dimse import application_entity, associate
+    from MidlineShiftLogic.pacs.dimse_send import _contexts
+
+    one = desk()
+    files = list(find_dicom([series]))
+    association = associate(
+        application_entity("SCANNER"), DicomTarget("MIDLINESHIFT", "127.0.0.1", one.port), _contexts(files), None
+    )
+    assert association.send_c_store(files[0].path).Status == 0
+    began = time.monotonic()
+    one.receiver.stop()
+    assert time.monotonic() - began < 15
+    wait_for(lambda: association.is_aborted, 15)
+    assert one.queue.of_series(SERIES).in_transfer
 
 
 def test_a_connection_that_vanishes_leaves_the_series_open(desk, series):
