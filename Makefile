@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "This Python cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@# The exact versions exist for Python 3.11 and newer; on 3.10 pip chooses.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[training,cluster,dicom,pdf,slicer,test]' \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[training,cluster,dicom,pdf,pacs,slicer,test]' \
 	  $$($(BIN)/python -c 'import sys; print("-c constraints.txt" if sys.version_info >= (3, 11) else "")')
 	@touch $@
 

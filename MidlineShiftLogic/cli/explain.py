@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from MidlineShiftLogic.errors import MidlineShiftError
 
-DISTRIBUTIONS = {"yaml": "PyYAML"}
+DISTRIBUTIONS = {"yaml": "PyYAML", "dicomweb_client": "dicomweb-client"}
 """Packages whose name on the package index is not the one they are imported by."""
 
 

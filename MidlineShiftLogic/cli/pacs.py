@@ -1,0 +1,146 @@
+"""``midlineshift pacs``: DICOM files to a PACS and from it, and the listener's queue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from MidlineShiftLogic.cli import exit_codes
+from MidlineShiftLogic.cli.pacs_options import FILE, HELP, aet_option, tls_options
+
+
+@click.group(context_settings=HELP)
+def pacs() -> None:
+    """Send to a PACS, fetch from it, look at the listener's queue. Research use only; not a medical device.
+
+    A PACS is AET@HOST:PORT (DICOM) or the http(s) address of its DICOMweb root.
+    """
+
+
+@pacs.command(context_settings=HELP)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=FILE)
+@click.option("--to", required=True, metavar="PACS", help="AET@HOST:PORT or http(s)://...")
+@aet_option
+@tls_options
+def push(paths, to, aet, tls_cert, tls_key, tls_ca) -> int:
+    """Send DICOM files, such as a result's sr.dcm and capture/, or folders of them.
+
+    Each file is sent as it is. Exit code: 0 all are there; 2 not all, with a sentence that says how many are.
+    """
+    from MidlineShiftLogic.errors import InputError
+    from MidlineShiftLogic.pacs.errors import PacsError
+    from MidlineShiftLogic.pacs.files import find_dicom
+    from MidlineShiftLogic.pacs.send import sender_to
+    from MidlineShiftLogic.pacs.target import parse_aet, parse_target
+    from MidlineShiftLogic.pacs.tls import TlsFiles
+
+    target = parse_target(to)
+    sender = sender_to(target, parse_aet(aet), TlsFiles(tls_cert, tls_key, tls_ca))
+    files = list(find_dicom(paths))
+    if not files:
+        raise InputError("There are no DICOM files in what was given.", "no-dicom")
+    done = 0
+    try:
+        for _ in sender.send(files):
+            done += 1
+    except PacsError as error:
+        raise PacsError(f"{error} {done} of {len(files)} files were sent before that.", error.code) from error
+    click.echo(f"{done} objects sent to {target}")
+    return exit_codes.MEASURED
+
+
+@pacs.command(context_settings=HELP)
+@click.option("--from", "source", required=True, metavar="PACS", help="AET@HOST:PORT or http(s)://...")
+@click.option("--study", default="", metavar="UID", help="Study Instance UID.")
+@click.option("--accession", default="", help="Accession number.")
+@click.option("--patient-id", default="", help="Patient ID.")
+@click.option("--date", default="", metavar="YYYYMMDD[-YYYYMMDD]", help="Study date, or first and last.")
+@click.option("--series", default="", metavar="UID", help="Only this series.")
+@click.option("--modality", default="CT", show_default=True, help="Only series of this modality; '' takes all.")
+@click.option("--out", type=FILE, help="Folder that gets a folder a series.")
+@click.option("--list", "only_list", is_flag=True, help="Print what is found, fetch nothing.")
+@aet_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address on which C-MOVE is received.")
+@click.option("--port", default=11113, show_default=True, type=click.IntRange(0, 65535), help="Port of it.")
+@tls_options
+def pull(
+    source,
+    study,
+    accession,
+    patient_id,
+    date,
+    series,
+    modality,
+    out,
+    only_list,
+    aet,
+    host,
+    port,
+    tls_cert,
+    tls_key,
+    tls_ca,
+) -> int:
+    """Fetch the CT series of a study: QIDO-RS and WADO-RS, or C-FIND and C-MOVE.
+
+    For C-MOVE the PACS must know our --aet with --host and --port. OUT/<series>/ appears only when complete.
+    """
+    from MidlineShiftLogic.errors import InputError
+    from MidlineShiftLogic.pacs.found import Wanted, fetch_series
+    from MidlineShiftLogic.pacs.tls import TlsFiles
+
+    wanted = Wanted(study, accession, patient_id, date, series, modality)
+    wanted.check()
+    if out is None and not only_list:
+        raise InputError("Give --out for a folder to fetch into, or --list to see what there is.", "usage")
+    archive = _archive(source, aet, (host, port), TlsFiles(tls_cert, tls_key, tls_ca))
+    found = archive.find(wanted)
+    if not found:
+        raise InputError("The PACS knows no such series.", "pacs-nothing")
+    if only_list:
+        for one in found:
+            click.echo(_line(one))
+        return exit_codes.MEASURED
+    fetch_series(archive, found, out, lambda one, what: click.echo(what))
+    return exit_codes.MEASURED
+
+
+@pacs.command(context_settings=HELP)
+@click.argument("spool", type=FILE)
+@click.option("--retry", type=int, metavar="JOB", help="Try this failed job again.")
+@click.option(
+    "--drop", type=int, metavar="JOB", help="Forget this job and delete its images; the listener must be stopped."
+)
+@click.option("--uids", is_flag=True, help="Also print the Series Instance UIDs, to find the series in the PACS.")
+def queue(spool: Path, retry: int | None, drop: int | None, uids: bool) -> int:
+    """Show what the listener's queue in SPOOL holds, try a failed job again, or forget one."""
+    from MidlineShiftLogic.pacs import queue_view
+
+    if retry is not None:
+        queue_view.retry(spool, retry)
+    if drop is not None:
+        queue_view.drop(spool, drop)
+    for line in queue_view.lines(spool, uids):
+        click.echo(line)
+    return exit_codes.MEASURED
+
+
+def _archive(source: str, aet: str, address: tuple[str, int], tls):
+    from MidlineShiftLogic.pacs.target import WebTarget, parse_aet, parse_target
+
+    target = parse_target(source)
+    if isinstance(target, WebTarget):
+        from MidlineShiftLogic.pacs.web import open_client
+        from MidlineShiftLogic.pacs.web_archive import WebArchive
+
+        return WebArchive(target, open_client(target, tls))
+    from MidlineShiftLogic.pacs.dimse_archive import DimseArchive
+    from MidlineShiftLogic.pacs.tls import client_context, server_context
+
+    receiving = server_context(tls) if tls.certificate else None
+    return DimseArchive(target, parse_aet(aet), address, client_context(tls), receiving)
+
+
+def _line(one) -> str:
+    images = "?" if one.images is None else one.images
+    return f"{one.date}  {one.modality}  series {one.number}  {images} images  {one.description}  {one.study}  {one.series}"

@@ -1,0 +1,181 @@
+"""C-FIND and C-MOVE: an archive that sends what is asked for to a receiver of ours, open just for that."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.pacs.dimse import application_entity, associate
+from MidlineShiftLogic.pacs.errors import PacsError, Rejected, Unreachable
+from MidlineShiftLogic.pacs.files import image_name, write_whole
+from MidlineShiftLogic.pacs.found import Found, Wanted, integer
+from MidlineShiftLogic.pacs.receiver import MISMATCH, NO_ROOM, SUCCESS
+from MidlineShiftLogic.pacs.supported import support
+from MidlineShiftLogic.pacs.target import DicomTarget
+
+PENDING = (0xFF00, 0xFF01)
+DESTINATION_UNKNOWN = 0xA801
+MOST_STUDIES = 500
+
+
+class DimseArchive:
+    """An archive behind the study root query/retrieve model.
+
+    Args:
+        own_aet, own_address: our AE title, and where C-MOVE has to send to; both must be known to the archive.
+        sending: TLS for what we send, or None. receiving: TLS for what we receive, or None.
+    """
+
+    def __init__(
+        self,
+        target: DicomTarget,
+        own_aet: str,
+        own_address: tuple[str, int],
+        sending: ssl.SSLContext | None = None,
+        receiving: ssl.SSLContext | None = None,
+    ):
+        self._target, self._aet, self._address = target, own_aet, own_address
+        self._sending, self._receiving = sending, receiving
+
+    def find(self, wanted: Wanted) -> list[Found]:
+        """See ``found.Archive``."""
+        from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as Find
+
+        association = self._associate(Find)
+        try:
+            studies = self._ask(
+                association,
+                Find,
+                QueryRetrieveLevel="STUDY",
+                StudyInstanceUID=wanted.study,
+                AccessionNumber=wanted.accession,
+                PatientID=wanted.patient_id,
+                StudyDate=wanted.date,
+            )
+            if len(studies) > MOST_STUDIES:
+                raise PacsError(f"More than {MOST_STUDIES} studies match; ask for fewer.", "query")
+            found = []
+            for study in studies:
+                series = self._ask(
+                    association,
+                    Find,
+                    QueryRetrieveLevel="SERIES",
+                    StudyInstanceUID=str(study.StudyInstanceUID),
+                    SeriesInstanceUID=wanted.series,
+                    Modality=wanted.modality,
+                    SeriesNumber="",
+                    SeriesDescription="",
+                    NumberOfSeriesRelatedInstances="",
+                )
+                found += [_found(study, one) for one in series]
+        finally:
+            if association.is_established:
+                association.release()
+        return sorted(found, key=lambda one: (one.study, one.number or 0, one.series))
+
+    def fetch(self, found: Found, folder: Path) -> int:
+        """See ``found.Archive``."""
+        from pydicom.dataset import Dataset
+        from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as Move
+
+        received: set[str] = set()
+        server = self._receive(found, folder, received)
+        association = None
+        try:
+            association = self._associate(Move)
+            query = Dataset()
+            query.QueryRetrieveLevel = "SERIES"
+            query.StudyInstanceUID, query.SeriesInstanceUID = found.study, found.series
+            for status, _ in association.send_c_move(query, self._aet, Move):
+                self._judge(status)
+        finally:
+            if association is not None and association.is_established:
+                association.release()
+            server.ae.shutdown()
+        return len(received)
+
+    def _associate(self, model):
+        from pynetdicom import build_context
+
+        return associate(application_entity(self._aet), self._target, [build_context(model)], self._sending)
+
+    def _ask(self, association, model, **keys) -> list:
+        from pydicom.dataset import Dataset
+
+        query = Dataset()
+        for name, value in keys.items():
+            setattr(query, name, value)
+        answers = []
+        for status, answer in association.send_c_find(query, model):
+            if "Status" not in status:
+                raise self._broken_off()
+            if status.Status in PENDING:
+                if answer is not None:
+                    answers.append(answer)
+            elif status.Status != SUCCESS:
+                raise Rejected(f"{self._target} refuses the query (status 0x{status.Status:04X}).", "pacs-rejected")
+        return answers
+
+    def _receive(self, found: Found, folder: Path, received: set[str]):
+        from pynetdicom import evt
+
+        def store(event) -> int:
+            dataset = event.dataset
+            instance = str(event.request.AffectedSOPInstanceUID)
+            if (dataset.get("SeriesInstanceUID"), dataset.get("SOPInstanceUID")) != (found.series, instance):
+                return MISMATCH
+            try:
+                write_whole(folder / image_name(instance), event.encoded_dataset())
+            except OSError:
+                return NO_ROOM
+            received.add(instance)
+            return SUCCESS
+
+        entity = application_entity(self._aet)
+        entity.require_called_aet = True
+        support(entity)
+        try:
+            return entity.start_server(
+                self._address, block=False, evt_handlers=[(evt.EVT_C_STORE, store)], ssl_context=self._receiving
+            )
+        except (OSError, OverflowError) as error:
+            host, port = self._address
+            why = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"Cannot listen on {host}:{port}: {why}; choose another --host or --port.", "port"
+            ) from error
+
+    def _broken_off(self) -> Unreachable:
+        return Unreachable(
+            f"{self._target} broke the connection off; check that it runs, knows {self._aet} and lets it query.",
+            "pacs-unreachable",
+        )
+
+    def _judge(self, status) -> None:
+        if "Status" not in status:
+            raise self._broken_off()
+        if status.Status == DESTINATION_UNKNOWN:
+            raise Rejected(
+                f"{self._target} does not know {self._aet} as a place to send to; enter this AE title there with "
+                f"the address {self._address[0]}:{self._address[1]}.",
+                "pacs-rejected",
+            )
+        if status.Status not in (SUCCESS, *PENDING):
+            raise Rejected(
+                f"{self._target} could not send the series to {self._aet} at {self._address[0]}:{self._address[1]} "
+                f"(status 0x{status.Status:04X}); check that address there, and the space on this machine's disk.",
+                "pacs-rejected",
+            )
+
+
+def _found(study, series) -> Found:
+    return Found(
+        study=str(study.StudyInstanceUID),
+        series=str(series.get("SeriesInstanceUID") or ""),
+        number=integer(series.get("SeriesNumber")),
+        modality=str(series.get("Modality") or ""),
+        description=str(series.get("SeriesDescription") or ""),
+        date=str(study.get("StudyDate") or ""),
+        images=integer(series.get("NumberOfSeriesRelatedInstances")),
+    )

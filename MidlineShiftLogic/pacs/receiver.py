@@ -1,0 +1,240 @@
+"""C-STORE as a provider: images of allowed senders into the spool, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.pacs.allowed import Allowed, permitted
+from MidlineShiftLogic.pacs.dimse import application_entity
+from MidlineShiftLogic.pacs.files import image_name
+from MidlineShiftLogic.pacs.job import FAILED, RECEIVING, Job, wall_clock
+from MidlineShiftLogic.pacs.queue import Queue
+from MidlineShiftLogic.pacs.spool import Spool, SpoolFull
+from MidlineShiftLogic.pacs.supported import CT_CLASSES, support
+from MidlineShiftLogic.pacs.transfers import Transfers
+
+LOG = logging.getLogger("midlineshift.listen")
+
+SUCCESS, DISCARDED = 0x0000, 0xB006
+"""PS3.4, B.2.3. ``DISCARDED`` is a warning, which senders take for a success: a study may hold more than CT images."""
+NO_ROOM, MISMATCH, NOT_UNDERSTOOD, NOT_ALLOWED = 0xA700, 0xA900, 0xC000, 0x0124
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one sender may ask of this machine."""
+
+    image_bytes: int = 256_000_000
+    images: int = 5000
+    associations: int = 8
+
+
+class Receiver:
+    """The server; runs in threads of its own between ``start`` and ``stop``."""
+
+    def __init__(
+        self,
+        aet: str,
+        address: tuple[str, int],
+        allowed: Sequence[Allowed],
+        spool: Spool,
+        queue: Queue,
+        transfers: Transfers,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+    ):
+        self._aet, self._address, self._allowed = aet, address, tuple(allowed)
+        self._spool, self._queue, self._transfers = spool, queue, transfers
+        self._limits, self._tls = limits or Limits(), tls
+        self._entity = self._server = None
+
+    def start(self) -> int:
+        """Listen; returns the port, which is a free one where 0 was asked for.
+
+        Raises:
+            InputError: the address cannot be listened on.
+        """
+        from pynetdicom import evt
+
+        entity = application_entity(self._aet)
+        entity.maximum_associations = self._limits.associations
+        entity.require_calling_aet = list(dict.fromkeys(one.aet for one in self._allowed))
+        entity.require_called_aet = True
+        support(entity)
+        handlers = [
+            (evt.EVT_REJECTED, self._rejected),
+            (evt.EVT_ESTABLISHED, self._established),
+            (evt.EVT_PDU_RECV, self._count_bytes),
+            (evt.EVT_C_ECHO, self._echo),
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_RELEASED, self._released),
+            (evt.EVT_ABORTED, self._aborted),
+        ]
+        try:
+            self._server = entity.start_server(self._address, block=False, evt_handlers=handlers, ssl_context=self._tls)
+        except (OSError, OverflowError) as error:
+            host, port = self._address
+            why = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"Cannot listen on {host}:{port}: {why}; choose another --host or --port.", "port"
+            ) from error
+        self._entity = entity
+        return self._server.server_address[1]
+
+    def stop(self) -> None:
+        """Take no more, abort what is open (the senders know then that it is not done) and close."""
+        if self._entity is not None:
+            self._entity.shutdown()
+            self._entity = self._server = None
+
+    def sweep(self) -> None:
+        """See to associations whose thread is gone without a word."""
+        for association in self._transfers.associations():
+            if not association.is_alive():
+                self._ended(association)
+
+    # --- events; pynetdicom calls them in the association's threads
+
+    def _rejected(self, event) -> None:
+        LOG.warning("association refused: %s", self._peer(event))
+
+    def _established(self, event) -> None:
+        if self._permitted(event.assoc):
+            self._transfers.opened(event.assoc)
+        else:
+            LOG.warning("association ended, not from the address that was allowed: %s", self._peer(event))
+            event.assoc.abort()
+
+    def _count_bytes(self, event) -> None:
+        """Ends a sender whose object grows beyond the limit, before it fills the memory."""
+        association = event.assoc
+        received = getattr(association, "midlineshift_bytes", 0) + len(event.pdu)
+        association.midlineshift_bytes = received
+        if received > self._limits.image_bytes + 1_000_000:
+            self._once(association, f"association ended, an object is larger than --max-image-mb: {self._peer(event)}")
+            association.abort()
+
+    def _echo(self, event) -> int:
+        event.assoc.midlineshift_bytes = 0
+        return SUCCESS if self._permitted(event.assoc) else NOT_ALLOWED
+
+    def _store(self, event) -> int:
+        event.assoc.midlineshift_bytes = 0
+        try:
+            return self._store_one(event)
+        except SpoolFull as error:
+            self._once(event.assoc, f"no room for images: {error}")
+            return NO_ROOM
+        except (OSError, sqlite3.Error) as error:
+            self._once(event.assoc, f"images cannot be kept ({_why(error)})")
+            return NO_ROOM
+        except Exception as error:  # whatever a strange object does must not end the listener
+            self._once(event.assoc, f"an object was not understood ({type(error).__name__})")
+            return NOT_UNDERSTOOD
+
+    def _released(self, event) -> None:
+        self._ended(event.assoc)
+
+    def _aborted(self, event) -> None:
+        if self._transfers.broke_off(event.assoc):
+            LOG.warning("a transfer broke off: %s", self._peer(event))
+
+    def _ended(self, association) -> None:
+        with self._queue.lock:
+            # Without a record of an image that was lost, what came must not be taken for complete.
+            if association.is_released and not getattr(association, "midlineshift_unrecorded", False):
+                self._queue.transfer_ended(self._transfers.released(association))
+            else:
+                self._transfers.broke_off(association)
+
+    # --- one object
+
+    def _store_one(self, event) -> int:
+        request = event.request
+        if not self._permitted(event.assoc):
+            return NOT_ALLOWED
+        if str(request.AffectedSOPClassUID) not in CT_CLASSES:
+            return DISCARDED
+        content = event.encoded_dataset()
+        series, instance = _identify(content)
+        if not series or instance != str(request.AffectedSOPInstanceUID):
+            self._once(event.assoc, "an object without a series, or with another identity than announced, was refused")
+            return MISMATCH
+        name = image_name(instance)
+        with self._queue.lock:  # no step of the queue comes between the row and the file
+            job = self._queue.of_series(series)
+            if job and job.state != FAILED and self._spool.has_image(job.id, name):
+                self._queue.image_kept(job.id, name)
+                self._transfers.image(event.assoc, job.id)
+                return SUCCESS
+            before, job = job, self._begin(event.assoc, series)
+            try:
+                self._check_limits(job.id, len(content))
+                self._spool.put_image(job.id, name, content)
+            except BaseException:
+                self._remember_loss(event.assoc, job.id, name)
+                raise
+            self._queue.image_kept(job.id, name)
+        if before is None or before.state != RECEIVING:
+            what = "a series begins to come" if before is None else "images of it come again"
+            LOG.info("job %d: %s from %s", job.id, what, ascii(event.assoc.requestor.ae_title.strip()))
+        return SUCCESS
+
+    def _begin(self, association, series: str) -> Job:
+        try:
+            job = self._queue.begin_image(series, wall_clock())
+        except sqlite3.Error:
+            association.midlineshift_unrecorded = True
+            raise
+        self._transfers.image(association, job.id)
+        return job
+
+    def _remember_loss(self, association, job: int, name: str) -> None:
+        try:
+            self._queue.image_lost(job, name)
+        except sqlite3.Error:
+            association.midlineshift_unrecorded = True
+
+    def _check_limits(self, job: int, size: int) -> None:
+        if size > self._limits.image_bytes:
+            raise SpoolFull("an object is larger than --max-image-mb")
+        if self._spool.count_images(job) >= self._limits.images:
+            raise SpoolFull(f"job {job} has reached --max-images")
+        self._spool.check_room(size)
+
+    # --- who
+
+    def _permitted(self, association) -> bool:
+        aet, host = association.requestor.ae_title.strip(), association.requestor.address
+        return permitted(self._allowed, aet, host)
+
+    def _peer(self, event) -> str:
+        requestor = event.assoc.requestor
+        return f"{str(requestor.ae_title).strip()!a} at {requestor.address}"
+
+    def _once(self, association, sentence: str) -> None:
+        """A warning that a sender of thousands of images does not repeat thousands of times."""
+        told = association.__dict__.setdefault("midlineshift_told", set())
+        if sentence not in told:
+            told.add(sentence)
+            LOG.warning("%s", sentence)
+
+
+def _identify(content: bytes) -> tuple[str, str]:
+    """(Series Instance UID, SOP Instance UID) of an encoded object; empty where missing."""
+    import pydicom
+
+    header = pydicom.dcmread(
+        BytesIO(content), stop_before_pixels=True, specific_tags=["SeriesInstanceUID", "SOPInstanceUID"]
+    )
+    return str(header.get("SeriesInstanceUID") or ""), str(header.get("SOPInstanceUID") or "")
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__

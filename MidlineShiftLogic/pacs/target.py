@@ -1,0 +1,80 @@
+"""Where to send to or fetch from: ``AET@HOST:PORT`` (DICOM) or ``http(s)://...`` (DICOMweb)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from MidlineShiftLogic.errors import InputError
+
+
+@dataclass(frozen=True)
+class DicomTarget:
+    """An application entity of the DICOM protocol."""
+
+    aet: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.aet}@{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class WebTarget:
+    """The root of a DICOMweb service, such as ``https://pacs.example/dicom-web``."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+Target = DicomTarget | WebTarget
+
+
+def parse_target(text: str) -> Target:
+    """The target a user typed.
+
+    Raises:
+        InputError: neither form.
+    """
+    if text.lower().startswith(("http://", "https://")):
+        return WebTarget(_checked_url(text))
+    aet, at, place = text.rpartition("@")
+    host, colon, port = place.rpartition(":")
+    if not (at and colon and host and port.isdigit() and 0 < int(port) < 65536):
+        raise InputError(
+            f"{text!r} is no PACS: give AET@HOST:PORT, or the http(s) address of its DICOMweb root.", "target"
+        )
+    return DicomTarget(parse_aet(aet), host.strip("[]"), int(port))
+
+
+def parse_aet(text: str) -> str:
+    """An application entity title: 1 to 16 printable ASCII characters, no backslash (PS3.5, VR AE).
+
+    Raises:
+        InputError: it is none.
+    """
+    title = text.strip()
+    if not re.fullmatch(r"[\x20-\x5b\x5d-\x7e]{1,16}", title):
+        raise InputError(f"{text!r} is no AE title: 1 to 16 ASCII characters, no backslash.", "target")
+    return title
+
+
+def _checked_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0) and not (parts.query or parts.fragment)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError(f"{text!r} is no address of a DICOMweb service.", "target")
+    if parts.username or parts.password:
+        raise InputError(
+            "The address holds a name or a password, which other users of this machine could see; "
+            "put them into ~/.netrc (docs/pacs.md).",
+            "target",
+        )
+    return text.rstrip("/")
