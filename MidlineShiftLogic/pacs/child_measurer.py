@@ -85,7 +85,8 @@ def _end(process: subprocess.Popen) -> None:
 
 def _outcome(code: int, said: bytes) -> Outcome:
     try:
-        answer = json.loads(said.splitlines()[-1])
+        lines = [json.loads(line) for line in said.splitlines() if line.startswith(b"{")]
+        answer = [line for line in lines if line["type"] in ("result", "error")][-1]
         if answer["type"] == "result":
             folder = Path(answer["folder"])
             files = (*folder.glob("sr.dcm"), *sorted((folder / "capture").glob("*.dcm")))

@@ -28,7 +28,12 @@ def child(monkeypatch, tmp_path):
 
 
 def says(line, code):
-    return f"import json, sys; print('a library talks'); print(json.dumps({line!r})); sys.exit({code})"
+    """The line, among others that are not the answer."""
+    other = {"type": "summary", "case": ""}
+    return (
+        f"import json, sys; print('a library talks'); print(json.dumps({line!r})); print(json.dumps({other!r})); "
+        f"sys.exit({code})"
+    )
 
 
 def test_measured(child, tmp_path):
