@@ -5,9 +5,9 @@ import pytest
 import torch
 from drawn_phantoms import draw_cohort, draw_phantom
 
-from midlineshift_training.cohorts import degrade
+from midlineshift_training.cohorts import degrade, reading_batches
 from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files, sampling_weights, split_phantoms
-from midlineshift_training.cohorts.reading_batches import FrameVariation, ReadingBatches, make_batch
+from midlineshift_training.cohorts.reading_batches import FrameVariation, ReadingBatches, _loose, make_batch
 from MidlineShiftLogic.errors import InputError
 
 FRAME = (128, 1.8, 198.0)
@@ -54,6 +54,30 @@ def test_field_and_line_agree(slices):
     distance = torch.einsum("bhwi,bi->bhw", mapped - batch.ends[:, None, None, 0], n)
     on_midline = (batch.deformed.abs() < 0.7) & (batch.inside > 0)
     assert float(distance[on_midline].abs().quantile(0.95)) < 1.0, "u carries the deformed midline onto the ideal one"
+
+
+def test_an_attachment_slides_along_a_skull_that_stays(slices, monkeypatch):
+    monkeypatch.setattr("midlineshift_training.cohorts.degrade.degrade", lambda hu, inside, g: hu)
+    monkeypatch.setattr("midlineshift_training.cohorts.degrade.fill_ventricles", lambda hu, *_: hu)
+    index = torch.nonzero(slices.readable)[:, 0][:8]
+    still = FrameVariation(broad=False, mirror=0.0, bend=0.0, crooked=0.0)
+    carried = FrameVariation(broad=False, mirror=0.0, bend=0.0, crooked=1.0, crooked_mm=6.0)
+    # which of the two ways a slice is carried is drawn; here it is told
+    changes = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(
+            reading_batches, "_loose", lambda inside, chance, s=share, f=_loose: f(inside, chance * 0 + s)
+        )
+        before, after = (
+            make_batch(slices, index, v, *FRAME, torch.Generator().manual_seed(4)) for v in (still, carried)
+        )
+        moved = (after.ends - before.ends)[..., 0].abs()
+        assert float(moved.max()) * 1.8 > 3.0
+        bone = (before.hu > 300) | (after.hu > 300)
+        changes.append(float((after.hu - before.hu).abs()[bone].mean()))
+        assert not torch.allclose(after.hu[~bone], before.hu[~bone])
+    with_skull, within = changes
+    assert within < 0.6 * with_skull, "the inner half of the bone goes along, the outer stays"
 
 
 def test_finer_slices_show_the_same_head_at_the_same_place(slices):

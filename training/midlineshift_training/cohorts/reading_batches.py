@@ -52,9 +52,7 @@ class ReadingBatch:
         inside: (B, h, h) 0 or 1.
         ends: (B, 2, 2) falx attachments (x, y) from the grid's middle, anterior first.
         shifted: (B, 2) the deformed midline's point at the septum, from the grid's middle.
-        readable: (B,) 0 or 1. line_known: (B,) 1 where the truth tells where the lines lie; 0 for real unlabelled slices,
-            whose bend is known exactly but whose line is a model's guess. height: (B,) mm.
-        case_limit: (B,) largest |u| of the truth in the slice.
+        readable: (B,) 0 or 1. height: (B,) mm. case_limit: (B,) largest |u| of the truth in the slice.
         mm: (B,) scan millimetres a frame pixel.
     """
 
@@ -66,7 +64,6 @@ class ReadingBatch:
     ends: torch.Tensor
     shifted: torch.Tensor
     readable: torch.Tensor
-    line_known: torch.Tensor
     height: torch.Tensor
     case_limit: torch.Tensor
     mm: torch.Tensor
@@ -292,7 +289,6 @@ def make_batch(
         ends=ends / pixel_mm,
         shifted=shifted / pixel_mm,
         readable=readable,
-        line_known=torch.ones(count),
         height=slices.height[index],
         case_limit=limit / pixel_mm,
         mm=scale * pixel_mm,

@@ -52,21 +52,18 @@ def heat_map_loss(logits: torch.Tensor, ends: torch.Tensor, readable: torch.Tens
 def reading_loss(out: SliceReading, truth: ReadingBatch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Sum of the weighted terms, and each term.
 
-    Distances near the deformed midline count most. Where the lines are a model's guess (``line_known`` 0) the network is
-    held to their difference and the field only: guesses follow the skull's symmetry, and would teach just that. The
-    field is held to the truth by squared error, weighted by the truth's size: an absolute-value loss lets it collapse to
-    zero.
+    Distances near the deformed midline count most. The field is held to the truth by squared error, weighted by the
+    truth's size: an absolute-value loss lets it collapse to zero.
     """
     readable = truth.readable[:, None, None]
     inside = truth.inside * readable
     near = torch.exp(-((truth.deformed / 5) ** 2)) * inside * (truth.ideal.abs() < 18)
-    known = truth.line_known[:, None, None]
     close = inside * 0.15 * (truth.deformed.abs() < 20) + near * 2
     terms = {
-        "deformed": _smooth_l1(out.deformed / 3, truth.deformed.clamp(-14, 14) / 3, close * known),
-        "ideal": _smooth_l1(out.ideal / 6, truth.ideal.clamp(-40, 40) / 6, (inside + near) * known),
+        "deformed": _smooth_l1(out.deformed / 3, truth.deformed.clamp(-14, 14) / 3, close),
+        "ideal": _smooth_l1(out.ideal / 6, truth.ideal.clamp(-40, 40) / 6, inside + near),
         "deviation": _smooth_l1((out.ideal - out.deformed) / 3, (truth.ideal - truth.deformed) / 3, near),
-        "attachments": heat_map_loss(out.attachments, truth.ends, truth.readable * truth.line_known),
+        "attachments": heat_map_loss(out.attachments, truth.ends, truth.readable),
         "inside": F.binary_cross_entropy_with_logits(out.inside, truth.inside),
         "readable": F.binary_cross_entropy_with_logits(out.readable, truth.readable),
         "height": F.smooth_l1_loss(out.height / 20, (truth.height / 20).clamp(-3, 4)),
