@@ -37,7 +37,9 @@ def evaluation():
 def write_run(folder, network, init=None, seconds=0.0):
     folder.mkdir()
     settings = {"cases": 7, "batch": 24, "seed": 3, "learning_rate": 0.001, "precision": "32-true", "init": init}
-    (folder / "settings.yaml").write_text(yaml.safe_dump(settings | {"versions": {"torch": "2.13"}}))
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    session = {"python": "3.12.1", "packages": {"torch": "2.13.0", "lightning": "2.6.6"}}
+    (folder / "provenance.json").write_text(json.dumps({"data": [], "sessions": [session]}))
     (folder / "network.json").write_text(json.dumps({"kind": kind_of(network), "config": network.config}))
     save_file(network.state_dict(), folder / "best.safetensors", metadata={"step": "900"})
     with SummaryWriter(str(folder / "tensorboard")) as writer:
@@ -111,6 +113,7 @@ def test_the_card_is_whole(model_and_evaluation):
     assert headings == ["## Data", "## Training", "## Measured", "## Where it fails", "## What it must not be used for"]
     content = json.loads((folder / "evaluation.json").read_text())
     assert f"{content['sets'][PHANTOMS]['mae']['value']:.2f} (" in text
+    assert "Made with python 3.12.1, torch 2.13.0, lightning 2.6.6." in text
     assert "Not a medical device" in text and "training saw, without any reading: scan0" in text
     for name in ("scatter.png", "worst_phantom_1.png"):
         assert f"({name})" in text and (model / name).is_file()

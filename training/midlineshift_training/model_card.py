@@ -89,8 +89,19 @@ def run_facts(run: Path) -> dict:
         "learning_rate": settings.get("learning_rate"),
         "precision": settings.get("precision"),
         "parameters": sum(p.numel() for p in run_network(run).parameters()),
-        "versions": settings.get("versions", {}),
+        "versions": _versions(run),
     }
+
+
+def _versions(run: Path) -> dict[str, str]:
+    """Of Python, torch and Lightning when the run was last started; empty where the run does not tell."""
+    from midlineshift_training.runs.provenance import read_provenance
+
+    sessions = read_provenance(run).get("sessions", [])
+    if not sessions:
+        return {}
+    packages = sessions[-1]["packages"]
+    return {"python": sessions[-1]["python"], "torch": packages["torch"], "lightning": packages["lightning"]}
 
 
 def figures(evaluation: dict) -> dict:
@@ -180,7 +191,7 @@ def card_text(description, facts: dict[str, dict], evaluation: dict) -> str:
     pictures = evaluation.get("figures", {})
     worst = {name: caption for name, caption in pictures.items() if name.startswith("worst")}
     images = lambda some: [f"![{caption}]({name})\n\n{caption}" for name, caption in some.items()]  # noqa: E731
-    versions = next(iter(facts.values()))["versions"]
+    versions = ", ".join(f"{name} {version}" for name, version in list(facts.values())[-1]["versions"].items())
     weak = weak_groups(evaluation)
     parts = [
         f"# {description.name} {description.version}",
@@ -192,7 +203,7 @@ def card_text(description, facts: dict[str, dict], evaluation: dict) -> str:
         seen_text(evaluation),
         "## Training",
         networks_table(facts),
-        "Minutes are wall time of all runs told. Made with " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".",
+        "Minutes are wall time of all runs told." + (f" Made with {versions}." if versions else ""),
         "## Measured",
         "By `midlineshift-train evaluate`; everything below is written from what it measured.",
         full_text(evaluation, 3).strip(),
