@@ -133,7 +133,7 @@ class Steps:
 
 
 def in_turn(
-    ours: Callable[[int], object], theirs: Callable[[int], object], images: int, repeats: int, calls: int
+    ours: Callable[[int], object], theirs: Callable[[int], object], images: int, repeats: int, calls: int = 1
 ) -> dict:
     """Images a second of two ways that take ``number`` and make ``images`` images a call; after one call to warm up."""
     times: dict[str, list[float]] = {"ours": [], "theirs": []}
@@ -176,7 +176,7 @@ def loading(s: Setting, repeats: int, calls: int) -> dict[str, dict]:
     return rows
 
 
-def training(s: Setting, repeats: int, calls: int) -> dict[str, dict]:
+def training(s: Setting, repeats: int, quick_calls: int) -> dict[str, dict]:
     """Loading and steps."""
     rows = {}
     stage, twin = s.denoising(s.size // 2), s.denoising(s.size // 2)
@@ -184,7 +184,7 @@ def training(s: Setting, repeats: int, calls: int) -> dict[str, dict]:
     rows["loading and step, stage 1"] = in_turn(
         lambda n: ours(stage.training_batches(n, 1)[0]),
         lambda n: theirs(noised_batch(s.index, twin.settings, _seed(n))),
-        s.batch, repeats, calls,
+        s.batch, repeats,
     )  # fmt: skip
     # a step that costs next to nothing, as on a quick GPU: what is left is the loader
     for kept, how in ((s.size, "equal arithmetic"), (s.size // 2, "kept at half the size")):
@@ -193,7 +193,7 @@ def training(s: Setting, repeats: int, calls: int) -> dict[str, dict]:
         rows[f"loading and step, stage 1, a network of one convolution, {how}"] = in_turn(
             lambda n, a=ours, b=quick: a(b.training_batches(n, 1)[0]),
             lambda n, a=theirs, b=twin: a(noised_batch(s.index, b.settings, _seed(n))),
-            s.batch, repeats, 4 * calls,
+            s.batch, repeats, quick_calls,
         )  # fmt: skip
     for name, mode in (("equal arithmetic in the step", "every step"), ("targets once instead of every step", "once")):
         stage, twin = s.deforming(mode), s.deforming("every step")
@@ -201,9 +201,9 @@ def training(s: Setting, repeats: int, calls: int) -> dict[str, dict]:
             started = time.perf_counter()
             stage._healthy = stage._make_all()
             made = time.perf_counter() - started
-        rows[f"loading and step, stage 2, {name}"] = _deforming_in_turn(s, stage, twin, True, repeats, calls)
+        rows[f"loading and step, stage 2, {name}"] = _deforming_in_turn(s, stage, twin, True, repeats)
     rows["step alone, stage 2, targets once instead of every step"] = row = _deforming_in_turn(
-        s, stage, twin, False, repeats, calls
+        s, stage, twin, False, repeats
     )
     saved = s.batch / row["theirs_images_per_s"] - s.batch / row["ours_images_per_s"]
     row["targets_made_in_s"] = made
@@ -211,17 +211,17 @@ def training(s: Setting, repeats: int, calls: int) -> dict[str, dict]:
     return rows
 
 
-def _deforming_in_turn(s: Setting, stage, twin, whole: bool, repeats: int, calls: int) -> dict:
+def _deforming_in_turn(s: Setting, stage, twin, whole: bool, repeats: int) -> dict:
     ours, theirs = Steps(stage), Steps(twin)
     fixed = stage.training_batches(0, 1)[0]
     return in_turn(
         lambda n: ours(stage.training_batches(n, 1)[0] if whole else fixed),
         lambda n: theirs(landmark_batch(s.index, _drawn(s, n), twin.settings, _seed(n)) if whole else fixed),
-        s.batch, repeats, calls,
+        s.batch, repeats,
     )  # fmt: skip
 
 
-def choices(s: Setting, repeats: int, calls: int, compiled: bool) -> dict[str, dict]:
+def choices(s: Setting, repeats: int, compiled: bool) -> dict[str, dict]:
     """What each setting of speed gives on this processor: 'ours' is with it."""
     with_it = {
         "channels last": ({"channels_last": True}, {"channels_last": False}),
@@ -242,7 +242,7 @@ def choices(s: Setting, repeats: int, calls: int, compiled: bool) -> dict[str, d
             batch = stage.training_batches(0, 1)[0]
             a, b = Steps(stage, compiled=name == "torch.compile"), Steps(twin)
             rows[f"{name}, {kind}"] = in_turn(
-                lambda n, a=a, batch=batch: a(batch), lambda n, b=b, batch=batch: b(batch), s.batch, repeats, calls
+                lambda n, a=a, batch=batch: a(batch), lambda n, b=b, batch=batch: b(batch), s.batch, repeats
             )
     return rows
 
@@ -274,6 +274,11 @@ def _peak(way: str, short: bool, batch: int) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def said(what: str) -> None:
+    """Tell on stderr what comes next."""
+    click.echo(what, err=True)
+
+
 def _seed(number: int) -> torch.Generator:
     return torch.Generator().manual_seed(number)
 
@@ -287,14 +292,18 @@ def collect(short: bool, repeats: int, batch: int, threads: int) -> dict:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     figures = {"short": short, "repeats": repeats, "batch": batch, "threads": threads, "machine": machine.describe()}
-    calls = 1 if short else 3
+    quick = 1 if short else 6  # calls of what takes milliseconds, to one of what takes seconds
     with tempfile.TemporaryDirectory() as place:
         s = Setting(Path(place), short, batch)
         figures |= {"slices": len(s.index), "pixels": s.size}
-        figures["loading"] = loading(s, repeats, 4 * calls)
-        figures["training"] = training(s, repeats, calls)
-        figures["choices"] = choices(s, repeats, calls, compiled=not short)
+        said("loading")
+        figures["loading"] = loading(s, repeats, quick)
+        said("training")
+        figures["training"] = training(s, repeats, quick)
+        said("settings of speed")
+        figures["choices"] = choices(s, repeats, compiled=not short)
         figures["store_mb"] = sum(t.numel() * t.element_size() for t in vars(s.store).values()) / 2**20
+    said("memory")
     figures["memory_mb"] = memory(short, batch)
     return figures
 
@@ -339,7 +348,7 @@ def markdown(figures: dict) -> str:
 @click.option("--short", is_flag=True, help="Small and once: shows that it runs, not how quick it is.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the figures here.")
 @click.option("--repeats", default=7, show_default=True, help="Pairs of each comparison.")
-@click.option("--batch", default=8, show_default=True, help="Slices a batch.")
+@click.option("--batch", default=4, show_default=True, help="Slices a batch.")
 @click.option("--threads", default=1, show_default=True, help="CPU threads.")
 def main(short: bool, json_file: Path | None, repeats: int, batch: int, threads: int) -> None:
     """Measure training, ours against the way of Gong et al."""

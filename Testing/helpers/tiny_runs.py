@@ -13,12 +13,15 @@ from safetensors.torch import save_file
 from small_networks import SMALL_DENOISER, awake
 
 from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files
+from midlineshift_training.cohorts.set_slices import SetSlices
 from midlineshift_training.runs import atomic, averaging
 from midlineshift_training.runs.stage import TrainedStage
 from midlineshift_training.stages.deformation import DeformationStage
 from midlineshift_training.stages.diffusion import DiffusionStage
 from midlineshift_training.stages.diffusion_command import DEFAULTS, cut
 from midlineshift_training.stages.engine import train
+from midlineshift_training.stages.landmark_command import LANDMARKS
+from midlineshift_training.stages.landmark_stage import LandmarkStage
 from midlineshift_training.stages.reading import ReadingStage
 from midlineshift_training.stages.reading_command import DEFORMATION, POSE
 from MidlineShiftLogic.networks.denoiser import Denoiser
@@ -44,13 +47,31 @@ def settings_of(kind: str, folder: Path, **more) -> dict:
         return DEFAULTS | STEPS | {"grid": 32, "network": NETWORK, "degraded_share": 0.0} | more
     if kind == "pose":
         return POSE | READING | more
-    method = {
-        "noise": NOISE,
-        "image_every": 2,
-        "conditional": str(folder / "con"),
-        "unconditional": str(folder / "unc"),
-    }
-    return DEFORMATION | READING | method | more
+    method = {"noise": NOISE, "conditional": str(folder / "con"), "unconditional": str(folder / "unc")}
+    if kind == "landmarks":
+        return LANDMARKS | STEPS | method | {"grid": 64} | more
+    return DEFORMATION | READING | method | {"image_every": 2} | more
+
+
+def drawn_slices(count: int, seed: int) -> SetSlices:
+    """Elliptic slices of 64 px, every second one with landmarks."""
+    g = torch.Generator().manual_seed(seed)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 64), indexing="ij")
+    head = (x / 0.7) ** 2 + (y / 0.9) ** 2 < 1
+    shift = torch.rand(count, generator=g) * 6
+    points = torch.tensor([[0.0, -25.0], [0.0, 25.0], [0.0, -5.0], [0.0, -5.0]]).expand(count, 4, 2).clone()
+    points[:, 2, 0] = shift
+    points[1::2] = torch.nan
+    return SetSlices(
+        hu=torch.where(head, 35.0 + 8 * torch.randn(count, 64, 64, generator=g), torch.tensor(-1000.0)).half(),
+        head=head.expand(count, -1, -1).clone(),
+        landmarks=points,
+        limit_mm=shift,
+        shifted=(shift > 1.5).to(torch.int8),
+        pixel_mm=torch.ones(count),
+        weight=torch.ones(count),
+        case=torch.arange(count) // 2,
+    )
 
 
 def stage_of(kind: str, folder: Path, settings: dict, seed: int = 0) -> TrainedStage:
@@ -59,6 +80,8 @@ def stage_of(kind: str, folder: Path, settings: dict, seed: int = 0) -> TrainedS
     torch.manual_seed(seed)
     if kind == "diffusion":
         return DiffusionStage(settings, cut(files[:3], "all", settings), cut(files[3:], "all", settings))
+    if kind == "landmarks":
+        return LandmarkStage(settings, drawn_slices(9, 0), drawn_slices(4, 1))
     one = {"pose": ReadingStage, "deformation": DeformationStage}[kind]
     return one(settings, load_phantoms(files[:3]), load_phantoms(files[3:]))
 

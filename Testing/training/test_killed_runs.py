@@ -87,6 +87,7 @@ def logged(run):
         ("pose", EVERY_MOMENT),
         ("diffusion", ("half-checkpoint 3", "step 4")),
         ("deformation", ("step 4", "half-checkpoint 6")),
+        ("landmarks", ("half-checkpoint 3", "step 5")),
     ],
 )
 def test_a_run_killed_at_any_moment_ends_as_one_left_alone(kind, moments, folder, processes, tmp_path):

@@ -16,7 +16,7 @@ from midlineshift_training.runs.numbered import Share
 from midlineshift_training.runs.processes import Processes, find_processes
 from MidlineShiftLogic.errors import InputError
 
-KINDS = ("pose", "diffusion", "deformation")
+KINDS = ("pose", "diffusion", "deformation", "landmarks")
 HELPERS = os.path.dirname(tiny_runs.__file__)
 
 

@@ -144,20 +144,20 @@ def test_data_that_have_changed_are_not_gone_on_with(folder, tmp_path):
 
 def test_a_run_without_progress_ends_early_and_stays_ended(folder, tmp_path):
     # nothing is learned at this rate, so no check is better than the first
-    still = {"learning_rate": 0.0, "weight_decay": 0.0, "check_every": 1, "max_steps": 9, "patience": 2}
-    still |= {"features": [8, 8, 8, 8, 8], "ema_decay": 0.0}
-    stage = run("diffusion", folder, tmp_path, **{k: v for k, v in still.items() if k != "features"})
+    still = {
+        "learning_rate": 0.0,
+        "weight_decay": 0.0,
+        "check_every": 1,
+        "max_steps": 9,
+        "patience": 2,
+        "ema_decay": 0.0,
+    }
+    stage = run("diffusion", folder, tmp_path, **still)
     assert stage.trainer.global_step == 3
     assert "ended earlier" in summary_text(tmp_path, read_checks(tmp_path), run_settings(tmp_path))
-    again = run("diffusion", folder, tmp_path, resume=True, **{k: v for k, v in still.items() if k != "features"})
+    again = run("diffusion", folder, tmp_path, resume=True, **still)
     assert again.trainer.global_step == 3
-    more = run(
-        "diffusion",
-        folder,
-        tmp_path,
-        resume=True,
-        **{k: v for k, v in still.items() if k != "features"} | {"patience": 4},
-    )
+    more = run("diffusion", folder, tmp_path, resume=True, **still | {"patience": 4})
     assert more.trainer.global_step == 5
 
 
