@@ -24,7 +24,7 @@ def test_short_form(tmp_path):
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
     rows = [*figures["loading"].values(), *figures["training"].values(), *figures["choices"].values()]
-    assert len(rows) == 15 and all(0 < row["lowest"] <= row["ratio"] <= row["highest"] for row in rows)
+    assert len(rows) == 17 and all(0 < row["lowest"] <= row["ratio"] <= row["highest"] for row in rows)
     assert all(name in done.stdout for name in [*figures["loading"], *figures["training"], *figures["choices"]])
     assert "Short form" in done.stdout and min(figures["memory_mb"].values()) > 100
 

@@ -1,11 +1,13 @@
 """Batches the way Gong et al. load them: the whole volume is read again for every slice, and slices are varied one by one.
 
-What comes out is what our loaders give, so that the same stage trains on either. Volumes are int16 and lie in the page
-cache, which is the kindest to this way.
+What comes out is what our loaders give, so that the same stage trains on either. Volumes are int16, the smallest that holds
+HU. If they lie in the page cache, reading costs little; ``cold`` has the system forget each before it is read, as for a set
+that is larger than the memory.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -27,14 +29,25 @@ def write_volumes(folder: Path, cases: int, slices: int, pixels: int) -> list[Pa
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:pixels, :pixels] / pixels * 2 - 1
-    paths = []
+    paths = []  # written through to the disk, so that the system can forget them
     for case in range(cases):
         radius = np.hypot(columns / rng.uniform(0.6, 0.75), rows / rng.uniform(0.8, 0.9))
         head = np.where(radius < 0.92, 32, np.where(radius < 1, 900, -1000))
         volume = head + rng.normal(0, 3, (slices, pixels, pixels))
         paths.append(folder / f"{case:03d}.npy")
-        np.save(paths[-1], volume.astype(np.int16))
+        with open(paths[-1], "wb") as file:
+            np.save(file, volume.astype(np.int16))
+            os.fsync(file.fileno())
     return paths
+
+
+def read(path: Path, cold: bool) -> np.ndarray:
+    """The whole volume."""
+    if cold:
+        handle = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(handle)
+    return np.load(path)
 
 
 def index_of(paths: list[Path]) -> list[tuple[Path, int]]:
@@ -85,14 +98,14 @@ def landmark_batch(index: list[tuple[Path, int]], chosen: Tensor, settings: dict
     return LandmarkBatch(**whole | {"index": chosen})
 
 
-def noised_batch(index: list[tuple[Path, int]], settings: dict, g: torch.Generator) -> NoisedBatch:
+def noised_batch(index: list[tuple[Path, int]], settings: dict, g: torch.Generator, cold: bool = False) -> NoisedBatch:
     """A batch for a denoiser."""
     chosen = torch.randint(len(index), (settings["batch"],), generator=g)
     varying = settings | {"mirror": 0.5}
     images = []
     for number in chosen.tolist():
         path, k = index[number]
-        hu = torch.from_numpy(np.load(path)[k]).float()[None, None] + 1000.0
+        hu = torch.from_numpy(read(path, cold)[k]).float()[None, None] + 1000.0
         transform = draw_transforms(1, varying, hu.shape[-1], g)
         points = functional.affine_grid(transform, list(hu.shape), align_corners=False)
         hu = functional.grid_sample(hu, points, align_corners=False)[:, 0] - 1000.0

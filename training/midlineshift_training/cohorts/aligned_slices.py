@@ -151,7 +151,10 @@ class NoisedBatches(Dataset):
         hu = self.slices.hu[index].float()[:, None] + 1000.0  # the zeros outside the grid then mean air
         points = functional.affine_grid(transform, [count, 1, size, size], align_corners=False)
         hu = functional.grid_sample(hu, points, align_corners=False) - 1000.0
-        hu = functional.adaptive_avg_pool2d(hu, max(s["grid"], min(size, _DEGRADED_GRID)))[:, 0]
+        pooled = max(s["grid"], min(size, _DEGRADED_GRID))
+        if pooled != size:  # else it would take as long to change nothing
+            hu = functional.adaptive_avg_pool2d(hu, pooled)
+        hu = hu[:, 0]
         chosen = torch.rand(count, generator=g) < s["degraded_share"]
         if chosen.any():
             half = functional.affine_grid(transform, [count, 1, size // 2, size // 2], align_corners=False)
