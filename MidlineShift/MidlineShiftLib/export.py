@@ -1,6 +1,7 @@
 """Writing a reviewed measurement out of the scene: everything is taken from MRML, so a loaded scene exports too."""
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,31 +16,80 @@ from MidlineShiftLogic.presentation.case_name import case_name
 from MidlineShiftLogic.presentation.json_writer import to_json
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
 
+from .dicomsource import SAME_PLACE_MM, sourceOfVolume
+
 CSV_COLUMNS = ("slice", "z_mm", "height_mm", "signed_shift_mm", "confidence", "in_case_window", "edited", "case_slice")
 
 
-def exportCase(nodes: "scene.MeasurementNodes", folder: str) -> Path:
-    """Write ``measurement.json``, ``shifts.csv``, ``overlay.png`` and ``slices.png`` into a folder of the case's name.
+@dataclass(frozen=True)
+class Exported:
+    """``folder`` of the case; ``whyNoDicom``: empty if ``sr.dcm`` and ``capture`` are in it, else the reason."""
 
-    The pictures show the landmarks as edited. All files appear, or none.
+    folder: Path
+    whyNoDicom: str
+
+    @property
+    def sentence(self) -> str:
+        written = f"Written to {self.folder}"
+        return f"{written}. No DICOM objects: {self.whyNoDicom}." if self.whyNoDicom else written
+
+
+def exportCase(nodes: "scene.MeasurementNodes", folder: str) -> Exported:
+    """Write a case as edited and reviewed into a folder of its name. All files appear, or none.
+
+    Always ``measurement.json``, ``shifts.csv``, ``overlay.png``, ``slices.png`` and ``report.html``; of a scan that was
+    loaded from DICOM, also ``sr.dcm`` and ``capture/``.
 
     Raises:
-        InputError: the folder cannot be written or holds other files, or the volume is gone.
+        InputError: the folder cannot be written or holds other files, the volume is gone, or a package is missing.
     """
-    from MidlineShiftLogic.presentation.overlay import write_overlay
-    from MidlineShiftLogic.presentation.sheet import write_sheet
-
     if nodes.volume is None:
         raise InputError("The scan of this measurement is no longer in the scene; load it again to export.")
+    out, case = result_parent(Path(folder)), case_name(nodes.measurement.case_id)
+    try:
+        with case_folder(out, case) as files:
+            whyNoDicom = _write(files, nodes)
+    except OSError as error:
+        raise InputError(f"Cannot write the results into {out}: {error.strerror or error}.", "out") from error
+    except ImportError as error:
+        raise InputError(
+            f"Exporting needs the Python package {error.name!r}; install what is missing (2. Model and device).",
+            "packages",
+        ) from error
+    return Exported(out / case, whyNoDicom)
+
+
+def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
+    """Fill the case's folder; the reason why there is no DICOM in it, or an empty text."""
+    from MidlineShiftLogic.presentation.overlay import write_overlay
+    from MidlineShiftLogic.presentation.report import write_report
+    from MidlineShiftLogic.presentation.sheet import write_sheet
+
     measurement = nodes.measurement
-    out, case = result_parent(Path(folder)), case_name(measurement.case_id)
     ct = scene.head_ct_from_volume(nodes.volume)
-    with case_folder(out, case) as files:
-        (files / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
-        writeCsv(files / "shifts.csv", measurement)
-        write_overlay(files / "overlay.png", ct, measurement, evidenceOfSlice(nodes, ct, measurement.slice))
-        write_sheet(files / "slices.png", ct, measurement)
-    return out / case
+    evidence = evidenceOfSlice(nodes, ct, measurement.slice)
+    (files / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
+    writeCsv(files / "shifts.csv", measurement)
+    write_overlay(files / "overlay.png", ct, measurement, evidence)
+    write_sheet(files / "slices.png", ct, measurement)
+    write_report(files, measurement)
+    try:
+        source = _sourceOf(nodes, ct)
+    except InputError as error:
+        return str(error).rstrip(".")
+    from MidlineShiftLogic.dicom_objects import write_objects
+
+    write_objects(files, measurement, ct, evidence, source)
+    return ""
+
+
+def _sourceOf(nodes: "scene.MeasurementNodes", ct):
+    """The series, if the measurement's places are places in it; InputError says why not."""
+    source = sourceOfVolume(nodes.volume)
+    measured = nodes.geometry
+    if measured.hu.shape != ct.hu.shape or np.abs(measured.origins - ct.origins).max() > SAME_PLACE_MM:
+        raise InputError("the scan was moved after it was measured", "moved")
+    return source
 
 
 def writeCsv(path: Path, measurement) -> None:

@@ -513,8 +513,8 @@ class Panel(VTKObservationMixin):
         if not folder:
             return
         try:
-            self.ui.exportLabel.text = f"Written to {exportCase(self.review.nodes, folder)}"
-        except (InputError, OSError) as error:
+            self.ui.exportLabel.text = exportCase(self.review.nodes, folder).sentence
+        except InputError as error:
             self.ui.exportLabel.text = str(error)
 
     # ---- what is shown
