@@ -23,22 +23,31 @@ CSV_COLUMNS = ("slice", "z_mm", "height_mm", "signed_shift_mm", "confidence", "i
 
 @dataclass(frozen=True)
 class Exported:
-    """``folder`` of the case; ``whyNoDicom``: empty if ``sr.dcm`` and ``capture`` are in it, else the reason."""
+    """``folder`` of the case; ``overlay``: whether its pictures of the displacement are in it; ``whyNoDicom``: empty if
+    DICOM objects are, else the reason."""
 
     folder: Path
+    overlay: bool
     whyNoDicom: str
 
     @property
     def sentence(self) -> str:
-        written = f"Written to {self.folder}"
-        return f"{written}. No DICOM objects: {self.whyNoDicom}." if self.whyNoDicom else written
+        """What the panel says."""
+        sentences = [f"Written to {self.folder}"]
+        if not self.overlay:
+            sentences.append(
+                "No overlay.png and no captures: the displacement is not in the scene, measure again for it"
+            )
+        if self.whyNoDicom:
+            sentences.append(f"No DICOM objects: {self.whyNoDicom}")
+        return sentences[0] if len(sentences) == 1 else "".join(f"{one}. " for one in sentences).rstrip()
 
 
 def exportCase(nodes: "scene.MeasurementNodes", folder: str) -> Exported:
     """Write a case as edited and reviewed into a folder of its name. All files appear, or none.
 
-    Always ``measurement.json``, ``shifts.csv``, ``overlay.png``, ``slices.png`` and ``report.html``; of a scan that was
-    loaded from DICOM, also ``sr.dcm`` and ``capture/``.
+    Always ``measurement.json``, ``shifts.csv``, ``slices.png`` and ``report.html``; ``overlay.png`` where the scene has the
+    displacement; of a scan that was loaded from DICOM, also ``sr.dcm`` and, with the displacement, ``capture/``.
 
     Raises:
         InputError: the folder cannot be written or holds other files, the volume is gone, or a package is missing.
@@ -56,7 +65,7 @@ def exportCase(nodes: "scene.MeasurementNodes", folder: str) -> Exported:
             f"Exporting needs the Python package {error.name!r}; install what is missing (2. Model and device).",
             "packages",
         ) from error
-    return Exported(out / case, whyNoDicom)
+    return Exported(out / case, (out / case / "overlay.png").is_file(), whyNoDicom)
 
 
 def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
@@ -70,7 +79,8 @@ def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
     evidence = evidenceOfSlice(nodes, ct, measurement.slice)
     (files / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
     writeCsv(files / "shifts.csv", measurement)
-    write_overlay(files / "overlay.png", ct, measurement, evidence)
+    if evidence is not None:
+        write_overlay(files / "overlay.png", ct, measurement, evidence)
     write_sheet(files / "slices.png", ct, measurement)
     write_report(files, measurement)
     try:
@@ -103,12 +113,15 @@ def writeCsv(path: Path, measurement) -> None:
             rows.writerow([one.index, *(f"{value:.3f}" for value in numbers), *(int(flag) for flag in flags)])
 
 
-def evidenceOfSlice(nodes: "scene.MeasurementNodes", ct, index: int) -> SimpleNamespace:
+def evidenceOfSlice(nodes: "scene.MeasurementNodes", ct, index: int) -> SimpleNamespace | None:
     """What the overlay picture needs of one slice, ``{index: array}`` each: ``warped_hu`` and ``displacement_mm``.
 
-    A warped volume or transform that the user deleted leaves the scan as it is and no displacement.
+    None where the scene lacks the warped volume or the transform (a loaded result, or the user deleted them): a picture
+    without them would show a scan that is not set back to normal as if it were.
     """
-    warped = ct if nodes.warped is None else scene.head_ct_from_volume(nodes.warped)
+    if nodes.warped is None or nodes.transform is None:
+        return None
+    warped = scene.head_ct_from_volume(nodes.warped)
     return SimpleNamespace(
         warped_hu={index: warped.hu[index]}, displacement_mm={index: _displacement(nodes.transform, ct, index)}
     )
@@ -117,8 +130,6 @@ def evidenceOfSlice(nodes: "scene.MeasurementNodes", ct, index: int) -> SimpleNa
 def _displacement(transformNode, ct, index: int) -> np.ndarray:
     """(2, row, column) in-plane displacement along rows and columns, mm, as the grid transform has it."""
     rows, columns = ct.hu.shape[1:]
-    if transformNode is None:
-        return np.zeros((2, rows, columns))
     column, row = np.meshgrid(np.arange(columns), np.arange(rows))
     here = ct.to_lps(index, np.stack([column, row], -1).reshape(-1, 2))
     before, after = vtk.vtkPoints(), vtk.vtkPoints()

@@ -339,6 +339,44 @@ def exports_dicom_with_the_edits(bench) -> None:
     assert PATIENT["PatientName"].partition("^")[0] not in re.sub(r"base64,[^\"]*", "", page)
 
 
+def loads_a_structured_report(bench) -> None:
+    """Instead of measuring: number, landmarks, edits and review of the file; what it does not hold is not shown."""
+    bench.choose_scan()
+    images = write_dicom(bench.head, bench.host.core.folder / "images", **PATIENT)
+    with imported(bench.head, images) as uids:
+        bench.volume.SetAttribute("DICOM.instanceUIDs", uids)
+        bench.measure()
+        bench.drag("shifted", -6.0)
+        bench.ui.readerEdit.text = "Ada Lovelace"
+        bench.click(bench.ui.acceptButton)
+        said = bench.ui.shiftLabel.text, bench.ui.reviewLabel.text, bench.rows()
+        bench.dialogs.folder = str(bench.host.core.folder / "out")
+        bench.click(bench.ui.exportButton)
+        bench.click(bench.ui.removeButton)
+        assert bench.ui.shiftLabel.text == "–" and bench.ui.loadResultButton.enabled
+        folder = bench.host.core.folder / "out" / "CT"
+        bench.dialogs.result = str(folder / "sr.dcm")
+        bench.click(bench.ui.loadResultButton)
+        assert (bench.ui.shiftLabel.text, bench.ui.reviewLabel.text, bench.rows()) == said
+        assert "no displacement" in bench.ui.statusLabel.text
+        bench.click(bench.ui.reviewLayoutButton)
+        assert bench.ui.viewsLabel.text == "Views: scan | scan | displacement"
+        bench.click(bench.ui.gridCheckBox)
+        bench.click(bench.ui.exportButton)
+        assert {path.name for path in folder.iterdir()} == {
+            "measurement.json", "shifts.csv", "slices.png", "report.html", "sr.dcm",
+        }  # fmt: skip
+        assert "No overlay.png" in bench.ui.exportLabel.text and "No DICOM" not in bench.ui.exportLabel.text
+        bench.drag("shifted", 3.0)
+        assert bench.ui.shiftLabel.text != said[0] and bench.ui.reviewLabel.text == "Not reviewed yet."
+        bench.click(bench.ui.restoreAllButton)
+        assert bench.ui.shiftLabel.text == said[0]
+        now = bench.ui.shiftLabel.text
+        bench.volume.SetAttribute("DICOM.instanceUIDs", uids.rpartition(".")[0] + ".99")
+        bench.click(bench.ui.loadResultButton)
+        assert "is not of this scan" in bench.ui.statusLabel.text and bench.ui.shiftLabel.text == now
+
+
 def removing_takes_exactly_what_was_made(bench) -> None:
     bench.choose_scan()
     before = bench.host.core.node_ids()
@@ -501,6 +539,7 @@ SCENARIOS = (
     saved_and_loaded,
     exports_what_is_shown,
     exports_dicom_with_the_edits,
+    loads_a_structured_report,
     removing_takes_exactly_what_was_made,
     colours_follow_the_limits,
     healthy_image_on_request,

@@ -1,6 +1,7 @@
 """DICOM objects are made only of a scan whose images are there and lie where the volume does; else the reason is told."""
 
 import errno
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from make_scans import write_dicom
 from slicer_dicom import imported, load_like_slicer
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct import read
+from MidlineShiftLogic.headct.npz import write_npz
+from MidlineShiftLogic.presentation.json_writer import to_json
 
 
 @pytest.fixture
@@ -65,11 +69,7 @@ def test_a_mirrored_scan_is_not_its_images(bench, scan, axis):
 
 
 def test_a_moved_scan_is_not_its_images(bench, scan):
-    parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    to_parent = np.eye(4)
-    to_parent[0, 3] = 1.0
-    parent.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(to_parent))
-    scan.SetAndObserveTransformNodeID(parent.GetID())
+    move(scan)
     assert "does not lie where" in reason(scan)
 
 
@@ -92,6 +92,48 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(bench, tmp_path, monkeyp
     bench.click(bench.ui.exportButton)
     assert bench.ui.exportLabel.text == f"Cannot write the results into {tmp_path / 'out'}: No space left on device."
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_measurement_is_loaded_for_its_scan_where_it_was_measured_alone(bench, tmp_path):
+    bench.choose_scan()
+    digest = scene_scan(bench.volume).source["sha256"]
+    write_npz(tmp_path / "scan.npz", scene_scan(bench.volume))
+    assert read(tmp_path / "scan.npz").source["sha256"] == digest  # of what the measuring child reads
+
+    def load(measurement) -> str:
+        path = tmp_path / "measurement.json"
+        path.write_text(to_json(measurement), encoding="utf-8")
+        bench.dialogs.result = str(path)
+        bench.click(bench.ui.loadResultButton)
+        return bench.ui.statusLabel.text
+
+    ours = replace(bench.measurement, input={"sha256": digest})
+    assert "is not of this scan" in load(bench.measurement)
+    assert "is not of this scan" in load(replace(ours, input={"sha256": "0" * 64}))
+    refused = {"code": "motion", "message": "It moved."}
+    assert "nothing to show" in load(replace(ours, refused=refused, slices=(), slice=None, signed_shift_mm=None))
+    bench.dialogs.result = str(tmp_path / "none.dcm")
+    bench.click(bench.ui.loadResultButton)
+    assert "There is no file" in bench.ui.statusLabel.text and bench.ui.shiftLabel.text == "–"
+    assert "was loaded" in load(ours) and bench.ui.shiftLabel.text == "8.0 mm  to the left →"
+    kept = bench.panel.review.nodes
+    move(bench.volume)
+    assert "does not lie where it was measured" in load(ours) and bench.panel.review.nodes == kept
+
+
+def scene_scan(volume):
+    from MidlineShiftLogic.scene import head_ct_from_volume
+
+    return head_ct_from_volume(volume)
+
+
+def move(volume) -> None:
+    """By 1 mm to the patient's right."""
+    parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    to_parent = np.eye(4)
+    to_parent[0, 3] = 1.0
+    parent.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(to_parent))
+    volume.SetAndObserveTransformNodeID(parent.GetID())
 
 
 def matrix(volume):

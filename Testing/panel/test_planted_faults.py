@@ -137,6 +137,12 @@ FAULTS = {
         "write_report(files, nodes.original)",
         "exports_dicom_with_the_edits",
     ),
+    "a result of another scan shown": (
+        f"{PANEL}/loadresult.py",
+        "and not _ofTheseImages(Path(path), volumeNode)",
+        "and False",
+        "loads_a_structured_report",
+    ),
     "overlay switches crossed": (
         f"{PANEL}/parameternode.py",
         '"showIdealMidline": "ideal_midline",\n    "showDeformedMidline": "deformed_midline",',
