@@ -429,6 +429,7 @@ class Panel(VTKObservationMixin):
             scene.remove(old)
         self.review.attach(nodes)
         self._parameters.showHealthy = False
+        self.ui.exportLabel.text = ""
         self._showOverlays()
 
     def _onFailed(self, sentence: str, details: str) -> None:
