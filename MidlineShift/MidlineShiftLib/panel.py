@@ -552,7 +552,8 @@ class Panel(VTKObservationMixin):
         if not folder:
             return
         try:
-            self.ui.exportLabel.text = exportCase(self.review.nodes, folder).sentence
+            with slicer.util.WaitCursor():
+                self.ui.exportLabel.text = exportCase(self.review.nodes, folder).sentence
         except InputError as error:
             self.ui.exportLabel.text = str(error)
 
