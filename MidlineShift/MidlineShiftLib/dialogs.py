@@ -8,11 +8,15 @@ import slicer
 SCAN_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 CT_FILES = f"Head CT ({' '.join('*' + ending for ending in SCAN_ENDINGS)})"
 
+RESULT_FILES = "Structured report or measurement (*.dcm *.json);;All files (*)"
+
 
 class Dialogs(Protocol):
     """Questions; an empty string means that the user changed their mind."""
 
     def chooseScan(self) -> str: ...
+
+    def chooseResult(self) -> str: ...
 
     def chooseFolder(self, title: str) -> str: ...
 
@@ -23,7 +27,14 @@ class SlicerDialogs:
     """``Dialogs`` with Slicer's own boxes."""
 
     def chooseScan(self) -> str:
-        chosen = qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), "Load a head CT", "", CT_FILES)
+        return self._chooseFile("Load a head CT", CT_FILES)
+
+    def chooseResult(self) -> str:
+        return self._chooseFile("Load a result of the chosen scan", RESULT_FILES)
+
+    @staticmethod
+    def _chooseFile(title: str, kinds: str) -> str:
+        chosen = qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, "", kinds)
         return chosen if isinstance(chosen, str) else chosen[0]
 
     def chooseFolder(self, title: str) -> str:

@@ -1,6 +1,7 @@
 """Writing a reviewed measurement out of the scene: everything is taken from MRML, so a loaded scene exports too."""
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,31 +16,90 @@ from MidlineShiftLogic.presentation.case_name import case_name
 from MidlineShiftLogic.presentation.json_writer import to_json
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
 
+from .dicomsource import SAME_PLACE_MM, sourceOfVolume
+
 CSV_COLUMNS = ("slice", "z_mm", "height_mm", "signed_shift_mm", "confidence", "in_case_window", "edited", "case_slice")
 
 
-def exportCase(nodes: "scene.MeasurementNodes", folder: str) -> Path:
-    """Write ``measurement.json``, ``shifts.csv``, ``overlay.png`` and ``slices.png`` into a folder of the case's name.
+@dataclass(frozen=True)
+class Exported:
+    """``folder`` of the case; ``overlay``: whether its pictures of the displacement are in it; ``whyNoDicom``: empty if
+    DICOM objects are, else the reason."""
 
-    The pictures show the landmarks as edited. All files appear, or none.
+    folder: Path
+    overlay: bool
+    whyNoDicom: str
+
+    @property
+    def sentence(self) -> str:
+        """What the panel says."""
+        sentences = [f"Written to {self.folder}"]
+        if not self.overlay:
+            sentences.append(
+                "No overlay.png and no captures: the displacement is not in the scene, measure again for it"
+            )
+        if self.whyNoDicom:
+            sentences.append(f"No DICOM objects: {self.whyNoDicom}")
+        return sentences[0] if len(sentences) == 1 else "".join(f"{one}. " for one in sentences).rstrip()
+
+
+def exportCase(nodes: "scene.MeasurementNodes", folder: str) -> Exported:
+    """Write a case as edited and reviewed into a folder of its name. All files appear, or none.
+
+    Always ``measurement.json``, ``shifts.csv``, ``slices.png`` and ``report.html``; ``overlay.png`` where the scene has the
+    displacement; of a scan that was loaded from DICOM, also ``sr.dcm`` and, with the displacement, ``capture/``.
 
     Raises:
-        InputError: the folder cannot be written or holds other files, or the volume is gone.
+        InputError: the folder cannot be written or holds other files, the volume is gone, or a package is missing.
     """
-    from MidlineShiftLogic.presentation.overlay import write_overlay
-    from MidlineShiftLogic.presentation.sheet import write_sheet
-
     if nodes.volume is None:
         raise InputError("The scan of this measurement is no longer in the scene; load it again to export.")
+    out, case = result_parent(Path(folder)), case_name(nodes.measurement.case_id)
+    try:
+        with case_folder(out, case) as files:
+            whyNoDicom = _write(files, nodes)
+    except OSError as error:
+        raise InputError(f"Cannot write the results into {out}: {error.strerror or error}.", "out") from error
+    except ImportError as error:
+        raise InputError(
+            f"Exporting needs the Python package {error.name!r}; install what is missing (2. Model and device).",
+            "packages",
+        ) from error
+    return Exported(out / case, (out / case / "overlay.png").is_file(), whyNoDicom)
+
+
+def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
+    """Fill the case's folder; the reason why there is no DICOM in it, or an empty text."""
+    from MidlineShiftLogic.presentation.overlay import write_overlay
+    from MidlineShiftLogic.presentation.report import write_report
+    from MidlineShiftLogic.presentation.sheet import write_sheet
+
     measurement = nodes.measurement
-    out, case = result_parent(Path(folder)), case_name(measurement.case_id)
     ct = scene.head_ct_from_volume(nodes.volume)
-    with case_folder(out, case) as files:
-        (files / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
-        writeCsv(files / "shifts.csv", measurement)
-        write_overlay(files / "overlay.png", ct, measurement, evidenceOfSlice(nodes, ct, measurement.slice))
-        write_sheet(files / "slices.png", ct, measurement)
-    return out / case
+    evidence = evidenceOfSlice(nodes, ct, measurement.slice)
+    (files / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
+    writeCsv(files / "shifts.csv", measurement)
+    if evidence is not None:
+        write_overlay(files / "overlay.png", ct, measurement, evidence)
+    write_sheet(files / "slices.png", ct, measurement)
+    write_report(files, measurement)
+    try:
+        source = _sourceOf(nodes, ct)
+    except InputError as error:
+        return str(error).rstrip(".")
+    from MidlineShiftLogic.dicom_objects import write_objects
+
+    write_objects(files, measurement, ct, evidence, source)
+    return ""
+
+
+def _sourceOf(nodes: "scene.MeasurementNodes", ct):
+    """The series, if the measurement's places are places in it; InputError says why not."""
+    source = sourceOfVolume(nodes.volume)
+    measured = nodes.geometry
+    if measured.hu.shape != ct.hu.shape or np.abs(measured.origins - ct.origins).max() > SAME_PLACE_MM:
+        raise InputError("the scan was moved after it was measured", "moved")
+    return source
 
 
 def writeCsv(path: Path, measurement) -> None:
@@ -53,12 +113,15 @@ def writeCsv(path: Path, measurement) -> None:
             rows.writerow([one.index, *(f"{value:.3f}" for value in numbers), *(int(flag) for flag in flags)])
 
 
-def evidenceOfSlice(nodes: "scene.MeasurementNodes", ct, index: int) -> SimpleNamespace:
+def evidenceOfSlice(nodes: "scene.MeasurementNodes", ct, index: int) -> SimpleNamespace | None:
     """What the overlay picture needs of one slice, ``{index: array}`` each: ``warped_hu`` and ``displacement_mm``.
 
-    A warped volume or transform that the user deleted leaves the scan as it is and no displacement.
+    None where the scene lacks the warped volume or the transform (a loaded result, or the user deleted them): a picture
+    without them would show a scan that is not set back to normal as if it were.
     """
-    warped = ct if nodes.warped is None else scene.head_ct_from_volume(nodes.warped)
+    if nodes.warped is None or nodes.transform is None:
+        return None
+    warped = scene.head_ct_from_volume(nodes.warped)
     return SimpleNamespace(
         warped_hu={index: warped.hu[index]}, displacement_mm={index: _displacement(nodes.transform, ct, index)}
     )
@@ -67,8 +130,6 @@ def evidenceOfSlice(nodes: "scene.MeasurementNodes", ct, index: int) -> SimpleNa
 def _displacement(transformNode, ct, index: int) -> np.ndarray:
     """(2, row, column) in-plane displacement along rows and columns, mm, as the grid transform has it."""
     rows, columns = ct.hu.shape[1:]
-    if transformNode is None:
-        return np.zeros((2, rows, columns))
     column, row = np.meshgrid(np.arange(columns), np.arange(rows))
     here = ct.to_lps(index, np.stack([column, row], -1).reshape(-1, 2))
     before, after = vtk.vtkPoints(), vtk.vtkPoints()

@@ -50,10 +50,10 @@ def isReview() -> bool:
     return slicer.app.layoutManager().layout == REVIEW_LAYOUT_ID
 
 
-def caption(withHealthy: bool, magnitudeNode) -> str:
+def caption(withHealthy: bool, magnitudeNode, warpedNode) -> str:
     """What the three views show, from left to right; empty for one view.
 
-    ``magnitudeNode``: whose colours are told, None where they are not shown.
+    ``magnitudeNode``: whose colours are told, None where they are not shown. ``warpedNode``: None where there is none.
     """
     if not isReview():
         return ""
@@ -61,14 +61,14 @@ def caption(withHealthy: bool, magnitudeNode) -> str:
     if magnitudeNode is not None:
         display = magnitudeNode.GetDisplayNode()
         colours = f" (red {display.GetLowerThreshold():.0f} to yellow {display.GetWindowLevelMax():.0f} mm)"
-    middle = "pseudo-healthy image" if withHealthy else LABELS[NORMAL_VIEW].lower()
+    middle = "pseudo-healthy image" if withHealthy else LABELS[NORMAL_VIEW].lower() if warpedNode else "scan"
     return f"Views: scan | {middle} | {LABELS[MOVED_VIEW].lower()}{colours}"
 
 
 def showReview(volumeNode, warpedNode) -> None:
     """The scan, the scan set back to normal, and the scan again for the displacement: linked, at one place.
 
-    ``warpedNode`` may be None where a user deleted it.
+    ``warpedNode`` may be None where a user deleted it, or where a result was loaded from a file.
     """
     layoutManager = slicer.app.layoutManager()
     layoutNode = layoutManager.layoutLogic().GetLayoutNode()

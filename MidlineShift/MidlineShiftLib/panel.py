@@ -19,6 +19,7 @@ from .export import exportCase
 from .healthyimage import HealthyImage, aboutImage, isThere, whyNotPaint
 from .installer import Installer
 from .jobs import measureJob
+from .loadresult import loadResult
 from .models import modelChoice, releasedModels
 from .parameternode import OVERLAYS, MidlineShiftParameterNode
 from .processrunner import ProcessRunner
@@ -36,6 +37,10 @@ INSTALL_QUESTION = (
     "Install them into Slicer now? PyTorch alone is up to a few gigabytes; it can take a while."
 )
 REPLACE_QUESTION = "The measurement of this scan holds a reader's work. Measure again and replace it?"
+LOADED = (
+    "The result was loaded. Its file holds no displacement (measure again to see it); "
+    "'Back to the model's' goes back to what was loaded."
+)
 REMOVE_QUESTION = "Remove this measurement with all its edits and its review from the scene?"
 
 
@@ -98,6 +103,7 @@ class Panel(VTKObservationMixin):
             (ui.installButton, self._onInstall),
             (ui.installWheelsButton, self._onInstallWheels),
             (ui.measureButton, self._onMeasure),
+            (ui.loadResultButton, self._onLoadResult),
             (ui.cancelButton, self._onCancel),
             (ui.healthyCancelButton, self._onCancel),
             (ui.detailsButton, self._onDetails),
@@ -233,6 +239,10 @@ class Panel(VTKObservationMixin):
                 self.ui.scanLabel.text = str(error)
             self._ctOf = volume
 
+    def _readScanAnew(self) -> None:
+        self._ctOf = None  # it may have been moved or changed since it was chosen
+        self._readScan()
+
     def _onLoadFile(self) -> None:
         path = self._others.dialogs.chooseScan()
         if not path:
@@ -329,20 +339,44 @@ class Panel(VTKObservationMixin):
     # ---- 3. Measure
 
     def _onMeasure(self) -> None:
-        nodes = self.review.nodes
-        if nodes is not None:
-            kept = nodes.measurement.edited or nodes.measurement.review is not None
-            if kept and not self._others.dialogs.confirm(REPLACE_QUESTION):
-                return
+        if not self._mayReplace():
+            return
         parameters = self._parameters
         job = measureJob(parameters.inputVolume.GetName(), parameters.model, parameters.device, self._onFinished)
         self._start(State.Running, self.ui.progressBar, lambda ct: self.run.start(ct, job))
 
+    def _mayReplace(self) -> bool:
+        """Whether another measurement may take the place of the one there is: the user is asked for a reader's work."""
+        nodes = self.review.nodes
+        kept = nodes is not None and (nodes.measurement.edited or nodes.measurement.review is not None)
+        return not kept or self._others.dialogs.confirm(REPLACE_QUESTION)
+
+    def _onLoadResult(self) -> None:
+        path = self._others.dialogs.chooseResult()
+        if not path:
+            return
+        self._readScanAnew()
+        self.updateGui()
+        if self._ct is None:
+            return
+        try:
+            measurement = loadResult(path, self._parameters.inputVolume, self._ct)
+            if not self._mayReplace():
+                return
+            self._show(measurement, None)
+        except InputError as error:
+            self._onFailed(str(error), "")
+            return
+        self._say(LOADED)
+        layouts.showScan(self._parameters.inputVolume)
+        self.review.followViews()
+        self._showOverlays()
+        self.review.goToCase()
+
     def _start(self, state: State, bar, start) -> None:
         """Begin work on the scan as it is now; ``start(ct)`` starts the child, ``bar`` tells how far it is."""
         self._showDetails("")
-        self._ctOf = None  # it may have been moved or changed since it was chosen
-        self._readScan()
+        self._readScanAnew()
         if self._ct is None:
             self._switchHealthyOff()
             self.updateGui()
@@ -378,20 +412,25 @@ class Panel(VTKObservationMixin):
     def _onFinished(self, result) -> None:
         measurement, evidence = result
         self._setState(State.Idle)
-        volume, old = self._parameters.inputVolume, self.review.nodes
         try:
-            nodes = scene.build_scene(volume, self._ct, measurement, evidence)
+            self._show(measurement, evidence)
         except InputError as error:
             self._onFailed(str(error), "")
             return
+        self._say(f"Measured in {measurement.seconds:.0f} s.")
+        self._onReviewLayout()
+        self.review.goToCase()
+
+    def _show(self, measurement, evidence) -> None:
+        """Put a measurement into the scene in place of the one there is; InputError if it cannot be shown."""
+        old = self.review.nodes
+        nodes = scene.build_scene(self._parameters.inputVolume, self._ct, measurement, evidence)
         if old is not None:
             scene.remove(old)
         self.review.attach(nodes)
         self._parameters.showHealthy = False
+        self.ui.exportLabel.text = ""
         self._showOverlays()
-        self._say(f"Measured in {measurement.seconds:.0f} s.")
-        self._onReviewLayout()
-        self.review.goToCase()
 
     def _onFailed(self, sentence: str, details: str) -> None:
         self._setState(State.Idle)
@@ -513,8 +552,9 @@ class Panel(VTKObservationMixin):
         if not folder:
             return
         try:
-            self.ui.exportLabel.text = f"Written to {exportCase(self.review.nodes, folder)}"
-        except (InputError, OSError) as error:
+            with slicer.util.WaitCursor():
+                self.ui.exportLabel.text = exportCase(self.review.nodes, folder).sentence
+        except InputError as error:
             self.ui.exportLabel.text = str(error)
 
     # ---- what is shown
@@ -539,6 +579,7 @@ class Panel(VTKObservationMixin):
         whyNot = self._whyNotMeasure(model)
         ui.measureButton.enabled = idle and not whyNot
         ui.measureButton.toolTip = whyNot or "Measure the midline shift of the selected scan"
+        ui.loadResultButton.enabled = idle and self._ct is not None
         ui.cancelButton.enabled = running
         ui.progressBar.visible = running
         for widget in (ui.modelSelector, ui.modelFolderButton, ui.deviceSelector):
@@ -601,7 +642,9 @@ class Panel(VTKObservationMixin):
         for widget in (ui.healthyProgressBar, ui.healthyCancelButton):
             widget.visible = has and painting
         magnitude = review.nodes.magnitude if has and parameters.showDisplacement else None
-        ui.viewsLabel.text = layouts.caption(there and parameters.showHealthy, magnitude) if has else ""
+        ui.viewsLabel.text = (
+            layouts.caption(there and parameters.showHealthy, magnitude, review.nodes.warped) if has else ""
+        )
         ui.addSliceButton.enabled = review.canAdd
         ui.restoreSliceButton.enabled = review.shownIsEdited
         ui.restoreAllButton.enabled = has and measurement.edited

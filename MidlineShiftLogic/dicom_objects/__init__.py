@@ -18,12 +18,14 @@ _WHERE = {
     "write_objects": "write",
     "require_highdicom": "write",
     "read_report": "report_reader",
+    "referenced_images": "report_reader",
 }
 
 __all__ = [
     "Source",
     "captures",
     "read_report",
+    "referenced_images",
     "require_highdicom",
     "source_of",
     "source_of_files",

@@ -57,6 +57,20 @@ def read_report(path: str | PathLike) -> Measurement:
         ) from error
 
 
+def referenced_images(path: str | PathLike) -> frozenset[str]:
+    """SOP instance UIDs of the images that a structured report is about (its current evidence).
+
+    Raises:
+        InputError: no such file, or not a structured report.
+    """
+    return frozenset(
+        str(image.ReferencedSOPInstanceUID)
+        for study in _open(Path(path)).get("CurrentRequestedProcedureEvidenceSequence", ())
+        for series in study.get("ReferencedSeriesSequence", ())
+        for image in series.get("ReferencedSOPSequence", ())
+    )
+
+
 def _open(path: Path) -> Dataset:
     import pydicom
     from pydicom.errors import InvalidDicomError

@@ -3,9 +3,14 @@ each where it was scanned, the images' UIDs in an attribute, and a database that
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pydicom
 from mrml_core import add_volume, slicer, vtk
 
 from MidlineShiftLogic.headct.headct import HeadCT
@@ -58,3 +63,17 @@ def database_of(ct: HeadCT) -> SimpleNamespace:
         for index, uid in enumerate(uids_of(ct))
     }
     return SimpleNamespace(instanceValue=lambda uid, tag: images.get(uid, {}).get(tag, ""))
+
+
+@contextmanager
+def imported(ct: HeadCT, folder: Path) -> Iterator[str]:
+    """Slicer's database as after the import of a scan that ``write_dicom`` wrote; gives what a volume of it keeps."""
+    files = {str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID): str(file) for file in folder.iterdir()}
+    uids = sorted(files, key=lambda uid: int(uid.rpartition(".")[2]))
+    database = database_of(replace(ct, sop_instance_uids=tuple((uid,) for uid in uids)))
+    database.fileForInstance = lambda uid: files.get(uid, "")
+    slicer.dicomDatabase = database
+    try:
+        yield " ".join(reversed(uids))
+    finally:
+        vars(slicer).pop("dicomDatabase", None)

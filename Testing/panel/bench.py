@@ -29,12 +29,16 @@ class FakeDialogs:
     """Answers as told; remembers what was asked."""
 
     scan: str = ""
+    result: str = ""
     folder: str = ""
     yes: bool = True
     asked: list[str] = field(default_factory=list)
 
     def chooseScan(self) -> str:
         return self.scan
+
+    def chooseResult(self) -> str:
+        return self.result
 
     def chooseFolder(self, title: str) -> str:
         self.asked.append(title)

@@ -4,9 +4,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
+import pydicom
+from dicom_case import PATIENT
+from make_scans import write_dicom
+from slicer_dicom import imported
 
+from MidlineShiftLogic.dicom_objects import read_report
 from MidlineShiftLogic.measurement.measurement import LANDMARK_NAMES
 
 
@@ -293,14 +299,82 @@ def exports_what_is_shown(bench) -> None:
     bench.click(bench.ui.exportButton)
     folder = bench.host.core.folder / "out ü" / "CT"
     files = {path.name for path in folder.iterdir()}
-    assert files == {"measurement.json", "shifts.csv", "overlay.png", "slices.png"}
-    assert str(folder) in bench.ui.exportLabel.text
+    assert files == {"measurement.json", "shifts.csv", "overlay.png", "slices.png", "report.html"}
+    assert bench.ui.exportLabel.text == f"Written to {folder}. No DICOM objects: the scan was not loaded from DICOM."
     written = json.loads((folder / "measurement.json").read_text(encoding="utf-8"))
     assert f"{written['case']['shift_mm']:.1f} mm  to the left →" == bench.ui.shiftLabel.text
     lines = (folder / "shifts.csv").read_text(encoding="utf-8").splitlines()
     edited = [line for line in lines[1:] if line.split(",")[6] == "1"]
     assert len(lines) == 1 + len(bench.rows()) and len(edited) == 1
     assert abs(float(edited[0].split(",")[3]) - written["case"]["signed_shift_mm"]) < 0.001
+
+
+def exports_dicom_with_the_edits(bench) -> None:
+    """Of a DICOM scan: a structured report with the reader's edits and name, captures, and a page that says the same."""
+    bench.choose_scan()
+    images = write_dicom(bench.head, bench.host.core.folder / "images", **PATIENT)
+    with imported(bench.head, images) as uids:
+        bench.volume.SetAttribute("DICOM.instanceUIDs", uids)
+        bench.measure()
+        bench.drag("shifted", -6.0)
+        bench.ui.readerEdit.text = "Ada Lovelace"
+        bench.click(bench.ui.acceptButton)
+        bench.dialogs.folder = str(bench.host.core.folder / "out")
+        bench.click(bench.ui.exportButton)
+    folder = bench.host.core.folder / "out" / "CT"
+    assert bench.ui.exportLabel.text == f"Written to {folder}"
+    now = bench.panel.review.measurement
+    found = read_report(folder / "sr.dcm")
+    assert found.edited and found.review == now.review and found.review.reader == "Ada Lovelace"
+    assert abs(found.signed_shift_mm - now.signed_shift_mm) < 0.001 < abs(now.signed_shift_mm - bench.shift_mm)
+    for one, other in zip(found.slices, now.slices, strict=True):
+        assert one.edited == other.edited
+        for name, place in other.landmarks_lps_mm.items():
+            assert np.allclose(one.landmarks_lps_mm[name], place, atol=0.01), (one.index, name)
+    report = pydicom.dcmread(folder / "sr.dcm")
+    assert (report.PatientName, report.StudyID) == (PATIENT["PatientName"], PATIENT["StudyID"])
+    assert len(list((folder / "capture").iterdir())) == 1 + len(now.slices)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"{now.shift_mm:.1f} mm" in page and "Ada Lovelace" in page and "1 slice (" in page
+    assert PATIENT["PatientName"].partition("^")[0] not in re.sub(r"base64,[^\"]*", "", page)
+
+
+def loads_a_structured_report(bench) -> None:
+    """Instead of measuring: number, landmarks, edits and review of the file; what it does not hold is not shown."""
+    bench.choose_scan()
+    images = write_dicom(bench.head, bench.host.core.folder / "images", **PATIENT)
+    with imported(bench.head, images) as uids:
+        bench.volume.SetAttribute("DICOM.instanceUIDs", uids)
+        bench.measure()
+        bench.drag("shifted", -6.0)
+        bench.ui.readerEdit.text = "Ada Lovelace"
+        bench.click(bench.ui.acceptButton)
+        said = bench.ui.shiftLabel.text, bench.ui.reviewLabel.text, bench.rows()
+        bench.dialogs.folder = str(bench.host.core.folder / "out")
+        bench.click(bench.ui.exportButton)
+        bench.click(bench.ui.removeButton)
+        assert bench.ui.shiftLabel.text == "–" and bench.ui.loadResultButton.enabled
+        folder = bench.host.core.folder / "out" / "CT"
+        bench.dialogs.result = str(folder / "sr.dcm")
+        bench.click(bench.ui.loadResultButton)
+        assert (bench.ui.shiftLabel.text, bench.ui.reviewLabel.text, bench.rows()) == said
+        assert "no displacement" in bench.ui.statusLabel.text
+        bench.click(bench.ui.reviewLayoutButton)
+        assert bench.ui.viewsLabel.text == "Views: scan | scan | displacement"
+        bench.click(bench.ui.gridCheckBox)
+        bench.click(bench.ui.exportButton)
+        assert {path.name for path in folder.iterdir()} == {
+            "measurement.json", "shifts.csv", "slices.png", "report.html", "sr.dcm",
+        }  # fmt: skip
+        assert "No overlay.png" in bench.ui.exportLabel.text and "No DICOM" not in bench.ui.exportLabel.text
+        bench.drag("shifted", 3.0)
+        assert bench.ui.shiftLabel.text != said[0] and bench.ui.reviewLabel.text == "Not reviewed yet."
+        bench.click(bench.ui.restoreAllButton)
+        assert bench.ui.shiftLabel.text == said[0]
+        now = bench.ui.shiftLabel.text
+        bench.volume.SetAttribute("DICOM.instanceUIDs", uids.rpartition(".")[0] + ".99")
+        bench.click(bench.ui.loadResultButton)
+        assert "is not of this scan" in bench.ui.statusLabel.text and bench.ui.shiftLabel.text == now
 
 
 def removing_takes_exactly_what_was_made(bench) -> None:
@@ -464,6 +538,8 @@ SCENARIOS = (
     overlays_are_switched,
     saved_and_loaded,
     exports_what_is_shown,
+    exports_dicom_with_the_edits,
+    loads_a_structured_report,
     removing_takes_exactly_what_was_made,
     colours_follow_the_limits,
     healthy_image_on_request,

@@ -125,6 +125,24 @@ FAULTS = {
         "measurement = nodes.original",
         "exports_what_is_shown",
     ),
+    "the unedited measurement in the structured report": (
+        f"{PANEL}/export.py",
+        "write_objects(files, measurement, ct",
+        "write_objects(files, nodes.original, ct",
+        "exports_dicom_with_the_edits",
+    ),
+    "the unedited measurement in the report": (
+        f"{PANEL}/export.py",
+        "write_report(files, measurement)",
+        "write_report(files, nodes.original)",
+        "exports_dicom_with_the_edits",
+    ),
+    "a result of another scan shown": (
+        f"{PANEL}/loadresult.py",
+        "and not _ofTheseImages(Path(path), volumeNode)",
+        "and False",
+        "loads_a_structured_report",
+    ),
     "overlay switches crossed": (
         f"{PANEL}/parameternode.py",
         '"showIdealMidline": "ideal_midline",\n    "showDeformedMidline": "deformed_midline",',

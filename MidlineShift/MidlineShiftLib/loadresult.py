@@ -1,0 +1,63 @@
+"""A result of earlier, ``sr.dcm`` or ``measurement.json``, read for the scan that it was measured on."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from MidlineShiftLogic.errors import InputError
+
+SAME_PLACE_MM = 0.1
+"""Both files keep places to well below this."""
+
+
+def loadResult(path: str, volumeNode, ct):
+    """The ``Measurement`` of a file, if it is of this scan: the same voxels or DICOM images, at the same place.
+
+    Args:
+        ct: ``head_ct_from_volume(volumeNode)``.
+
+    Raises:
+        InputError: the file cannot be read, or is of another scan, or the scan was moved since.
+    """
+    measurement = _read(Path(path))
+    if measurement.refused or not measurement.slices:
+        raise InputError(f"{path} tells that the scan could not be measured; there is nothing to show.")
+    digest = measurement.input.get("sha256")
+    if not (digest and digest == ct.source.get("sha256")) and not _ofTheseImages(Path(path), volumeNode):
+        raise InputError(f"{path} is not of this scan; choose the scan that was measured, then load it again.")
+    if not all(_liesThere(one, ct) for one in measurement.slices):
+        raise InputError(
+            f"The scan does not lie where it was measured for {path}; take it out of its transforms, or measure it again."
+        )
+    return measurement
+
+
+def _read(path: Path):
+    if path.suffix.lower() == ".json":
+        from MidlineShiftLogic.presentation.report import read_result
+
+        return read_result(path)
+    from MidlineShiftLogic.dicom_objects import read_report
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what pydicom says of other programs' spelling is not for the user
+        return read_report(path)
+
+
+def _ofTheseImages(path: Path, volumeNode) -> bool:
+    """Whether a structured report refers to exactly the images that the volume was loaded from."""
+    from MidlineShiftLogic.dicom_objects import referenced_images
+
+    uids = set((volumeNode.GetAttribute("DICOM.instanceUIDs") or "").split())
+    return path.suffix.lower() != ".json" and bool(uids) and referenced_images(path) == uids
+
+
+def _liesThere(one, ct) -> bool:
+    """Whether the slice's pixels are at its places in the patient."""
+    if one.index >= ct.n_slices:
+        return False
+    return all(
+        np.abs(ct.to_lps(one.index, pixel) - one.landmarks_lps_mm[name]).max() <= SAME_PLACE_MM
+        for name, pixel in one.landmarks_px.items()
+    )

@@ -1,0 +1,144 @@
+"""DICOM objects are made only of a scan whose images are there and lie where the volume does; else the reason is told."""
+
+import errno
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import slicer
+from bench import Bench
+from dicom_case import PATIENT
+from make_scans import write_dicom
+from slicer_dicom import imported, load_like_slicer
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct import read
+from MidlineShiftLogic.headct.npz import write_npz
+from MidlineShiftLogic.presentation.json_writer import to_json
+
+
+@pytest.fixture
+def bench(host):
+    return Bench(host)
+
+
+@pytest.fixture
+def scan(bench, tmp_path):
+    """The drawn head as a volume whose images Slicer's database has."""
+    images = write_dicom(bench.head, tmp_path / "images", **PATIENT)
+    volume = bench.add_scan()
+    with imported(bench.head, images) as uids:
+        volume.SetAttribute("DICOM.instanceUIDs", uids)
+        yield volume
+
+
+def reason(volume) -> str:
+    from MidlineShiftLib.dicomsource import sourceOfVolume
+
+    with pytest.raises(InputError) as told:
+        sourceOfVolume(volume)
+    return str(told.value)
+
+
+def test_the_series_of_a_volume_is_found_whatever_the_order_of_its_slices(bench, scan):
+    from MidlineShiftLib.dicomsource import sourceOfVolume
+
+    assert len(sourceOfVolume(scan).frames) == bench.head.n_slices
+    affine = slicer.util.arrayFromVTKMatrix(matrix(scan))
+    affine[:3, 3] += affine[:3, 2] * (bench.head.n_slices - 1)
+    affine[:3, 2] *= -1
+    scan.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
+    assert len(sourceOfVolume(scan).frames) == bench.head.n_slices
+
+
+def test_the_acquisition_transform_is_no_move(bench, scan):
+    from MidlineShiftLib.dicomsource import sourceOfVolume
+
+    volume = load_like_slicer(bench.host.core, bench.head)
+    volume.SetAttribute("DICOM.instanceUIDs", scan.GetAttribute("DICOM.instanceUIDs"))
+    assert len(sourceOfVolume(volume).frames) == bench.head.n_slices
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_mirrored_scan_is_not_its_images(bench, scan, axis):
+    affine = slicer.util.arrayFromVTKMatrix(matrix(scan))
+    affine[:3, 3] += affine[:3, axis] * (scan.GetImageData().GetDimensions()[axis] - 1)
+    affine[:3, axis] *= -1
+    scan.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
+    assert "does not lie where" in reason(scan)
+
+
+def test_a_moved_scan_is_not_its_images(bench, scan):
+    move(scan)
+    assert "does not lie where" in reason(scan)
+
+
+def test_lost_images_and_a_lacking_package_are_told(bench, scan, tmp_path, monkeypatch):
+    monkeypatch.setattr("MidlineShiftLib.dicomsource.find_spec", lambda name: None)
+    assert "highdicom" in reason(scan)
+    next((tmp_path / "images").iterdir()).unlink()
+    assert reason(scan).startswith("1 of the scan's 14 DICOM images")
+    del slicer.dicomDatabase
+    assert reason(scan).startswith("14 of the scan's 14 DICOM images")
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(bench, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bench.measure()
+    bench.dialogs.folder = str(tmp_path / "out")
+    monkeypatch.setattr("MidlineShiftLogic.presentation.report.write._replace", full)
+    bench.click(bench.ui.exportButton)
+    assert bench.ui.exportLabel.text == f"Cannot write the results into {tmp_path / 'out'}: No space left on device."
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_measurement_is_loaded_for_its_scan_where_it_was_measured_alone(bench, tmp_path):
+    bench.choose_scan()
+    digest = scene_scan(bench.volume).source["sha256"]
+    write_npz(tmp_path / "scan.npz", scene_scan(bench.volume))
+    assert read(tmp_path / "scan.npz").source["sha256"] == digest  # of what the measuring child reads
+
+    def load(measurement) -> str:
+        path = tmp_path / "measurement.json"
+        path.write_text(to_json(measurement), encoding="utf-8")
+        bench.dialogs.result = str(path)
+        bench.click(bench.ui.loadResultButton)
+        return bench.ui.statusLabel.text
+
+    ours = replace(bench.measurement, input={"sha256": digest})
+    assert "is not of this scan" in load(bench.measurement)
+    assert "is not of this scan" in load(replace(ours, input={"sha256": "0" * 64}))
+    refused = {"code": "motion", "message": "It moved."}
+    assert "nothing to show" in load(replace(ours, refused=refused, slices=(), slice=None, signed_shift_mm=None))
+    bench.dialogs.result = str(tmp_path / "none.dcm")
+    bench.click(bench.ui.loadResultButton)
+    assert "There is no file" in bench.ui.statusLabel.text and bench.ui.shiftLabel.text == "–"
+    assert "was loaded" in load(ours) and bench.ui.shiftLabel.text == "8.0 mm  to the left →"
+    kept = bench.panel.review.nodes
+    move(bench.volume)
+    assert "does not lie where it was measured" in load(ours) and bench.panel.review.nodes == kept
+
+
+def scene_scan(volume):
+    from MidlineShiftLogic.scene import head_ct_from_volume
+
+    return head_ct_from_volume(volume)
+
+
+def move(volume) -> None:
+    """By 1 mm to the patient's right."""
+    parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    to_parent = np.eye(4)
+    to_parent[0, 3] = 1.0
+    parent.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(to_parent))
+    volume.SetAndObserveTransformNodeID(parent.GetID())
+
+
+def matrix(volume):
+    import vtk
+
+    found = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(found)
+    return found
