@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+import vtk
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.scene.volume import thin_stack, volume_affine
+from MidlineShiftLogic.scene.coordinates import ras_to_lps
 
 SAME_PLACE_MM = 0.5
-SAME_AXIS = 0.01
-"""Largest difference of a pixel's step between the scene and the images, mm."""
 
 
 def sourceOfVolume(volumeNode):
@@ -60,30 +59,29 @@ def _file(uid: str) -> Path | None:
 
 
 def _liesThere(volumeNode, frames) -> bool:
-    """Whether each pixel of each image lies in the world where the image's header says; a mirrored scan's do not."""
+    """Whether the corners of each image lie in the world where its header says; those of a mirrored scan do not."""
     columns, rows, count = volumeNode.GetImageData().GetDimensions()
-    first = frames[0]
     if count != len(frames) or any(frame.shape != (rows, columns) for frame in frames):
         return False
-    affine = volume_affine(volumeNode)
-    row_mm, column_mm = first.pixel_spacing
-    steps = np.stack([first.orientation[:3] * column_mm, first.orientation[3:] * row_mm])
-    if np.abs(affine[:3, :2].T - steps).max() > SAME_AXIS:
-        return False
-    middle = steps.T @ ((columns - 1) / 2, (rows - 1) / 2)
-    told = np.array([frame.position + middle for frame in frames])
-    found = _middles(volumeNode, affine, (columns, rows, count))
-    return any(np.abs(told - order).max() <= SAME_PLACE_MM for order in (found, found[::-1]) if len(order) == count)
+    corners = ((0, 0), (columns - 1, 0), (0, rows - 1))
+    found = _corners(volumeNode, corners)
+    told = np.array([[_place(frame, *corner) for corner in corners] for frame in frames])
+    return any(np.abs(told - order).max() <= SAME_PLACE_MM for order in (found, found[::-1]))
 
 
-def _middles(volumeNode, affine: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
-    """(image, 3) LPS mm of the middles of the images in the world."""
-    columns, rows, count = size
+def _place(frame, column: int, row: int) -> np.ndarray:
+    """(3,) LPS mm of a pixel, by the image's header."""
+    row_mm, column_mm = frame.pixel_spacing
+    return frame.position + column * column_mm * frame.orientation[:3] + row * row_mm * frame.orientation[3:]
+
+
+def _corners(volumeNode, corners) -> np.ndarray:
+    """(image, corner, 3) LPS mm of pixels in the world, under whatever transforms the volume is."""
+    toRas, toWorld = vtk.vtkMatrix4x4(), vtk.vtkGeneralTransform()
+    volumeNode.GetIJKToRASMatrix(toRas)
     parent = volumeNode.GetParentTransformNode()
-    if parent is None or parent.IsTransformToWorldLinear():
-        index = np.stack([np.full(count, (columns - 1) / 2), np.full(count, (rows - 1) / 2), np.arange(count)])
-        return (affine[:3, :3] @ index + affine[:3, 3:]).T
-    stack = thin_stack(volumeNode)
-    row_mm, column_mm = stack.pixel_spacing
-    down, across = stack.row_axis * row_mm * (stack.shape[0] - 1), stack.column_axis * column_mm * (stack.shape[1] - 1)
-    return stack.origins + (down + across) / 2
+    if parent is not None:
+        parent.GetTransformToWorld(toWorld)
+    count = volumeNode.GetImageData().GetDimensions()[2]
+    ras = [[toWorld.TransformPoint(toRas.MultiplyPoint((i, j, k, 1.0))[:3]) for i, j in corners] for k in range(count)]
+    return ras_to_lps(np.array(ras))

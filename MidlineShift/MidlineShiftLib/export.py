@@ -97,9 +97,16 @@ def _sourceOf(nodes: "scene.MeasurementNodes", ct):
     """The series, if the measurement's places are places in it; InputError says why not."""
     source = sourceOfVolume(nodes.volume)
     measured = nodes.geometry
-    if measured.hu.shape != ct.hu.shape or np.abs(measured.origins - ct.origins).max() > SAME_PLACE_MM:
+    if measured.hu.shape != ct.hu.shape or np.abs(_corners(measured) - _corners(ct)).max() > SAME_PLACE_MM:
         raise InputError("the scan was moved after it was measured", "moved")
     return source
+
+
+def _corners(ct) -> np.ndarray:
+    """(slice, 3, 3) LPS mm of three corners of each slice."""
+    rows, columns = ct.hu.shape[1:]
+    points = np.array([(0, 0), (columns - 1, 0), (0, rows - 1)])
+    return np.stack([ct.to_lps(index, points) for index in range(ct.n_slices)])
 
 
 def writeCsv(path: Path, measurement) -> None:

@@ -36,7 +36,7 @@ INSTALL_QUESTION = (
     "Measuring needs Python packages that are not in Slicer yet:\n\n{names}\n\n"
     "Install them into Slicer now? PyTorch alone is up to a few gigabytes; it can take a while."
 )
-REPLACE_QUESTION = "The measurement of this scan holds a reader's work. Measure again and replace it?"
+REPLACE_QUESTION = "The measurement of this scan holds a reader's work. Replace it?"
 LOADED = (
     "The result was loaded. Its file holds no displacement (measure again to see it); "
     "'Back to the model's' goes back to what was loaded."

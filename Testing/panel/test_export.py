@@ -57,6 +57,13 @@ def test_the_acquisition_transform_is_no_move(bench, scan):
     volume = load_like_slicer(bench.host.core, bench.head)
     volume.SetAttribute("DICOM.instanceUIDs", scan.GetAttribute("DICOM.instanceUIDs"))
     assert len(sourceOfVolume(volume).frames) == bench.head.n_slices
+    turn = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    middle = (bench.head.origins[0] + bench.head.to_lps(0, np.array([99, 119]))) / 2 * (-1, -1, 1)
+    half_turn = np.diag([-1.0, -1.0, 1.0, 1.0])
+    half_turn[:2, 3] = 2 * middle[:2]
+    turn.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(half_turn))
+    volume.GetParentTransformNode().SetAndObserveTransformNodeID(turn.GetID())
+    assert "does not lie where" in reason(volume)  # left would be right, though each slice has its middle in place
 
 
 @pytest.mark.parametrize("axis", [0, 1])
