@@ -1,6 +1,7 @@
 """Writing a reviewed measurement out of the scene: everything is taken from MRML, so a loaded scene exports too."""
 
 import csv
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,7 +90,13 @@ def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
         return str(error).rstrip(".")
     from MidlineShiftLogic.dicom_objects import write_objects
 
-    write_objects(files, measurement, ct, evidence, source)
+    try:
+        write_objects(files, measurement, ct, evidence, source)
+    except (InputError, ValueError, TypeError, AttributeError, KeyError) as error:
+        # highdicom is strict with what some scanners write; the rest of the export is whole without these
+        (files / "sr.dcm").unlink(missing_ok=True)
+        shutil.rmtree(files / "capture", ignore_errors=True)
+        return f"they cannot be made of this scan's images ({str(error).rstrip('.')})"
     return ""
 
 

@@ -101,6 +101,21 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(bench, tmp_path, monkeyp
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_images_that_no_objects_can_be_made_of_cost_only_these(bench, scan, tmp_path, monkeypatch):
+    def strict(*arguments):
+        raise ValueError("no such value")
+
+    bench.volume = scan
+    bench.ui.inputSelector.setCurrentNode(scan)
+    bench.measure()
+    bench.dialogs.folder = str(tmp_path / "out")
+    monkeypatch.setattr("MidlineShiftLogic.dicom_objects.write.captures", strict)  # after the report was written
+    bench.click(bench.ui.exportButton)
+    assert bench.ui.exportLabel.text.endswith("cannot be made of this scan's images (no such value).")
+    names = {path.name for path in (tmp_path / "out" / "CT").iterdir()}
+    assert names == {"measurement.json", "shifts.csv", "overlay.png", "slices.png", "report.html"}
+
+
 def test_a_measurement_is_loaded_for_its_scan_where_it_was_measured_alone(bench, tmp_path):
     bench.choose_scan()
     digest = scene_scan(bench.volume).source["sha256"]
