@@ -37,4 +37,4 @@ def by_workers(scan: Path, folder: Path, workers: tuple[int, ...], cases: int) -
 
 
 def _row(run: Run) -> dict:
-    return {"wall_s": round(run.wall_s, 2), "cpu_s": round(run.cpu_s, 2), "peak_mb": round(run.peak_mb)}
+    return {"wall_s": round(run.wall_s, 2), "cpu_s": round(run.cpu_s, 2), "peak_mb": run.peak_mb and round(run.peak_mb)}

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from memory import PeakMemory
+
 
 @dataclass(frozen=True)
 class Run:
-    """Wall seconds, processor seconds (of the process and its workers), and peak memory in MB of the largest process."""
+    """Wall seconds, processor seconds (of the process and its workers), and peak memory in MB of the largest process (None
+    where the system does not tell it)."""
 
     wall_s: float
     cpu_s: float
-    peak_mb: float
+    peak_mb: float | None
 
 
 def measure(inputs: Sequence[Path], folder: Path, *options: str) -> Run:
@@ -34,13 +37,13 @@ def measure(inputs: Sequence[Path], folder: Path, *options: str) -> Run:
         with log.open("wb") as stream:
             started = time.perf_counter()
             process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
-            _, status, usage = os.wait4(process.pid, 0)
+            with PeakMemory(process.pid) as peak:
+                _, status, usage = os.wait4(process.pid, 0)
             wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(log.read_text(encoding="utf-8", errors="replace")[-2000:])
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
+    return Run(wall, usage.ru_utime + usage.ru_stime, peak.mb)
 
 
 def in_turn(what: dict[str, Callable[[], Run]], repeats: int) -> dict[str, list[Run]]:
@@ -55,4 +58,6 @@ def in_turn(what: dict[str, Callable[[], Run]], repeats: int) -> dict[str, list[
 
 def medians(runs: list[Run]) -> dict[str, float]:
     """JSON-ready medians."""
-    return {key: round(median(getattr(run, key) for run in runs), 3) for key in ("wall_s", "cpu_s", "peak_mb")}
+    names = ("wall_s", "cpu_s", "peak_mb")
+    values = {key: [value for run in runs if (value := getattr(run, key)) is not None] for key in names}
+    return {key: round(median(found), 3) if found else None for key, found in values.items()}

@@ -38,8 +38,7 @@ def markdown(figures: dict) -> str:
         "|---|---|---|---|",
     ]
     for name, row in figures["processes"].items():
-        peak = f"{row['peak_mb']:.0f}" if row["peak_mb"] else ""
-        lines.append(f"| {name} | {row['wall_s']:.2f} | {row['cpu_s']:.2f} | {peak} |")
+        lines.append(f"| {name} | {row['wall_s']:.2f} | {row['cpu_s']:.2f} | {_peak(row)} |")
     for row in figures["slices"]:
         lines.append(f"| {row['slices']} slices of the same head, NIfTI | {_three(row)}")
     for row in figures["cases"]:
@@ -54,7 +53,7 @@ def markdown(figures: dict) -> str:
 
 
 def _three(row: dict) -> str:
-    return f"{row['wall_s']:.1f} | {row['cpu_s']:.1f} | {row['peak_mb']:.0f} |"
+    return f"{row['wall_s']:.1f} | {row['cpu_s']:.1f} | {_peak(row)} |"
 
 
 def _gpu(row: dict | None) -> str:
@@ -76,3 +75,7 @@ def put_into(document: Path, text: str) -> None:
     before, rest = content.split(START)
     _, after = rest.split(END)
     document.write_text(f"{before}{START}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def _peak(row: dict) -> str:
+    return f"{row['peak_mb']:.0f}" if row["peak_mb"] else ""
