@@ -93,7 +93,7 @@ def digest(path: Path) -> dict[str, Any]:
 
 
 def _old(stream):
-    """``hashlib.file_digest`` of Python 3.11."""
+    """``hashlib.file_digest`` for Python 3.10, which lacks it."""
     found = hashlib.sha256()
     while block := stream.read(1 << 20):
         found.update(block)

@@ -14,10 +14,11 @@ import torch
 from midlineshift_training.cohorts.reading_batches import ReadingBatch
 from midlineshift_training.losses import deformation_loss
 from midlineshift_training.losses.reading_loss import reading_loss
+from midlineshift_training.stages.pseudo_healthy import make_pseudo_healthy
 from midlineshift_training.stages.reading import ReadingStage
 from midlineshift_training.stages.run_folder import run_network
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.networks.diffusion import make_schedule, pseudo_healthy
+from MidlineShiftLogic.networks.diffusion import make_schedule
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
 from MidlineShiftLogic.pipeline.noise import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.pipeline.window import two_windows
@@ -129,8 +130,7 @@ class DeformationStage(ReadingStage):
             terms["image"] = deformation_loss.image_loss(x, healthy, field[:k], batch.inside[:k, None]).mean()
         return terms
 
-    @torch.no_grad()
     def _pseudo_healthy(self, x: torch.Tensor, number: int) -> torch.Tensor:
         """The slices denoised from DDIM step 15 of 50 with guidance toward the non-MLS denoiser."""
-        noise = torch.randn(x.shape, generator=self._generator(HEALTHY_STREAM, number)).to(x.device)
-        return pseudo_healthy(*self._denoisers, self.schedule, x, noise, **self.settings["ddim"])
+        g = self._generator(HEALTHY_STREAM, number)
+        return make_pseudo_healthy(tuple(self._denoisers), self.schedule, x, self.settings["ddim"], g)
