@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -30,6 +31,13 @@ STEPS = {"max_steps": 6, "check_every": 3, "validation_batches": 1, "batch": 2, 
 READING = STEPS | {"features": [8, 8, 8, 8, 8]}
 NOISE = {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0}
 NETWORK = {name: value for name, value in SMALL_DENOISER.items() if name != "image_size"} | {"dropout": 0.2}
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def write_denoiser(run: Path, seed: int) -> Path:

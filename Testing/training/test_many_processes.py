@@ -92,6 +92,41 @@ def test_one_process_goes_on_where_two_were_killed(folder, tmp_path):
 
 
 @pytest.mark.slow
+def test_two_tasks_of_a_slurm_job_train_what_one_process_does(folder, tmp_path):
+    """No scheduler here: two processes get the variables that srun gives to the tasks of a job."""
+    port = tiny_runs.free_port()
+    job = {
+        "SLURM_JOB_ID": str(port),
+        "SLURM_JOB_NAME": "train",
+        "SLURM_NNODES": "1",
+        "SLURM_NTASKS": "2",
+        "SLURM_NTASKS_PER_NODE": "2",
+        "SLURM_NODELIST": "localhost",
+        "SLURM_NODEID": "0",
+        "MASTER_PORT": str(port),
+        "PYTHONPATH": HELPERS,
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, tiny_runs.__file__, str(folder), str(tmp_path / "two"), "", "pose"]
+    tasks = [
+        subprocess.Popen(
+            command,
+            env=os.environ | job | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [task.communicate(timeout=400)[1] for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], said[0][-3000:]
+    assert ["step 6 of 6" in text for text in said] == [True, False]
+    tiny_runs.run("pose", folder, tmp_path / "one", more={"precision": "32-true", "microbatches": 2})
+    weights = [load_file(run / "best.safetensors") for run in (tmp_path / "one", tmp_path / "two" / "pose")]
+    start = tiny_runs.stage_of("pose", folder, tiny_runs.settings_of("pose", folder)).network.state_dict()
+    assert distance(*weights, start) < 1e-3
+
+
+@pytest.mark.slow
 def test_the_command_starts_its_processes_itself(folder, tmp_path):
     settings = {n: v for n, v in tiny_runs.READING.items() if n != "max_steps"}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(settings))

@@ -1,9 +1,11 @@
 """The commands of docs/training-sets.md, run as they stand there, on synthetic scans and with tiny networks."""
 
+import importlib
 import json
 import pickle
 import re
 import shlex
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,7 +101,7 @@ def workplace(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_page(workplace):
+def test_the_commands_of_the_page(workplace, monkeypatch):
     for program, command, *arguments in commands():
         tiny = ["--config", f"{command}.yaml"] if command in SMALLER else []
         main = {"midlineshift-train": train_main, "midlineshift": cli}[program]
@@ -114,3 +116,32 @@ def test_the_commands_of_the_page(workplace):
     assert numbers["cases"] == 2 and numbers["refused"] == 0
     measured = json.loads(Path("results/case_001/measurement.json").read_text())
     assert measured["model"]["name"] == "my-model" and measured["refused"] is None
+    in_panel = measured_in_the_panel(workplace / "my-model", monkeypatch)
+    assert in_panel.model["name"] == "my-model" and len(in_panel.slices) > 3
+
+
+def measured_in_the_panel(model: Path, monkeypatch):
+    """What the panel shows of the sample scan after its user chose the model's folder and pressed Measure."""
+    pytest.importorskip("PySide6")
+    monkeypatch.syspath_prepend(ROOT / "MidlineShift")
+    monkeypatch.syspath_prepend(ROOT / "Testing" / "panel")
+    from host.application import Host
+
+    host = Host(model.parent)
+    try:
+        host.load_module(ROOT / "MidlineShift" / "MidlineShift.py")
+        dialogs = importlib.import_module("MidlineShiftLib.dialogs").SlicerDialogs
+        monkeypatch.setattr(dialogs, "chooseFolder", lambda self, title: str(model))
+        ui, panel = host.widget.ui, host.widget.panel
+        for button in (ui.loadSampleButton, ui.modelFolderButton, ui.measureButton):
+            assert button.enabled, button.toolTip
+            button.click()
+        assert ui.modelSelector.currentText.startswith("my-model")
+        end = time.monotonic() + 300
+        while panel.state.value != "idle" and time.monotonic() < end:
+            host.process()
+            time.sleep(0.02)
+        assert panel.review is not None, ui.statusLabel.text
+        return panel.review.measurement
+    finally:
+        host.close()

@@ -6,7 +6,14 @@ from heads import frame, perfect_maps, scan
 
 from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.measurement.distance import signed_shift
-from MidlineShiftLogic.measurement.readout import FRACTIONS, ReadoutSettings, read_case, read_curves, slice_measurements
+from MidlineShiftLogic.measurement.readout import (
+    FRACTIONS,
+    ReadoutSettings,
+    read_case,
+    read_curves,
+    slice_measurements,
+    smooth,
+)
 
 SETTINGS = ReadoutSettings(smooth_mm=0.0, smooth_fraction=0.0, quantile=1.0, septum=(0.36, 0.40))
 
@@ -71,6 +78,28 @@ def test_the_case_is_read_in_the_window():
     assert case.in_case_window
     assert SETTINGS.window_mm[0] <= case.height_mm <= SETTINGS.window_mm[1]
     assert abs(case.signed_shift_mm) == max(abs(m.signed_shift_mm) for m in slices if m.in_case_window)
+
+
+def smoothed(values, pitch_mm=5.0, **settings):
+    """What smoothing across slices makes of one value a slice."""
+    z = np.arange(len(values)) * pitch_mm
+    return smooth(np.asarray(values, float)[:, None], z, np.ones(len(values)), ReadoutSettings(**settings))[:, 0]
+
+
+def test_smoothing_across_slices_leaves_a_peak_and_takes_noise():
+    z = np.arange(14) * 5.0
+    peak = 14 * np.exp(-(((z - 32) / 25) ** 2))
+    assert smoothed(peak).max() > 0.98 * peak.max()
+    assert smoothed(peak, smooth_order=0).max() < 0.93 * peak.max(), "a mean flattens it"
+    noise = np.random.default_rng(0).normal(0, 1, (200, 14))
+    assert np.std([smoothed(one)[4:10] for one in noise]) < 0.75
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_few_slices_can_be_smoothed(count):
+    values = np.linspace(2, 3, count)
+    assert smoothed(values) == pytest.approx(values, abs=0.6)
+    assert smoothed(-values) == pytest.approx(-smoothed(values))
 
 
 def test_unreadable_slices_are_refused():

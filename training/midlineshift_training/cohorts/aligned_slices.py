@@ -20,6 +20,7 @@ from midlineshift_training.cohorts.degrade import degrade
 from midlineshift_training.cohorts.drawing import Drawing, with_share
 from midlineshift_training.cohorts.phantom_store import load_phantoms
 from midlineshift_training.cohorts.reading_batches import make_batch
+from midlineshift_training.cohorts.resample import resampled
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pipeline.window import BRAIN_WINDOW_HU, window
 
@@ -149,16 +150,14 @@ class NoisedBatches(Dataset):
         size = self.slices.hu.shape[-1]
         transform = _jitter(count, s, g)
         hu = self.slices.hu[index].float()[:, None] + 1000.0  # the zeros outside the grid then mean air
-        points = functional.affine_grid(transform, [count, 1, size, size], align_corners=False)
-        hu = functional.grid_sample(hu, points, align_corners=False) - 1000.0
+        hu = resampled(hu, transform) - 1000.0
         pooled = max(s["grid"], min(size, _DEGRADED_GRID))
         if pooled != size:  # else it would take as long to change nothing
             hu = functional.adaptive_avg_pool2d(hu, pooled)
         hu = hu[:, 0]
         chosen = torch.rand(count, generator=g) < s["degraded_share"]
         if chosen.any():
-            half = functional.affine_grid(transform, [count, 1, size // 2, size // 2], align_corners=False)
-            inside = functional.grid_sample(self.slices.inside[index].float()[:, None], half, align_corners=False)
+            inside = resampled(self.slices.inside[index].float()[:, None], transform)
             inside = functional.adaptive_avg_pool2d(inside, _DEGRADED_GRID // 2)[:, 0]
             hu[chosen] = degrade(hu[chosen], (inside[chosen] > 0.5).float(), g)
         x = window(hu, BRAIN_WINDOW_HU)[:, None]

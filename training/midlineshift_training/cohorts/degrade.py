@@ -97,7 +97,7 @@ def fill_ventricles(
     """
     hu = hu.clone()
     size = hu.shape[-1]
-    for k in torch.nonzero((torch.rand(len(hu), generator=g) < 0.12) & (readable > 0))[:, 0].tolist():
+    for k in torch.nonzero((torch.rand(len(hu), generator=g) < 0.2) & (readable > 0))[:, 0].tolist():
         r = torch.rand(8, generator=g).tolist()
         maps = torch.stack([deformed_mm[k], along[k]])[None]
         distance, t = F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)[0]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import Dataset
 
 from midlineshift_training.cohorts.drawing import Drawing, with_share
+from midlineshift_training.cohorts.resample import resampled
 from midlineshift_training.cohorts.set_slices import SetSlices
 
 
@@ -74,8 +74,7 @@ def varied(images: Tensor, transform: Tensor) -> Tensor:
     """(B, C, H, W) sampled through (B, 2, 3); zeros outside. Images that are not varied stay exactly as they are."""
     if torch.equal(transform, unvaried(len(transform)).to(transform)):
         return images
-    grid = functional.affine_grid(transform.to(images), list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, align_corners=False)
+    return resampled(images, transform)
 
 
 def unvaried(count: int) -> Tensor:

@@ -16,7 +16,7 @@ READABLE_HEIGHT_MM = (-16.0, 56.0)
 # Fractions of the ideal midline around the septum pellucidum, where the shift is read.
 SEPTUM = (0.30, 0.46)
 # Share of real unlabelled slices in a batch, where there are any.
-PSEUDO_SHARE = 0.25
+PSEUDO_SHARE = 0.35
 # What training and evaluation need of a phantom file (``phantoms.case`` says what each is).
 ENTRIES = (
     "hu", "pixel_mm", "thickness_mm", "heights_mm", "displacement_px", "inside", "line_angle", "line_offset", "landmarks",

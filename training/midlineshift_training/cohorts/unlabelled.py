@@ -1,11 +1,12 @@
 """Real scans without readings as training data: an unshifted head plus a midline bent by a known amount.
 
 Gong et al. train semi-supervised: most of their scans carry no landmarks, and of unshifted ones only that they are
-unshifted. Here a model that was trained on phantoms finds the mid-plane of every such scan; the deformed midline is then
-taken to be that plane (a scan without haemorrhage is unshifted), and training bends it by in-plane warps whose truth is
-known exactly (``reading_batches``). So the networks meet real texture, and large shifts on it, without one reading.
+unshifted. Here a model that was trained on phantoms finds the mid-plane of every such scan, the falx is followed from there
+in the picture (``falx_trace``), and training bends the midline further by in-plane warps whose truth is known exactly
+(``reading_batches``). So the networks meet real falces, real texture, and large shifts on it, without one reading.
 
-The files are those of the phantoms (``phantoms.case``) with a displacement of zero and ``pseudo`` set.
+The files are those of the phantoms (``phantoms.case``) with ``pseudo`` set. The displacement is the little that carries
+the midline between the attachments onto the straight line through them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from midlineshift_training.cohorts.falx_trace import ALONG, network_midline, trace_falx
 from midlineshift_training.phantoms.pose import NODES, SIZE
 from midlineshift_training.phantoms.truth import FRACTIONS, SEPTUM_FRACTION
 from MidlineShiftLogic.geometry import lines
@@ -26,6 +28,7 @@ from MidlineShiftLogic.networks.maps import NetworkMaps
 from MidlineShiftLogic.pipeline.measure import read_networks
 
 PIXEL_MM = (0.7, 1.1)
+FADE_MM = 60.0  # from the midline to where the brain no longer follows it
 FIELD_OF_HEADS = 1.32  # edge of the square that is kept, in falx lengths
 
 
@@ -50,30 +53,40 @@ def pseudo_case(ct: HeadCT, model: Model, name: str) -> dict[str, np.ndarray]:
     across = lines.robust_linear(z[index], ends.mean(1) @ n, curves.confidence, spread=1.5, slope_limit=0.5)
     offset = across[0] + across[1] * z
     along = ends @ u
+    start = (across[0] + across[1] * z[index])[:, None] * n + along[:, :1] * u
+    length = along[:, 1] - along[:, 0]
+    guess = network_midline(frame, index, curves, start, length, angle)
+    midline = trace_falx(ct, index, start, length, angle, guess)
+    attached = midline[:, :1] + ALONG * (midline[:, -1:] - midline[:, :1])
+    deviation = midline - attached
 
-    pixel = float(np.clip(FIELD_OF_HEADS * np.percentile(along[:, 1] - along[:, 0], 90) / SIZE, *PIXEL_MM))
+    pixel = float(np.clip(FIELD_OF_HEADS * np.percentile(length, 90) / SIZE, *PIXEL_MM))
     corner = np.median(frame.centre, axis=0) - pixel * (SIZE - 1) / 2
     count = ct.n_slices
-    offset = offset - corner @ n
-    along = along - corner @ u
-    on_line = (offset[index, None] * n)[:, None] + along[..., None] * u
+    ends = start[:, None] + np.stack([midline[:, [0]] * n, length[:, None] * u + midline[:, [-1]] * n], 1)
+    septum = ends[:, 0] + SEPTUM_FRACTION * (ends[:, 1] - ends[:, 0])
+    at_septum = np.array([np.interp(SEPTUM_FRACTION, ALONG, row) for row in deviation])
     landmarks = np.full((count, 4, 2), np.nan, np.float32)
-    septum = on_line[:, 0] + SEPTUM_FRACTION * (on_line[:, 1] - on_line[:, 0])
-    landmarks[index] = np.stack([on_line[:, 0], on_line[:, 1], septum, septum], 1) / pixel
+    landmarks[index] = (np.stack([*ends.swapaxes(0, 1), septum + at_septum[:, None] * n, septum], 1) - corner) / pixel
+    nodes = np.linspace(0, SIZE - 1, NODES) * pixel
+    points = np.stack(np.meshgrid(nodes + corner[0], nodes + corner[1]), -1)
+    displacement = np.zeros((count, 2, NODES, NODES), np.float16)
+    for j, k in enumerate(index):
+        displacement[k] = _straightening(points - start[j], n, u, length[j], attached[j], deviation[j]) / pixel
     has = np.zeros(count, bool)
     has[index] = True
     profile = np.full((count, len(FRACTIONS)), np.nan, np.float32)
-    profile[index] = 0
+    profile[index] = np.array([np.interp(FRACTIONS, ALONG, row) for row in deviation])
     slope, level = np.polyfit(z[read.chosen], read.height, 1)
     return {
         "hu": _slices(ct, corner, pixel),
         "pixel_mm": np.float64(pixel),
         "thickness_mm": np.float64(np.median(ct.thickness)),
         "heights_mm": z,
-        "displacement_px": np.zeros((count, 2, NODES, NODES), np.float16),
+        "displacement_px": displacement,
         "inside": _inside(read.maps, frame, read.chosen, count, corner, pixel),
         "line_angle": np.float32(angle),
-        "line_offset": (offset / pixel).astype(np.float32),
+        "line_offset": ((offset - corner @ n) / pixel).astype(np.float32),
         "landmarks": landmarks,
         "midline_shift_mm": profile,
         "height_mm": (slope * z + level).astype(np.float32),
@@ -82,6 +95,21 @@ def pseudo_case(ct: HeadCT, model: Model, name: str) -> dict[str, np.ndarray]:
         "pseudo": np.array(True),
         "meta": np.array(json.dumps({"scan": name, "model": model.provenance["name"]})),
     }
+
+
+def _straightening(points, n, u, length: float, attached: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """(2, NODES, NODES) mm, rows and columns: the displacement that carries a slice's midline onto its ideal line.
+
+    Args:
+        points: (NODES, NODES, 2) plane mm (column, row) from the plane's anterior end. n, u: of the plane, toward the left
+            and backward. length: mm. attached, deviation: (len(ALONG),) mm of the ideal line from the plane, and of the
+            midline from that line.
+    """
+    fraction = points @ u / length
+    aside = points @ n - np.interp(fraction, ALONG, attached + deviation)
+    fade = np.cos(np.clip(aside / FADE_MM, -1, 1) * np.pi / 2) ** 2
+    amount = -np.interp(fraction, ALONG, deviation, left=0, right=0) * fade
+    return np.stack([amount * n[1], amount * n[0]])
 
 
 def _slices(ct: HeadCT, corner: np.ndarray, pixel: float) -> np.ndarray:
