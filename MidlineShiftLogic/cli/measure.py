@@ -169,13 +169,14 @@ def serve(settings: Settings, reporter: Reporter) -> Callable[[Case], int]:
 
 def _measure_one(run: Run, case: Case) -> int:
     from MidlineShiftLogic.api import measure_case
-    from MidlineShiftLogic.presentation.case_folder import refuse_foreign_folder
+    from MidlineShiftLogic.presentation.case_folder import refuse_foreign_folder, refuse_readers_work
     from MidlineShiftLogic.presentation.write_case import write_case
 
     settings = run.settings
     run.reporter.start(case.name, case.number, run.count)
     bad_input(case)
     refuse_foreign_folder(settings.out / case.name)
+    refuse_readers_work(settings.out / case.name)
     if settings.dicom:
         from MidlineShiftLogic.headct.reader import refuse_other_than_dicom
 

@@ -7,6 +7,7 @@ process is killed between those two renames, the next run moves it back.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -62,6 +63,23 @@ def refuse_foreign_folder(final: Path) -> None:
                 "choose another --out.",
                 "out",
             )
+
+
+def refuse_readers_work(final: Path) -> None:
+    """Raise InputError where ``final`` holds a measurement that a reader corrected or signed: measuring would replace it."""
+    try:
+        data = json.loads((final / "measurement.json").read_text(encoding="utf-8"))
+        review, slices = data.get("review"), data.get("slices") or ()
+        edited = any(one.get("edited") for one in slices)
+    except (OSError, ValueError, AttributeError):
+        return  # nothing there, or nothing that could be a reader's
+    if review or edited:
+        whose = f"{review['decision']} by {review['reader']}" if review else "corrected by a reader"
+        raise InputError(
+            f"{final} holds a measurement {whose}, which measuring again would replace; choose another --out, or move "
+            "that folder away.",
+            "reviewed",
+        )
 
 
 def _ours(entry: Path) -> bool:

@@ -41,6 +41,28 @@ def test_measures_and_writes_the_case(midlineshift, fake_pipeline, scan, tmp_pat
     assert data["software"]["name"] == "midlineshift" and data["software"]["torch"]
 
 
+def edited(data):
+    data["slices"][0]["edited"] = True
+
+
+def signed(data):
+    time = "2026-01-01T00:00:00+00:00"
+    data["review"] = {"decision": "accepted", "reader": "Ada Lovelace", "time": time, "reason": ""}
+
+
+@pytest.mark.parametrize(("work", "told"), [(edited, "corrected by a reader"), (signed, "accepted by Ada Lovelace")])
+def test_a_readers_work_is_not_replaced(midlineshift, fake_pipeline, scan, tmp_path, work, told):
+    command = ("measure", scan, "--out", tmp_path / "out")
+    assert midlineshift(*command).code == 0
+    file = tmp_path / "out" / "head" / "measurement.json"
+    data = json.loads(file.read_text(encoding="utf-8"))
+    work(data)
+    file.write_text(json.dumps(data), encoding="utf-8")
+    again = midlineshift(*command)
+    assert again.code == 2 and told in again.err and "--out" in again.err
+    assert json.loads(file.read_text(encoding="utf-8")) == data and names(tmp_path / "out" / "head") == FILES
+
+
 def test_says_how_sure_the_number_is(midlineshift, fake_pipeline, scan, tmp_path, monkeypatch):
     module = sys.modules["MidlineShiftLogic.pipeline.measure"]
     original = module.measure_ct

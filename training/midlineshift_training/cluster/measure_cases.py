@@ -10,7 +10,7 @@ from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.cli import exit_codes
 from MidlineShiftLogic.cli.explain import explain
 from MidlineShiftLogic.cli.reporter import case_line
-from MidlineShiftLogic.presentation.case_folder import refuse_foreign_folder
+from MidlineShiftLogic.presentation.case_folder import refuse_foreign_folder, refuse_readers_work
 from MidlineShiftLogic.presentation.write_case import write_case
 
 RESULT = "measurement.json"
@@ -40,6 +40,7 @@ def measure_into(
     scans go on."""
     try:
         refuse_foreign_folder(out / scan.case)
+        refuse_readers_work(out / scan.case)
         result = measure_case(
             scan.path, lambda: (opened(model, model_stamp), "cpu"), case_id=scan.case, authors_readout=authors_readout
         )

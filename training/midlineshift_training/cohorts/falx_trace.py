@@ -74,7 +74,9 @@ def _strips(ct: HeadCT, slices: np.ndarray, start: np.ndarray, length: np.ndarra
     return np.array(result)
 
 
-def trace_falx(ct: HeadCT, slices: np.ndarray, start: np.ndarray, length: np.ndarray, angle: float, midline: np.ndarray):
+def trace_falx(
+    ct: HeadCT, slices: np.ndarray, start: np.ndarray, length: np.ndarray, angle: float, midline: np.ndarray
+):
     """The midline of every slice of an unshifted scan, relative to the head's plane.
 
     Args:
@@ -96,8 +98,7 @@ def trace_falx(ct: HeadCT, slices: np.ndarray, start: np.ndarray, length: np.nda
     cost = PLANE_COST * (ASIDE_MM / PLANE_MM) ** 2
     result = np.array(midline, float)
     outermost = max(2, round(CARRIED_ON_MM / step_mm))
-    front = np.flatnonzero((ALONG >= ANTERIOR[0]) & (ALONG <= ANTERIOR[1]))
-    back = np.flatnonzero((ALONG >= POSTERIOR[0]) & (ALONG <= POSTERIOR[1]))
+    front, back = (np.flatnonzero((low <= ALONG) & (high >= ALONG)) for low, high in (ANTERIOR, POSTERIOR))
     for j in range(len(slices)):
         for rows, (inner, outer) in ((front[::-1], HANDOVER[0][::-1]), (back, HANDOVER[1])):
             path = ndimage.gaussian_filter1d(ASIDE_MM[follow_ridge(ridge[j][rows], cost)], 2.0, mode="nearest")
@@ -109,7 +110,9 @@ def trace_falx(ct: HeadCT, slices: np.ndarray, start: np.ndarray, length: np.nda
     return ndimage.gaussian_filter1d(result, 3.0, axis=1, mode="nearest")
 
 
-def network_midline(frame: Frame, index: np.ndarray, curves: Curves, start: np.ndarray, length: np.ndarray, angle: float):
+def network_midline(
+    frame: Frame, index: np.ndarray, curves: Curves, start: np.ndarray, length: np.ndarray, angle: float
+):
     """(k, len(ALONG)) mm by which the network's midline lies to the left of the plane, see ``trace_falx``."""
     n, u = normal(angle), direction(angle)
     middle = (frame.size - 1) / 2
