@@ -14,10 +14,13 @@ class CaseRule:
     Attributes:
         quantile: of the window's shifts toward their common side (see ``case_slice``).
         window_mm: heights above the anterior-commissure level of the slices that may stand for the case.
+        agreement: how large the shifts' mean must be, against their range, for the quantile to be taken; below that the
+            median stands. 0: always the quantile.
     """
 
     quantile: float = 0.75
     window_mm: tuple[float, float] = (0.0, 20.0)
+    agreement: float = 0.0
 
 
 def ideal_point(anterior: np.ndarray, posterior: np.ndarray, shifted: np.ndarray) -> np.ndarray:
@@ -49,17 +52,18 @@ def signed_shift(anterior: np.ndarray, posterior: np.ndarray, shifted: np.ndarra
     return np.sign(offset @ left) * np.linalg.norm(offset, axis=-1)
 
 
-def case_slice(shifts_mm: np.ndarray, in_window: np.ndarray, quantile: float) -> int:
+def case_slice(shifts_mm: np.ndarray, in_window: np.ndarray, rule: CaseRule) -> int:
     """Which slice stands for the case.
 
     The largest of many noisy readings is biased upward, so a high quantile over the slices near the septum pellucidum is
     taken, and the slice that has it. A mass pushes the midline one way: the slices are ordered by how far they read
-    toward the side of their mean, so that one stray slice of the other side cannot stand for the case. With ``quantile``
-    1 it is the slice shifted farthest to that side.
+    toward the side of their mean, so that one stray slice of the other side cannot stand for the case. With a quantile of
+    1 it is the slice shifted farthest to that side. Where the slices differ among themselves by more than they have in
+    common, a high quantile would tell their noise: then the median stands, the lesser of two.
 
     Args:
         shifts_mm: (k,) signed shifts. in_window: (k,) bool, slices that may stand for the case; if none may, all do.
-        quantile: 0..1.
+        rule: how the slice is chosen; its window is told by ``in_window``.
 
     Returns:
         Index into ``shifts_mm``.
@@ -68,4 +72,7 @@ def case_slice(shifts_mm: np.ndarray, in_window: np.ndarray, quantile: float) ->
     candidates = np.flatnonzero(in_window) if np.any(in_window) else np.arange(len(shifts))
     toward = shifts[candidates] * (-1.0 if shifts[candidates].mean() < 0 else 1.0)
     order = candidates[np.argsort(toward, kind="stable")]
-    return int(order[int(np.floor(quantile * (len(order) - 1) + 0.5))])
+    last = len(order) - 1
+    if toward.mean() < rule.agreement * np.ptp(toward):
+        return int(order[min(last // 2, int(np.floor(rule.quantile * last + 0.5)))])
+    return int(order[int(np.floor(rule.quantile * last + 0.5))])

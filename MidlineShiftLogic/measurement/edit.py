@@ -205,7 +205,7 @@ def _with_slices(measurement: Measurement, slices: list[SliceMeasurement]) -> Me
     slices = sorted(slices, key=lambda one: one.index)
     shifts = np.array([one.signed_shift_mm for one in slices])
     window = np.array([one.in_case_window for one in slices])
-    case = slices[case_slice(shifts, window, (measurement.case_rule or CaseRule()).quantile)]
+    case = slices[case_slice(shifts, window, measurement.case_rule or CaseRule())]
     return replace(
         measurement,
         slices=tuple(slices),

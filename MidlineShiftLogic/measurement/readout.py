@@ -35,6 +35,7 @@ class ReadoutSettings:
         smooth_order: degree of the polynomial that is fitted across slices; 0 takes the mean, which flattens a peak.
         smooth_fraction: standard deviation of the smoothing along the midline.
         quantile: of the shifts of the window's slices, toward their common side, that is the case's.
+        agreement: how large their mean must be, against their range, for that; else the median is taken.
         readable: least confidence of a measured slice.
         plane_share: weight of the head's one mid-plane against the slice's own line, 0..1.
         field_share: weight of the displacement field's deviation against the distance maps', 0..1.
@@ -47,6 +48,7 @@ class ReadoutSettings:
     smooth_order: int = 2
     smooth_fraction: float = 0.0
     quantile: float = CaseRule.quantile
+    agreement: float = 1.0
     readable: float = 0.5
     plane_share: float = 0.75
     field_share: float = 0.5
@@ -55,7 +57,7 @@ class ReadoutSettings:
     def case_rule(self) -> CaseRule:
         """How the case's number is chosen."""
         low, high = self.window_mm
-        return CaseRule(self.quantile, (low, high))
+        return CaseRule(self.quantile, (low, high), self.agreement)
 
 
 @dataclass
@@ -261,8 +263,8 @@ def slice_measurements(ct: HeadCT, frame: Frame, curves: Curves, s: ReadoutSetti
     return result
 
 
-def read_case(slices: list[SliceMeasurement], quantile: float) -> SliceMeasurement:
+def read_case(slices: list[SliceMeasurement], rule: CaseRule) -> SliceMeasurement:
     """The slice that stands for the case (see ``distance.case_slice``)."""
     shifts = np.array([m.signed_shift_mm for m in slices])
     window = np.array([m.in_case_window for m in slices])
-    return slices[case_slice(shifts, window, quantile)]
+    return slices[case_slice(shifts, window, rule)]

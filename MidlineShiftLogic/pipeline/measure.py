@@ -158,7 +158,7 @@ def read_out(ct: HeadCT, read: NetworkReading) -> CaseReading:
         slices = [replace(m, source_slices=tuple(ct.source_slices[m.index])) for m in slices]
     outline = trace(ct, frame, curves.index, curves.ends.mean(1) + (frame.size - 1) / 2)
     refuse_worthless(ct, curves, slices, outline)
-    case = read_case(slices, settings.quantile)
+    case = read_case(slices, settings.case_rule)
     row = int(np.flatnonzero(curves.index == case.index)[0])
     signs = case_signs(curves, row, case.signed_shift_mm, pose.spread_mm, pose.falx_length_mm, settings)
     return CaseReading(curves, slices, case, outline, signs)

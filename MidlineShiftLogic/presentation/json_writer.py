@@ -135,7 +135,9 @@ def _interval(data: list[float] | None) -> tuple[float, float] | None:
 
 
 def _rule_from_dict(data: dict[str, Any] | None) -> CaseRule | None:
-    return None if data is None else CaseRule(data["quantile"], tuple(data["window_mm"]))
+    if data is None:
+        return None
+    return CaseRule(data["quantile"], tuple(data["window_mm"]), data.get("agreement", 0.0))
 
 
 def _slice_from_dict(data: dict[str, Any]) -> SliceMeasurement:

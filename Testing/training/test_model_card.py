@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from midlineshift_training.cli import main
 from midlineshift_training.evaluation.measuring import PHANTOMS, READINGS, THIS_MODEL, CaseReport, Reading
 from midlineshift_training.evaluation.run import FORMAT, sum_up
-from midlineshift_training.model_card import run_facts, seen_text, weak_groups, worst_table
+from midlineshift_training.model_card import networks_table, run_facts, seen_text, weak_groups, worst_table
 from MidlineShiftLogic.models.description import ModelDescription
 from MidlineShiftLogic.models.folder import read_description, save_model
 from MidlineShiftLogic.models.registry import kind_of
@@ -73,6 +73,19 @@ def test_facts_of_a_run_hold_those_of_the_runs_before(tmp_path):
     facts = run_facts(write_run(tmp_path / "second", network, str(first), seconds=120.0))
     assert facts["minutes"] == pytest.approx(12, abs=0.1)
     assert facts["earlier"] == [900] and facts["steps"] == 900 and facts["cases"] == 7
+
+
+def test_facts_of_averaged_runs_hold_each_of_their_runs_once(tmp_path):
+    network = awake(MidlineUNet(features=(8, 8, 8, 8, 8), flow=False))
+    first = write_run(tmp_path / "first", network, seconds=600.0)
+    second = write_run(tmp_path / "second", network, str(first), seconds=120.0)
+    mean = write_run(tmp_path / "mean", network)
+    settings = yaml.safe_load((mean / "settings.yaml").read_text()) | {"averaged": [str(first), str(second)]}
+    (mean / "settings.yaml").write_text(yaml.safe_dump(settings))
+    facts = run_facts(mean)
+    assert facts["averaged"] == 2 and facts["earlier"] == [900, 900]
+    assert facts["minutes"] == pytest.approx(12, abs=0.1)
+    assert "mean of the weights of 2 runs x 24, after 900 and 900" in networks_table({"pose": facts})
 
 
 @pytest.fixture

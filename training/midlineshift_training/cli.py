@@ -16,6 +16,7 @@ LAZY = {
     "diffusion": "midlineshift_training.stages.diffusion_command:diffusion",
     "pose": "midlineshift_training.stages.reading_command:pose",
     "deformation": "midlineshift_training.stages.reading_command:deformation",
+    "average": "midlineshift_training.stages.average_command:average",
     "summary": "midlineshift_training.runs.summary_command:summary",
     "export": "midlineshift_training.export:export",
     "calibrate": "midlineshift_training.calibration.command:calibrate",

@@ -78,18 +78,23 @@ def run_facts(run: Path) -> dict:
     from midlineshift_training.stages.run_folder import run_network, run_settings
 
     settings = run_settings(run)
-    earlier = earlier_runs(settings.get("init"))
+    averaged = settings.get("averaged") or []
+    # runs that were averaged often started from one another
+    earlier = list(
+        dict.fromkeys(folder for start in (*averaged[::-1], settings.get("init")) for folder in earlier_runs(start))
+    )
     return {
         "cases": settings["cases"],
         "batch": settings["batch"],
         "steps": best_step(run),
+        "averaged": len(averaged),
         "earlier": [best_step(folder) for folder in earlier],
         "minutes": sum(map(run_minutes, [run, *earlier])),
         "seed": settings["seed"],
         "learning_rate": settings.get("learning_rate"),
         "precision": settings.get("precision"),
         "parameters": sum(p.numel() for p in run_network(run).parameters()),
-        "versions": _versions(run),
+        "versions": next(filter(None, map(_versions, [run, *earlier])), {}),
     }
 
 
@@ -132,6 +137,8 @@ def networks_table(facts: dict[str, dict]) -> str:
     rows = []
     for name, f in facts.items():
         steps = f"{f['steps']} x {f['batch']}"
+        if f["averaged"]:
+            steps = f"mean of the weights of {f['averaged']} runs x {f['batch']}"
         if f["earlier"]:
             steps += f", after {' and '.join(map(str, f['earlier']))}"
         how = [f"{f['parameters'] / 1e6:.2f} M", f["cases"], steps, f["learning_rate"] or NONE, f["precision"] or NONE]

@@ -80,6 +80,7 @@ def of_the_case(measurement: Measurement) -> str:
     return (
         f"the {100 * measurement.case_rule.quantile:.0f} % quantile of the shifts between {low:.0f} and {high:.0f} mm "
         "above the level of the anterior commissure"
+        + (", or their median where they differ by more than their mean" if measurement.case_rule.agreement else "")
     )
 
 

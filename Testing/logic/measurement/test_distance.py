@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from MidlineShiftLogic.measurement.distance import case_slice, ideal_point, signed_shift
+from MidlineShiftLogic.measurement.distance import CaseRule, case_slice, ideal_point, signed_shift
 
 LEFT = np.array([1.0, 0.0])
 
@@ -34,12 +34,29 @@ def test_coinciding_attachments_are_refused():
 def test_case_slice_takes_the_quantile_inside_the_window():
     shifts = np.array([9.0, -1.0, -4.0, -3.0, -2.0, 8.0])
     window = np.array([False, True, True, True, True, False])
-    assert shifts[case_slice(shifts, window, 1.0)] == -4.0
-    assert shifts[case_slice(shifts, window, 0.0)] == -1.0
-    assert shifts[case_slice(shifts, np.zeros(6, bool), 1.0)] == 9.0
+    assert shifts[case_slice(shifts, window, CaseRule(1.0))] == -4.0
+    assert shifts[case_slice(shifts, window, CaseRule(0.0))] == -1.0
+    assert shifts[case_slice(shifts, np.zeros(6, bool), CaseRule(1.0))] == 9.0
 
 
 def test_one_stray_slice_of_the_other_side_does_not_stand_for_the_case():
     shifts = np.array([-1.0, -2.0, 3.5, -2.5])
-    assert shifts[case_slice(shifts, np.ones(4, bool), 1.0)] == -2.5
-    assert case_slice(-shifts, np.ones(4, bool), 1.0) == 3, "the mirror image gives the same slice"
+    assert shifts[case_slice(shifts, np.ones(4, bool), CaseRule(1.0))] == -2.5
+    assert case_slice(-shifts, np.ones(4, bool), CaseRule(1.0)) == 3, "the mirror image gives the same slice"
+
+
+@pytest.mark.parametrize(
+    ("shifts", "chosen"),
+    [
+        ([-0.4, 0.1, 0.5, 0.9], 0.1),  # noise about nothing
+        ([2.7, 1.7, -0.1, -1.6], -0.1),  # the two sides: no common shift
+        ([0.5, 0.7, 0.8, 0.9], 0.8),  # little, but all alike
+        ([4.0, 6.0, 7.0, 8.0], 7.0),  # a shift
+        ([6.0], 6.0),
+    ],
+)
+def test_where_slices_have_little_in_common_their_median_stands(shifts, chosen):
+    rule = CaseRule(0.75, agreement=1.0)
+    shifts, window = np.array(shifts), np.ones(len(shifts), bool)
+    assert shifts[case_slice(shifts, window, rule)] == chosen
+    assert case_slice(-shifts, window, rule) == case_slice(shifts, window, rule)

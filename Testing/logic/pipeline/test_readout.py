@@ -5,7 +5,7 @@ import pytest
 from heads import frame, perfect_maps, scan
 
 from MidlineShiftLogic.errors import RefusedError
-from MidlineShiftLogic.measurement.distance import signed_shift
+from MidlineShiftLogic.measurement.distance import CaseRule, signed_shift
 from MidlineShiftLogic.measurement.readout import (
     FRACTIONS,
     ReadoutSettings,
@@ -74,7 +74,7 @@ def test_one_outlying_slice_does_not_carry_the_line_away():
 def test_the_case_is_read_in_the_window():
     shift = np.linspace(0, 6, 16)
     _, _, slices = measured(shift)
-    case = read_case(slices, 1.0)
+    case = read_case(slices, CaseRule(1.0))
     assert case.in_case_window
     assert SETTINGS.window_mm[0] <= case.height_mm <= SETTINGS.window_mm[1]
     assert abs(case.signed_shift_mm) == max(abs(m.signed_shift_mm) for m in slices if m.in_case_window)

@@ -114,7 +114,7 @@ def _known_shifts(job: CalibrationJob, model: Model, settings: ReadoutSettings) 
     for amplitude in amplitudes(job.path.name, job.warps, job.seed):
         shift = known_shift(ct, own, amplitude, settings)
         push = np.array([shift.at_septum(one.index) for one in own.slices])
-        yield shift.apply(ct), float(push[case_slice(push, window, settings.quantile)])
+        yield shift.apply(ct), float(push[case_slice(push, window, settings.case_rule)])
 
 
 def _work(folder: str, stamp: str, job: CalibrationJob) -> list[Sample]:

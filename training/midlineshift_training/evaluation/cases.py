@@ -50,7 +50,7 @@ def phantom_truth(q: dict, settings: ReadoutSettings) -> float | None:
     if not use.any():
         return None
     window = (height >= settings.window_mm[0]) & (height <= settings.window_mm[1])
-    return float(septum[use][case_slice(septum[use], window[use], settings.quantile)])
+    return float(septum[use][case_slice(septum[use], window[use], settings.case_rule)])
 
 
 def read_readings(path: Path) -> dict[str, list[dict]]:

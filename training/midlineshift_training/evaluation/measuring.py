@@ -195,7 +195,7 @@ def _warps(job: Job, ct: HeadCT, own: Measurement, model: Model, settings: Reado
         push = np.array([shift.at_septum(one.index) for one in own.slices])
         window = np.array([one.in_case_window for one in own.slices])
         # by the rule that makes the case's number of its slices
-        known = float(push[case_slice(push, window, settings.quantile)])
+        known = float(push[case_slice(push, window, settings.case_rule)])
         m = measured(shift.apply(ct), model, job.case)
         change = None if m.refused else m.signed_shift_mm - own.signed_shift_mm
         refused = (m.refused or {}).get("code", "")

@@ -51,7 +51,7 @@ TARGETS = (
     Target("phantoms", "bias, mm", -0.15, 0.15, lambda e: e["sets"]["phantoms"]["bias"]["value"]),
     Target("phantoms", "ICC", 0.99, None, lambda e: e["sets"]["phantoms"]["icc"]["value"]),
     Target(
-        "phantoms", "median reading of the unshifted (below 1 mm), mm", None, 0.4,
+        "phantoms", "median reading of the unshifted (below 0.5 mm), mm", None, 0.4,
         lambda e: e["sets"]["phantoms"]["unshifted"]["median_reading"]["value"],
     ),
     Target("phantoms", "AUC of 5 mm", 0.99, None, lambda e: e["sets"]["phantoms"]["at_5_mm"]["auc"]["value"]),
