@@ -24,8 +24,8 @@ def summarise_set(readings: list[Reading], seed: int = 0) -> dict:
 
     Returns:
         ``cases``, ``refused``, ``codes`` (reasons), ``seconds`` (median); with a truth: what ``agreement`` tells,
-        ``largest_shift`` (by the truth), ``unshifted`` (|truth| < ``UNSHIFTED_MM``, with the median truth), ``intervals`` and ``probability`` where they
-        exist; without: ``median_reading``, ``largest_reading`` and ``at_least_3_mm``.
+        ``largest_shift`` (by the truth), ``unshifted`` (|truth| < ``UNSHIFTED_MM``, with the median truth), ``intervals``
+        and ``probability`` where they exist; without: ``median_reading``, ``largest_reading`` and ``at_least_3_mm``.
     """
     done = [r for r in readings if r.measured_mm is not None]
     result: dict = {
