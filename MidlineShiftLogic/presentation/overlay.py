@@ -185,10 +185,10 @@ def _write_words(figure, panels, ct: HeadCT, measurement: Measurement, one: Slic
     warnings = [flag.message for flag in measurement.quality if flag.severity == "warning"]
     if warnings:
         more = f" (and {len(warnings) - 1} more, see measurement.json)" if len(warnings) > 1 else ""
-        text = textwrap.shorten(drawing.legible(warnings[0], 400), 150, placeholder="…")
-        drawing.write_text(
-            figure, GAP, 0.022, f"Check: {text}{more}", fontsize=9.5, va="center", color=drawing.WARNING_COLOUR
-        )
+        text = textwrap.shorten(drawing.legible(warnings[0], 400), 180 - len(more), placeholder="…")
+        # left of the note on the model, which stands in the same corner of every picture
+        for line, height in zip(textwrap.wrap(f"Check: {text}{more}", 100), (0.052, 0.022), strict=False):
+            drawing.write_text(figure, GAP, height, line, fontsize=9.5, va="center", color=drawing.WARNING_COLOUR)
     model = drawing.legible(" ".join(str(measurement.model.get(key, "")) for key in ("name", "version")).strip())
     note = f"{drawing.RESEARCH_USE_ONLY}   model {model}" if model else drawing.RESEARCH_USE_ONLY
     drawing.write_text(

@@ -15,6 +15,7 @@ from MidlineShiftLogic.presentation import drawing, overlay
 from MidlineShiftLogic.presentation.overlay import write_overlay
 from MidlineShiftLogic.presentation.sheet import MOST_TILES, choose, write_sheet
 from MidlineShiftLogic.presentation.wording import certainty_text
+from MidlineShiftLogic.quality import Quality
 
 
 def near(picture, colour, tolerance=0.12):
@@ -65,6 +66,28 @@ def test_lines_keep_their_dark_rims_and_the_legend_has_none(tmp_path, case, monk
     rims = {line.get_label(): bool(line.get_path_effects()) for line in figure.axes[0].lines}
     assert rims["midline found"] and rims["shifted place"]
     assert not any(handle.get_path_effects() for handle in figure.legends[0].legend_handles)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_long_warning_covers_no_other_words(tmp_path, case, monkeypatch, count):
+    ct, measurement, evidence = case
+    warning = (
+        "Up to 90 degrees of the vault are without bone on 10 of 11 slices (a craniectomy); the midline bulges. " * 2
+    )
+    flags = tuple(Quality(f"skull-{k}", "warning", warning.strip()) for k in range(count))
+    model = {"name": "a-model-with-a-long-name", "version": "12"}
+    figures = []
+    original = drawing.new_figure
+    monkeypatch.setattr(drawing, "new_figure", lambda *size: figures.append(original(*size)) or figures[-1])
+    write_overlay(tmp_path / "overlay.png", ct, replace(measurement, quality=flags, model=model), evidence)
+    (figure,) = figures
+    bar = figure.axes[-1].get_tightbbox()
+    boxes = [text.get_window_extent() for text in figure.texts] + [figure.legends[0].get_window_extent(), bar]
+    told = " ".join(text.get_text() for text in figure.texts if text.get_color() == drawing.WARNING_COLOUR)
+    assert told.startswith("Check: Up to 90 degrees") and ("2 more" in told) == (count == 3)
+    for k, one in enumerate(boxes):
+        assert not any(one.overlaps(other) for other in boxes[k + 1 :])
+        assert one.x0 >= 0 and one.x1 <= figure.bbox.x1 and one.y0 >= 0
 
 
 def test_slice_set_back_to_normal_is_the_one_given(tmp_path, case):
