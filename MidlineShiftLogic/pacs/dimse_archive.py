@@ -9,7 +9,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.dimse import application_entity, associate
 from MidlineShiftLogic.pacs.errors import PacsError, Rejected, Unreachable
 from MidlineShiftLogic.pacs.files import image_name, write_whole
-from MidlineShiftLogic.pacs.found import Found, Wanted, integer
+from MidlineShiftLogic.pacs.found import Found, Wanted
 from MidlineShiftLogic.pacs.receiver import MISMATCH, NO_ROOM, SUCCESS
 from MidlineShiftLogic.pacs.supported import support
 from MidlineShiftLogic.pacs.target import DicomTarget
@@ -68,7 +68,7 @@ class DimseArchive:
                     SeriesDescription="",
                     NumberOfSeriesRelatedInstances="",
                 )
-                found += [_found(study, one) for one in series]
+                found += [Found.of(study, one) for one in series]
         finally:
             if association.is_established:
                 association.release()
@@ -167,15 +167,3 @@ class DimseArchive:
                 f"(status 0x{status.Status:04X}); check that address there, and the space on this machine's disk.",
                 "pacs-rejected",
             )
-
-
-def _found(study, series) -> Found:
-    return Found(
-        study=str(study.StudyInstanceUID),
-        series=str(series.get("SeriesInstanceUID") or ""),
-        number=integer(series.get("SeriesNumber")),
-        modality=str(series.get("Modality") or ""),
-        description=str(series.get("SeriesDescription") or ""),
-        date=str(study.get("StudyDate") or ""),
-        images=integer(series.get("NumberOfSeriesRelatedInstances")),
-    )

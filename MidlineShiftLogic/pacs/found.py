@@ -13,6 +13,8 @@ from typing import Protocol
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.errors import PacsError
 
+COUNT_FIELD = "NumberOfSeriesRelatedInstances"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -49,6 +51,19 @@ class Found:
     description: str
     date: str
     images: int | None
+
+    @classmethod
+    def of(cls, study, series) -> Found:
+        """From the data sets that an archive answers with about a study and one of its series."""
+        return cls(
+            study=str(study.StudyInstanceUID),
+            series=str(series.get("SeriesInstanceUID") or ""),
+            number=integer(series.get("SeriesNumber")),
+            modality=str(series.get("Modality") or ""),
+            description=str(series.get("SeriesDescription") or ""),
+            date=str(study.get("StudyDate") or ""),
+            images=integer(series.get(COUNT_FIELD)),
+        )
 
     @property
     def folder(self) -> str:

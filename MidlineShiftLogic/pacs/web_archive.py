@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MidlineShiftLogic.pacs.files import image_name, write_whole
-from MidlineShiftLogic.pacs.found import Found, Wanted, integer
+from MidlineShiftLogic.pacs.found import COUNT_FIELD, Found, Wanted
 from MidlineShiftLogic.pacs.target import WebTarget
 from MidlineShiftLogic.pacs.web import web_errors
 
 if TYPE_CHECKING:
     from dicomweb_client.api import DICOMwebClient
-
-COUNT_FIELD = "NumberOfSeriesRelatedInstances"
 
 
 class WebArchive:
@@ -41,7 +39,7 @@ class WebArchive:
             for study in map(_dataset, self._client.search_for_studies(search_filters=filters, get_remaining=True)):
                 uid = str(study.StudyInstanceUID)
                 series = self._client.search_for_series(uid, fields=[COUNT_FIELD], search_filters=narrower)
-                found += [_found(study, _dataset(one)) for one in series]
+                found += [Found.of(study, _dataset(one)) for one in series]
         return sorted(found, key=lambda one: (one.study, one.number or 0, one.series))
 
     def fetch(self, found: Found, folder: Path) -> int:
@@ -68,15 +66,3 @@ def _dataset(answer: dict):
     from pydicom.dataset import Dataset
 
     return Dataset.from_json(answer)
-
-
-def _found(study, series) -> Found:
-    return Found(
-        study=str(study.StudyInstanceUID),
-        series=str(series.get("SeriesInstanceUID") or ""),
-        number=integer(series.get("SeriesNumber")),
-        modality=str(series.get("Modality") or ""),
-        description=str(series.get("SeriesDescription") or ""),
-        date=str(study.get("StudyDate") or ""),
-        images=integer(series.get(COUNT_FIELD)),
-    )
