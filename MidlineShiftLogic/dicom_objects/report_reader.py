@@ -146,9 +146,7 @@ def _measurement(report, group, slices, texts, provenance) -> Measurement:
         refused={"code": code, "message": message} if refusal else None,
         authors_readout_mm=numbers.get(codes.AUTHORS_READOUT.value),
         **{name: provenance[name] for name in ("model", "software", "device", "seconds", "input")},
-        case_rule=None
-        if rule is None
-        else CaseRule(rule["quantile"], tuple(rule["window_mm"]), rule.get("agreement", 0.0)),
+        case_rule=None if rule is None else CaseRule.from_dict(rule),
         review=_review(report, group, texts),
         interval_mm=interval or None,
         p_over_5mm=numbers.get(codes.P_OVER_5MM.value),

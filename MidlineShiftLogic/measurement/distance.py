@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,11 @@ class CaseRule:
     quantile: float = 0.75
     window_mm: tuple[float, float] = (0.0, 20.0)
     agreement: float = 0.0
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> CaseRule:
+        """The rule that a result tells; those of before ``agreement`` have none."""
+        return cls(data["quantile"], tuple(data["window_mm"]), data.get("agreement", cls.agreement))
 
 
 def ideal_point(anterior: np.ndarray, posterior: np.ndarray, shifted: np.ndarray) -> np.ndarray:

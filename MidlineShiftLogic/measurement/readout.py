@@ -27,6 +27,9 @@ FRACTIONS = np.linspace(0.10, 0.90, 41)
 class ReadoutSettings:
     """How the curves become a number; stored in ``model.json`` under ``readout``.
 
+    The defaults never change: a model that was exported before a parameter existed says nothing of it, and must go on
+    reading as it did. What new models are given is ``FOR_NEW_MODELS``.
+
     Attributes:
         septum: fractions of the ideal midline between which the septum pellucidum lies.
         window_mm: heights above the anterior-commissure level of the slices that may stand for the case.
@@ -44,11 +47,11 @@ class ReadoutSettings:
     septum: tuple[float, float] = (0.30, 0.46)
     window_mm: tuple[float, float] = CaseRule.window_mm
     measured_mm: tuple[float, float] = (-8.0, 45.0)
-    smooth_mm: float = 8.0
-    smooth_order: int = 2
-    smooth_fraction: float = 0.0
+    smooth_mm: float = 4.0
+    smooth_order: int = 0
+    smooth_fraction: float = 0.03
     quantile: float = CaseRule.quantile
-    agreement: float = 1.0
+    agreement: float = 0.0
     readable: float = 0.5
     plane_share: float = 0.75
     field_share: float = 0.5
@@ -58,6 +61,10 @@ class ReadoutSettings:
         """How the case's number is chosen."""
         low, high = self.window_mm
         return CaseRule(self.quantile, (low, high), self.agreement)
+
+
+FOR_NEW_MODELS = ReadoutSettings(smooth_mm=8.0, smooth_order=2, smooth_fraction=0.0, agreement=1.0)
+"""See docs/adr/0029 and 0031."""
 
 
 @dataclass
@@ -199,7 +206,7 @@ def smooth(deviation: np.ndarray, z_mm: np.ndarray, weight: np.ndarray, s: Reado
     """Smoothing of (k, f) deviations along the midline (Gaussian) and, by true distance, across slices.
 
     Across slices each one gets the value at its place of a polynomial fitted to its neighbours, weighted by nearness and
-    confidence (local regression, Cleveland 1979): a mean would take a tenth off a shift that peaks in a few slices.
+    confidence (local regression, Cleveland 1979): a mean would flatten a shift that peaks in a few slices.
     """
     pitch = FRACTIONS[1] - FRACTIONS[0]
     if s.smooth_fraction > 0:

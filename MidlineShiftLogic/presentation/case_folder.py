@@ -69,12 +69,12 @@ def refuse_readers_work(final: Path) -> None:
     """Raise InputError where ``final`` holds a measurement that a reader corrected or signed: measuring would replace it."""
     try:
         data = json.loads((final / "measurement.json").read_text(encoding="utf-8"))
-        review, slices = data.get("review"), data.get("slices") or ()
-        edited = any(one.get("edited") for one in slices)
-    except (OSError, ValueError, AttributeError):
+        review = data.get("review")
+        edited = any(one.get("edited") for one in data.get("slices") or ())
+        whose = f"{review['decision']} by {review['reader']}" if review else "corrected by a reader"
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return  # nothing there, or nothing that could be a reader's
     if review or edited:
-        whose = f"{review['decision']} by {review['reader']}" if review else "corrected by a reader"
         raise InputError(
             f"{final} holds a measurement {whose}, which measuring again would replace; choose another --out, or move "
             "that folder away.",

@@ -91,7 +91,7 @@ def from_dict(data: dict[str, Any]) -> Measurement:
             device=data["device"],
             seconds=data["seconds"],
             input=data["input"],
-            case_rule=_rule_from_dict(case.get("rule")),
+            case_rule=None if case.get("rule") is None else CaseRule.from_dict(case["rule"]),
             interval_mm=_interval(case.get("interval_mm")),
             p_over_5mm=case.get("p_over_5mm"),
             review=None if data.get("review") is None else Review.from_dict(data["review"]),
@@ -132,12 +132,6 @@ def _interval(data: list[float] | None) -> tuple[float, float] | None:
         return None
     low, high = data
     return low, high
-
-
-def _rule_from_dict(data: dict[str, Any] | None) -> CaseRule | None:
-    if data is None:
-        return None
-    return CaseRule(data["quantile"], tuple(data["window_mm"]), data.get("agreement", 0.0))
 
 
 def _slice_from_dict(data: dict[str, Any]) -> SliceMeasurement:

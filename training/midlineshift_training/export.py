@@ -87,7 +87,7 @@ def export_runs(
     """
     from midlineshift_training.stages.run_folder import run_network, run_settings
     from MidlineShiftLogic.errors import InputError
-    from MidlineShiftLogic.measurement.readout import ReadoutSettings
+    from MidlineShiftLogic.measurement.readout import FOR_NEW_MODELS, ReadoutSettings
     from MidlineShiftLogic.models.description import ModelDescription
     from MidlineShiftLogic.models.folder import load_model, save_model
     from MidlineShiftLogic.models.parameters import parameters
@@ -113,7 +113,7 @@ def export_runs(
     else:
         frame = _common_frame(settings)
     # every parameter is written out, so that a later version's defaults do not change this model's numbers
-    readout = asdict(parameters(ReadoutSettings, readout or {}, "--readout"))
+    readout = asdict(parameters(ReadoutSettings, asdict(FOR_NEW_MODELS) | (readout or {}), "--readout"))
     model = ModelDescription(**texts, frame=frame, noise=noise, readout=readout, accuracy=accuracy or {})
     return save_model(out, model, networks, frames)
 

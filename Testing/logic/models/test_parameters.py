@@ -3,6 +3,7 @@
 import pytest
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.measurement.distance import CaseRule
 from MidlineShiftLogic.measurement.readout import ReadoutSettings
 from MidlineShiftLogic.models.parameters import parameters
 from MidlineShiftLogic.pipeline.noise import NoiseSettings
@@ -28,3 +29,11 @@ def test_others_are_refused(given, said):
     with pytest.raises(InputError, match=said) as caught:
         parameters(ReadoutSettings, given, "'readout'")
     assert caught.value.code == "model-json"
+
+
+def test_a_model_of_before_a_parameter_reads_as_it_did():
+    """What version 3 wrote, to the letter: it knew no ``smooth_order`` and no ``agreement``."""
+    version_3 = {"smooth_mm": 4.0, "smooth_fraction": 0.03, "quantile": 0.75, "window_mm": [0.0, 20.0]}
+    settings = parameters(ReadoutSettings, version_3, "'readout'")
+    assert settings.smooth_order == 0 and settings.case_rule == CaseRule(0.75, (0.0, 20.0), 0.0)
+    assert CaseRule.from_dict({"quantile": 0.75, "window_mm": [0.0, 20.0]}) == settings.case_rule

@@ -1,5 +1,7 @@
 """Perfect network outputs must give the true millimetres, landmarks on the drawn lines, and the right side."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from heads import frame, perfect_maps, scan
@@ -7,6 +9,7 @@ from heads import frame, perfect_maps, scan
 from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.measurement.distance import CaseRule, signed_shift
 from MidlineShiftLogic.measurement.readout import (
+    FOR_NEW_MODELS,
     FRACTIONS,
     ReadoutSettings,
     read_case,
@@ -83,7 +86,9 @@ def test_the_case_is_read_in_the_window():
 def smoothed(values, pitch_mm=5.0, **settings):
     """What smoothing across slices makes of one value a slice."""
     z = np.arange(len(values)) * pitch_mm
-    return smooth(np.asarray(values, float)[:, None], z, np.ones(len(values)), ReadoutSettings(**settings))[:, 0]
+    return smooth(np.asarray(values, float)[:, None], z, np.ones(len(values)), replace(FOR_NEW_MODELS, **settings))[
+        :, 0
+    ]
 
 
 def test_smoothing_across_slices_leaves_a_peak_and_takes_noise():

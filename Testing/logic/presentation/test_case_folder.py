@@ -114,3 +114,9 @@ def test_what_file_managers_leave_does_not_keep_a_result_from_being_replaced(tmp
             (folder / "measurement.json").write_text(text)
         (tmp_path / "case" / ".DS_Store").touch()
     assert (tmp_path / "case" / "measurement.json").read_text() == "new"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"review": {"who": "?"}}', '{"slices": 3}'])
+def test_nonsense_is_nobodys_work(tmp_path, content):
+    (tmp_path / "measurement.json").write_text(content)
+    module.refuse_readers_work(tmp_path)

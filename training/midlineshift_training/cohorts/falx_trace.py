@@ -76,7 +76,7 @@ def _strips(ct: HeadCT, slices: np.ndarray, start: np.ndarray, length: np.ndarra
 
 def trace_falx(
     ct: HeadCT, slices: np.ndarray, start: np.ndarray, length: np.ndarray, angle: float, midline: np.ndarray
-):
+) -> np.ndarray:
     """The midline of every slice of an unshifted scan, relative to the head's plane.
 
     Args:
@@ -112,7 +112,7 @@ def trace_falx(
 
 def network_midline(
     frame: Frame, index: np.ndarray, curves: Curves, start: np.ndarray, length: np.ndarray, angle: float
-):
+) -> np.ndarray:
     """(k, len(ALONG)) mm by which the network's midline lies to the left of the plane, see ``trace_falx``."""
     n, u = normal(angle), direction(angle)
     middle = (frame.size - 1) / 2
