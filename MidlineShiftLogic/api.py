@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.progress import Cancelled, Progress, silent
 from MidlineShiftLogic.quality import Quality
 
 if TYPE_CHECKING:
+    from MidlineShiftLogic.inference.pipeline import Evidence
     from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
     from MidlineShiftLogic.models import Model
-    from MidlineShiftLogic.pipeline.measure import Evidence
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def measure_case(
         ct = _checked(ct)
         _refuse_fatal(ct.quality)
         opened = open_model()
-        from MidlineShiftLogic.pipeline.measure import measure_ct
+        from MidlineShiftLogic.inference.pipeline import measure_ct
 
         measurement, evidence = measure_ct(ct, *opened, progress, authors_readout, cancelled, case_id)
     except RefusedError as error:
@@ -121,7 +121,7 @@ def pseudo_healthy_case(
     spacing: tuple[float, float, float] | None = None,
     cancelled: Cancelled | None = None,
 ) -> tuple[HeadCT, PseudoHealthy]:
-    """What a model with denoisers takes the head to look like without the shift (``pipeline.pseudo_healthy``).
+    """What a model with denoisers takes the head to look like without the shift (``inference.pseudo_healthy``).
 
     Args:
         model: loaded model. device: torch device name.
@@ -132,7 +132,7 @@ def pseudo_healthy_case(
         InputError: no such file or slice, not a scan, or a model without denoisers. RefusedError: a scan that must not
             be measured. Cancelled: ``cancelled`` returned True.
     """
-    from MidlineShiftLogic.pipeline.pseudo_healthy import make_pseudo_healthy
+    from MidlineShiftLogic.inference.pseudo_healthy import make_pseudo_healthy
 
     ct = _checked(_read(source, spacing, progress or silent))
     _refuse_fatal(ct.quality)
@@ -143,7 +143,7 @@ def default_case_id(source: str | PathLike | HeadCT) -> str:
     """The case's name: the file's or folder's name without its endings; ``"case"`` for a scan that is not a file."""
     if isinstance(source, HeadCT):
         return "case"
-    from MidlineShiftLogic.presentation.case_name import case_name
+    from MidlineShiftLogic.reporting.case_name import case_name
 
     return case_name(source)
 

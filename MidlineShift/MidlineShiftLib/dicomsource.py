@@ -37,7 +37,7 @@ def sourceOfVolume(volumeNode):
             "gets it",
             "no-highdicom",
         )
-    from MidlineShiftLogic.dicom_objects import source_of_files
+    from MidlineShiftLogic.reporting.dicom import source_of_files
 
     source = source_of_files(dict.fromkeys(files))
     if not _liesThere(volumeNode, source.frames):

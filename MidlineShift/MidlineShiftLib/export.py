@@ -12,9 +12,9 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from MidlineShiftLogic import scene
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.presentation.case_folder import case_folder, result_parent
-from MidlineShiftLogic.presentation.case_name import case_name
-from MidlineShiftLogic.presentation.json_writer import to_json
+from MidlineShiftLogic.reporting.case_folder import case_folder, result_parent
+from MidlineShiftLogic.reporting.case_name import case_name
+from MidlineShiftLogic.reporting.measurement_json import to_json
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
 
 from .dicomsource import SAME_PLACE_MM, sourceOfVolume
@@ -71,9 +71,9 @@ def exportCase(nodes: "scene.MeasurementNodes", folder: str) -> Exported:
 
 def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
     """Fill the case's folder; the reason why there is no DICOM in it, or an empty text."""
-    from MidlineShiftLogic.presentation.overlay import write_overlay
-    from MidlineShiftLogic.presentation.report import write_report
-    from MidlineShiftLogic.presentation.sheet import write_sheet
+    from MidlineShiftLogic.reporting.html import write_report
+    from MidlineShiftLogic.reporting.overlay import write_overlay
+    from MidlineShiftLogic.reporting.sheet import write_sheet
 
     measurement = nodes.measurement
     ct = scene.head_ct_from_volume(nodes.volume)
@@ -88,7 +88,7 @@ def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
         source = _sourceOf(nodes, ct)
     except InputError as error:
         return str(error).rstrip(".")
-    from MidlineShiftLogic.dicom_objects import write_objects
+    from MidlineShiftLogic.reporting.dicom import write_objects
 
     try:
         write_objects(files, measurement, ct, evidence, source)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from MidlineShiftLogic.presentation.fields_file import read_fields
-from MidlineShiftLogic.presentation.json_writer import from_json
+from MidlineShiftLogic.reporting.fields_file import read_fields
+from MidlineShiftLogic.reporting.measurement_json import from_json
 
 from .childrun import Job
 
@@ -29,7 +29,7 @@ def healthyJob(slices: Iterable[int], model: str, device: str, finished: Callabl
     """Make the pseudo-healthy image of ``slices``; ``finished`` gets a ``PseudoHealthy``. Others as ``measureJob``."""
 
     def read(folder: Path) -> Any:
-        from MidlineShiftLogic.presentation.healthy_files import read_healthy
+        from MidlineShiftLogic.reporting.healthy_files import read_healthy
 
         return read_healthy(folder / "pseudo_healthy.npz")
 

@@ -35,10 +35,10 @@ def loadResult(path: str, volumeNode, ct):
 
 def _read(path: Path):
     if path.suffix.lower() == ".json":
-        from MidlineShiftLogic.presentation.report import read_result
+        from MidlineShiftLogic.reporting.html import read_result
 
         return read_result(path)
-    from MidlineShiftLogic.dicom_objects import read_report
+    from MidlineShiftLogic.reporting.dicom import read_report
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what pydicom says of other programs' spelling is not for the user
@@ -47,7 +47,7 @@ def _read(path: Path):
 
 def _ofTheseImages(path: Path, volumeNode) -> bool:
     """Whether a structured report refers to exactly the images that the volume was loaded from."""
-    from MidlineShiftLogic.dicom_objects import referenced_images
+    from MidlineShiftLogic.reporting.dicom import referenced_images
 
     uids = set((volumeNode.GetAttribute("DICOM.instanceUIDs") or "").split())
     return path.suffix.lower() != ".json" and bool(uids) and referenced_images(path) == uids

@@ -58,7 +58,7 @@ def read_list(file: Path, spacing: Millimetres | None) -> list[Case]:
 
 
 def _case(file: Path, line: int, values: dict[str, str], spacing: Millimetres | None) -> Case:
-    from MidlineShiftLogic.presentation.case_name import case_name
+    from MidlineShiftLogic.reporting.case_name import case_name
 
     where = f"{file}, line {line}"
     if not values.get("path"):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import click
 
 from MidlineShiftLogic.cli import exit_codes
-from MidlineShiftLogic.cli.explain import explain
+from MidlineShiftLogic.cli.format_error import explain
 from MidlineShiftLogic.cli.reporter import Reporter
 from MidlineShiftLogic.cli.worklist import parse_spacing
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MidlineShiftLogic.cli import exit_codes
+from MidlineShiftLogic.cli.fingerprint import input_stamp
 from MidlineShiftLogic.cli.reporter import Reporter
-from MidlineShiftLogic.cli.stamp import input_stamp
 from MidlineShiftLogic.cli.worklist import Case
-from MidlineShiftLogic.measurement.measurement import Measurement
-from MidlineShiftLogic.presentation.cohort_summary import CohortSummary
-from MidlineShiftLogic.presentation.cohort_table import (
+from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.reporting.cohort_summary import CohortSummary
+from MidlineShiftLogic.reporting.results_csv import (
     MEASURED,
     REFUSED,
     CohortTable,
@@ -145,7 +145,7 @@ def measure_cohort(run: Run, cases: list[Case], workers: int, resume: bool) -> i
 
 def open_cohort(settings: Settings) -> Cohort:
     """The cohort whose results lie in ``settings.out``; errors as ``measure_cohort``."""
-    from MidlineShiftLogic.models.identity import model_identity
+    from MidlineShiftLogic.models.fingerprint import model_identity
     from MidlineShiftLogic.software import package_version
 
     identity = model_identity(settings.model)

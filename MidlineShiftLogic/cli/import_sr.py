@@ -20,10 +20,10 @@ def import_sr(file: Path, out: Path) -> int:
     is replaced. Exit code: 0 read, 2 not a report of ours or OUT cannot be written.
     """
     from MidlineShiftLogic.cli.reporter import case_line
-    from MidlineShiftLogic.dicom_objects import read_report
-    from MidlineShiftLogic.presentation.case_folder import clear_leavings, result_parent
-    from MidlineShiftLogic.presentation.case_name import case_name
-    from MidlineShiftLogic.presentation.write_case import write_case
+    from MidlineShiftLogic.reporting.case_folder import clear_leavings, result_parent
+    from MidlineShiftLogic.reporting.case_name import case_name
+    from MidlineShiftLogic.reporting.dicom import read_report
+    from MidlineShiftLogic.reporting.write_case import write_case
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what pydicom says of other programs' spelling is not for the user

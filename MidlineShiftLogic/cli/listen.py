@@ -57,7 +57,6 @@ def listen(
     import pynetdicom  # noqa: F401  tell at once where it is missing
 
     from MidlineShiftLogic.device import resolve_device
-    from MidlineShiftLogic.dicom_objects import require_highdicom
     from MidlineShiftLogic.pacs import listener
     from MidlineShiftLogic.pacs.allowed import parse_allowed
     from MidlineShiftLogic.pacs.child_measurer import ChildMeasurer
@@ -68,6 +67,7 @@ def listen(
     from MidlineShiftLogic.pacs.target import parse_aet, parse_target
     from MidlineShiftLogic.pacs.tls import TlsFiles
     from MidlineShiftLogic.pacs.worker import Rules
+    from MidlineShiftLogic.reporting.dicom import require_highdicom
 
     require_highdicom()
     if device not in ("auto", "cpu"):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import click
 
 from MidlineShiftLogic.cli import exit_codes
-from MidlineShiftLogic.cli.explain import explain
+from MidlineShiftLogic.cli.format_error import explain
 
 COMMANDS = {
     "measure": ("MidlineShiftLogic.cli.measure", "measure", "Measure the midline shift on head CT scans."),

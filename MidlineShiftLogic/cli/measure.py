@@ -14,7 +14,7 @@ import click
 
 from MidlineShiftLogic.cli import exit_codes
 from MidlineShiftLogic.cli.cases import Spacing, guarded, hushed
-from MidlineShiftLogic.cli.explain import explain
+from MidlineShiftLogic.cli.format_error import explain
 from MidlineShiftLogic.cli.reporter import JsonLinesReporter, Reporter, TextReporter
 from MidlineShiftLogic.cli.worklist import Case, bad_input, cases_of
 from MidlineShiftLogic.errors import MidlineShiftError
@@ -124,15 +124,15 @@ class Run:
 
 def _prepare(settings: Settings, count: int, reporter: Reporter) -> Run:
     """Check what concerns all cases before any is touched; raises MidlineShiftError."""
-    from MidlineShiftLogic.presentation.case_folder import clear_leavings, result_parent
+    from MidlineShiftLogic.reporting.case_folder import clear_leavings, result_parent
 
     run = open_run(settings, count, reporter)
     if settings.dicom:
-        from MidlineShiftLogic.dicom_objects import require_highdicom
+        from MidlineShiftLogic.reporting.dicom import require_highdicom
 
         require_highdicom()
     if settings.pdf:
-        from MidlineShiftLogic.presentation.report.pdf import require_pdf
+        from MidlineShiftLogic.reporting.html.pdf import require_pdf
 
         require_pdf()
     clear_leavings(result_parent(settings.out))
@@ -148,7 +148,7 @@ def open_run(settings: Settings, count: int, reporter: Reporter) -> Run:
     @functools.cache
     def open_model():
         from MidlineShiftLogic.models import load_model
-        from MidlineShiftLogic.presentation.drawing import load_library
+        from MidlineShiftLogic.reporting.drawing import load_library
 
         threading.Thread(target=load_library).start()  # while networks compute, Python's lock is free
         return load_model(settings.model, resolved), resolved
@@ -169,8 +169,8 @@ def serve(settings: Settings, reporter: Reporter) -> Callable[[Case], int]:
 
 def _measure_one(run: Run, case: Case) -> int:
     from MidlineShiftLogic.api import measure_case
-    from MidlineShiftLogic.presentation.case_folder import refuse_foreign_folder, refuse_readers_work
-    from MidlineShiftLogic.presentation.write_case import write_case
+    from MidlineShiftLogic.reporting.case_folder import refuse_foreign_folder, refuse_readers_work
+    from MidlineShiftLogic.reporting.write_case import write_case
 
     settings = run.settings
     run.reporter.start(case.name, case.number, run.count)
@@ -196,15 +196,15 @@ def _measure_one(run: Run, case: Case) -> int:
 
 
 def _write_dicom(result: CaseResult, folder: Path) -> None:
-    from MidlineShiftLogic.dicom_objects import write_objects
+    from MidlineShiftLogic.reporting.dicom import write_objects
 
     write_objects(folder, result.measurement, result.ct, result.evidence)
 
 
 def _report_writer(settings: Settings, case: Case) -> Callable[[CaseResult, Path], object]:
     """What writes the case's report; its priors and the patient are read before anything is measured."""
-    from MidlineShiftLogic.presentation.report import read_result, write_report
-    from MidlineShiftLogic.presentation.report.write import ReportOptions
+    from MidlineShiftLogic.reporting.html import read_result, write_report
+    from MidlineShiftLogic.reporting.html.write import ReportOptions
 
     patient = None
     if settings.identify:

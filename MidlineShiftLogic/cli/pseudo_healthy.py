@@ -11,7 +11,7 @@ import click
 
 from MidlineShiftLogic.cli import exit_codes
 from MidlineShiftLogic.cli.cases import SliceList, Spacing, guarded, hushed
-from MidlineShiftLogic.cli.explain import explain
+from MidlineShiftLogic.cli.format_error import explain
 from MidlineShiftLogic.cli.reporter import JsonLinesReporter, Reporter, TextReporter
 from MidlineShiftLogic.errors import MidlineShiftError
 from MidlineShiftLogic.models.locate import MODEL_WITH_DENOISERS
@@ -55,7 +55,7 @@ def pseudo_healthy(
     with hushed(debug):
         try:
             work = _prepare(out, slices, model, device, spacing, reporter)
-            from MidlineShiftLogic.presentation.case_name import case_names
+            from MidlineShiftLogic.reporting.case_name import case_names
 
             cases = list(zip(range(1, len(inputs) + 1), case_names(inputs), inputs, strict=True))
         except MidlineShiftError as error:
@@ -71,7 +71,7 @@ def _prepare(out: Path, slices, model: str, device: str, spacing, reporter: Repo
     from MidlineShiftLogic.device import resolve_device
     from MidlineShiftLogic.models import load_model
     from MidlineShiftLogic.models.folder import check_denoisers
-    from MidlineShiftLogic.presentation.case_folder import clear_leavings, result_parent
+    from MidlineShiftLogic.reporting.case_folder import clear_leavings, result_parent
 
     resolved = resolve_device(device)
     opened = load_model(model, resolved)
@@ -81,8 +81,8 @@ def _prepare(out: Path, slices, model: str, device: str, spacing, reporter: Repo
 
     def work(number: int, name: str, source: Path, of: int) -> int:
         from MidlineShiftLogic.api import pseudo_healthy_case
-        from MidlineShiftLogic.presentation.case_folder import refuse_foreign_folder
-        from MidlineShiftLogic.presentation.healthy_files import write_healthy_case
+        from MidlineShiftLogic.reporting.case_folder import refuse_foreign_folder
+        from MidlineShiftLogic.reporting.healthy_files import write_healthy_case
 
         started = time.perf_counter()
         reporter.start(name, number, of)

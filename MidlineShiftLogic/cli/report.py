@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.headct.patient import Patient
-    from MidlineShiftLogic.measurement.measurement import Measurement
+    from MidlineShiftLogic.measurement.results import Measurement
 
 _PATH = click.Path(path_type=Path)
 
@@ -31,9 +31,9 @@ def report(case: Path, priors: tuple[Path, ...], identify: Path | None, pdf: boo
     that opens anywhere without network and prints on two pages. Research use only; not a medical device.
     """
     from MidlineShiftLogic.errors import InputError
-    from MidlineShiftLogic.presentation.report import read_result, write_report
-    from MidlineShiftLogic.presentation.report.pdf import require_pdf
-    from MidlineShiftLogic.presentation.report.write import ReportOptions
+    from MidlineShiftLogic.reporting.html import read_result, write_report
+    from MidlineShiftLogic.reporting.html.pdf import require_pdf
+    from MidlineShiftLogic.reporting.html.write import ReportOptions
 
     if pdf:
         require_pdf()

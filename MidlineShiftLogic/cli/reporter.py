@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.results import Measurement
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.presentation.cohort_summary import CohortSummary
+    from MidlineShiftLogic.reporting.cohort_summary import CohortSummary
 
 
 class Reporter(Protocol):
@@ -106,7 +106,7 @@ class JsonLinesReporter:
             self._say("progress", done=done, total=total, what=what)
 
     def result(self, measurement: Measurement, folder: Path) -> None:
-        from MidlineShiftLogic.presentation.json_writer import to_dict
+        from MidlineShiftLogic.reporting.measurement_json import to_dict
 
         self._case = measurement.case_id  # several may have been started
         summary = to_dict(measurement)
@@ -155,7 +155,7 @@ class JsonLinesReporter:
 def case_line(measurement: Measurement, folder: Path, shown: str = "overlay.png") -> str:
     """``case  7.9 mm to the left (90 %: 6.8 to 9.0), P(>5 mm) 0.99  slice 22  (3.1 s)  DIR/case/overlay.png``, or why the
     case was refused."""
-    from MidlineShiftLogic.presentation.wording import certainty_text
+    from MidlineShiftLogic.reporting.wording import certainty_text
 
     seconds = f"({measurement.seconds:.1f} s)"
     if measurement.refused:

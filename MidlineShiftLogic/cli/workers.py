@@ -15,7 +15,7 @@ from typing import Any
 from MidlineShiftLogic.cli import exit_codes
 from MidlineShiftLogic.cli.reporter import Reporter
 from MidlineShiftLogic.cli.worklist import Case
-from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.results import Measurement
 
 PATIENCE_SECONDS = 15
 """For a process that was told to end to clear away its unfinished folder."""

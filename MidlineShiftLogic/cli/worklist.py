@@ -51,7 +51,7 @@ def cases_of(inputs: Iterable[Path], spacing: Millimetres | None, out: Path, pro
         InputError: a list that cannot be used, or a folder without scans.
     """
     from MidlineShiftLogic.cli.case_list import read_list
-    from MidlineShiftLogic.presentation.case_name import case_name, unique_names
+    from MidlineShiftLogic.reporting.case_name import case_name, unique_names
 
     cases: list[Case] = []
     for source in inputs:
@@ -67,7 +67,7 @@ def cases_of(inputs: Iterable[Path], spacing: Millimetres | None, out: Path, pro
 
 def _in_tree(folder: Path, spacing: Millimetres | None, out: Path, progress) -> list[Case]:
     from MidlineShiftLogic.headct.find_scans import find_scans
-    from MidlineShiftLogic.presentation.case_name import case_name
+    from MidlineShiftLogic.reporting.case_name import case_name
 
     try:
         # Results may lie among the scans: they are known by their files.

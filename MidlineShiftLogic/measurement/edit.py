@@ -16,7 +16,7 @@ import numpy as np
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.bent_midline import bend_through
 from MidlineShiftLogic.measurement.distance import CaseRule, case_slice, ideal_point, signed_shift
-from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 
 Space = Literal["lps", "px"]
 

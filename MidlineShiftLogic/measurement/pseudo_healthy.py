@@ -1,4 +1,4 @@
-"""Pseudo-healthy slices as plain arrays: made by ``pipeline.pseudo_healthy``, drawn and put into scenes without torch."""
+"""Pseudo-healthy slices as plain arrays: made by ``inference.pseudo_healthy``, drawn and put into scenes without torch."""
 
 from __future__ import annotations
 

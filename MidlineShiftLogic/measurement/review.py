@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from MidlineShiftLogic.errors import InputError
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.measurement.measurement import Measurement
+    from MidlineShiftLogic.measurement.results import Measurement
 
 ACCEPTED = "accepted"
 ACCEPTED_WITH_EDITS = "accepted with edits"

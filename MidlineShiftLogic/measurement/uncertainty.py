@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.measurement import COVERAGE, LARGE_MM
-from MidlineShiftLogic.measurement.signs import SIGNS
+from MidlineShiftLogic.measurement.results import COVERAGE, LARGE_MM
+from MidlineShiftLogic.measurement.uncertainty_features import SIGNS
 
 # A sign far beyond those of the calibration says "worse than ever seen", not how much worse.
 CLIP = 3.0

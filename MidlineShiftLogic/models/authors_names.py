@@ -9,8 +9,8 @@ import re
 
 from torch import Tensor, nn
 
-from MidlineShiftLogic.networks.deformation import DeformationNet
 from MidlineShiftLogic.networks.denoiser import Denoiser
+from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
 _DENOISER = (
     (r"^time_embedding\.", "time_embed."),

@@ -37,7 +37,7 @@ COMPONENTS = ("pose", "conditional", "unconditional", "deformation")
 _FRAME = {"grid": int, "pixel_mm": float, "length_mm": float}
 _NOISE = {"t": int, "seed": int, "schedule": str, "steps": int, "grid": int}
 _MAY_BE_ZERO = ("t", "seed")
-# The only brain window the pipeline reads slices in (``pipeline.window``).
+# The only brain window the pipeline reads slices in (``inference.window``).
 _WINDOW_HU = (0.0, 80.0)
 
 

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.models.blueprint import blueprint
 from MidlineShiftLogic.models.description import COMPONENTS, Component, ModelDescription, parse_description
+from MidlineShiftLogic.models.empty_init import blueprint
 from MidlineShiftLogic.models.locate import MODEL_WITH_DENOISERS, find_model
 from MidlineShiftLogic.models.registry import build_network, kind_of
 from MidlineShiftLogic.models.weights import fill, read_weights, sha256, write_weights

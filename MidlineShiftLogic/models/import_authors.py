@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.authors_names import authors_name, authors_shape, is_sampling_grid
-from MidlineShiftLogic.models.blueprint import blueprint
 from MidlineShiftLogic.models.description import ModelDescription
+from MidlineShiftLogic.models.empty_init import blueprint
 from MidlineShiftLogic.models.folder import load_model, save_model
-from MidlineShiftLogic.networks.deformation import DeformationNet
 from MidlineShiftLogic.networks.denoiser import Denoiser
+from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
 GRID = 256
 PIXEL_MM = 0.9

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 KINDS = {
     "adm": "MidlineShiftLogic.networks.denoiser:Denoiser",
-    "voxelmorph": "MidlineShiftLogic.networks.deformation:DeformationNet",
+    "voxelmorph": "MidlineShiftLogic.networks.voxelmorph:DeformationNet",
     "midline_unet": "MidlineShiftLogic.networks.midline_unet:MidlineUNet",
 }
 """Kind in ``model.json`` -> module and class, imported only when it is built."""

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from MidlineShiftLogic.networks.fields import integrate
+from MidlineShiftLogic.geometry.fields import integrate
 
 # Outputs of the dense head are of order one; these bring them to grid pixels of the output grid's input (full) grid.
 IDEAL_SCALE_PX = 30.0

@@ -8,7 +8,7 @@ import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.scene.displacement import add_magnitude, add_transform, add_warped
 from MidlineShiftLogic.scene.folder import add_to_folder, remove_from_folder
 from MidlineShiftLogic.scene.grid import add_grid
@@ -20,7 +20,7 @@ from MidlineShiftLogic.scene.state import SceneState, without_voxels
 
 
 class Evidence(Protocol):
-    """Dense results on the scan's grid; ``pipeline.evidence.Evidence`` without torch.
+    """Dense results on the scan's grid; ``inference.dense_result.Evidence`` without torch.
 
     Attributes:
         warped_hu: (slice, row, column). displacement_mm: (slice, 2, row, column), along rows and columns.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from MidlineShiftLogic.measurement.edit import move_landmarks, slice_of
-from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.scene.markups import landmarks_in_scene, show_markups
 from MidlineShiftLogic.scene.nodes import MeasurementNodes
 from MidlineShiftLogic.scene.shift_table import fill_table

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import vtk
 
-from MidlineShiftLogic.measurement.measurement import LANDMARK_NAMES, SliceMeasurement
-from MidlineShiftLogic.presentation.drawing import BAR_COLOUR, FOUND_COLOUR, IDEAL_COLOUR, shift_text
+from MidlineShiftLogic.measurement.results import LANDMARK_NAMES, SliceMeasurement
+from MidlineShiftLogic.reporting.drawing import BAR_COLOUR, FOUND_COLOUR, IDEAL_COLOUR, shift_text
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
 from MidlineShiftLogic.scene.nodes import MeasurementNodes
 

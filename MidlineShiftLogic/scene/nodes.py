@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.edit import slice_of
-from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.scene.state import SceneState, from_json
 
 MARK = "MidlineShift.measurement"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import vtk
 
-from MidlineShiftLogic.measurement.measurement import Measurement
-from MidlineShiftLogic.presentation.drawing import BAR_COLOUR, FOUND_COLOUR
+from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.reporting.drawing import BAR_COLOUR, FOUND_COLOUR
 from MidlineShiftLogic.scene.nodes import MeasurementNodes
 
 SLICE, HEIGHT, SHIFT = "Slice", "Height (mm)", "Shift to the left (mm)"

@@ -15,8 +15,8 @@ import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.measurement import Measurement
-from MidlineShiftLogic.presentation.json_writer import from_dict, to_dict
+from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.reporting.measurement_json import from_dict, to_dict
 
 FORMAT = "midlineshift-scene/1"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from midlineshift_training.phantoms.case import generate
+from midlineshift_training.datasets.phantoms.case import generate
 
 FOLDER = Path(__file__).parent
 SEED = 20230409

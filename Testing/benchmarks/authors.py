@@ -14,13 +14,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from MidlineShiftLogic.api import measure_case
+from MidlineShiftLogic.geometry.fields import integrate
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.models import load_model
-from MidlineShiftLogic.models.blueprint import blueprint
-from MidlineShiftLogic.networks.deformation import DeformationNet
+from MidlineShiftLogic.models.empty_init import blueprint
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.diffusion import fixed_noise, linear, noise_difference
-from MidlineShiftLogic.networks.fields import integrate
+from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
 PIXELS = 256
 LEVEL = 300

@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.inference.pipeline import read_networks
 from MidlineShiftLogic.models import load_model
-from MidlineShiftLogic.pipeline.measure import read_networks
 
 SKIPPED = "No CUDA GPU was found: the GPU part was not run, so nothing is said about it."
 WARM_UP = 3

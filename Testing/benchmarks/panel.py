@@ -87,7 +87,7 @@ def main() -> None:
 def drag(bench, host, QtCore, QTest) -> tuple[float, float]:
     """Medians over the moves of one drag: mouse event, everything that follows from it, and the view drawn again."""
     nodes, widget = bench.panel.review.nodes, bench.view()
-    from MidlineShiftLogic.measurement.measurement import LANDMARK_NAMES
+    from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
 
     place = nodes.landmarks.GetNthControlPointPositionWorld(LANDMARK_NAMES.index("shifted"))
     widget.draw()

@@ -24,13 +24,13 @@ PHASES = (
     ("checks", "MidlineShiftLogic.headct.checks", "check"),
     ("model load", "MidlineShiftLogic.models.folder", "load_model"),
     ("model load", "MidlineShiftLogic.models.folder", "Model.network"),
-    ("pose", "MidlineShiftLogic.pipeline.pose", "estimate_pose"),
+    ("pose", "MidlineShiftLogic.inference.pose", "estimate_pose"),
     ("cutting the frame", "MidlineShiftLogic.geometry.frame", "align"),
     ("networks", "MidlineShiftLogic.networks.midline_unet", "MidlineUNet.forward"),
-    ("read-out and flags", "MidlineShiftLogic.pipeline.measure", "measure_ct"),
-    ("drawing", "MidlineShiftLogic.presentation.overlay", "write_overlay"),
-    ("drawing", "MidlineShiftLogic.presentation.sheet", "write_sheet"),
-    ("writing", "MidlineShiftLogic.presentation.write_case", "write_case"),
+    ("read-out and flags", "MidlineShiftLogic.inference.pipeline", "measure_ct"),
+    ("drawing", "MidlineShiftLogic.reporting.overlay", "write_overlay"),
+    ("drawing", "MidlineShiftLogic.reporting.sheet", "write_sheet"),
+    ("writing", "MidlineShiftLogic.reporting.write_case", "write_case"),
 )
 
 

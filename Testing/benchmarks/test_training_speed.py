@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from training_authors import index_of, kept_in_memory, landmark_batch, write_volumes
 
-from midlineshift_training.cohorts.landmark_batches import make_batch, unvaried
+from midlineshift_training.datasets.landmark_batches import make_batch, unvaried
 
 
 @pytest.mark.slow

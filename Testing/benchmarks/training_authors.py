@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from midlineshift_training.cohorts.aligned_slices import NoisedBatch
-from midlineshift_training.cohorts.landmark_batches import LandmarkBatch, draw_transforms, make_batch
-from midlineshift_training.cohorts.set_slices import SetSlices, head_mask
-from MidlineShiftLogic.pipeline.window import BRAIN_WINDOW_HU, window
+from midlineshift_training.datasets.denoiser_slices import NoisedBatch
+from midlineshift_training.datasets.landmark_batches import LandmarkBatch, draw_transforms, make_batch
+from midlineshift_training.datasets.set_slices import SetSlices, head_mask
+from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
 
 FIRST, LEFT_OUT_ABOVE = 8, 5
 

@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import machine
 from training_authors import index_of, kept_in_memory, landmark_batch, noised_batch, write_volumes
 
-from midlineshift_training.cohorts.set_slices import SetSlices, for_denoiser
-from midlineshift_training.stages.diffusion import DiffusionStage
-from midlineshift_training.stages.diffusion_command import DEFAULTS
-from midlineshift_training.stages.landmark_command import LANDMARKS
-from midlineshift_training.stages.landmark_stage import LandmarkStage
+from midlineshift_training.cli.diffusion import DEFAULTS
+from midlineshift_training.datasets.set_slices import SetSlices, for_denoiser
+from midlineshift_training.trainers.diffusion_trainer import DiffusionStage
+from midlineshift_training.trainers.landmark_run import LANDMARKS
+from midlineshift_training.trainers.landmark_trainer import LandmarkStage
 from MidlineShiftLogic.networks.denoiser import Denoiser
 
 NETWORK = {
@@ -80,7 +80,7 @@ class _Deforming(LandmarkStage):
     """Stage 2 with two fresh denoisers instead of those of runs."""
 
     def __init__(self, settings: dict, slices: SetSlices, validation: None):
-        import midlineshift_training.stages.landmark_stage as module
+        import midlineshift_training.trainers.landmark_trainer as module
 
         original, module.run_network = (
             module.run_network,

@@ -12,15 +12,15 @@ import pytest
 from make_scans import write_dicom
 from synthetic_case import Evidence, drawn_head, measured
 
-from MidlineShiftLogic import dicom_objects
-from MidlineShiftLogic.dicom_objects.source import Source
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import CaseRule
 from MidlineShiftLogic.measurement.edit import move_landmarks
-from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.measurement.review import accept, reject
 from MidlineShiftLogic.quality import Quality
+from MidlineShiftLogic.reporting import dicom as dicom_objects
+from MidlineShiftLogic.reporting.dicom.source import Source
 
 PATIENT = {
     "PatientName": "Doe^Jane", "PatientID": "4711", "PatientBirthDate": "19600102", "PatientSex": "F",

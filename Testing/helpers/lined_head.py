@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from MidlineShiftLogic.geometry.frame import plane_to_pixels
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 
 SPACING = (5.0, 0.8, 0.7)
 SLICES, ROWS, COLUMNS = 26, 270, 270

@@ -16,7 +16,7 @@ import numpy as np
 
 import MidlineShiftLogic
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.measurement import Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.quality import Quality
 
 SPACING = (5.0, 0.8, 0.9)
@@ -132,7 +132,7 @@ def install_fake_pipeline(set_module=sys.modules.__setitem__, shift_mm=8.0, step
         step_seconds: how long each slice pretends to take.
         opened: list that is told each model choice that is loaded.
     """
-    pipeline = types.ModuleType("MidlineShiftLogic.pipeline.measure")
+    pipeline = types.ModuleType("MidlineShiftLogic.inference.pipeline")
 
     def measure_ct(ct, model, device, progress=None, authors_readout=False, cancelled=None, case_id=""):
         for k in range(ct.n_slices):
@@ -144,7 +144,7 @@ def install_fake_pipeline(set_module=sys.modules.__setitem__, shift_mm=8.0, step
 
     pipeline.measure_ct = measure_ct
     pipeline.Evidence = Evidence
-    set_module("MidlineShiftLogic.pipeline.measure", pipeline)
+    set_module("MidlineShiftLogic.inference.pipeline", pipeline)
 
     models = types.ModuleType("MidlineShiftLogic.models")
     models.__path__ = [str(Path(MidlineShiftLogic.__file__).parent / "models")]  # its modules stay the real ones

@@ -13,18 +13,18 @@ import torch
 from safetensors.torch import save_file
 from small_networks import SMALL_DENOISER, awake
 
-from midlineshift_training.cohorts.phantom_store import load_phantoms, phantom_files
-from midlineshift_training.cohorts.set_slices import SetSlices
-from midlineshift_training.runs import atomic, averaging
-from midlineshift_training.runs.stage import TrainedStage
-from midlineshift_training.stages.deformation import DeformationStage
-from midlineshift_training.stages.diffusion import DiffusionStage
-from midlineshift_training.stages.diffusion_command import DEFAULTS, cut
-from midlineshift_training.stages.engine import train
-from midlineshift_training.stages.landmark_command import LANDMARKS
-from midlineshift_training.stages.landmark_stage import LandmarkStage
-from midlineshift_training.stages.reading import ReadingStage
-from midlineshift_training.stages.reading_command import DEFORMATION, POSE
+from midlineshift_training.cli.diffusion import DEFAULTS, cut
+from midlineshift_training.cli.midline import DEFORMATION, POSE
+from midlineshift_training.datasets.phantom_store import load_phantoms, phantom_files
+from midlineshift_training.datasets.set_slices import SetSlices
+from midlineshift_training.trainers import atomic, averaging
+from midlineshift_training.trainers.deformation_trainer import DeformationStage
+from midlineshift_training.trainers.diffusion_trainer import DiffusionStage
+from midlineshift_training.trainers.landmark_run import LANDMARKS
+from midlineshift_training.trainers.landmark_trainer import LandmarkStage
+from midlineshift_training.trainers.midline_trainer import ReadingStage
+from midlineshift_training.trainers.trainer import TrainedStage
+from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.networks.denoiser import Denoiser
 
 STEPS = {"max_steps": 6, "check_every": 3, "validation_batches": 1, "batch": 2, "pictures_every": 0, "warm_up": 2}

@@ -14,9 +14,9 @@ from synthetic_case import drawn_head, measured
 
 from MidlineShiftLogic.measurement.distance import CaseRule
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
-from MidlineShiftLogic.presentation.fields_file import write_fields
-from MidlineShiftLogic.presentation.healthy_files import write_healthy
-from MidlineShiftLogic.presentation.json_writer import to_json
+from MidlineShiftLogic.reporting.fields_file import write_fields
+from MidlineShiftLogic.reporting.healthy_files import write_healthy
+from MidlineShiftLogic.reporting.measurement_json import to_json
 
 MODULE = Path(__file__).parents[2] / "MidlineShift" / "MidlineShift.py"
 SHAPE = (14, 120, 100)
@@ -193,7 +193,7 @@ class Bench:
 
     def drag(self, landmark: str, right_mm: float, view="Red") -> None:
         """Drag a landmark of the shown slice with the mouse; ``right_mm`` along the patient's right."""
-        from MidlineShiftLogic.measurement.measurement import LANDMARK_NAMES
+        from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
 
         nodes = self.panel.review.nodes
         widget = self.view(view)

@@ -12,8 +12,8 @@ from dicom_case import PATIENT
 from make_scans import write_dicom
 from slicer_dicom import imported
 
-from MidlineShiftLogic.dicom_objects import read_report
-from MidlineShiftLogic.measurement.measurement import LANDMARK_NAMES
+from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
+from MidlineShiftLogic.reporting.dicom import read_report
 
 
 def measuring_shows_the_number(bench) -> None:

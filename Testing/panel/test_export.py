@@ -14,7 +14,7 @@ from slicer_dicom import imported, load_like_slicer
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.npz import write_npz
-from MidlineShiftLogic.presentation.json_writer import to_json
+from MidlineShiftLogic.reporting.measurement_json import to_json
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(bench, tmp_path, monkeyp
 
     bench.measure()
     bench.dialogs.folder = str(tmp_path / "out")
-    monkeypatch.setattr("MidlineShiftLogic.presentation.report.write._replace", full)
+    monkeypatch.setattr("MidlineShiftLogic.reporting.html.write._replace", full)
     bench.click(bench.ui.exportButton)
     assert bench.ui.exportLabel.text == f"Cannot write the results into {tmp_path / 'out'}: No space left on device."
     assert list((tmp_path / "out").iterdir()) == []
@@ -109,7 +109,7 @@ def test_images_that_no_objects_can_be_made_of_cost_only_these(bench, scan, tmp_
     bench.ui.inputSelector.setCurrentNode(scan)
     bench.measure()
     bench.dialogs.folder = str(tmp_path / "out")
-    monkeypatch.setattr("MidlineShiftLogic.dicom_objects.write.captures", strict)  # after the report was written
+    monkeypatch.setattr("MidlineShiftLogic.reporting.dicom.write.captures", strict)  # after the report was written
     bench.click(bench.ui.exportButton)
     assert bench.ui.exportLabel.text.endswith("cannot be made of this scan's images (no such value).")
     names = {path.name for path in (tmp_path / "out" / "CT").iterdir()}

@@ -10,7 +10,7 @@ from mrml_core import SliceView, slicer
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.edit import slice_of
-from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.scene import (
     PARTS,
     add_healthy,

@@ -6,9 +6,9 @@ from mrml_core import SliceView, slicer, vtk
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.edit import add_slice, restore, slice_of
-from MidlineShiftLogic.measurement.measurement import LANDMARK_NAMES
+from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
 from MidlineShiftLogic.measurement.review import accept
-from MidlineShiftLogic.presentation.json_writer import to_json
+from MidlineShiftLogic.reporting.measurement_json import to_json
 from MidlineShiftLogic.scene import apply_edits, build_scene, read_edits, show_slice, update
 from MidlineShiftLogic.scene.shift_table import EDITED, SHIFT, SLICE
 

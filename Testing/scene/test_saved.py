@@ -6,7 +6,7 @@ from mrml_core import SlicerCore, slicer, vtk
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.review import accept
-from MidlineShiftLogic.presentation.json_writer import to_json
+from MidlineShiftLogic.reporting.measurement_json import to_json
 from MidlineShiftLogic.scene import (
     add_healthy,
     apply_edits,

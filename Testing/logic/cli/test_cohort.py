@@ -21,13 +21,13 @@ HELPERS = Path(__file__).parents[2] / "helpers"
 # What a worker's process starts with too: the stand-ins for pictures and pipeline, which ends the process for some cases.
 SITE = """
 import os
-from MidlineShiftLogic.presentation import overlay, sheet
+from MidlineShiftLogic.reporting import overlay, sheet
 overlay.write_overlay = sheet.write_sheet = lambda path, *_: path.touch()
 if os.environ.get("FAKE_STEP"):
     import synthetic_case
     synthetic_case.install_fake_pipeline(step_seconds=float(os.environ["FAKE_STEP"]))
     import sys
-    module = sys.modules["MidlineShiftLogic.pipeline.measure"]
+    module = sys.modules["MidlineShiftLogic.inference.pipeline"]
     original = module.measure_ct
     def measure_ct(*arguments, **options):
         if "deadly" in str(arguments[6:]) + str(options):
@@ -42,7 +42,7 @@ def quick_pictures(monkeypatch):
     """The table is what matters here; drawing takes most of a stand-in case's time."""
     from PIL import Image
 
-    from MidlineShiftLogic.presentation import overlay, sheet
+    from MidlineShiftLogic.reporting import overlay, sheet
 
     def draw(path, *_arguments):
         Image.new("RGB", (4, 2)).save(path)
@@ -145,7 +145,7 @@ def test_resume_leaves_alone_only_what_did_not_change(
     done, changed = again("--report", "--authors-readout")
     assert len(changed) == 5, "another option"
 
-    from MidlineShiftLogic.models import identity
+    from MidlineShiftLogic.models import fingerprint as identity
 
     monkeypatch.setattr(identity, "model_identity", lambda _: {"name": "m", "version": "3", "digest": "other"})
     assert len(again("--report", "--authors-readout")[1]) == 5, "another model"

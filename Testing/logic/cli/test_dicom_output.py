@@ -67,7 +67,7 @@ def test_refused_scan_has_a_report_that_says_so(midlineshift, fake_pipeline, tmp
 def test_without_highdicom_it_is_said_before_anything_is_measured(
     midlineshift, fake_pipeline, series, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("MidlineShiftLogic.dicom_objects.write.find_spec", lambda name: None)
+    monkeypatch.setattr("MidlineShiftLogic.reporting.dicom.write.find_spec", lambda name: None)
     done = midlineshift("measure", series, "--out", tmp_path / "out", "--dicom")
     assert done.code == 2 and "midlineshift[dicom]" in done.sentence and fake_pipeline == []
     assert midlineshift("measure", series, "--out", tmp_path / "out").code == 0

@@ -18,7 +18,7 @@ from scan_files import save_nifti
 import MidlineShiftLogic
 from MidlineShiftLogic.cli import exit_codes
 from MidlineShiftLogic.errors import InputError, RefusedError
-from MidlineShiftLogic.presentation.json_writer import SCHEMA_FILE
+from MidlineShiftLogic.reporting.measurement_json import SCHEMA_FILE
 
 FILES = ["measurement.json", "overlay.png", "slices.png"]
 
@@ -64,7 +64,7 @@ def test_a_readers_work_is_not_replaced(midlineshift, fake_pipeline, scan, tmp_p
 
 
 def test_says_how_sure_the_number_is(midlineshift, fake_pipeline, scan, tmp_path, monkeypatch):
-    module = sys.modules["MidlineShiftLogic.pipeline.measure"]
+    module = sys.modules["MidlineShiftLogic.inference.pipeline"]
     original = module.measure_ct
 
     def sure(*arguments, **options):
@@ -118,7 +118,7 @@ def test_quiet_json_lines_are_results_and_errors(midlineshift, fake_pipeline, sc
 
 
 def test_what_libraries_print_does_not_reach_a_program(midlineshift, fake_pipeline, scan, tmp_path, monkeypatch):
-    module = sys.modules["MidlineShiftLogic.pipeline.measure"]
+    module = sys.modules["MidlineShiftLogic.inference.pipeline"]
     original = module.measure_ct
     monkeypatch.setattr(module, "measure_ct", lambda *a, **k: (print("chatter"), original(*a, **k))[1])
     done = midlineshift("measure", scan, "--out", tmp_path / "out", "--json-lines")
@@ -144,7 +144,7 @@ def test_every_failure_is_one_sentence_and_its_code(
     def fail(*_arguments, **_options):
         raise error
 
-    monkeypatch.setattr(sys.modules["MidlineShiftLogic.pipeline.measure"], "measure_ct", fail)
+    monkeypatch.setattr(sys.modules["MidlineShiftLogic.inference.pipeline"], "measure_ct", fail)
     done = midlineshift("measure", scan, "--out", tmp_path / "out")
     assert done.code == code
     assert "Traceback" not in done.out + done.err
@@ -160,7 +160,7 @@ def test_every_failure_is_one_sentence_and_its_code(
 
 
 def test_debug_shows_the_traceback(midlineshift, fake_pipeline, scan, tmp_path, monkeypatch):
-    monkeypatch.delattr(sys.modules["MidlineShiftLogic.pipeline.measure"], "measure_ct")
+    monkeypatch.delattr(sys.modules["MidlineShiftLogic.inference.pipeline"], "measure_ct")
     done = midlineshift("--debug", "measure", scan, "--out", tmp_path / "out")
     assert done.code == 1 and "Traceback" in done.err
 
@@ -210,7 +210,7 @@ def test_python_call_returns_refusals_and_raises_input_errors(fake_pipeline, sca
     def refuse(*_arguments, **_options):
         raise RefusedError("No midline was found.", "no-midline")
 
-    monkeypatch.setattr(sys.modules["MidlineShiftLogic.pipeline.measure"], "measure_ct", refuse)
+    monkeypatch.setattr(sys.modules["MidlineShiftLogic.inference.pipeline"], "measure_ct", refuse)
     refused = MidlineShiftLogic.measure(scan, device="cpu")
     assert refused.refused == {"code": "no-midline", "message": "No midline was found."}
     assert refused.shift_mm is refused.side is refused.slice is None and refused.slices == ()

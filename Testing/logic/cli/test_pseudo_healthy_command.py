@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import MidlineShiftLogic.inference.pseudo_healthy as module
 import MidlineShiftLogic.models
-import MidlineShiftLogic.pipeline.pseudo_healthy as module
 from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
-from MidlineShiftLogic.presentation.healthy_files import read_healthy
+from MidlineShiftLogic.reporting.healthy_files import read_healthy
 
 FILES = ["pseudo_healthy.npz", "pseudo_healthy.png"]
 

@@ -8,7 +8,7 @@ from html_page import parse
 from make_scans import make_head, write_dicom
 
 from MidlineShiftLogic.errors import InputError, RefusedError
-from MidlineShiftLogic.presentation.report import pdf
+from MidlineShiftLogic.reporting.html import pdf
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ def test_refused_case_has_a_report_too(midlineshift, fake_pipeline, scan, tmp_pa
     def refuse(*_arguments, **_options):
         raise RefusedError("No midline was found.", "no-midline")
 
-    monkeypatch.setattr(sys.modules["MidlineShiftLogic.pipeline.measure"], "measure_ct", refuse)
+    monkeypatch.setattr(sys.modules["MidlineShiftLogic.inference.pipeline"], "measure_ct", refuse)
     assert midlineshift("measure", scan, "--out", tmp_path / "out", "--report").code == 3
     assert names(tmp_path / "out" / "head") == ["measurement.json", "report.html"]
     assert "No midline was found." in page(tmp_path / "out" / "head").of_class("refused")[0].text

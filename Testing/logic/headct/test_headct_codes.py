@@ -12,7 +12,7 @@ def codes_in_source():
     flags, errors = set(), set()
     logic = ROOT / "MidlineShiftLogic"
     for path in (
-        path for folder in ("headct", "measurement", "pipeline", "scene") for path in (logic / folder).glob("*.py")
+        path for folder in ("headct", "measurement", "inference", "scene") for path in (logic / folder).glob("*.py")
     ):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):

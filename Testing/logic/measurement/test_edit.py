@@ -12,7 +12,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.distance import CaseRule
 from MidlineShiftLogic.measurement.edit import add_slice, move_landmarks, restore, slice_of
 from MidlineShiftLogic.measurement.review import accept
-from MidlineShiftLogic.presentation.json_writer import SCHEMA_FILE, from_json, to_dict, to_json
+from MidlineShiftLogic.reporting.measurement_json import SCHEMA_FILE, from_json, to_dict, to_json
 
 INDEX = 12
 

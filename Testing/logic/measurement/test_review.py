@@ -8,7 +8,7 @@ from synthetic_case import drawn_head, measured
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.edit import move_landmarks
-from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.measurement.review import ACCEPTED, ACCEPTED_WITH_EDITS, REJECTED, Review, accept, reject
 
 NOW = datetime(2026, 11, 24, 9, 30, 15, 123, tzinfo=timezone(timedelta(hours=1)))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.signs import SIGNS
 from MidlineShiftLogic.measurement.uncertainty import CLIP, SignWeight, Uncertainty, parse_uncertainty
+from MidlineShiftLogic.measurement.uncertainty_features import SIGNS
 
 LEVELS = (0.25, 0.5, 0.75, 0.9, 0.95)
 KNOWN = Uncertainty(

@@ -13,8 +13,8 @@ from MidlineShiftLogic.cli.model import model as model_command
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.models.import_authors import import_authors, read_authors
-from MidlineShiftLogic.networks.deformation import DeformationNet
 from MidlineShiftLogic.networks.denoiser import Denoiser
+from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
 
 @pytest.fixture

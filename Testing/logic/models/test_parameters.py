@@ -3,10 +3,10 @@
 import pytest
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.inference.noise_difference import NoiseSettings
+from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
 from MidlineShiftLogic.measurement.distance import CaseRule
-from MidlineShiftLogic.measurement.readout import ReadoutSettings
 from MidlineShiftLogic.models.parameters import parameters
-from MidlineShiftLogic.pipeline.noise import NoiseSettings
 
 
 def test_given_values_replace_the_defaults():

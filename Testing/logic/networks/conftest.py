@@ -3,8 +3,8 @@ import pytest
 import torch
 from authors_fill import filled
 
-from MidlineShiftLogic.networks.deformation import DeformationNet
 from MidlineShiftLogic.networks.denoiser import Denoiser
+from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
 TINY = {"base_channels": 32, "residual_blocks": 1, "head_channels": 16}
 

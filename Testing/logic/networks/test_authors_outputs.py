@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from MidlineShiftLogic.geometry import fields
 from MidlineShiftLogic.models.authors_names import authors_name, authors_shape, is_sampling_grid
-from MidlineShiftLogic.networks import diffusion, fields
-from MidlineShiftLogic.networks.deformation import DeformationNet
+from MidlineShiftLogic.networks import diffusion
 from MidlineShiftLogic.networks.denoiser import Denoiser
+from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
 FORWARD, SAMPLED = 1e-4, 1e-3
 

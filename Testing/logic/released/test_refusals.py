@@ -9,7 +9,7 @@ import numpy as np
 from MidlineShiftLogic import measure
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.measurement import Measurement
+from MidlineShiftLogic.measurement.results import Measurement
 
 SAMPLES = Path(__file__).resolve().parents[3] / "Resources" / "SampleScans"
 

@@ -20,8 +20,8 @@ from scipy import optimize
 
 from midlineshift_training.calibration.samples import Sample
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.signs import SIGNS
 from MidlineShiftLogic.measurement.uncertainty import CLIP, SignWeight, Uncertainty
+from MidlineShiftLogic.measurement.uncertainty_features import SIGNS
 
 FREEDOM = 4.0
 # Standard deviation of the prior on a weight: what one sd of a sign is thought to do to log sigma.

@@ -10,20 +10,20 @@ from zlib import crc32
 
 import numpy as np
 
-from midlineshift_training.calibration.harden import harden
-from midlineshift_training.cluster.opened import opened, stamp
-from midlineshift_training.cluster.spread import spread
+from midlineshift_training.calibration.hard_augmentation import harden
+from midlineshift_training.distributed.map_parallel import spread
+from midlineshift_training.distributed.model_cache import opened, stamp
 from midlineshift_training.evaluation.cases import phantom_scan, phantom_truth
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.errors import MidlineShiftError, RefusedError
 from MidlineShiftLogic.headct import check, read
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.inference.pipeline import read_networks, read_out
+from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
 from MidlineShiftLogic.measurement.distance import case_slice
-from MidlineShiftLogic.measurement.readout import ReadoutSettings
 from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.models.parameters import parameters
-from MidlineShiftLogic.pipeline.measure import read_networks, read_out
 
 PHANTOMS, HARDENED, SCANS = "phantoms", "phantoms, hardened", "scans with known shifts"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from midlineshift_training.cohorts.phantom_store import read_phantom
+from midlineshift_training.datasets.phantom_store import read_phantom
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
 from MidlineShiftLogic.measurement.distance import case_slice
-from MidlineShiftLogic.measurement.readout import ReadoutSettings
 
 ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 

@@ -13,20 +13,20 @@ from zlib import crc32
 
 import numpy as np
 
-from midlineshift_training.cluster.opened import opened, stamp
-from midlineshift_training.cluster.spread import spread
+from midlineshift_training.datasets.annotated.case import SetCase, signed_shift_mm
+from midlineshift_training.distributed.map_parallel import spread
+from midlineshift_training.distributed.model_cache import opened, stamp
 from midlineshift_training.evaluation.alterations import ALTERATIONS
 from midlineshift_training.evaluation.cases import phantom_scan, phantom_slice_truth, phantom_truth, read_slice_truth
 from midlineshift_training.evaluation.groups import phantom_groups
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
-from midlineshift_training.sets.case import SetCase, signed_shift_mm
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.errors import MidlineShiftError
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
 from MidlineShiftLogic.measurement.distance import case_slice
-from MidlineShiftLogic.measurement.measurement import Measurement
-from MidlineShiftLogic.measurement.readout import ReadoutSettings
+from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.models.parameters import parameters
 

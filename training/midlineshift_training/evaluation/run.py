@@ -14,8 +14,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from midlineshift_training.cluster.spread import check_seen
-from midlineshift_training.cohorts.phantom_store import phantom_files
+from midlineshift_training.datasets.annotated.open import open_set
+from midlineshift_training.datasets.phantom_store import phantom_files
+from midlineshift_training.distributed.map_parallel import check_seen
 from midlineshift_training.evaluation.cases import read_readings, read_seen, scan_paths
 from midlineshift_training.evaluation.figures import draw_figures
 from midlineshift_training.evaluation.groups import seen_groups
@@ -38,10 +39,9 @@ from midlineshift_training.evaluation.summary import summarise
 from midlineshift_training.evaluation.tables import full_text, short_text
 from midlineshift_training.evaluation.targets import judge
 from midlineshift_training.evaluation.worst_phantoms import draw_worst
-from midlineshift_training.sets.open import open_set
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models import load_model
-from MidlineShiftLogic.presentation.case_name import case_name
+from MidlineShiftLogic.reporting.case_name import case_name
 from MidlineShiftLogic.software import software
 
 FORMAT = "midlineshift-evaluation/1"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from MidlineShiftLogic.networks.fields import warp
+from MidlineShiftLogic.geometry.fields import warp
 
 _NEAR = 3.0
 """Landmark error in px up to which the loss is quadratic."""

@@ -1,0 +1,68 @@
+"""What a case's own reading shows of how sure its number is: disagreements that cost nothing extra to see.
+
+Each sign is 0 or more and grows with doubt, so that ``uncertainty`` may only widen an interval by it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, Curves, ReadoutSettings
+
+SIGNS = ("size", "readings", "mirror", "neighbours", "line", "plane", "confidence", "few", "scale")
+# Falx end to falx end of a middling adult head, mm.
+ADULT_FALX_MM = 160.0
+
+
+def reading_difference_mm(curves: Curves, row: int, settings: ReadoutSettings) -> float:
+    """How far the displacement field's reading of a slice lies from the distance maps' at the septum, mm."""
+    return abs(float((curves.by_field - curves.by_maps)[row, _septum(settings)].mean()))
+
+
+def case_signs(
+    curves: Curves,
+    row: int,
+    shift_mm: float,
+    spread_mm: float,
+    falx_length_mm: float,
+    settings: ReadoutSettings,
+) -> dict[str, float]:
+    """The signs of one case.
+
+    Args:
+        curves: the readable slices. row: the case's slice among them. shift_mm: the case's signed shift.
+        spread_mm: scatter of the slices' midlines about the head's plane (``HeadPose``).
+        falx_length_mm: falx end to falx end. settings: of the read-out.
+
+    Returns:
+        Name of ``SIGNS`` -> value. Those in millimetres enter as log(1 + mm), since errors grow by factors: ``size``
+        of the shift; ``readings``, displacement field against distance maps on the case's slice; ``mirror``, that
+        slice against its mirror image; ``neighbours``, slices near the septum against their smooth course; ``line``,
+        the slice's own midline against the head's plane; ``plane``, scatter of all slices about that plane. Others:
+        ``confidence``, 1 - the least one near the septum; ``few``, 1 / slices there; ``scale``, |log| of the falx's
+        length against an adult's.
+    """
+    septum = _septum(settings)
+    low, high = settings.window_mm
+    near = (curves.height >= low) & (curves.height <= high)
+    if not near.any():
+        near[:] = True
+    single = settings.field_share * curves.by_field + (1 - settings.field_share) * curves.by_maps
+    rough = (single - curves.deviation)[near][:, septum].mean(1)
+    mm = {
+        "size": abs(shift_mm),
+        "readings": reading_difference_mm(curves, row, settings),
+        "mirror": abs(float(curves.mirror[row, septum].mean())),
+        "neighbours": float(np.sqrt(np.mean(rough**2))),
+        "line": abs(float(curves.line_mm[row])),
+        "plane": spread_mm,
+    }
+    return {name: float(np.log1p(value)) for name, value in mm.items()} | {
+        "confidence": float(1 - curves.confidence[near].min()),
+        "few": float(1 / near.sum()),
+        "scale": float(abs(np.log(falx_length_mm / ADULT_FALX_MM))),
+    }
+
+
+def _septum(settings: ReadoutSettings) -> np.ndarray:
+    return (settings.septum[0] <= FRACTIONS) & (settings.septum[1] >= FRACTIONS)

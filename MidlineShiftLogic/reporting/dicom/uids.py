@@ -1,0 +1,25 @@
+"""UIDs that follow from what an object holds (docs/adr/0020): the same result of the same scan is the same object."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+
+from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.reporting.measurement_json import to_dict
+
+NAMESPACE = uuid.UUID("6f0f5f4e-3f0c-5d8e-9a36-1c6f2f3b7a10")
+
+
+def uid(*parts: str) -> str:
+    """A UID under 2.25 (ISO/IEC 9834-8, from a name-based UUID): equal parts, equal UID."""
+    return f"2.25.{uuid.uuid5(NAMESPACE, json.dumps(parts)).int}"
+
+
+def result_key(measurement: Measurement) -> str:
+    """Digest of everything a measurement says, edits and review included, but for the wall time and the case's local name:
+    neither is a property of the result."""
+    said = to_dict(measurement)
+    del said["seconds"], said["case"]["id"]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,37 @@
+"""``fields.npz``: the dense results of a case, for programs such as the Slicer panel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from MidlineShiftLogic.errors import InputError
+
+if TYPE_CHECKING:
+    from MidlineShiftLogic.inference.dense_result import Evidence
+
+
+def write_fields(path: Path, evidence: Evidence) -> None:
+    """Write ``warped_hu`` (slice, row, column), whole HU, and ``displacement_mm`` (slice, 2, row, column) uncompressed."""
+    warped = np.clip(np.rint(evidence.warped_hu), -32768, 32767).astype(np.int16)
+    np.savez(path, warped_hu=warped, displacement_mm=np.asarray(evidence.displacement_mm, np.float16))
+
+
+def read_fields(path: Path) -> SimpleNamespace:
+    """What ``write_fields`` wrote, with the attributes of ``inference.dense_result.Evidence`` and without torch.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return SimpleNamespace(
+                warped_hu=stored["warped_hu"].astype(np.float32), displacement_mm=stored["displacement_mm"]
+            )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(
+            f"The displacement fields in {path} cannot be read ({error}); measure again.", "fields"
+        ) from None

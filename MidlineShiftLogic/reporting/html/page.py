@@ -1,0 +1,308 @@
+"""``Measurement`` -> the text of ``report.html``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.review import REJECTED
+from MidlineShiftLogic.reporting.html import formatting as words
+from MidlineShiftLogic.reporting.html.pictures import overlay_pictures
+from MidlineShiftLogic.reporting.html.recommendations import advice
+from MidlineShiftLogic.reporting.html.timeline import Visit, all_dated, course
+from MidlineShiftLogic.reporting.measurement_json import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from MidlineShiftLogic.headct.patient import Patient
+
+HERE = Path(__file__).parent
+MOST_ROWS = 45
+"""Slices that the tables show, so that they stay on their page; the case's own and edited ones come first."""
+ROWS_A_TABLE = 15
+MOST_WARNINGS, LONGEST_WARNING = 4, 170
+MOST_NOTES, LONGEST_NOTE = 3, 130
+MOST_VISITS = 8
+LONGEST_NAME, LONGEST_SHORT_NAME, LONGEST_REASON, LONGEST_MODEL = 46, 24, 300, 420
+PICTURES_MM = (98.0, 58.0)
+"""Heights in print of the picture that was measured on and of the two beside it, where there is little text."""
+LINES_BESIDE_PICTURES = 1
+"""Lines of warnings, review and name that find room with them on a Letter page; more, and the pictures shrink."""
+LETTERS_A_LINE, LINE_MM = 95, 4.6
+MANY_LINES = 10
+"""More, and the letters are smaller in print too: it has to fit with the widest of the usual typefaces."""
+
+
+def report_html(
+    measurement: Measurement,
+    *,
+    overlay_png: bytes | None = None,
+    priors: Sequence[Measurement] = (),
+    patient: Patient | None = None,
+    model: str = "",
+) -> str:
+    """The report of one case as one HTML document that needs nothing from outside.
+
+    Args:
+        measurement: measured or refused; edits and review in it are told.
+        overlay_png: content of the case's ``overlay.png``; None leaves the picture out and says so.
+        priors: earlier measurements of the same patient, in the order to show undated ones in.
+        patient: whose scan it is; None keeps the report without a name.
+        model: sentence about the model (``model_line``).
+
+    Raises:
+        InputError: a prior is of the same scan, or ``overlay_png`` is not a picture.
+    """
+    visits = course(measurement, priors) if priors else []
+    review, warnings = _review(measurement), _flags(measurement, "warning", MOST_WARNINGS, LONGEST_WARNING)
+    return _template().render(
+        case=words.clean(measurement.case_id, LONGEST_NAME),
+        research=RESEARCH_USE_ONLY,
+        scanned=words.date_words(measurement.input.get("acquired")),
+        patient=None if patient is None else _patient(patient),
+        refusal=_refusal(measurement),
+        result=None if measurement.refused else _result(measurement),
+        review=review,
+        edited=_edited(measurement),
+        pictures=_pictures(measurement, overlay_png),
+        plot=None if measurement.refused else _slices_plot(measurement),
+        warnings=warnings,
+        notes=_flags(measurement, "info", MOST_NOTES, LONGEST_NOTE),
+        tables=_tables(measurement),
+        rows_left_out=max(0, len(measurement.slices) - MOST_ROWS),
+        course=_course(visits) if visits else None,
+        model=words.clean(model, LONGEST_MODEL),
+        provenance=_provenance(measurement),
+        rule=words.of_the_case(measurement),
+        coverage=words.COVERAGE_WORDS,
+        large=words.LARGE_WORDS,
+        print_mm=_print_mm(lines := _lines_of_text(warnings, review, patient is not None)),
+        crowded=lines > MANY_LINES or (len(visits) > 4 and len(measurement.slices) > 30),
+        css=(HERE / "report.css").read_text(encoding="utf-8"),
+    )
+
+
+@cache
+def _template():
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # Every text is a stranger's: names of files, of readers, of scanners. All of it is escaped.
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _patient(patient: Patient) -> dict[str, str]:
+    return {
+        "name": words.clean(patient.name, LONGEST_NAME) or "not told",
+        "id": words.clean(patient.id, LONGEST_NAME) or "not told",
+        "born": words.date_words(patient.birth_date) or "not told",
+    }
+
+
+def _result(measurement: Measurement) -> dict[str, Any]:
+    one = next(one for one in measurement.slices if one.index == measurement.slice)
+    shape = measurement.input.get("shape") or []
+    top = f", {shape[0] - 1} highest" if shape and isinstance(shape[0], int) else ""
+    height = one.height_mm or 0.0
+    level = f", about {abs(height):.0f} mm {'above' if height >= 0 else 'below'} the anterior commissure (estimated)"
+    return {
+        "shift": words.shift_words(measurement.signed_shift_mm),
+        "side": measurement.side,
+        "interval": words.interval_words(measurement.interval_mm),
+        "probability": words.probability_words(measurement.p_over_5mm),
+        "slice": f"{measurement.slice} (0 lowest{top})" + (level if one.height_mm is not None else ""),
+        "images": _images(one),
+        "authors": None
+        if measurement.authors_readout_mm is None
+        else f"{measurement.authors_readout_mm:.1f} mm (largest displacement of any pixel, Gong et al. 2023)",
+    }
+
+
+def _images(one: SliceMeasurement) -> str:
+    """Which slices of the file, counted from 0, a slice was made from, where that says something."""
+    if not one.source_slices or one.source_slices == (one.index,):
+        return ""
+    first, last = min(one.source_slices), max(one.source_slices)
+    return f"slice {first} of the file" if first == last else f"slices {first} to {last} of the file"
+
+
+def _refusal(measurement: Measurement) -> dict[str, str] | None:
+    if not measurement.refused:
+        return None
+    code = str(measurement.refused.get("code", ""))
+    message = words.clean(measurement.refused.get("message", ""), LONGEST_REASON)
+    return {"code": words.clean(code, 40), "message": message, "advice": advice(code)}
+
+
+def _review(measurement: Measurement) -> dict[str, Any] | None:
+    review = measurement.review
+    if review is None:
+        return None
+    return {
+        "decision": review.decision,
+        "rejected": review.decision == REJECTED,
+        "reader": words.clean(review.reader, LONGEST_NAME),
+        "time": _zoned(review.time),
+        "reason": words.clean(review.reason, LONGEST_REASON),
+    }
+
+
+def _zoned(time: str) -> str:
+    zone = time[19:].lstrip(".0123456789")
+    return f"{words.date_words(time)} {'UTC' if zone in ('+00:00', 'Z') else 'UTC' + zone}"
+
+
+def _edited(measurement: Measurement) -> str:
+    """``1 slice (14)``: how many slices a reader changed, and the first of them."""
+    edited = [one.index for one in measurement.slices if one.edited]
+    if not edited:
+        return ""
+    some = ", ".join(str(index) for index in edited[:8]) + (" …" if len(edited) > 8 else "")
+    return f"{len(edited)} slice{'s' if len(edited) > 1 else ''} ({some})"
+
+
+def _pictures(measurement: Measurement, overlay_png: bytes | None) -> list[dict[str, Any]]:
+    """Each with its caption and its words for those who cannot see it; the first is the one that was measured on."""
+    if measurement.refused or overlay_png is None:
+        return []
+    one = next(one for one in measurement.slices if one.index == measurement.slice)
+    shift = words.shift_words(one.signed_shift_mm)
+    pictures = overlay_pictures(overlay_png)
+    if len(pictures) == 1:
+        alt = f"Slice {one.index} as scanned with the midlines, set back to normal, and the displacement: {shift}."
+        return [{"picture": pictures[0], "caption": f"Slice {one.index}", "alt": alt}]
+    texts = (
+        (
+            f"Slice {one.index} as scanned, window 0 to 80 HU",
+            f"Axial head CT, slice {one.index}, the patient's right on the left. The midline found lies {shift} of the "
+            "ideal midline between the falx attachments.",
+        ),
+        (
+            "Set back to normal by the deformation found",
+            f"The same slice with the tissue moved back, so that the midline lies on the ideal one ({shift} undone).",
+        ),
+        (
+            "How far and which way tissue was pushed",
+            f"The same slice with arrows from where tissue would be to where it is; the midline was pushed {shift}.",
+        ),
+    )
+    return [
+        {"picture": picture, "caption": caption, "alt": alt}
+        for picture, (caption, alt) in zip(pictures, texts, strict=True)
+    ]
+
+
+def _slices_plot(measurement: Measurement) -> dict[str, Any]:
+    from MidlineShiftLogic.reporting.html.plots import slices_plot
+
+    largest = max(measurement.slices, key=lambda one: abs(one.signed_shift_mm))
+    return {
+        "picture": slices_plot(measurement),
+        "alt": f"Shift of {len(measurement.slices)} slices from {measurement.slices[0].index} to "
+        f"{measurement.slices[-1].index}; largest {words.shift_words(largest.signed_shift_mm)} on slice {largest.index}. "
+        "The table of slices holds the numbers.",
+    }
+
+
+def _lines_of_text(warnings: dict[str, Any], review: dict[str, Any] | None, named: bool) -> int:
+    """About how many lines of varying length stand on the first printed page."""
+    texts = [f"{flag['message']} ({flag['code']})" for flag in warnings["shown"]]
+    texts += [review["reason"], review["reader"]] if review else []
+    return sum(-(-len(text) // LETTERS_A_LINE) for text in texts) + 2 * named + 3 * bool(texts)
+
+
+def _print_mm(lines: int) -> list[float]:
+    """Heights of the pictures that leave room on the first page for what is written above them."""
+    share = 1 - LINE_MM * max(0, lines - LINES_BESIDE_PICTURES) / sum(PICTURES_MM)
+    return [round(share * height, 1) for height in PICTURES_MM]
+
+
+def _flags(measurement: Measurement, severity: str, most: int, longest: int) -> dict[str, Any]:
+    refused = (measurement.refused or {}).get("code")
+    found = [
+        {"code": words.clean(flag.code, 40), "message": words.clean(flag.message, longest)}
+        for flag in measurement.quality
+        if flag.severity == severity and flag.code != refused
+    ]
+    return {"shown": found[:most], "more": max(0, len(found) - most)}
+
+
+def _tables(measurement: Measurement) -> list[list[dict[str, Any]]]:
+    """The slices from the highest down, as in the plot, in as many tables as stand side by side."""
+    slices = list(measurement.slices)
+    if len(slices) > MOST_ROWS:
+        first = sorted(slices, key=lambda one: (one.index != measurement.slice, not one.edited, not one.in_case_window))
+        slices = sorted(first[:MOST_ROWS], key=lambda one: one.index)
+    rows = [_row(one, measurement) for one in reversed(slices)]
+    count = -(-len(rows) // ROWS_A_TABLE)
+    size = -(-len(rows) // count) if count else 0
+    return [rows[start : start + size] for start in range(0, len(rows), size)] if rows else []
+
+
+def _row(one: SliceMeasurement, measurement: Measurement) -> dict[str, Any]:
+    own = one.index == measurement.slice
+    note = ["case's slice"] if own else []
+    note += ["edited"] if one.edited else []
+    return {
+        "slice": one.index,
+        "height": "–" if one.height_mm is None else f"{one.height_mm:.0f}".replace("-", "−"),
+        "shift": words.short_shift(one.signed_shift_mm),
+        "counts": "yes" if one.in_case_window else "no",
+        "note": ", ".join(note),
+        "own": own,
+    }
+
+
+def _course(visits: list[Visit]) -> dict[str, Any]:
+    from MidlineShiftLogic.reporting.html.plots import course_plot
+
+    left_out = max(0, len(visits) - MOST_VISITS)
+    if left_out:  # the oldest go, never this report's own
+        others = [visit for visit in visits if not visit.current][left_out:]
+        visits = [visit for visit in visits if visit.current or visit in others]
+    rows, before = [], None
+    for number, visit in enumerate(visits, 1):
+        one = visit.measurement
+        rows.append(
+            {
+                "scan": "this scan" if visit.current else words.clean(one.case_id, LONGEST_SHORT_NAME),
+                "when": words.date_words(one.input.get("acquired")) or f"unknown ({number})",
+                "shift": words.short_shift(one.signed_shift_mm) if not one.refused else "not measured",
+                "interval": words.short_interval(one.interval_mm),
+                "change": "–" if before is None or one.refused else words.change_words(before, one.signed_shift_mm),
+                "status": "edited" if one.edited and one.review is None else one.review.decision if one.review else "–",
+                "own": visit.current,
+            }
+        )
+        before = one.signed_shift_mm if not one.refused else before
+    measured = [visit for visit in visits if not visit.measurement.refused]
+    return {
+        "rows": rows,
+        "left_out": left_out,
+        "dated": all_dated(visits),
+        "models": len({str(visit.measurement.model) for visit in measured}) > 1,
+        "picture": course_plot(visits) if len(measured) > 1 else None,
+        "alt": f"Shift over {len(measured)} scans; the table below holds the numbers.",
+    }
+
+
+def _provenance(measurement: Measurement) -> list[tuple[str, str]]:
+    """(what, value) lines of what was measured and by what."""
+    described = measurement.input
+    shape, spacing = described.get("shape") or [], described.get("spacing_mm") or []
+    lines = [
+        (
+            "Scan",
+            f"{described.get('format', '')} {' × '.join(map(str, shape))} (slices, rows, columns)" if shape else "",
+        ),
+        ("Spacing", f"{' × '.join(f'{float(step):.2f}' for step in spacing)} mm" if spacing else ""),
+        ("Re-cut", described.get("reformatted") or ""),
+        ("Data digest", str(described.get("sha256") or "")[:16]),
+        ("Software", f"{measurement.software.get('name', '')} {measurement.software.get('version', '')}".strip()),
+        ("Computed on", f"{measurement.device}, in {measurement.seconds:.1f} s" if measurement.seconds else ""),
+    ]
+    return [(name, words.clean(value, 100)) for name, value in lines if value]

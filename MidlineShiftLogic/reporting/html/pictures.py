@@ -1,0 +1,61 @@
+"""The pictures of a report: the panels of ``overlay.png``, apart, so that they fit a phone and a printed page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from dataclasses import dataclass
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.reporting.overlay import PANELS_KEY
+
+
+@dataclass(frozen=True)
+class Picture:
+    """PNG or SVG as a ``data:`` address, with its size in pixels."""
+
+    source: str
+    width: int
+    height: int
+
+
+def data_address(content: bytes, kind: str) -> str:
+    """``data:`` address of an image; ``kind`` as ``image/png``."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def overlay_pictures(overlay_png: bytes) -> list[Picture]:
+    """The three panels of an ``overlay.png``, or the whole picture where it does not say where they are.
+
+    Raises:
+        InputError: not a PNG picture.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(overlay_png), formats=["PNG"]) as picture:
+            picture.load()
+            boxes = _panel_boxes(picture)
+            return [_png(picture.crop(box)) for box in boxes] if boxes else [_png(picture)]
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"overlay.png is not a whole PNG picture ({error}); measure again.", "picture") from error
+
+
+def _panel_boxes(picture) -> list[tuple[int, int, int, int]]:
+    try:
+        boxes = [tuple(int(edge) for edge in box) for box in json.loads(picture.text[PANELS_KEY])]
+    except (KeyError, TypeError, ValueError):
+        return []
+    inside = all(
+        len(box) == 4 and 0 <= box[0] < box[2] <= picture.width and 0 <= box[1] < box[3] <= picture.height
+        for box in boxes
+    )
+    return boxes if inside and len(boxes) == 3 else []
+
+
+def _png(picture) -> Picture:
+    """Drawn anew: what else the file carried (names, places) is left behind."""
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, "PNG", optimize=True)
+    return Picture(data_address(buffer.getvalue(), "image/png"), picture.width, picture.height)

@@ -1,0 +1,50 @@
+"""The course of a patient's shift: this measurement among the earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.reporting.html.formatting import moment_of
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One scan of the course.
+
+    Attributes:
+        measurement: what was measured on it.
+        moment: when the scan was taken; None if unknown.
+        current: whether it is the report's own.
+    """
+
+    measurement: Measurement
+    moment: datetime | None
+    current: bool = False
+
+
+def course(measurement: Measurement, priors: Sequence[Measurement]) -> list[Visit]:
+    """The scans in order of time where every one is dated, otherwise as given with the report's own last.
+
+    Raises:
+        InputError: one of ``priors`` is of the same scan as the report.
+    """
+    digest = measurement.input.get("sha256")
+    for prior in priors:
+        if digest and prior.input.get("sha256") == digest:
+            raise InputError(
+                f"The earlier measurement {prior.case_id!r} is of the same scan as this report; leave it out.", "prior"
+            )
+    visits = [Visit(one, moment_of(one.input.get("acquired"))) for one in priors]
+    visits.append(Visit(measurement, moment_of(measurement.input.get("acquired")), current=True))
+    if all_dated(visits):
+        visits.sort(key=lambda visit: visit.moment)
+    return visits
+
+
+def all_dated(visits: Sequence[Visit]) -> bool:
+    """Whether the time of every scan is known."""
+    return all(visit.moment is not None for visit in visits)

@@ -1,0 +1,52 @@
+"""A case's result -> its folder of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.reporting.case_folder import case_folder
+from MidlineShiftLogic.reporting.measurement_json import to_json
+
+if TYPE_CHECKING:
+    from MidlineShiftLogic.inference.pipeline import Evidence
+
+
+def write_case(
+    out: Path,
+    case: str,
+    measurement: Measurement,
+    ct: HeadCT | None,
+    evidence: Evidence | None,
+    fields: bool = False,
+    also: Callable[[Path], object] | None = None,
+) -> Path:
+    """Write the files of one case into ``out/case``, all or none.
+
+    ``measurement.json`` always; ``overlay.png`` and ``slices.png`` where there is evidence to draw (not if refused);
+    with ``fields`` also ``fields.npz`` (``fields_file``); then whatever ``also`` writes into the folder it is given.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: ``out/case`` exists and is not a result of ours.
+    """
+    with case_folder(out, case) as folder:
+        (folder / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
+        if evidence is not None:
+            from MidlineShiftLogic.reporting.overlay import write_overlay
+            from MidlineShiftLogic.reporting.sheet import write_sheet
+
+            write_overlay(folder / "overlay.png", ct, measurement, evidence.of_slice(measurement.slice))
+            write_sheet(folder / "slices.png", ct, measurement)
+            if fields:
+                from MidlineShiftLogic.reporting.fields_file import write_fields
+
+                write_fields(folder / "fields.npz", evidence)
+        if also is not None:
+            also(folder)
+    return out / case

@@ -1,0 +1,122 @@
+"""A result folder appears whole or not at all, and never costs the user a file of theirs."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.reporting import case_folder as module
+from MidlineShiftLogic.reporting.case_folder import case_folder, clear_leavings, result_parent
+
+
+def entries(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_appears_only_when_complete(tmp_path):
+    with case_folder(tmp_path, "case") as folder:
+        (folder / "measurement.json").write_text("new")
+        assert not (tmp_path / "case").exists()
+    assert entries(tmp_path) == ["case"]
+    assert entries(tmp_path / "case") == ["measurement.json"]
+
+
+@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, SystemExit])
+def test_failing_writer_leaves_nothing_and_keeps_the_old(tmp_path, stop):
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "measurement.json").write_text("old")
+    with pytest.raises(stop), case_folder(tmp_path, "case") as folder:
+        (folder / "measurement.json").write_text("half")
+        raise stop
+    assert entries(tmp_path) == ["case"]
+    assert (tmp_path / "case" / "measurement.json").read_text() == "old"
+
+
+def test_replaces_an_older_result_as_a_whole(tmp_path):
+    (tmp_path / "case").mkdir()
+    for name in ("measurement.json", "overlay.png", "slices.png"):
+        (tmp_path / "case" / name).write_text("old")
+    with case_folder(tmp_path, "case") as folder:
+        (folder / "measurement.json").write_text("refused now")
+    assert entries(tmp_path) == ["case"]
+    assert entries(tmp_path / "case") == ["measurement.json"]
+
+
+def test_never_replaces_a_folder_with_other_files(tmp_path):
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "IM0001").write_text("the scan itself")
+    with pytest.raises(InputError, match="IM0001"), case_folder(tmp_path, "series"):
+        pytest.fail("must be refused before anything is written")
+    assert (tmp_path / "series" / "IM0001").read_text() == "the scan itself"
+
+
+def test_never_replaces_a_file(tmp_path):
+    (tmp_path / "case").write_text("mine")
+    with pytest.raises(InputError, match="in the way"), case_folder(tmp_path, "case"):
+        pass
+    assert (tmp_path / "case").read_text() == "mine"
+
+
+def test_leavings_of_dead_runs_are_cleared_and_those_of_living_ones_kept(tmp_path):
+    host, dead = module._host(), dead_pid()
+    alive = os.getppid()
+    for name in (f".a.partial-{host}-{dead}", f".b.partial-{host}-{alive}", f".c.partial-elsewhere-{dead}", ".mine"):
+        (tmp_path / name).mkdir()
+    clear_leavings(tmp_path)
+    assert entries(tmp_path) == sorted([f".b.partial-{host}-{alive}", f".c.partial-elsewhere-{dead}", ".mine"])
+
+
+def test_result_moved_aside_by_a_killed_run_comes_back(tmp_path):
+    aside = tmp_path / f".case.old-{module._host()}-{dead_pid()}"
+    aside.mkdir()
+    (aside / "measurement.json").write_text("old")
+    clear_leavings(tmp_path)
+    assert (tmp_path / "case" / "measurement.json").read_text() == "old"
+    assert entries(tmp_path) == ["case"]
+
+
+def test_failed_rename_puts_the_old_result_back(tmp_path, monkeypatch):
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "measurement.json").write_text("old")
+    original = type(tmp_path).replace
+
+    def no_space(self, target):
+        if ".partial-" in self.name:
+            raise OSError(28, "No space left on device")
+        return original(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "replace", no_space)
+    with pytest.raises(OSError, match="No space"), case_folder(tmp_path, "case") as folder:
+        (folder / "measurement.json").write_text("new")
+    assert entries(tmp_path) == ["case"]
+    assert (tmp_path / "case" / "measurement.json").read_text() == "old"
+
+
+def test_output_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match="Cannot write results"):
+            result_parent(out)
+    assert entries(result_parent(tmp_path / "new" / "deep")) == []
+
+
+def test_what_file_managers_leave_does_not_keep_a_result_from_being_replaced(tmp_path):
+    for text in ("old", "new"):
+        with case_folder(tmp_path, "case") as folder:
+            (folder / "measurement.json").write_text(text)
+        (tmp_path / "case" / ".DS_Store").touch()
+    assert (tmp_path / "case" / "measurement.json").read_text() == "new"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"review": {"who": "?"}}', '{"slices": 3}'])
+def test_nonsense_is_nobodys_work(tmp_path, content):
+    (tmp_path / "measurement.json").write_text(content)
+    module.refuse_readers_work(tmp_path)

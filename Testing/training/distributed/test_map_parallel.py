@@ -1,0 +1,129 @@
+"""Work spread over processes and a local Dask cluster: the same results in the same order, whoever is killed."""
+
+import os
+import signal
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spread_work
+from click.testing import CliRunner
+from drawn_phantoms import draw_cohort
+
+from midlineshift_training.cli.main import main
+from midlineshift_training.cli.phantoms import generate_cases
+from midlineshift_training.distributed.map_parallel import check_seen, spread
+from midlineshift_training.evaluation import measuring
+from midlineshift_training.evaluation.measuring import PHANTOMS, THIS_MODEL, Job
+from MidlineShiftLogic.errors import InputError
+
+SAMPLES = Path(__file__).parents[3] / "Resources" / "SampleScans"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    distributed = pytest.importorskip("distributed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(spread_work.__file__).parent))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+        ) as local:
+            yield local
+
+
+@pytest.fixture(params=["processes", "cluster"])
+def where(request):
+    """Arguments of ``spread``: two processes of this machine, or a cluster of two workers."""
+    if request.param == "processes":
+        return {"workers": 2}
+    return {"cluster": request.getfixturevalue("cluster").scheduler_address}
+
+
+@pytest.mark.slow
+def test_results_come_once_and_in_order_though_a_worker_is_killed(where, tmp_path):
+    found = list(spread(partial(spread_work.square_once_killed, str(tmp_path)), range(8), **where))
+    assert found == [number**2 for number in range(8)]
+    assert (tmp_path / "calls-3").stat().st_size >= 2  # it was really killed, and done again
+
+
+@pytest.mark.slow
+def test_a_case_that_kills_every_worker_is_told(where):
+    with pytest.raises(InputError, match="killed 3 times"):
+        list(spread(spread_work.always_killed, range(2), **where))
+
+
+@pytest.mark.slow
+def test_errors_of_the_work_come_through(where):
+    with pytest.raises(InputError, match="Case 2 is no scan") as told:
+        list(spread(spread_work.refused, range(4), **where))
+    assert told.value.code == "bad"
+
+
+def test_one_worker_works_here():
+    assert list(spread(os.getpgid, [0, 0])) == [os.getpgid(0)] * 2
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_not_there_or_does_not_see_the_data_is_told(cluster, tmp_path):
+    with pytest.raises(InputError, match="No Dask scheduler answers"):
+        list(spread(spread_work.refused, [1], cluster="nowhere"))
+    with pytest.raises(InputError, match="does not see"):
+        check_seen(cluster.scheduler_address, [tmp_path / "absent"])
+    check_seen(cluster.scheduler_address, [tmp_path])
+
+
+@pytest.mark.slow
+def test_phantoms_are_the_same_from_a_cluster_that_loses_a_worker(cluster, tmp_path):
+    def kill_one():
+        deadline = time.monotonic() + 120
+        while not list((tmp_path / "spread").glob("*.part")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    made = generate_cases(tmp_path / "spread", 3, 4, 1, cluster.scheduler_address)
+    killer.join()
+    alone = generate_cases(tmp_path / "alone", 3, 4, 1)
+    assert sorted(path.name for path in (tmp_path / "spread").iterdir()) == [path.name for path in alone]
+    for ours, theirs in zip(made, alone, strict=True):
+        with np.load(ours) as a, np.load(theirs) as b:
+            assert a.files == b.files
+            assert all(
+                np.array_equal(a[name], b[name], equal_nan=True) for name in a.files if a[name].dtype.kind == "f"
+            )
+            assert np.array_equal(a["hu"], b["hu"])
+
+
+@pytest.mark.slow
+def test_cases_are_measured_alike_on_a_cluster(cluster, tmp_path):
+    folder = draw_cohort(tmp_path / "cohort", 3)
+    jobs = [Job(PHANTOMS, path, path.stem) for path in sorted(folder.glob("*.npz"))]
+    plain = [list(measuring.reports(jobs, {THIS_MODEL: None}, 1, where)) for where in (None, cluster.scheduler_address)]
+    numbers = [[(r.case, r.truth_mm, r.measured_mm, r.refused) for one in p for r in one.readings] for p in plain]
+    assert len(numbers[0]) == 3
+    assert numbers[0] == numbers[1]
+
+
+@pytest.mark.slow
+def test_the_command_measures_a_folder_of_scans_and_goes_on(cluster, tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    for path in SAMPLES.glob("*.nii.gz"):
+        (scans / path.name).symlink_to(path)
+    (scans / "broken.nii.gz").write_bytes(b"no scan")
+    arguments = ["measure", "--scans", str(scans), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(main, [*arguments, "--cluster", cluster.scheduler_address])
+    assert done.exit_code == 2, done.output  # the broken one's
+    assert "broken  error:" in done.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["sample_shifted", "sample_unshifted"]
+    assert {"measurement.json", "overlay.png"} <= {p.name for p in (tmp_path / "out" / "sample_shifted").iterdir()}
+    before = (tmp_path / "out" / "sample_shifted" / "measurement.json").stat().st_mtime_ns
+    again = CliRunner().invoke(main, [*arguments, "--resume"])
+    assert again.exit_code == 2
+    assert "2 results kept, 1 scans to measure" in again.output
+    assert (tmp_path / "out" / "sample_shifted" / "measurement.json").stat().st_mtime_ns == before

@@ -1,0 +1,302 @@
+"""An evaluation measures what it says, in every way it says, and writes it down whole or not at all."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from drawn_phantoms import draw_cohort, draw_phantom
+from scan_files import save_nifti
+from synthetic_case import drawn_head, measured
+
+from midlineshift_training.cli.main import main
+from midlineshift_training.evaluation import alterations, measuring, run
+from midlineshift_training.evaluation.cases import (
+    phantom_scan,
+    phantom_slice_truth,
+    phantom_truth,
+    read_slice_truth,
+    scan_paths,
+)
+from midlineshift_training.evaluation.groups import NEVER_SEEN, SEEN, phantom_groups, size_group
+from midlineshift_training.evaluation.measuring import (
+    LABELLED,
+    NO_READING,
+    PHANTOMS,
+    READINGS,
+    SIZES,
+    THIS_MODEL,
+    Job,
+    Reading,
+    labelled_truth,
+)
+from midlineshift_training.evaluation.summary import summarise, summarise_set
+from midlineshift_training.evaluation.targets import judge
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
+from MidlineShiftLogic.models import load_model
+
+SAMPLES = Path(__file__).parents[3] / "Resources" / "SampleScans"
+
+
+def reading(case, truth, value, **more):
+    told = {"set": READINGS, "model": THIS_MODEL, "slice": 5, "refused": "", "flags": "", "seconds": 1.0} | more
+    return Reading(case=case, truth_mm=truth, measured_mm=value, **told)
+
+
+@pytest.fixture
+def model_knows(monkeypatch):
+    """The networks replaced by a reading that knows the drawn heads and phantoms: it tells their shift x 0.9."""
+
+    def known(ct, model, case):
+        found, _ = measured(ct, 6.0, case)
+        slices = tuple(replace(one, signed_shift_mm=0.9 * one.signed_shift_mm) for one in found.slices)
+        return replace(found, signed_shift_mm=0.9 * found.signed_shift_mm, slices=slices, authors_readout_mm=9.0)
+
+    monkeypatch.setattr(measuring, "measured", known)
+    fake = SimpleNamespace(readout={}, provenance={"name": "fake", "version": "0", "sha256": {}})
+    monkeypatch.setattr(measuring, "opened", lambda *_: fake)
+    monkeypatch.setattr(measuring, "stamp", lambda *_: "")
+    monkeypatch.setattr(run, "load_model", lambda *_: fake)
+    monkeypatch.setattr(run, "draw_worst", lambda *_: {})
+
+
+def test_the_truth_is_read_where_the_readout_reads(tmp_path):
+    draw_phantom(tmp_path / "00000.npz", 1, 6.0)
+    _, q = phantom_scan(tmp_path / "00000.npz")
+    middle, front = (phantom_truth(q, ReadoutSettings(septum=septum)) for septum in ((0.30, 0.46), (0.10, 0.16)))
+    fractions = np.linspace(0.10, 0.90, 41)
+    profile = q["midline_shift_mm"][q["has_midline"]][0]
+    assert middle == pytest.approx(profile[(fractions >= 0.30) & (fractions <= 0.46)].mean(), abs=1e-4)
+    assert front == pytest.approx(profile[(fractions >= 0.10) & (fractions <= 0.16)].mean(), abs=1e-4)
+    assert abs(front) < abs(middle)
+
+
+def test_slices_have_a_truth_where_the_readout_measures(tmp_path):
+    draw_phantom(tmp_path / "00000.npz", 1, 6.0)
+    _, q = phantom_scan(tmp_path / "00000.npz")
+    truth = phantom_slice_truth(q, ReadoutSettings())
+    measured_heights = q["has_midline"] & (q["height_mm"] >= -8) & (q["height_mm"] <= 45)
+    assert np.array_equal(np.isfinite(truth), measured_heights)
+    assert truth[measured_heights] == pytest.approx(phantom_truth(q, ReadoutSettings()), abs=1e-4)
+
+
+def test_an_incomplete_phantom_is_named(tmp_path):
+    np.savez(tmp_path / "00000.npz", hu=np.zeros((3, 4, 4)))
+    with pytest.raises(InputError, match=r"00000\.npz is not a complete phantom file \(it has no pixel_mm\)"):
+        phantom_scan(tmp_path / "00000.npz")
+
+
+def test_scans_are_files_with_geometry_and_folders(tmp_path):
+    for name in ("a.nii.gz", "b.MHD", "b.raw", "c.npy", "readings.csv", ".hidden.nii"):
+        (tmp_path / name).touch()
+    (tmp_path / "series").mkdir()
+    assert [path.name for path in scan_paths(tmp_path)] == ["a.nii.gz", "b.MHD", "series"]
+    with pytest.raises(InputError, match="no folder of scans"):
+        scan_paths(tmp_path / "absent")
+    with pytest.raises(InputError, match="No scans"):
+        scan_paths(tmp_path / "series")
+
+
+def test_readers_slices_are_found_in_slabs():
+    rows = [{"slice": 4, "shift_mm": 2.0}, {"slice": 5, "shift_mm": 3.0}, {"slice": 6, "shift_mm": -1.0}]
+    ct = drawn_head(shape=(4, 20, 20))
+    slabs = replace(ct, source_slices=((7, 6), (5, 4), (3, 2), (1, 0)))
+    assert read_slice_truth(slabs, rows)[2] == 2.5, "slices 4 and 5 from below lie in the third slab"
+    assert read_slice_truth(slabs, rows)[3] == -1.0
+    assert np.isnan(read_slice_truth(ct, [{"slice": 99, "shift_mm": 1.0}])).all()
+
+
+def test_groups():
+    assert [size_group(value) for value in (0.0, -1.0, 2.9, -3.0, 9.99, 10.0)] == [
+        "0-1 mm", "1-3 mm", "1-3 mm", "3-5 mm", "5-10 mm", "10 mm and more",
+    ]  # fmt: skip
+    meta = json.dumps({"kinds": ["bleed", "bleed", "infarct"], "age": "child", "surgery": None})
+    assert phantom_groups({"meta": np.array(meta)}) == {
+        "lesion": ("bleed", "infarct"),
+        "age": ("child",),
+        "surgery": ("no surgery",),
+    }
+    assert phantom_groups({}) == {}
+
+
+def test_a_scan_that_cannot_be_read_is_a_refused_row(tmp_path):
+    (tmp_path / "a.nii.gz").write_bytes(b"not a scan")
+    found = measuring.report(Job(NO_READING, tmp_path / "a.nii.gz", "a"), {THIS_MODEL: SimpleNamespace(readout={})})
+    (row,) = found.readings
+    assert row.measured_mm is None and row.refused
+    assert summarise([row], {})["sets"][NO_READING]["codes"] == {row.refused: 1}
+
+
+def test_refused_cases_are_counted_not_measured():
+    rows = [reading("a", 6.0, 5.0), reading("b", -4.0, -4.5), reading("c", 9.0, None, refused="no-midline")]
+    found = summarise_set(rows)
+    assert (found["cases"], found["n"], found["refused"], found["codes"]) == (3, 2, 1, {"no-midline": 1})
+    assert found["mae"]["value"] == pytest.approx(0.75)
+    assert found["largest_shift"] == {"case": "a", "truth_mm": 6.0, "measured_mm": 5.0, "ratio": pytest.approx(5 / 6)}
+
+
+def test_baselines_are_measured_on_the_same_cases():
+    rows, truth = [], [6.0, -4.0, 1.0, 0.2]
+    for k, true in enumerate(truth):
+        rows.append(reading(str(k), true, true + 1.0, authors_mm=abs(true) + 2.0, interval_mm=(true - 1, true + 2)))
+        rows.append(reading(str(k), true, true - 0.25, model="other"))
+    readers = {
+        str(k): [{"reader": "B", "shift_mm": t + 0.5}, {"reader": "A", "shift_mm": t}] for k, t in enumerate(truth)
+    }
+    found = summarise(rows, readers)
+    methods = found["baselines"][READINGS]
+    assert methods["always zero"]["mae"]["value"] == pytest.approx(np.mean(np.abs(truth)))
+    assert methods["largest displacement (Gong et al.)"]["bias"]["value"] == pytest.approx(2.0)
+    assert methods["other"]["mae"]["value"] == pytest.approx(0.25)
+    assert methods["other"]["mae_more_than_this_model"]["value"] == pytest.approx(-0.75)
+    assert found["sets"][READINGS]["intervals"]["coverage"]["value"] == 1.0
+    assert found["readers"]["bias"]["value"] == pytest.approx(-0.5), "reader A against reader B"
+
+
+def test_targets_tell_missed_from_met_and_from_not_measured():
+    rows = [reading(str(k), t, t) for k, t in enumerate([6.0, -4.0, 1.0, 0.2])] + [reading("far", 12.0, 7.0)]
+    judged = {(row["set"], row["what"]): row["met"] for row in judge(summarise(rows, {}))}
+    assert judged["readings", "MAE, mm"] is False
+    assert judged["readings", "largest shift, reading over readers"] is False
+    assert judged["readings", "5 mm and more missed"] is True
+    assert judged["phantoms", "ICC"] is None
+
+
+def evaluate(*arguments):
+    return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """Phantoms, three scans, one of which has readings, and a list of those that training saw."""
+    draw_cohort(tmp_path / "phantoms", 4)
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    for k in range(3):
+        save_nifti(scans / f"scan{k}.nii.gz", drawn_head(seed=k).hu, (5.0, 0.8, 0.9))
+    header = "case,reader,slice,shift_mm_at_0_68\n"
+    (tmp_path / "readings.csv").write_text(header + "scan1,A,12,6.0\nscan1,B,13,5.0\n")
+    (tmp_path / "seen.txt").write_text("scan2  # unlabelled\n\n")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("model_knows")
+def test_everything_is_measured_and_written(cohort):
+    out = cohort / "out"
+    done = evaluate(
+        "--phantoms", cohort / "phantoms", "--first", 1, "--scans", cohort / "scans", "--readings", cohort / "readings.csv",
+        "--seen", cohort / "seen.txt", "--compare", "other=elsewhere", "--warps-per-case", 2, "--robustness-cases", 1,
+        "--out", out,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "Research use only" in done.output and "| Targets" not in done.output and "## Targets" in done.output
+    content = json.loads((out / "evaluation.json").read_text())
+    sets = content["sets"]
+    assert {name: found["cases"] for name, found in sets.items()} == {PHANTOMS: 3, NO_READING: 2, READINGS: 1}
+    assert set(sets[NO_READING]["by"]["training"]) == {SEEN, NEVER_SEEN}
+    assert content["seen"] == ["scan2"]
+    assert sets[READINGS]["slices"]["n"] == 2
+    assert content["known_shifts"]["warps"] == 4
+    # the reading that is replaced does not look at the scan
+    assert content["known_shifts"]["slope"]["value"] == pytest.approx(0.0)
+    assert content["robustness"]["cases"] == 1
+    mirrored = content["robustness"]["alterations"]["left and right exchanged"]
+    assert mirrored["largest"] > 5, "this reading does not change side with the scan"
+    assert set(content["baselines"][PHANTOMS]) == {"other", "largest displacement (Gong et al.)", "always zero"}
+    for name in content["figures"]:
+        assert (out / "figures" / name).read_bytes().startswith(b"\x89PNG")
+    assert {"scatter.png", "bland_altman.png", "known_shifts.png", "robustness.png"} <= set(content["figures"])
+    rows = list(csv.DictReader((out / "cases.csv").open()))
+    assert len(rows) == 2 * 6
+    assert "Not a medical device" in (out / "short.md").read_text()
+    assert sorted(path.name for path in out.iterdir()) == [
+        "cases.csv", "changes.csv", "evaluation.json", "figures", "known_shifts.csv", "short.md", "slices.csv", "table.md",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("model_knows")
+def test_a_failure_leaves_the_older_evaluation_as_it_was(cohort, monkeypatch):
+    out = cohort / "out"
+    assert evaluate("--phantoms", cohort / "phantoms", "--out", out).exit_code == 0
+    before = {path.name: path.read_bytes() for path in out.glob("*.*")}
+
+    def broken(*_):
+        raise InputError("The disk is gone.")
+
+    monkeypatch.setattr(run, "draw_figures", broken)
+    assert evaluate("--phantoms", cohort / "phantoms", "--first", 2, "--out", out).exit_code == 2
+    assert {path.name: path.read_bytes() for path in out.glob("*.*")} == before
+    assert not list(out.glob(".partial*"))
+
+
+@pytest.mark.usefixtures("model_knows")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Give --phantoms, --scans, --set, or several"),
+        (["--phantoms", "phantoms", "--readings", "readings.csv"], "give --scans, too"),
+        (["--phantoms", "phantoms", "--first", "40"], "no phantom from number 40"),
+        (["--scans", "scans", "--seen", "wrong.txt"], "name scan9, not among the scans"),
+        (["--scans", "scans", "--seen", "absent.txt"], "absent.txt cannot be read"),
+        (["--scans", "scans", "--compare", "nameless"], "NAME=FOLDER"),
+        (["--scans", "scans", "--compare", "this model=x"], "cannot be called"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_sentence(cohort, monkeypatch, arguments, message):
+    monkeypatch.chdir(cohort)
+    (cohort / "wrong.txt").write_text("scan9\n")
+    done = evaluate(*arguments, "--out", cohort / "out")
+    assert done.exit_code == 2 and message in done.output
+    assert "Traceback" not in done.output
+    assert not (cohort / "out" / "evaluation.json").exists()
+
+
+@pytest.mark.slow
+def test_the_released_model_reads_altered_samples_alike(tmp_path):
+    """With real networks: an untouched copy reads the same, the mirror image negates, a second process says the same."""
+    model = load_model(None)
+    ct = measuring.read(SAMPLES / "sample_shifted.nii.gz")
+    own = measuring.measured(ct, model, "own").signed_shift_mm
+    copy = measuring.measured(alterations.in_plane(ct, 0.0, 0.0, 20.0), model, "copy").signed_shift_mm
+    mirror = measuring.measured(alterations.mirrored(ct), model, "mirror").signed_shift_mm
+    assert abs(own) > 3
+    assert copy == pytest.approx(own, abs=0.05)
+    assert mirror == pytest.approx(-own, abs=0.05)
+    draw_cohort(tmp_path, 2)
+    jobs = [Job(PHANTOMS, path, path.stem) for path in sorted(tmp_path.glob("*.npz"))]
+    one, two = (list(measuring.reports(jobs, {THIS_MODEL: None}, workers)) for workers in (1, 2))
+    for a, b in zip(one, two, strict=True):
+        assert [replace(r, seconds=0) for r in a.readings] == [replace(r, seconds=0) for r in b.readings]
+
+
+def test_cases_of_a_set_are_held_against_what_is_known_of_them(model_knows, tmp_path):
+    import pickle
+
+    from landmark_sets import SPACING, write_authors_layout
+
+    path = write_authors_layout(tmp_path, cases=6)
+    records = pickle.loads(path.read_bytes())
+    records["patient_2"][1:] = []  # nothing known
+    path.write_bytes(pickle.dumps(records))
+    jobs = run.plan_jobs(run.Plan(labelled=path, spacing=SPACING), {})
+    assert [job.set for job in jobs] == [LABELLED, LABELLED, NO_READING, LABELLED, LABELLED, SIZES]
+    assert [labelled_truth(job.labels) for job in jobs] == [
+        0, pytest.approx(7.2, abs=0.01), None, pytest.approx(7.2, abs=0.01), 0, pytest.approx(7.2, abs=0.01),
+    ]  # fmt: skip
+    evaluation = run.run(run.Plan(labelled=path, spacing=SPACING), tmp_path / "out")
+    assert evaluation["sets"][LABELLED]["cases"] == 4
+    assert evaluation["sets"][LABELLED]["side"]["of"] == 2 and "side" not in evaluation["sets"][SIZES]
+    assert evaluation["sets"][LABELLED]["slices"]["n"] + evaluation["sets"][LABELLED]["slices"]["unread"] == 3
+
+
+def test_a_number_without_side_is_held_against_the_size(tmp_path):
+    job = Job(SIZES, tmp_path, "a")
+    found, _ = measured(drawn_head(-6.0), -6.0)
+    assert measuring._reading(job, THIS_MODEL, 6.0, np.full(24, np.nan), {}, found).measured_mm == pytest.approx(
+        -found.signed_shift_mm
+    )

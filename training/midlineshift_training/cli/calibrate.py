@@ -1,0 +1,137 @@
+"""``midlineshift-train calibrate``: how sure a model's numbers are, learned from scans whose shift is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from midlineshift_training.cli.cluster_options import spread_options
+
+
+@click.command()
+@click.option(
+    "--model", required=True, type=click.Path(path_type=Path), help="Model folder; its model.json is changed."
+)
+@click.option("--phantoms", type=click.Path(path_type=Path), help="Folder of phantoms that training never saw.")
+@click.option("--first", default=0, show_default=True, help="Number of the first phantom to use.")
+@click.option("--scans", type=click.Path(path_type=Path), help="Folder of scans without a shift, to warp shifts into.")
+@click.option("--warps", default=4, show_default=True, help="Known shifts a scan.")
+@click.option("--correct-gain", is_flag=True, help="Also learn by what factor readings are too short or too long.")
+@click.option("--seed", default=0, show_default=True, help="Of shifts and hardening.")
+@spread_options
+@click.option("--out", type=click.Path(path_type=Path), help="JSON of the samples and what was found.")
+def calibrate(
+    model: Path,
+    phantoms: Path | None,
+    first: int,
+    scans: Path | None,
+    warps: int,
+    correct_gain: bool,
+    seed: int,
+    workers: int,
+    cluster: str | None,
+    out: Path | None,
+) -> None:
+    """Learn 90 % intervals and P(shift > 5 mm), and keep them in the model's model.json.
+
+    Every second phantom is hardened (noise, blur, contrast, shading). Scans get known shifts warped in; as they are
+    they count as unshifted. Prints, by cross-validation over cases, how often the intervals cover in each source.
+    """
+    from tqdm import tqdm
+
+    from midlineshift_training.calibration.fit import check_enough, cross_validated, fit_uncertainty
+    from midlineshift_training.calibration.samples import all_samples
+    from midlineshift_training.distributed.map_parallel import check_seen
+    from MidlineShiftLogic.models.folder import load_model, write_uncertainty
+
+    if cluster:
+        model, phantoms, scans = (path and path.resolve() for path in (model, phantoms, scans))
+        check_seen(cluster, [path for path in (model, phantoms, scans) if path])
+    load_model(model)  # a damaged model is told before hours of reading
+    jobs = _jobs(phantoms, first, scans, warps, seed)
+    found = tqdm(all_samples(jobs, str(model), workers, cluster), total=len(jobs), desc="cases", unit="case")
+    samples = [one for of_case in found for one in of_case]
+    check_enough(samples)
+    fitted = fit_uncertainty(samples, correct_gain)
+    told = cross_validated(samples, correct_gain)
+    summary = summarise(samples, told)
+    content = fitted.to_json() | {"calibrated_on": summary}
+    if out is not None:
+        _write(out, {"uncertainty": content, "samples": [asdict(one) for one in samples]})
+    write_uncertainty(model, content)
+    click.echo(table(summary))
+    click.echo(f"Wrote the calibration into {model / 'model.json'}.")
+
+
+def _jobs(phantoms: Path | None, first: int, scans: Path | None, warps: int, seed: int) -> list:
+    from midlineshift_training.calibration.samples import HARDENED, PHANTOMS, SCANS, CalibrationJob
+    from midlineshift_training.datasets.phantom_store import phantom_files
+    from midlineshift_training.evaluation.cases import scan_paths
+    from MidlineShiftLogic.errors import InputError
+
+    if phantoms is None and scans is None:
+        raise InputError("Give --phantoms, --scans, or both.", "usage")
+    jobs = []
+    if phantoms is not None:
+        files = phantom_files(phantoms)[first:]
+        jobs += [CalibrationJob((PHANTOMS, HARDENED)[i % 2], path, seed=seed) for i, path in enumerate(files)]
+    if scans is not None:
+        jobs += [CalibrationJob(SCANS, path, warps, seed) for path in scan_paths(scans)]
+    return jobs
+
+
+def summarise(samples: list, told: list) -> dict[str, dict]:
+    """Per source: cases, samples, refused; cross-validated coverage, mean width and Brier score of P(> 5 mm); and the
+    half-width in sigmas that this source alone would need."""
+    import numpy as np
+
+    from midlineshift_training.calibration.fit import LEVELS, conformal_quantiles
+    from midlineshift_training.evaluation.intervals import coverage, probability
+    from MidlineShiftLogic.measurement.results import COVERAGE
+
+    result = {}
+    for source in dict.fromkeys(one.source for one in samples):
+        mine = [one for one in samples if one.source == source]
+        rows = [one for one in told if one.sample.source == source]
+        truth, low, high, p = (
+            np.array(values, float)
+            for values in zip(*((one.sample.truth_mm, one.low, one.high, one.p_over_5mm) for one in rows), strict=True)
+        )
+        scores = np.abs(truth - (low + high) / 2) / np.array([one.sigma for one in rows])
+        result[source] = {
+            "cases": len({one.case for one in mine}),
+            "samples": len(mine),
+            "refused": sum(bool(one.refused) for one in mine),
+            **{key: value for key, value in coverage(low, high, truth).items() if key != "n"},
+            "brier": probability(p, truth)["brier"],
+            "own_half_width": float(conformal_quantiles(scores)[LEVELS.index(COVERAGE)]),
+        }
+    return result
+
+
+def table(summary: dict[str, dict]) -> str:
+    """The summary as a Markdown table."""
+    lines = [
+        "| source | cases | samples | refused | covered (95 %) | mean width mm | Brier P(>5 mm) |",
+        "|" + "---|" * 7,
+    ]
+    for source, s in summary.items():
+        covered = s["coverage"]
+        lines.append(
+            f"| {source} | {s['cases']} | {s['samples']} | {s['refused']} | {covered['value']:.2f} "
+            f"({covered['low']:.2f}-{covered['high']:.2f}) | {s['width']['value']:.2f} | {s['brier']['value']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _write(path: Path, content: dict) -> None:
+    from MidlineShiftLogic.errors import InputError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"Cannot write {path} ({error.strerror}).", "out") from None

@@ -1,0 +1,92 @@
+"""``midlineshift-train evaluate``: everything that is measured of a model, in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from midlineshift_training.cli.cluster_options import spread_options
+from midlineshift_training.cli.convert import spacing_option
+from midlineshift_training.datasets.annotated.case import SPLITS
+
+
+def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """NAME=FOLDER, repeated -> name -> folder."""
+    pairs = [value.partition("=") for value in values]
+    if any(not (name.strip() and folder) for name, _, folder in pairs):
+        raise click.BadParameter("give it as NAME=FOLDER")
+    if len({name.strip() for name, _, _ in pairs}) < len(pairs):
+        raise click.BadParameter("every compared model needs a name of its own")
+    return {name.strip(): folder for name, _, folder in pairs}
+
+
+@click.command()
+@click.option("--model", help="Model name or folder; the default model if not given.")
+@click.option("--phantoms", type=click.Path(path_type=Path), help="Folder of phantoms that training never saw.")
+@click.option("--first", default=0, type=click.IntRange(min=0), help="Number of the first phantom to use.")
+@click.option("--scans", type=click.Path(path_type=Path), help="Folder of scans: files, or sub-folders of DICOM.")
+@click.option(
+    "--set", "labelled", type=click.Path(path_type=Path), help="Set with landmarks, or a .pkl with --spacing."
+)
+@click.option(
+    "--split",
+    type=click.Choice([*SPLITS, "all"]),
+    default="test",
+    show_default=True,
+    help="Cases of --set to measure; a .pkl has no splits, and all of it is measured.",
+)
+@spacing_option
+@click.option("--readings", type=click.Path(path_type=Path), help="CSV of readers' numbers for the scans.")
+@click.option(
+    "--seen",
+    type=click.Path(path_type=Path),
+    help="Text file naming, one a line, the scans that training saw without readings; told apart in the tables.",
+)
+@click.option(
+    "--compare",
+    multiple=True,
+    callback=_compared,
+    metavar="NAME=FOLDER",
+    help="Another model, measured on the same cases; may be repeated.",
+)
+@click.option(
+    "--warps-per-case",
+    default=4,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Known shifts warped into every scan without reading.",
+)
+@click.option(
+    "--robustness-cases",
+    default=12,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Scans, spread over all, that are also measured turned, noised, re-sliced and so on.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of noise, shifts, bootstrap.")
+@spread_options
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for evaluation.json, table.md, short.md, CSV and figures.",
+)
+def evaluate(
+    model, phantoms, first, scans, labelled, split, spacing, readings, seen, compare, warps_per_case, robustness_cases, seed,
+    workers, cluster, out,
+):  # fmt: skip
+    """Measure phantoms and scans in every way, and tell how well the numbers agree with the truth or the readers.
+
+    Prints the tables and writes them as evaluation.json, table.md and short.md, every case as CSV, and figures.
+    Research use only; not a medical device.
+    """
+    from midlineshift_training.evaluation.run import Plan, run
+    from midlineshift_training.evaluation.tables import RESEARCH, full_text
+
+    plan = Plan(
+        model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers, cluster,
+        labelled, split, spacing,
+    )  # fmt: skip
+    evaluation = run(plan, out)
+    click.echo(f"{RESEARCH}\n\n{full_text(evaluation)}\nWritten: {out}")

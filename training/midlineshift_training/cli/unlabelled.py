@@ -1,0 +1,49 @@
+"""``midlineshift-train unlabelled``: real scans that are known to be unshifted, made ready for training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--scans", required=True, type=click.Path(path_type=Path), help="Folder of scans: files, or DICOM folders."
+)
+@click.option("--list", "names", type=click.Path(path_type=Path), help="Text file of the cases to take, one a line.")
+@click.option("--model", help="Model that finds the mid-plane; the default model if not given.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the cases; made if missing.")
+def unlabelled(scans, names, model, out):
+    """Turn unshifted real scans without readings into training cases whose midline is bent by known amounts."""
+    from tqdm import tqdm
+
+    from midlineshift_training.datasets.unlabelled import pseudo_case, write_pseudo_case
+    from midlineshift_training.evaluation.cases import scan_paths
+    from MidlineShiftLogic.errors import InputError, MidlineShiftError
+    from MidlineShiftLogic.headct import read
+    from MidlineShiftLogic.models import load_model
+    from MidlineShiftLogic.reporting.case_name import case_name
+
+    paths = {case_name(path): path for path in scan_paths(scans)}
+    if names:
+        try:
+            wanted = names.read_text(encoding="utf-8").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"Cannot read the list {names} ({error}).", "list") from None
+        missing = [name for name in wanted if name not in paths]
+        if missing:
+            raise InputError(f"{names} names {missing[0]}, which is not among the scans in {scans}.", "list")
+        paths = {name: paths[name] for name in wanted}
+    loaded = load_model(model, "cpu")
+    out.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for number, (name, path) in enumerate(tqdm(paths.items(), desc="scans", unit="case")):
+        try:
+            entries = pseudo_case(read(path), loaded, name)
+        except MidlineShiftError as error:
+            click.echo(f"{name}: left out: {error}", err=True)
+            continue
+        write_pseudo_case(out / f"{number:05d}.npz", entries)
+        written += 1
+    click.echo(f"{written} cases in {out}")

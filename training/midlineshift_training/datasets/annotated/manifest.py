@@ -1,0 +1,103 @@
+"""The manifest of a converted set: ``set.json`` beside the folder ``cases`` of compressed scans.
+
+``manifest.schema.json`` is its JSON schema; ``docs/training-sets.md`` explains it. Scans are files of
+``MidlineShiftLogic.headct.npz``: they keep the place of every slice, and ``midlineshift measure`` reads them too.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+
+from midlineshift_training.datasets.annotated.case import SetCase
+from MidlineShiftLogic.errors import InputError
+
+FORMAT = "midlineshift-set/1"
+FILE = "set.json"
+CASES = "cases"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of ``set.json``."""
+    text = (
+        resources.files("midlineshift_training.datasets.annotated")
+        .joinpath("manifest.schema.json")
+        .read_text(encoding="utf-8")
+    )
+    return json.loads(text)
+
+
+def is_set(folder: Path) -> bool:
+    """Whether a folder holds a converted set."""
+    return (folder / FILE).is_file()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Checked content of a set's ``set.json``. InputError names the first thing that is wrong with it."""
+    path = folder / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        jsonschema.validate(content, schema())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).", "manifest") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}).", "manifest") from None
+    except jsonschema.ValidationError as error:
+        place = "/".join(map(str, error.absolute_path)) or "its top level"
+        raise InputError(f"{path} is not a set of this version: {place}: {error.message[:300]}.", "manifest") from None
+    names = [case["name"] for case in content["cases"]]
+    if len(set(names)) < len(names):
+        raise InputError(f"{path} has two cases of one name.", "manifest")
+    return content
+
+
+def read_cases(folder: Path) -> list[SetCase]:
+    """Cases of a converted set. InputError if the manifest is wrong or a scan is missing."""
+    cases = [_case(folder, entry) for entry in read_manifest(folder)["cases"]]
+    missing = [str(case.path) for case in cases if not case.path.is_file()]
+    if missing:
+        raise InputError(
+            f"{folder} lacks {len(missing)} of its scans, first {missing[0]}; convert it again.", "no-file"
+        )
+    return cases
+
+
+def _case(folder: Path, entry: dict[str, Any]) -> SetCase:
+    return SetCase(
+        name=entry["name"],
+        patient=entry["patient"],
+        path=folder / entry["file"],
+        pixel_spacing=tuple(entry["spacing_mm"][1:]),
+        split=entry["split"],
+        shifted=entry["shifted"],
+        case_mm=entry["shift_mm"],
+        landmarks={one["slice"]: np.array(one["points_px"], float) for one in entry["landmarks"]},
+        weight=entry["weight"],
+        pose=entry["pose"],
+    )
+
+
+def entry_of(case: SetCase, shape: tuple[int, ...], slice_mm: float, digest: str) -> dict[str, Any]:
+    """The manifest's entry of a case. ``slice_mm``: mean distance of its slices; ``digest``: SHA-256 of its file."""
+    return {
+        "name": case.name,
+        "patient": case.patient,
+        "split": case.split or "train",
+        "file": f"{CASES}/{case.path.name}",
+        "sha256": digest,
+        "shape": list(shape),
+        "spacing_mm": [round(slice_mm, 4), *(float(step) for step in case.pixel_spacing)],
+        "shifted": case.shifted,
+        "shift_mm": case.case_mm,
+        "landmarks": [
+            {"slice": int(index), "points_px": np.round(points, 4).tolist()}
+            for index, points in sorted(case.landmarks.items())
+        ],
+        "weight": case.weight,
+        "pose": case.pose,
+    }

@@ -1,0 +1,194 @@
+"""Slices of a set with sparse landmarks, cut into the networks' frame once, with what is known of each.
+
+Two frames: ``aligned`` is the one that measuring shows the networks (upright, centred on the falx, the falx scaled to one
+length); ``as scanned`` leaves the head as it lies and as large as it is, as Gong et al. do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+from tqdm import tqdm
+
+from midlineshift_training.datasets.annotated.case import SetCase
+from midlineshift_training.datasets.annotated.checks import check_case
+from midlineshift_training.datasets.annotated.pose import aligned_frame, estimated_pose, frame_as_scanned
+from midlineshift_training.datasets.annotated.problems import errors, refuse
+from midlineshift_training.datasets.denoiser_slices import COHORTS, AlignedSlices
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.geometry.frame import Frame, align, plane_to_pixels
+from MidlineShiftLogic.headct.headct import HeadCT
+
+FRAMES = ("aligned", "as scanned")
+SLICES = ("brain", "authors")
+AUTHORS_SKIP = (8, 5)
+"""Slices at the bottom and at the top that Gong et al. leave out."""
+LEAST_HEAD = 0.5
+"""Share of the head's largest cross-section from which a slice of a head without a pose is taken."""
+
+
+@dataclass
+class SetSlices:
+    """S slices; pixels are those of the frame.
+
+    Attributes:
+        hu: (S, size, size) float16.
+        head: (S, size, size) bool: largest connected part above 0 HU, holes filled (Gong et al.'s mask).
+        landmarks: (S, 4, 2) px from the grid's middle as (x, y): anterior falx, posterior falx, shifted, ideal; NaN where
+            the slice has no label.
+        limit_mm: (S,) size of the case's shift; NaN: not known.
+        shifted: (S,) 1 MLS case, 0 not, -1 not known.
+        pixel_mm: (S,) scan millimetres a pixel.
+        weight: (S,) of the case.
+        case: (S,) number of the case.
+    """
+
+    hu: Tensor
+    head: Tensor
+    landmarks: Tensor
+    limit_mm: Tensor
+    shifted: Tensor
+    pixel_mm: Tensor
+    weight: Tensor
+    case: Tensor
+
+    def __len__(self) -> int:
+        return len(self.hu)
+
+    @property
+    def labelled(self) -> Tensor:
+        """(S,) bool: has landmarks."""
+        return self.landmarks.isfinite().flatten(1).all(1)
+
+    @property
+    def true_mm(self) -> Tensor:
+        """(S,) |shifted - ideal| in mm; NaN without landmarks."""
+        return (self.landmarks[:, 2] - self.landmarks[:, 3]).norm(dim=-1) * self.pixel_mm
+
+
+def cut_set(
+    cases: Sequence[SetCase],
+    size: int,
+    pixel_mm: float,
+    frame_mm: float,
+    frame: str,
+    slices: str,
+    heights_mm: tuple[float, float],
+    non_mls_below_mm: float,
+    cohort: str = "all",
+) -> SetSlices:
+    """Cut the slices of a cohort, one case in memory at a time.
+
+    Args:
+        size, pixel_mm: grid and frame millimetres a pixel. frame_mm: falx length in the aligned frame.
+        frame: one of ``FRAMES``; for ``aligned``, poses that the set lacks are estimated by the default model.
+        slices: ``authors``: all but the lowest 8 and the highest 5; ``brain``: those within ``heights_mm`` above the
+            anterior-commissure level, or, as scanned, those that show at least half of the largest cross-section.
+            Labelled slices are always taken.
+        non_mls_below_mm: cases that say nothing but their shift count as MLS from here on.
+        cohort: ``non-mls`` (cases known to be unshifted) or ``all``.
+
+    Raises:
+        InputError: a scan cannot be read; a case that was not converted is not fit to learn from (all are listed); no case
+            of the cohort, or none whose mid-plane was found.
+    """
+    for what, value, known in (("frame", frame, FRAMES), ("slices", slices, SLICES), ("cohort", cohort, COHORTS)):
+        if value not in known:
+            raise InputError(f"Unknown {what} {value!r}; there are {' and '.join(known)}.", "settings")
+    parts: dict[str, list[Tensor]] = {name: [] for name in SetSlices.__dataclass_fields__}
+    problems, lost = [], []
+    for number, case in enumerate(tqdm(cases, desc="cutting", unit="case", disable=None)):
+        shifted = case.is_shifted(non_mls_below_mm)
+        if cohort == "non-mls" and shifted is not False:
+            continue
+        ct, landmarks = case.read()
+        if case.of_file:  # conversion has looked at the others
+            found = errors(check_case(f"{case.name} ({case.path})", ct, landmarks, case.shifted, case.case_mm))
+            problems += found
+            if found:
+                continue
+        pose = case.pose
+        if frame == "aligned":
+            pose = pose or estimated_pose(ct, "")[0]
+            if pose is None:
+                lost.append(case.name)
+                continue
+            target = aligned_frame(pose, size, pixel_mm, frame_mm)
+        else:
+            target = frame_as_scanned(ct, size, pixel_mm)
+        chosen = _chosen(ct, landmarks, slices, heights_mm, pose if frame == "aligned" else None)
+        if not len(chosen):
+            continue
+        hu = align(ct, target, chosen)
+        count = len(chosen)
+        values = {
+            "hu": hu.half(),
+            "head": torch.from_numpy(np.stack([head_mask(one) for one in hu.numpy()])),
+            "landmarks": torch.from_numpy(_in_frame(ct, target, chosen, landmarks)),
+            "limit_mm": torch.full((count,), float(case.limit_mm)),
+            "shifted": torch.full((count,), -1 if shifted is None else int(shifted)),
+            "pixel_mm": torch.full((count,), float(target.step_mm)),
+            "weight": torch.full((count,), float(case.weight)),
+            "case": torch.full((count,), number),
+        }
+        for name, value in values.items():
+            parts[name].append(value)
+    refuse(problems, "mend them, or leave those cases out with 'midlineshift-train convert --skip-bad'.")
+    if lost:
+        names = ", ".join(lost[:5]) + (" ..." if len(lost) > 5 else "")
+        click.echo(f"left out, since their mid-plane is not found: {len(lost)} cases ({names})", err=True)
+    if not parts["hu"]:
+        raise InputError(
+            f"None of the {len(cases)} cases gives a slice of the cohort {cohort!r} in the frame {frame!r}; an MLS label of "
+            "0 makes a case non-MLS, and a head whose mid-plane is not found can be taken as scanned only.",
+            "no-data",
+        )
+    return SetSlices(**{name: torch.cat(values) for name, values in parts.items()})
+
+
+def for_denoiser(slices: SetSlices, non_mls_below_mm: float) -> AlignedSlices:
+    """The slices as the denoisers' training takes them; a case only known to be shifted counts with the least shift."""
+    least = slices.limit_mm.nan_to_num(0.0).clamp(min=non_mls_below_mm)
+    case_shift = torch.where(slices.shifted == 1, least, 0.0)
+    inside = torch.zeros(len(slices), 0, 0, dtype=torch.bool)
+    return AlignedSlices(slices.hu, inside, case_shift, slices.weight)
+
+
+def head_mask(hu: np.ndarray) -> np.ndarray:
+    """(H, W) HU -> bool: largest connected part above 0 HU, holes filled. All False without one."""
+    parts, count = ndimage.label(hu > 0)
+    if not count:
+        return np.zeros(hu.shape, bool)
+    largest = np.bincount(parts.ravel())[1:].argmax() + 1
+    return ndimage.binary_fill_holes(parts == largest)
+
+
+def _chosen(ct: HeadCT, landmarks: dict[int, np.ndarray], slices: str, heights_mm, pose) -> np.ndarray:
+    index = np.arange(ct.n_slices)
+    if slices == "authors":
+        low, high = AUTHORS_SKIP
+        use = (index >= low) & (index < ct.n_slices - high)
+    elif pose is not None:
+        height = np.array(pose["height_mm"])
+        use = (height > heights_mm[0]) & (height < heights_mm[1])
+    else:
+        area = np.array([head_mask(one[::2, ::2]).sum() for one in ct.hu])
+        use = area >= LEAST_HEAD * max(1, area.max())
+    use[list(landmarks)] = True
+    return np.flatnonzero(use)
+
+
+def _in_frame(ct: HeadCT, frame: Frame, chosen: np.ndarray, landmarks: dict[int, np.ndarray]) -> np.ndarray:
+    """(k, 4, 2) px from the grid's middle; NaN for slices without landmarks."""
+    found = np.full((len(chosen), 4, 2), np.nan, np.float32)
+    mm = 1 / plane_to_pixels(ct, np.ones(2))
+    for row, index in enumerate(chosen):
+        if index in landmarks:
+            found[row] = frame.from_plane(index, landmarks[index] * mm) - (frame.size - 1) / 2
+    return found

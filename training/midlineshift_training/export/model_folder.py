@@ -1,0 +1,210 @@
+"""``midlineshift-train export``: finished runs -> a model folder that ``midlineshift measure`` can use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+DENOISERS = ("conditional", "unconditional")
+
+
+@click.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder; must not exist yet.")
+@click.option("--pose", type=click.Path(path_type=Path), help="Run of the pose network.")
+@click.option("--pose-from", help="Model whose pose network is taken along, where --pose is not given.")
+@click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
+@click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
+@click.option("--deformation", required=True, type=click.Path(path_type=Path), help="Run of the deformation network.")
+@click.option("--name", help="Name of the model.  [default: the name of the folder]")
+@click.option("--model-version", default="1", show_default=True, help="Version of the model.")
+@click.option("--description", default="Trained with midlineshift-train; research use only.", help="One sentence.")
+@click.option("--licence", default="Apache-2.0", show_default=True, help="Licence of the weights.")
+@click.option("--trained-on", help="In words.  [default: what the runs say]")
+@click.option("--readout", type=click.Path(path_type=Path), help="JSON of read-out parameters.")
+@click.option("--accuracy", type=click.Path(path_type=Path), help="JSON of measured figures.")
+def export(
+    out: Path,
+    pose: Path | None,
+    pose_from: str | None,
+    conditional: Path | None,
+    unconditional: Path | None,
+    deformation: Path,
+    name: str | None,
+    model_version: str,
+    description: str,
+    licence: str,
+    trained_on: str | None,
+    readout: Path | None,
+    accuracy: Path | None,
+) -> None:
+    """Write a model folder from finished runs, with the averaged weights of each run's best check.
+
+    Give both denoisers, or neither for a deformation network trained without the noise difference. A deformation network
+    trained on a set with landmarks finds no mid-plane: the pose network beside it may be that of another model, by default of
+    the shipped one. Research use only.
+    """
+    texts = {
+        "name": name or out.resolve().name,
+        "version": model_version,
+        "description": description,
+        "licence": licence,
+        "trained_on": trained_on or _trained_on(deformation),
+    }
+    runs = {"pose": pose, "conditional": conditional, "unconditional": unconditional, "deformation": deformation}
+    given = {component: run for component, run in runs.items() if run is not None}
+    click.echo(export_runs(out, given, texts, _json(readout), _json(accuracy), pose_from))
+
+
+def export_runs(
+    out: Path,
+    runs: dict[str, Path],
+    texts: dict[str, str],
+    readout: dict | None = None,
+    accuracy: dict | None = None,
+    pose_from: str | None = None,
+) -> Path:
+    """Write a model folder.
+
+    Args:
+        out: the folder; must not exist yet.
+        runs: component name -> run folder; pose and deformation, and both denoisers or neither. pose may be missing beside
+            a deformation network that was trained on a set with landmarks.
+        texts: ``name``, ``version``, ``description``, ``licence``, ``trained_on`` of the model.
+        readout, accuracy: see ``MidlineShiftLogic.models.description``; names in ``readout`` are those of
+            ``ReadoutSettings``.
+        pose_from: model whose pose network, and read-out unless ``readout`` is given, are taken where there is no run of
+            one; None: the default model.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: a run is not finished, is of another kind than its place asks for, or the runs do not fit together.
+    """
+    from midlineshift_training.trainers.run_folder import run_network, run_settings
+    from MidlineShiftLogic.errors import InputError
+    from MidlineShiftLogic.measurement.compute_shift import FOR_NEW_MODELS, ReadoutSettings
+    from MidlineShiftLogic.models.description import ModelDescription
+    from MidlineShiftLogic.models.folder import load_model, save_model
+    from MidlineShiftLogic.models.parameters import parameters
+    from MidlineShiftLogic.networks.voxelmorph import DeformationNet
+
+    networks = {component: run_network(run) for component, run in runs.items()}
+    settings = {component: run_settings(run) for component, run in runs.items()}
+    for component, network in networks.items():
+        _check_place(component, network, bool(settings["deformation"].get("noise_difference")))
+    noise = _noise(settings)
+    frames = {}
+    if isinstance(networks["deformation"], DeformationNet):
+        # their network needs no pose network of its own frame; it reads heads upright in its frame (``authors_reading``)
+        frame = _frame(settings["deformation"])
+        if "pose" in runs:
+            frames["pose"] = _frame(settings["pose"])
+        else:
+            model = load_model(pose_from)
+            networks["pose"], frames["pose"] = model.network("pose"), model.frame_of("pose")
+            readout = readout or model.readout
+    elif "pose" not in runs:
+        raise InputError("Give --pose: this deformation network shares its frame with the pose network.", "runs")
+    else:
+        frame = _common_frame(settings)
+    # every parameter is written out, so that a later version's defaults do not change this model's numbers
+    readout = asdict(parameters(ReadoutSettings, asdict(FOR_NEW_MODELS) | (readout or {}), "--readout"))
+    model = ModelDescription(**texts, frame=frame, noise=noise, readout=readout, accuracy=accuracy or {})
+    return save_model(out, model, networks, frames)
+
+
+def _check_place(component: str, network, with_denoisers: bool) -> None:
+    """InputError if a run's network is not of the kind that its place in the model asks for."""
+    from MidlineShiftLogic.errors import InputError
+    from MidlineShiftLogic.networks.denoiser import Denoiser
+    from MidlineShiftLogic.networks.midline_unet import MidlineUNet
+    from MidlineShiftLogic.networks.voxelmorph import DeformationNet
+
+    if component == "deformation" and isinstance(network, DeformationNet):
+        return
+    if component in DENOISERS:
+        fits, wanted = isinstance(network, Denoiser), "a denoiser, trained by 'diffusion'"
+    else:
+        flow = component == "deformation"
+        channels = 3 if flow and with_denoisers else 2
+        config = network.config if isinstance(network, MidlineUNet) else {}
+        fits = (config.get("flow"), config.get("in_channels")) == (flow, channels)
+        wanted = f"a network of {channels} input channels, trained by '{component}'"
+        if flow:
+            wanted += f" with{'' if with_denoisers else 'out'} the denoisers"
+    if not fits:
+        raise InputError(f"The run given as --{component} does not fit there: it must be {wanted}.", "runs")
+
+
+def _common_frame(settings: dict[str, dict]) -> dict[str, Any]:
+    """Frame of the pose and deformation networks, which must be the same."""
+    from MidlineShiftLogic.errors import InputError
+
+    frames = [_frame(settings[component]) for component in ("pose", "deformation")]
+    if frames[0] != frames[1]:
+        raise InputError(f"The pose and deformation runs have different frames: {frames[0]} and {frames[1]}.", "runs")
+    return frames[1]
+
+
+def _frame(s: dict[str, Any]) -> dict[str, Any]:
+    return {"grid": s["grid"], "pixel_mm": s["pixel_mm"], "length_mm": s["frame_mm"]}
+
+
+def _trained_on(deformation: Path) -> str:
+    from midlineshift_training.trainers.run_folder import run_settings
+
+    settings = run_settings(deformation)
+    if "labelled_share" in settings:
+        return f"a set of {settings['cases']} cases with sparse landmarks"
+    return "synthetic phantoms only, no patient data"
+
+
+def _noise(settings: dict[str, dict]) -> dict[str, Any] | None:
+    """Settings of the noise difference, None for a deformation network that was trained without."""
+    from MidlineShiftLogic.errors import InputError
+
+    deformation = settings["deformation"]
+    given = [name for name in DENOISERS if name in settings]
+    if not deformation["noise_difference"]:
+        if given:
+            raise InputError("The deformation run was trained without the denoisers; leave them out.", "runs")
+        return None
+    if len(given) < len(DENOISERS):
+        raise InputError("The deformation run needs --conditional and --unconditional.", "runs")
+    noise = deformation["noise"]
+    for name, cohort in zip(DENOISERS, ("non-mls", "all"), strict=True):
+        denoiser = settings[name]
+        if denoiser.get("cohort") != cohort:
+            raise InputError(
+                f"The {name} run was trained on the cohort {denoiser.get('cohort')!r}, not {cohort!r}.", "runs"
+            )
+        if any(denoiser[key] != noise[key] for key in ("grid", "schedule", "steps")):
+            raise InputError(f"The {name} run has another grid or schedule than the deformation run.", "runs")
+        width_mm = deformation["grid"] * deformation["pixel_mm"]
+        same_width = abs(denoiser["frame_width_mm"] - width_mm) < 1e-6
+        if not same_width or denoiser["frame_mm"] != deformation["frame_mm"]:
+            raise InputError(
+                f"The {name} run has another frame ({denoiser['frame_width_mm']:g} mm wide, falx {denoiser['frame_mm']:g} "
+                f"mm) than the deformation run ({width_mm:g} mm, {deformation['frame_mm']:g} mm).",
+                "runs",
+            )
+    return noise
+
+
+def _json(path: Path | None) -> dict:
+    from MidlineShiftLogic.errors import InputError
+
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not a readable JSON file ({error}).", "json") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must hold a JSON object.", "json")
+    return content

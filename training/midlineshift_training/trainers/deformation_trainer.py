@@ -1,0 +1,136 @@
+"""Stage 2: the deformation network, which sees the slice and the denoisers' noise difference.
+
+The loss is the dense truth of the phantoms plus the four terms of Gong et al. (image, smoothness, landmark, hinge)
+with the faults of their code mended (``losses.deformation_loss``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from midlineshift_training.datasets.midline_batches import ReadingBatch
+from midlineshift_training.losses import deformation_loss
+from midlineshift_training.losses.midline_loss import reading_loss
+from midlineshift_training.trainers.midline_trainer import ReadingStage
+from midlineshift_training.trainers.pseudo_healthy import make_pseudo_healthy
+from midlineshift_training.trainers.run_folder import run_network
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input, noise_channel
+from MidlineShiftLogic.inference.window import two_windows
+from MidlineShiftLogic.networks.diffusion import make_schedule
+from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# The batches draw from seed * 1_000_003 + number. These lie beyond that for every usual seed, so that the noise levels,
+# the noise and the pseudo-healthy slices do not repeat the random numbers that made the pictures. (torch's CPU generator
+# looks at the lower 32 bits of a seed only, so no larger offset helps.)
+NOISE_STREAM = 1_500_000_000
+HEALTHY_STREAM = 3_000_000_000
+
+
+def check_settings(settings: dict) -> None:
+    """InputError if settings contradict one another."""
+    noise_grid, grid = settings["noise"]["grid"], settings["grid"]
+    if settings["noise_difference"] and noise_grid != grid // 2:
+        raise InputError(
+            f"The denoisers' grid (noise.grid {noise_grid}) must be half of the deformation network's (grid {grid}): the "
+            "image term compares the two.",
+            "settings",
+        )
+
+
+class DeformationStage(ReadingStage):
+    """Trains the deformation network; settings beside those of ``ReadingStage``: see ``reading_command.DEFORMATION``."""
+
+    def __init__(self, settings, slices, validation):
+        check_settings(settings)
+        super().__init__(settings, slices, validation)
+        self.noise = NoiseSettings(**settings["noise"])
+        self.schedule = make_schedule(self.noise.schedule, self.noise.steps)
+        # outside the module tree: their weights are neither trained, averaged nor checkpointed
+        self._denoisers: list[torch.nn.Module] = []
+        if settings["noise_difference"]:
+            self._denoisers = [
+                run_network(Path(settings[name])).requires_grad_(False).to(memory_format=self.memory_format)
+                for name in ("conditional", "unconditional")
+            ]
+
+    def build_network(self) -> MidlineUNet:
+        s = self.settings
+        return MidlineUNet(3 if s["noise_difference"] else 2, tuple(s["features"]), fineness=s["fineness"])
+
+    def on_fit_start(self) -> None:
+        self._denoisers = [network.to(self.device) for network in self._denoisers]
+
+    def _generator(self, stream: int, number: int) -> torch.Generator:
+        """Random numbers that depend on the run's seed and the batch's number alone, so that a resumed run repeats them."""
+        return torch.Generator().manual_seed(stream + self.settings["seed"] * 1_000_003 + number)
+
+    def inputs(self, batch: ReadingBatch, number: int | None = None) -> torch.Tensor:
+        windows = two_windows(batch.hu)
+        if self._denoisers:
+            timesteps = noise = None
+            if number is not None:
+                g = self._generator(NOISE_STREAM, number)
+                low, high = self.settings["t_range"]
+                timesteps = torch.randint(low, high + 1, (len(windows),), generator=g).to(windows.device)
+                grid = self.noise.grid
+                noise = torch.randn(len(windows), 1, grid, grid, generator=g).to(windows.device)
+            with torch.no_grad():
+                channel = noise_channel(batch.hu, *self._denoisers, self.noise, timesteps, noise)
+            windows = torch.cat([windows, channel], 1)
+        return windows.to(memory_format=self.memory_format)
+
+    def training_step(self, batch: ReadingBatch, batch_idx: int) -> torch.Tensor:
+        number = self.number_of(batch_idx)
+        out = self.network(self.inputs(batch, number))
+        total, terms = reading_loss(out, batch)
+        method = self._method_terms(out, batch, number)
+        weights = self.settings["loss"]
+        # as in the authors' schedule the image term's weight grows by 1/20 an epoch
+        growth = {"image": 1 + self.trainer.current_epoch / 20}
+        total = total + sum(weights[name] * growth.get(name, 1) * value for name, value in method.items())
+        self.log_terms(total, terms | method)
+        return total
+
+    def pictures(self) -> dict[str, Figure]:
+        from midlineshift_training.trainers.diffusion_pictures import draw_pairs
+        from midlineshift_training.trainers.midline_pictures import telling_slices
+
+        figures = super().pictures()
+        if self._denoisers:
+            batch = self.transfer_batch_to_device(self.validation_batches()[0], self.device, 0)
+            x = denoiser_input(telling_slices(batch).hu, self.noise.grid)
+            figures["pseudo_healthy"] = draw_pairs(x, self._pseudo_healthy(x, 0))
+        return figures
+
+    def _method_terms(self, out: SliceReading, batch: ReadingBatch, number: int) -> dict[str, torch.Tensor]:
+        """The four terms of Gong et al.; fields on the half grid, told in half-grid pixels."""
+        field = out.displacement / 2
+        middle = (field.shape[-1] - 1) / 2
+        anterior, posterior = batch.ends.unbind(1)
+        d = posterior - anterior
+        foot = anterior + ((batch.shifted - anterior) * d).sum(-1, keepdim=True) / d.square().sum(-1, keepdim=True) * d
+        landmarks = torch.stack([anterior, posterior, batch.shifted, foot], 1) / 2 + middle
+        landmarks = torch.where(batch.readable[:, None, None] > 0, landmarks, torch.nan)
+        terms = {
+            "smooth": deformation_loss.smoothness_loss(field).mean(),
+            "landmark": deformation_loss.landmark_loss(field, landmarks).mean(),
+            "hinge": deformation_loss.hinge_loss(field, batch.case_limit / 2).mean(),
+        }
+        if self._denoisers and self.trainer.global_step % self.settings["image_every"] == 0:
+            k = self.settings["image_slices"]
+            x = denoiser_input(batch.hu[:k], self.noise.grid)
+            healthy = self._pseudo_healthy(x, number)
+            terms["image"] = deformation_loss.image_loss(x, healthy, field[:k], batch.inside[:k, None]).mean()
+        return terms
+
+    def _pseudo_healthy(self, x: torch.Tensor, number: int) -> torch.Tensor:
+        """The slices denoised from DDIM step 15 of 50 with guidance toward the non-MLS denoiser."""
+        g = self._generator(HEALTHY_STREAM, number)
+        return make_pseudo_healthy(tuple(self._denoisers), self.schedule, x, self.settings["ddim"], g)

@@ -1,0 +1,71 @@
+"""What every check of a run said, as rows that last: they are part of the checkpoint, so a resumed run has no row twice."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+
+from midlineshift_training.trainers.atomic import write_atomic
+from midlineshift_training.trainers.averaging import SCORE
+from MidlineShiftLogic.errors import InputError
+
+FILE = "checks.csv"
+
+
+class History(lightning.Callback):
+    """One row a check: step, seconds trained so far, learning rate, mean training terms since the check before,
+    validation figures. Written to ``checks.csv``."""
+
+    def __init__(self, run: Path):
+        self.run = run
+        self.rows: list[dict[str, float]] = []
+        self._before, self._began = 0.0, time.monotonic()
+
+    def on_train_start(self, trainer, pl_module):
+        self._before = self.rows[-1]["seconds"] if self.rows else 0.0
+        self._began = time.monotonic()
+        pl_module.pop_terms()
+
+    def on_validation_end(self, trainer, pl_module):
+        terms = pl_module.pop_terms()
+        means = {f"train/{name}": float(trainer.strategy.reduce(value)) for name, value in terms.items()}
+        checked = {n: float(v) for n, v in trainer.callback_metrics.items() if n.startswith("validation/")}
+        row = {
+            "step": trainer.global_step,
+            "seconds": round(self._before + time.monotonic() - self._began, 1),
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+        }
+        self.rows.append(row | means | {SCORE: checked.pop(SCORE)} | checked)
+        if trainer.is_global_zero:
+            write_atomic(self.run / FILE, self._write)
+
+    def _write(self, path: Path) -> None:
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": [dict(row) for row in self.rows]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = [dict(row) for row in state_dict["rows"]]
+
+
+def read_checks(run: Path) -> list[dict[str, float]]:
+    """Rows of ``checks.csv``, values that are not there left out. InputError if there is none."""
+    try:
+        with open(run / FILE, newline="", encoding="utf-8") as file:
+            return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    except (OSError, ValueError):
+        raise InputError(f"{run} has had no check yet (no usable {FILE}).", "run") from None
+
+
+def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
+    """The first row with the lowest score: that of ``best.safetensors``."""
+    return min(rows, key=lambda row: row[SCORE])

@@ -1,0 +1,229 @@
+"""Stage 2 on real scans, as Gong et al. train it: sparse landmarks, case labels, and pseudo-healthy slices.
+
+There is no dense truth. The network is theirs (a VoxelMorph U-Net on the slice and the denoisers' noise difference), and so
+are the four terms of the loss (``losses.deformation_loss``); every label may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from midlineshift_training.datasets.landmark_batches import InOrder, LandmarkBatch, LandmarkBatches
+from midlineshift_training.datasets.set_slices import SetSlices
+from midlineshift_training.losses import deformation_loss
+from midlineshift_training.trainers.deformation_trainer import HEALTHY_STREAM, NOISE_STREAM
+from midlineshift_training.trainers.processes import is_first
+from midlineshift_training.trainers.pseudo_healthy import MODES, ONCE, KeptPseudoHealthy, made_once, make_pseudo_healthy
+from midlineshift_training.trainers.rates import with_rate
+from midlineshift_training.trainers.run_folder import run_network
+from midlineshift_training.trainers.trainer import TrainedStage
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.geometry.fields import integrate
+from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input, noise_channel
+from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
+from MidlineShiftLogic.networks.diffusion import make_schedule
+from MidlineShiftLogic.networks.voxelmorph import DeformationNet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+READOUTS = ("landmark", "largest")
+_COARSEST = 16
+"""The network halves its input four times."""
+
+
+def check_settings(settings: dict[str, Any]) -> None:
+    """InputError if settings contradict one another."""
+    grid, noise_grid = settings["grid"], settings["noise"]["grid"]
+    if grid % _COARSEST or grid % noise_grid:
+        raise InputError(
+            f"The setting grid ({grid}) must be a multiple of {_COARSEST} and of the denoisers' (noise.grid {noise_grid}).",
+            "settings",
+        )
+    for name, known in (("pseudo_healthy", MODES), ("readout", READOUTS)):
+        if settings[name] not in known:
+            raise InputError(f"The setting {name} is {settings[name]!r}; there are {', '.join(known)}.", "settings")
+
+
+class LandmarkStage(TrainedStage):
+    """Trains a ``DeformationNet`` on a set with sparse landmarks.
+
+    The score is the mean absolute error, in mm, of the read-out that ``readout`` names: ``landmark``, |u| at the shifted
+    landmark of labelled slices; or ``largest``, max |u| of labelled slices (Gong et al.). Without any labelled slice it is
+    that of the cases' largest |u|, and without any case label the validation loss.
+
+    Args:
+        settings: see ``landmark_command.LANDMARKS``.
+        slices, validation: slices to train on, slices to check with.
+        run: run folder, where pseudo-healthy slices are kept; None keeps them in memory only.
+    """
+
+    network_kind = "voxelmorph"
+    SHARED = (*TrainedStage.SHARED, "_healthy")
+
+    def __init__(
+        self, settings: dict[str, Any], slices: SetSlices | None, validation: SetSlices | None, run: Path | None = None
+    ):
+        check_settings(settings)
+        super().__init__(settings)
+        self.slices, self.validation, self.run_folder = slices, validation, run
+        self.network = DeformationNet(in_channels=2).to(memory_format=self.memory_format)
+        self.noise = NoiseSettings(**settings["noise"])
+        self.schedule = make_schedule(self.noise.schedule, self.noise.steps)
+        # outside the module tree: their weights are neither trained, averaged nor checkpointed
+        self._denoisers = [
+            run_network(Path(settings[name])).requires_grad_(False).to(memory_format=self.memory_format)
+            for name in ("conditional", "unconditional")
+        ]
+        self._healthy: KeptPseudoHealthy | None = None
+        self._checked: list[dict[str, Tensor]] = []
+
+    def training_batches(self, first: int, count: int) -> Dataset:
+        return LandmarkBatches(self.slices, self.settings, self.settings["seed"], first, count)
+
+    def validation_batches(self) -> Dataset:
+        return InOrder(self.validation, self.settings["batch"])
+
+    def on_fit_start(self) -> None:
+        self._denoisers = [network.to(self.device) for network in self._denoisers]
+        if self.settings["pseudo_healthy"] == ONCE and self.settings["loss"]["image"] and self._healthy is None:
+            self._healthy = self._make_all() if self.run_folder is None else made_once(
+                self.run_folder, len(self.slices), self._all_healthy, is_first()
+            )  # fmt: skip
+
+    def _make_all(self) -> KeptPseudoHealthy:
+        return KeptPseudoHealthy(torch.cat([one.half().cpu() for one in self._all_healthy()]))
+
+    def _all_healthy(self) -> Iterator[Tensor]:
+        for number, batch in enumerate(InOrder(self.slices, self.settings["batch"])):
+            x = denoiser_input(batch.hu.to(self.device), self.noise.grid)
+            yield self._make(x, self._generator(HEALTHY_STREAM, number))
+
+    def _make(self, x: Tensor, g: torch.Generator) -> Tensor:
+        return make_pseudo_healthy(tuple(self._denoisers), self.schedule, x, self.settings["ddim"], g)
+
+    def _generator(self, stream: int, number: int) -> torch.Generator:
+        """Random numbers that depend on the run's seed and the batch's number alone, so that a resumed run repeats them."""
+        return torch.Generator().manual_seed(stream + self.settings["seed"] * 1_000_003 + number)
+
+    def displacement(self, batch: LandmarkBatch, number: int | None = None) -> Tensor:
+        """(B, 2, size, size) field of a batch, rows and columns in px.
+
+        Args:
+            number: of the training batch, seeds noise level and noise; None: the level and the noise of measuring.
+        """
+        timesteps = noise = None
+        if number is not None:
+            g = self._generator(NOISE_STREAM, number)
+            low, high = self.settings["t_range"]
+            timesteps = torch.randint(low, high + 1, (len(batch.hu),), generator=g).to(batch.hu.device)
+            grid = self.noise.grid
+            noise = torch.randn(len(batch.hu), 1, grid, grid, generator=g).to(batch.hu.device)
+        with torch.no_grad():
+            channel = noise_channel(batch.hu, *self._denoisers, self.noise, timesteps, noise)
+        inputs = torch.cat([window(batch.hu, BRAIN_WINDOW_HU)[:, None], channel], 1)
+        velocity = self.network(inputs.to(memory_format=self.memory_format))
+        with torch.autocast(velocity.device.type, enabled=False):  # half precision cannot tell places on 256 px apart
+            return integrate(velocity.float())
+
+    def training_step(self, batch: LandmarkBatch, batch_idx: int) -> Tensor:
+        number = self.number_of(batch_idx)
+        field = self.displacement(batch, number)
+        weights = self.settings["loss"]
+        terms = {
+            "smooth": deformation_loss.smoothness_loss(field).mean(),
+            "landmark": deformation_loss.landmark_loss(field, batch.landmarks).mean(),
+            "hinge": deformation_loss.hinge_loss(field, batch.limit).mean(),
+        }
+        if weights["image"]:
+            terms["image"] = self._image_term(batch, field, number)
+        growth = {"image": 1 + self._epoch() * self.settings["image_growth"]}
+        total = sum(weights[name] * growth.get(name, 1) * value for name, value in terms.items())
+        self.log_terms(total, terms)
+        return total
+
+    def _epoch(self) -> int:
+        """Passes over the slices done so far."""
+        a_step = self.settings["batch"] * self.share.microbatches
+        return self.trainer.global_step * a_step // len(self.slices)
+
+    def _image_term(self, batch: LandmarkBatch, field: Tensor, number: int) -> Tensor:
+        """On the denoisers' grid, with the field told in its pixels."""
+        grid = self.noise.grid
+        x = denoiser_input(batch.hu, grid)
+        healthy = self._healthy.of(batch) if self._healthy else self._make(x, self._generator(HEALTHY_STREAM, number))
+        finer = field.shape[-1] // grid
+        coarse = functional.adaptive_avg_pool2d(field, grid) / finer
+        mask = (functional.adaptive_avg_pool2d(batch.head[:, None], grid) > 0.5).float()
+        return deformation_loss.image_loss(x, healthy, coarse, mask).mean()
+
+    def validation_step(self, batch: LandmarkBatch, number: int) -> None:
+        field = self.displacement(batch)
+        length = field.norm(dim=1)
+        points = batch.landmarks[:, 2:3].nan_to_num().flip(-1)
+        at_landmark = deformation_loss.sample(field, points)[:, 0].norm(dim=-1)
+        terms = (
+            deformation_loss.smoothness_loss(field),
+            deformation_loss.landmark_loss(field, batch.landmarks),
+            deformation_loss.hinge_loss(field, batch.limit),
+        )
+        self._checked.append(
+            {
+                "case": batch.case,
+                "true_mm": batch.true_mm,
+                "limit_mm": batch.limit * batch.pixel_mm,
+                "landmark": at_landmark * batch.pixel_mm,
+                "largest": length.flatten(1).amax(1) * batch.pixel_mm,
+                "loss": sum(terms),
+            }
+        )
+
+    def validation_score(self) -> float:
+        found = {name: torch.cat([one[name] for one in self._checked]) for name in self._checked[0]}
+        self._checked.clear()
+        figures = validation_figures(found)
+        self.log_dict({f"validation/{name}": value for name, value in figures.items()}, batch_size=1)
+        for name in (f"slice_{self.settings['readout']}_mae_mm", "case_mae_mm", "loss"):
+            if name in figures:
+                return figures[name]
+        raise AssertionError("a validation has a loss")
+
+    def configure_optimizers(self):
+        return with_rate(super().configure_optimizers(), self.settings)
+
+    def pictures(self) -> dict[str, Figure]:
+        from midlineshift_training.trainers.landmark_pictures import draw_landmark_fields, telling
+
+        batch = telling(self.validation)
+        batch = self.transfer_batch_to_device(batch, self.device, 0)
+        x = denoiser_input(batch.hu, self.noise.grid)
+        healthy = self._make(x, self._generator(HEALTHY_STREAM, 0))
+        return {"fields": draw_landmark_fields(batch, self.displacement(batch), x, healthy)}
+
+
+def validation_figures(found: dict[str, Tensor]) -> dict[str, float]:
+    """Mean absolute errors in mm where there is a truth, slice- and case-wise, and the loss without its image term.
+
+    Args:
+        found: (S,) each: ``case``, ``true_mm`` and ``limit_mm`` (NaN: not known), ``landmark`` and ``largest`` (what was
+            read, mm), ``loss``.
+    """
+    figures = {"loss": float(found["loss"].mean())}
+    labelled = found["true_mm"].isfinite()
+    if labelled.any():
+        for name in READOUTS:
+            error = (found[name] - found["true_mm"])[labelled].abs()
+            figures[f"slice_{name}_mae_mm"] = float(error.mean())
+    cases = [found["case"] == case for case in found["case"].unique()]
+    errors = [abs(float(found["largest"][one].max() - found["limit_mm"][one][0])) for one in cases]
+    errors = [error for error in errors if error == error]
+    if errors:
+        figures["case_mae_mm"] = sum(errors) / len(errors)
+    return figures

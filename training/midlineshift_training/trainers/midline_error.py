@@ -1,0 +1,44 @@
+"""Validation error of a reading network in scan millimetres.
+
+Read at the true places, slice by slice, so that it can be had at every check; the error of the whole measurement, pose
+and read-out included, is what ``midlineshift-train evaluate`` tells.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from midlineshift_training.datasets.midline_batches import ReadingBatch
+from MidlineShiftLogic.geometry.lines import half_grid
+from MidlineShiftLogic.networks.midline_unet import SliceReading
+
+
+def shift_errors(out: SliceReading, batch: ReadingBatch) -> dict[str, Tensor]:
+    """Absolute errors (B,) in mm, NaN for slices that cannot be read.
+
+    Returns:
+        ``shift_mm``: of the shift at the septum pellucidum, read as in the measurement as the mean of distance maps and
+        field (without flow heads, from the maps alone). ``line_mm``: sideways error of the two falx attachments, mean.
+    """
+    anterior, posterior = batch.ends.unbind(1)
+    along = posterior - anterior
+    normal = torch.stack([along[:, 1], -along[:, 0]], -1) / along.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    true = ((batch.shifted - anterior) * normal).sum(-1)
+    shift = _at((out.ideal - out.deformed)[:, None].float(), batch.shifted)[:, 0]
+    if out.displacement is not None:
+        u = _at(out.displacement.float(), batch.shifted).flip(-1)
+        shift = (shift - (u * normal).sum(-1)) / 2
+    axis = torch.from_numpy(half_grid(2 * out.attachments.shape[-1])).to(batch.ends)
+    p = out.attachments.float().flatten(2).softmax(2).view_as(out.attachments)
+    found = torch.stack([(p.sum(2) * axis).sum(2), (p.sum(3) * axis).sum(2)], -1)
+    sideways = ((found - batch.ends) * normal[:, None]).sum(-1).abs().mean(1)
+    unread = torch.where(batch.readable > 0, 0.0, torch.nan)
+    return {"shift_mm": (shift - true).abs() * batch.mm + unread, "line_mm": sideways * batch.mm + unread}
+
+
+def _at(maps: Tensor, points: Tensor) -> Tensor:
+    """(B, C, h, h) half-grid maps at (B, 2) frame pixels (x, y) from the middle -> (B, C), linear."""
+    half = maps.shape[-1] - 1  # frame pixels from the middle to the outermost nodes, which are 2 apart
+    grid = (points / half)[:, None, None]
+    return torch.nn.functional.grid_sample(maps, grid, align_corners=True, padding_mode="border")[..., 0, 0]

@@ -1,0 +1,97 @@
+"""Where a run runs: on which device, by how many processes, started by whom.
+
+Processes are started by torchrun or by SLURM's srun (one machine or many), or with ``--devices`` by Lightning itself
+(one machine).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_only
+
+from midlineshift_training.trainers.deterministic_sampler import Share
+from MidlineShiftLogic.errors import InputError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Attributes: accelerator: ``auto``, ``cpu`` or ``gpu``. devices: on each machine. machines."""
+
+    accelerator: str = "auto"
+    devices: int = 1
+    machines: int = 1
+
+    @property
+    def count(self) -> int:
+        """Processes in all."""
+        return self.devices * self.machines
+
+    def trainer_arguments(self) -> dict[str, Any]:
+        """Arguments of Lightning's ``Trainer``."""
+        found = {"accelerator": self.accelerator, "devices": self.devices, "num_nodes": self.machines}
+        if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
+            # requeued jobs go on by --resume, from a check; Lightning's own way would stop in the midst of an epoch
+            found["plugins"] = [SLURMEnvironment(auto_requeue=False)]
+        if self.count > 1:
+            # running statistics are averaged by AveragedStatistics, not copied from the first process
+            found["strategy"] = DDPStrategy(broadcast_buffers=False)
+        return found
+
+    def share(self, microbatches: int | None) -> Share:
+        """This process's part of each step. InputError if the processes cannot share the microbatches evenly."""
+        microbatches = microbatches or self.count
+        if microbatches % self.count:
+            raise InputError(
+                f"{self.count} processes cannot share the {microbatches} microbatches of a step evenly; start as many "
+                f"processes as divide {microbatches}, or start another run with other microbatches.",
+                "microbatches",
+            )
+        return Share(microbatches, self.count, global_rank())
+
+
+def find_processes(accelerator: str = "auto", devices: int | None = None) -> Processes:
+    """What torchrun or SLURM has started, else ``devices`` (1) on this machine.
+
+    Raises:
+        InputError: ``devices`` contradicts what was started, or SLURM was not told the tasks of each machine.
+    """
+    env, started = os.environ, None
+    if TorchElasticEnvironment.detect():
+        local = int(env["LOCAL_WORLD_SIZE"])
+        started = (local, int(env["WORLD_SIZE"]) // local)
+    elif SLURMEnvironment.detect():
+        machines = int(env.get("SLURM_NNODES", env.get("SLURM_JOB_NUM_NODES", "1")))
+        tasks = int(env["SLURM_NTASKS"])
+        if tasks > 1 and "SLURM_NTASKS_PER_NODE" not in env:
+            raise InputError("Start the SLURM job with --ntasks-per-node, not --ntasks alone.", "devices")
+        started = (tasks // machines, machines)
+    if started is None:
+        return Processes(accelerator, devices or 1, 1)
+    if devices not in (None, started[0]):
+        raise InputError(
+            f"--devices {devices} contradicts the {started[0]} processes a machine that were started; leave it out.",
+            "devices",
+        )
+    return Processes(accelerator, *started)
+
+
+def global_rank() -> int:
+    """This process's number among all; 0 where it is the only one."""
+    return int(rank_zero_only.rank or 0)
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes and speaks."""
+    return global_rank() == 0
+
+
+def say(text, err: bool = True) -> None:
+    """Print a line, once for all processes."""
+    if is_first():
+        click.echo(text, err=err)

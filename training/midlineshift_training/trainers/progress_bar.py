@@ -1,0 +1,92 @@
+"""How far a run is: a bar over all its steps with the time left, and a line a check."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from lightning.pytorch.callbacks import ProgressBar
+from tqdm import tqdm
+
+from midlineshift_training.trainers.averaging import SCORE
+
+SHOW_EVERY = 20
+"""Steps between two looks at the loss (each waits for the device)."""
+
+
+class StepsBar(ProgressBar):
+    """A bar on a terminal; everywhere else (a cluster's log) only the line that each check also gets on a terminal.
+
+    Args:
+        name: of the run.
+        figures: validation figures that the line tells beside the score, as far as the stage has them.
+    """
+
+    def __init__(self, name: str, figures: tuple[str, ...] = ("validation/shift_mm", "validation/line_mm")):
+        super().__init__()
+        self.name, self.figures = name, figures
+        self.bar: tqdm | None = None
+        self._began, self._first, self._best = 0.0, 0, float("inf")
+
+    def disable(self) -> None:
+        """Asked by Lightning of every process but the first."""
+        self.bar = None
+
+    def on_train_start(self, trainer, pl_module):
+        if trainer.is_global_zero:
+            # disable=None: no bar where the output is no terminal
+            self.bar = tqdm(
+                total=trainer.max_steps, initial=trainer.global_step, desc=self.name, unit="step", disable=None
+            )
+        self._began, self._first = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if self.bar is None:
+            return
+        self.bar.update(trainer.global_step - self.bar.n)
+        if trainer.global_step % SHOW_EVERY == 0:
+            self.bar.set_postfix_str(f"loss {float(outputs['loss']) * trainer.accumulate_grad_batches:.4g}")
+
+    def on_validation_end(self, trainer, pl_module):
+        if self.bar is not None:
+            self.bar.write(self.check_line(trainer.callback_metrics, trainer), file=sys.stderr)
+
+    def check_line(self, metrics, trainer) -> str:
+        """``pose  step 250 of 3000  score 1.23 (best)  shift_mm 1.9  4 min left``."""
+        score = float(metrics[SCORE])
+        best, self._best = score < self._best, min(score, self._best)
+        told = [f"{name.partition('/')[2]} {float(metrics[name]):.3g}" for name in self.figures if name in metrics]
+        seconds = time.monotonic() - self._began
+        left = seconds / max(1, trainer.global_step - self._first) * (trainer.max_steps - trainer.global_step)
+        parts = [
+            self.name,
+            f"step {trainer.global_step} of {trainer.max_steps}",
+            f"score {score:.4g}" + (" (best)" if best else f" (best {self._best:.4g})"),
+            *told,
+            f"{duration(left)} left",
+        ]
+        return "  ".join(parts)
+
+    def on_train_end(self, trainer, pl_module):
+        self._close()
+
+    def on_exception(self, trainer, pl_module, exception):
+        self._close()
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def state_dict(self):
+        return {"best": self._best}
+
+    def load_state_dict(self, state_dict):
+        self._best = state_dict["best"]
+
+
+def duration(seconds: float) -> str:
+    """``40 s``, ``12 min``, ``3 h 05 min``."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"

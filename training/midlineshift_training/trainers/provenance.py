@@ -1,0 +1,122 @@
+"""What a run was made with and from: package versions, git revision, device, and digests of its data."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from midlineshift_training.trainers.atomic import write_atomic
+from midlineshift_training.trainers.processes import Processes
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.software import package_version
+
+FILE = "provenance.json"
+PACKAGES = (
+    "midlineshift", "torch", "lightning", "numpy", "scipy", "nibabel", "SimpleITK", "pydicom", "safetensors",
+    "tensorboard", "PyYAML",
+)  # fmt: skip
+
+
+def record_session(run: Path, data: list[str], processes: Processes, step: int) -> None:
+    """Add this start of the run to ``provenance.json``.
+
+    Args:
+        run: run folder. data: files and folders it is trained on. processes: that train. step: it goes on from.
+
+    Raises:
+        InputError: the data are not those that the run was started with (code ``data-changed``), or cannot be read.
+    """
+    stored = read_provenance(run)
+    digests = [digest(Path(path)) for path in data]
+    before = [entry["sha256"] for entry in stored.get("data", [])]
+    if before and before != [entry["sha256"] for entry in digests]:
+        raise InputError(
+            f"The data in {', '.join(data)} are not those that {run} was started with: it would not go on as it began. "
+            "Give the same data, or start another run, with --init from this one.",
+            "data-changed",
+        )
+    session = {
+        "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "step": step,
+        "python": platform.python_version(),
+        "packages": {name: package_version(name) for name in PACKAGES},
+        "git": git_revision(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": _device(processes.accelerator),
+        "threads": torch.get_num_threads(),
+        "processes": processes.count,
+        "machines": processes.machines,
+    }
+    record = {"data": digests, "sessions": [*stored.get("sessions", []), session]}
+    write_atomic(run / FILE, lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
+
+
+def read_provenance(run: Path) -> dict[str, Any]:
+    """Contents of ``provenance.json``; empty for a run that has none."""
+    try:
+        return json.loads((run / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def digest(path: Path) -> dict[str, Any]:
+    """``path`` as given, ``files``, ``bytes``, ``sha256`` over the names and contents of all files in it.
+
+    Hidden files and unfinished ones (``*.part``) do not count. The digest stays the same when the folder is moved.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    whole, size = hashlib.sha256(), 0
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    names = [file.relative_to(path) if path.is_dir() else Path(file.name) for file in files]
+    counted = 0
+    for file, name in zip(files, names, strict=True):
+        if not file.is_file() or file.suffix == ".part" or any(part.startswith(".") for part in name.parts):
+            continue
+        try:
+            with open(file, "rb") as stream:
+                contents = hashlib.file_digest(stream, "sha256") if hasattr(hashlib, "file_digest") else _old(stream)
+        except OSError as error:
+            raise InputError(f"Cannot read {file}: {error.strerror}.", "data") from None
+        whole.update(f"{name.as_posix()}\0{contents.hexdigest()}\n".encode())
+        size += file.stat().st_size
+        counted += 1
+    return {"path": str(path), "files": counted, "bytes": size, "sha256": whole.hexdigest()}
+
+
+def _old(stream):
+    """``hashlib.file_digest`` for Python 3.10, which lacks it."""
+    found = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        found.update(block)
+    return found
+
+
+def git_revision() -> dict[str, Any] | None:
+    """``revision`` of the checkout this package runs from, and whether files in it were ``changed``; None elsewhere."""
+    here = Path(__file__).resolve()
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here.parent), *words], capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", here.name)  # an installed copy may lie inside somebody else's checkout
+        return {"revision": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _device(accelerator: str) -> str:
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return torch.cuda.get_device_name(0)
+    return platform.processor() or platform.machine()

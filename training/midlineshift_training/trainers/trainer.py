@@ -1,0 +1,116 @@
+"""What all training stages have in common."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from midlineshift_training.trainers.deterministic_sampler import Share
+
+
+class TrainedStage(lightning.LightningModule):
+    """A LightningModule with what the engine asks of a stage beside Lightning's own hooks.
+
+    A stage sets ``network`` and ``network_kind`` and fills the methods that raise ``NotImplementedError`` here.
+
+    Attributes:
+        settings: of the run. Used here: ``learning_rate``, ``weight_decay``, ``max_steps``, ``warm_up`` (steps, 100),
+            ``channels_last`` (True), ``fused_optimizer`` (None: on a GPU).
+        first_step: step of the optimizer at which the current epoch began. share: this process's part of each step.
+    """
+
+    network: torch.nn.Module
+    network_kind: str
+    SHARED = ("slices", "validation", "_denoisers")
+    """Attributes that the averaged copy of the stage shares: the data alone may fill half the memory."""
+
+    def __init__(self, settings: dict):
+        super().__init__()
+        self.settings = settings
+        self.first_step, self.share = 0, Share()
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def training_batches(self, first: int, count: int) -> Dataset:
+        """Data set of ready batches number ``first`` .. ``first + count - 1`` of the run."""
+        raise NotImplementedError
+
+    def validation_batches(self) -> Dataset:
+        """Data set of ready, fixed validation batches."""
+        raise NotImplementedError
+
+    def validation_score(self) -> float:
+        """Figure of the validation just run; lower is better."""
+        raise NotImplementedError
+
+    def pictures(self) -> dict[str, Any]:
+        """Name -> matplotlib ``Figure`` of what the network does with fixed cases; called while it is in eval mode."""
+        return {}
+
+    def number_of(self, batch_idx: int) -> int:
+        """Number, over the whole run, of a training batch that Lightning counts from the epoch's start."""
+        return self.share.number(self.first_step, batch_idx)
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Layout of images and convolution weights."""
+        return torch.channels_last if self.settings.get("channels_last", True) else torch.contiguous_format
+
+    def log_terms(self, total: Tensor, terms: dict[str, Tensor]) -> None:
+        """Log a training step's loss and its terms, each apart, and add them up for the check's record."""
+        self.log("train/total", total, prog_bar=True, batch_size=1)
+        self.log_dict({f"train/{name}": value for name, value in terms.items()}, batch_size=1)
+        for name, value in {"total": total, **terms}.items():
+            # not made a number here: that would wait for the device at every step
+            self._sums[name] = self._sums.get(name, 0) + value.detach().float()
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def pop_terms(self) -> dict[str, Tensor]:
+        """Means of the logged terms since the last call, by name."""
+        sums, counts = self._sums, self._counts
+        self._sums, self._counts = {}, {}
+        return {name: value / counts[name] for name, value in sums.items()}
+
+    def configure_optimizers(self):
+        s = self.settings
+        fused = s.get("fused_optimizer")
+        if fused is None:
+            # with a scaler the fused kernel unscales the gradients itself, after they were to be clipped
+            fused = self.device.type == "cuda" and s.get("precision") != "16-mixed"
+        parameters = self.network.parameters()
+        optimizer = torch.optim.AdamW(parameters, s["learning_rate"], weight_decay=s["weight_decay"], fused=fused)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": cosine_schedule(optimizer, s["max_steps"], s.get("warm_up", 100)),
+        }
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
+        # Lightning's own refuses fused optimizers in all mixed precision, though only a scaler (fp16) speaks against them
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+
+    def __deepcopy__(self, memo):
+        for name in self.SHARED:
+            if self.__dict__.get(name) is not None:
+                memo[id(self.__dict__[name])] = self.__dict__[name]
+        twin = self.__class__.__new__(self.__class__)
+        memo[id(self)] = twin
+        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return twin
+
+
+def cosine_schedule(optimizer: torch.optim.Optimizer, max_steps: int, warm_up: int) -> dict:
+    """Linear warm-up, then half a cosine down to 1 % of the rate, by step."""
+
+    def factor(step: int) -> float:
+        if step < warm_up:
+            return (step + 1) / warm_up
+        return 0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - warm_up) / max(1, max_steps - warm_up))))
+
+    return {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, factor), "interval": "step"}
