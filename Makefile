@@ -19,7 +19,9 @@ help:
 	@echo "make demo    measure the two shipped samples and print where the pictures are"
 	@echo "make test    run the tests (PYTEST_ARGS='-k overlay' picks some)"
 	@echo "make lint    check style and formatting"
+	@echo "make format  mend style and formatting"
 	@echo "make venv    only make the virtual environment ($(VENV)); PYTHON=python3.12 chooses another Python"
+	@echo "make lock    pin what a fresh virtual environment holds (after changing dependencies)"
 	@echo "make clean   remove the virtual environment and the demo's results"
 
 venv: $(STAMP)
