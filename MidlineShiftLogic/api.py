@@ -15,18 +15,27 @@ from MidlineShiftLogic.progress import Cancelled, Progress, silent
 from MidlineShiftLogic.quality import Quality
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.inference.pipeline import Evidence
+    from MidlineShiftLogic.inference.pipeline import DenseResult
     from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
     from MidlineShiftLogic.models import Model
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A measurement and what its pictures need; ``ct`` and ``evidence`` are None where work did not get that far."""
+    """A measurement and what its pictures need; ``ct`` and ``dense`` are None where work did not get that far.
+
+    Attributes:
+        measurement: the result. ct: the scan. dense: displacement and warped scan on the scan's grid.
+    """
 
     measurement: Measurement
     ct: HeadCT | None = None
-    evidence: Evidence | None = None
+    dense: DenseResult | None = None
+
+    @property
+    def evidence(self) -> DenseResult | None:
+        """Return ``dense`` under its name of versions before 1.0."""
+        return self.dense
 
 
 def measure(
@@ -87,7 +96,7 @@ def measure_case(
         case_id: name of the case in the result; from the file name if empty.
 
     Returns:
-        The case's result; refused cases have no evidence.
+        The case's result; refused cases have no dense results.
     """
     progress = progress or silent
     started = time.perf_counter()
@@ -101,14 +110,14 @@ def measure_case(
         opened = open_model()
         from MidlineShiftLogic.inference.pipeline import measure_ct
 
-        measurement, evidence = measure_ct(ct, *opened, progress, authors_readout, cancelled, case_id)
+        measurement, dense = measure_ct(ct, *opened, progress, authors_readout, cancelled, case_id)
     except RefusedError as error:
-        measurement, evidence = _refused(error, ct), None
+        measurement, dense = _refused(error, ct), None
         if opened is not None:
             model, device = opened
             measurement = replace(measurement, model=model.provenance, device=device)
     measurement = replace(measurement, case_id=case_id, seconds=time.perf_counter() - started)
-    return CaseResult(_with_provenance(measurement, ct), ct, evidence)
+    return CaseResult(_with_provenance(measurement, ct), ct, dense)
 
 
 def pseudo_healthy_case(

@@ -77,11 +77,11 @@ def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
 
     measurement = nodes.measurement
     ct = scene.head_ct_from_volume(nodes.volume)
-    evidence = evidenceOfSlice(nodes, ct, measurement.slice)
+    dense = denseResultOfSlice(nodes, ct, measurement.slice)
     (files / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
     writeCsv(files / "shifts.csv", measurement)
-    if evidence is not None:
-        write_overlay(files / "overlay.png", ct, measurement, evidence)
+    if dense is not None:
+        write_overlay(files / "overlay.png", ct, measurement, dense)
     write_sheet(files / "slices.png", ct, measurement)
     write_report(files, measurement)
     try:
@@ -91,7 +91,7 @@ def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
     from MidlineShiftLogic.reporting.dicom import write_objects
 
     try:
-        write_objects(files, measurement, ct, evidence, source)
+        write_objects(files, measurement, ct, dense, source)
     except (InputError, ValueError, TypeError, AttributeError, KeyError) as error:
         # highdicom is strict with what some scanners write; the rest of the export is whole without these
         (files / "sr.dcm").unlink(missing_ok=True)
@@ -127,7 +127,7 @@ def writeCsv(path: Path, measurement) -> None:
             rows.writerow([one.index, *(f"{value:.3f}" for value in numbers), *(int(flag) for flag in flags)])
 
 
-def evidenceOfSlice(nodes: "scene.MeasurementNodes", ct, index: int) -> SimpleNamespace | None:
+def denseResultOfSlice(nodes: "scene.MeasurementNodes", ct, index: int) -> SimpleNamespace | None:
     """What the overlay picture needs of one slice, ``{index: array}`` each: ``warped_hu`` and ``displacement_mm``.
 
     None where the scene lacks the warped volume or the transform (a loaded result, or the user deleted them): a picture

@@ -12,7 +12,7 @@ from .childrun import Job
 
 
 def measureJob(name: str, model: str, device: str, finished: Callable[[tuple[Any, Any]], None]) -> Job:
-    """Measure; ``finished`` gets (measurement, evidence).
+    """Measure; ``finished`` gets (measurement, dense results).
 
     Args:
         name: of the case in the result. model: name or folder, empty for the default. device: as of the command line.

@@ -410,10 +410,10 @@ class Panel(VTKObservationMixin):
         self._say(f"{what.capitalize()}: {done} of {total}{left}")
 
     def _onFinished(self, result) -> None:
-        measurement, evidence = result
+        measurement, dense = result
         self._setState(State.Idle)
         try:
-            self._show(measurement, evidence)
+            self._show(measurement, dense)
         except InputError as error:
             self._onFailed(str(error), "")
             return
@@ -421,10 +421,10 @@ class Panel(VTKObservationMixin):
         self._onReviewLayout()
         self.review.goToCase()
 
-    def _show(self, measurement, evidence) -> None:
+    def _show(self, measurement, dense) -> None:
         """Put a measurement into the scene in place of the one there is; InputError if it cannot be shown."""
         old = self.review.nodes
-        nodes = scene.build_scene(self._parameters.inputVolume, self._ct, measurement, evidence)
+        nodes = scene.build_scene(self._parameters.inputVolume, self._ct, measurement, dense)
         if old is not None:
             scene.remove(old)
         self.review.attach(nodes)

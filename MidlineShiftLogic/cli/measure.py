@@ -190,7 +190,7 @@ def _measure_one(run: Run, case: Case) -> int:
         for write in writers:
             write(result, folder)
 
-    folder = write_case(settings.out, case.name, result.measurement, result.ct, result.evidence, settings.fields, also)
+    folder = write_case(settings.out, case.name, result.measurement, result.ct, result.dense, settings.fields, also)
     run.reporter.result(result.measurement, folder)
     return exit_codes.REFUSED if result.measurement.refused else exit_codes.MEASURED
 
@@ -198,7 +198,7 @@ def _measure_one(run: Run, case: Case) -> int:
 def _write_dicom(result: CaseResult, folder: Path) -> None:
     from MidlineShiftLogic.reporting.dicom import write_objects
 
-    write_objects(folder, result.measurement, result.ct, result.evidence)
+    write_objects(folder, result.measurement, result.ct, result.dense)
 
 
 def _report_writer(settings: Settings, case: Case) -> Callable[[CaseResult, Path], object]:

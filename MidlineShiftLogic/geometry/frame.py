@@ -47,7 +47,7 @@ class Frame:
         c, s = np.cos(self.angle), np.sin(self.angle)
         return np.array([[c, s], [-s, c]])
 
-    def finer(self, times: int) -> Frame:
+    def upsampled(self, times: int) -> Frame:
         """The same square with ``times`` as many grid points a side; a block of them covers a point of this frame."""
         return replace(self, size=self.size * times, pixel_mm=self.pixel_mm / times)
 

@@ -19,7 +19,7 @@ from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.inference.batches import batch_size, in_batches
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, noise_channel
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
-from MidlineShiftLogic.networks.outputs import NetworkMaps
+from MidlineShiftLogic.networks.outputs import PredictedMaps
 
 GPU_BATCH = 8
 
@@ -36,7 +36,7 @@ def authors_fields(
     """Displacement and inverse, (N, 2, H, W) each, rows and columns in pixels of the slices' own grid.
 
     Args:
-        hu: (N, H, W) aligned slices. deformation: ``DeformationNet``. denoisers, noise, device: as in ``read_slices``.
+        hu: (N, H, W) aligned slices. deformation: ``DeformationNet``. denoisers, noise, device: as in ``predict_slices``.
         step: told (slices done, slices in all) after each batch; may raise to stop.
     """
 
@@ -69,7 +69,7 @@ def carry_field(field: torch.Tensor, source: Frame, target: Frame) -> np.ndarray
     return (carried * (source.step_mm / target.step_mm)).numpy()
 
 
-def with_field(maps: NetworkMaps, displacement: np.ndarray, inverse: np.ndarray) -> NetworkMaps:
+def with_field(maps: PredictedMaps, displacement: np.ndarray, inverse: np.ndarray) -> PredictedMaps:
     """The pose network's maps with a field from elsewhere; the deformed midline follows from that field.
 
     The sideways component of u is the difference of the distances to the deformed and to the ideal midline.

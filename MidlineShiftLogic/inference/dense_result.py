@@ -15,7 +15,7 @@ from MidlineShiftLogic.headct.headct import HeadCT
 
 
 @dataclass(frozen=True)
-class Evidence:
+class DenseResult:
     """Dense results on the scan's own grid, made when they are looked at: the pictures show one slice of many.
 
     Attributes:
@@ -46,9 +46,9 @@ class Evidence:
             field_mm[index] = self._field_mm(index)
         return field_mm
 
-    def of_slice(self, index: int) -> SliceEvidence:
-        """The evidence of one measured slice, made alone."""
-        return SliceEvidence({index: self._warped(index)}, {index: self._field_mm(index)})
+    def of_slice(self, index: int) -> DenseSlice:
+        """Compute the dense results of one measured slice alone."""
+        return DenseSlice({index: self._warped(index)}, {index: self._field_mm(index)})
 
     @cached_property
     def _plane(self) -> torch.Tensor:
@@ -84,8 +84,8 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class SliceEvidence:
-    """``warped_hu`` and ``displacement_mm`` of ``Evidence``, {slice: array} of one slice each."""
+class DenseSlice:
+    """``warped_hu`` and ``displacement_mm`` of ``DenseResult``, {slice: array} of one slice each."""
 
     warped_hu: dict[int, np.ndarray]
     displacement_mm: dict[int, np.ndarray]

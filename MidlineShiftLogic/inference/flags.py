@@ -9,15 +9,15 @@ from MidlineShiftLogic.headct.head_shape import field_of_view
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.outline import Outline
 from MidlineShiftLogic.inference.pose import HeadPose
-from MidlineShiftLogic.measurement.compute_shift import Curves, ReadoutSettings
+from MidlineShiftLogic.measurement.compute_shift import MidlineCurves, ShiftSettings
 from MidlineShiftLogic.measurement.results import SliceMeasurement
-from MidlineShiftLogic.measurement.uncertainty_features import reading_difference_mm
+from MidlineShiftLogic.measurement.uncertainty_features import field_map_disagreement_mm
 from MidlineShiftLogic.quality import Quality
 
 # Above this scatter of the slices' own midlines about the head's plane, the plane is in doubt.
 PLANE_SPREAD_MM = 3.0
 # The field's and the distance maps' readings of one case should agree: they differ by more on about one phantom in a hundred.
-READINGS_DIFFER_MM = 1.0
+FIELD_MAP_DISAGREEMENT_MM = 1.0
 # Slices around the septum that a case's number should rest on.
 FEW_WINDOW_SLICES = 2
 LARGE_TURN_DEG = 35.0
@@ -35,7 +35,7 @@ SMOOTH_VAULT_MM = 8.0
 MOTION_MM, EXTREME_MOTION_MM = 2.5, 7.5
 
 
-def refuse_worthless(ct: HeadCT, curves: Curves, slices: list[SliceMeasurement], outline: Outline) -> None:
+def reject_unreliable(ct: HeadCT, curves: MidlineCurves, slices: list[SliceMeasurement], outline: Outline) -> None:
     """Stop where the slices show that no number could be trusted.
 
     Args:
@@ -68,16 +68,16 @@ def refuse_worthless(ct: HeadCT, curves: Curves, slices: list[SliceMeasurement],
         )
 
 
-def measuring_flags(
+def quality_flags(
     ct: HeadCT,
     pose: HeadPose,
-    curves: Curves,
+    curves: MidlineCurves,
     slices: list[SliceMeasurement],
     case: SliceMeasurement,
     outline: Outline,
-    settings: ReadoutSettings,
+    settings: ShiftSettings,
 ) -> list[Quality]:
-    """Warnings about one measurement; arguments as ``refuse_worthless``, and the pose, the case's slice, the read-out."""
+    """Warnings about one measurement; arguments as ``reject_unreliable``, and the pose, the case's slice, the read-out."""
     flags = _anatomy_flags(ct, pose, curves, outline)
     cut = falx_outside(ct, slices)
     if cut.any() and not _raised(ct, "head-cut-off"):
@@ -121,8 +121,8 @@ def measuring_flags(
             )
         )
     row = int(np.flatnonzero(curves.index == case.index)[0])
-    difference = reading_difference_mm(curves, row, settings)
-    if difference > READINGS_DIFFER_MM:
+    difference = field_map_disagreement_mm(curves, row, settings)
+    if difference > FIELD_MAP_DISAGREEMENT_MM:
         flags.append(
             Quality(
                 "readings-differ",
@@ -133,7 +133,7 @@ def measuring_flags(
     return flags
 
 
-def _anatomy_flags(ct: HeadCT, pose: HeadPose, curves: Curves, outline: Outline) -> list[Quality]:
+def _anatomy_flags(ct: HeadCT, pose: HeadPose, curves: MidlineCurves, outline: Outline) -> list[Quality]:
     flags = []
     gap = outline.gap_deg
     wide = gap > OPEN_DEG
@@ -181,7 +181,7 @@ def falx_outside(ct: HeadCT, slices: list[SliceMeasurement]) -> np.ndarray:
     )
 
 
-def largest_jump_mm(ct: HeadCT, curves: Curves, outline: Outline) -> float:
+def largest_jump_mm(ct: HeadCT, curves: MidlineCurves, outline: Outline) -> float:
     """How far at most the middle of a slice's skull lies off the line between its neighbours', mm.
 
     A skull's outline changes smoothly from slice to slice; a head that moves by d between two of them puts both off by d / 2.

@@ -14,25 +14,25 @@ from MidlineShiftLogic.geometry.frame import Frame, align
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.authors_predictor import authors_fields, carry_field, with_field
 from MidlineShiftLogic.inference.batches import out_of_memory, release
-from MidlineShiftLogic.inference.dense_result import Evidence
-from MidlineShiftLogic.inference.flags import measuring_flags, refuse_worthless
+from MidlineShiftLogic.inference.dense_result import DenseResult
+from MidlineShiftLogic.inference.flags import quality_flags, reject_unreliable
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings
 from MidlineShiftLogic.inference.outline import Outline, trace
-from MidlineShiftLogic.inference.pose import MIN_READABLE_SLICES, HeadPose, estimate_pose, fit_heights
-from MidlineShiftLogic.inference.predictor import read_slices
+from MidlineShiftLogic.inference.pose import MIN_MEASURABLE_SLICES, HeadPose, estimate_pose, fit_heights
+from MidlineShiftLogic.inference.predictor import predict_slices
 from MidlineShiftLogic.measurement.compute_shift import (
-    Curves,
-    ReadoutSettings,
-    read_case,
-    read_curves,
-    slice_measurements,
+    MidlineCurves,
+    ShiftSettings,
+    find_midlines,
+    measure_slices,
+    select_case_slice,
 )
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.uncertainty import parse_uncertainty
-from MidlineShiftLogic.measurement.uncertainty_features import case_signs
-from MidlineShiftLogic.models.parameters import parameters
+from MidlineShiftLogic.measurement.uncertainty_features import uncertainty_features
+from MidlineShiftLogic.models.settings import parse_settings
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
-from MidlineShiftLogic.networks.outputs import NetworkMaps
+from MidlineShiftLogic.networks.outputs import PredictedMaps
 from MidlineShiftLogic.progress import Cancelled as CancelledCallback
 from MidlineShiftLogic.progress import Progress, silent
 from MidlineShiftLogic.quality import Quality
@@ -51,7 +51,7 @@ def measure_ct(
     authors_readout: bool = False,
     cancelled: CancelledCallback | None = None,
     case_id: str = "",
-) -> tuple[Measurement, Evidence]:
+) -> tuple[Measurement, DenseResult]:
     """Measure one checked scan.
 
     Args:
@@ -78,15 +78,15 @@ def measure_ct(
     uncertainty = parse_uncertainty(model.uncertainty)
     read, device, memory_flags = _read_or_fall_back(ct, model, device, step)
     frame, maps, chosen = read.frame, read.maps, read.chosen
-    found = read_out(ct, read)
+    found = compute_shift(ct, read)
     slices, case = found.slices, found.case
-    evidence = _evidence(ct, frame, maps, chosen, found.curves.index)
+    dense = _dense_result(ct, frame, maps, chosen, found.curves.index)
     authors_case = None
     if authors_readout:
         of_slice = dict(zip(chosen.tolist(), read.largest_mm.tolist(), strict=True))
         slices = [replace(m, authors_readout_mm=of_slice[m.index]) for m in slices]
         authors_case = max(of_slice.values())
-    flags = measuring_flags(ct, read.pose, found.curves, found.slices, case, found.outline, read.settings)
+    flags = quality_flags(ct, read.pose, found.curves, found.slices, case, found.outline, read.settings)
     measurement = Measurement(
         case_id=case_id,
         signed_shift_mm=case.signed_shift_mm,
@@ -97,18 +97,18 @@ def measure_ct(
         model=model.provenance,
         device=str(torch.device(device)),
         case_rule=read.settings.case_rule,
-        interval_mm=uncertainty and uncertainty.interval_mm(case.signed_shift_mm, found.signs),
-        p_over_5mm=uncertainty and uncertainty.p_over(case.signed_shift_mm, found.signs),
+        interval_mm=uncertainty and uncertainty.interval_mm(case.signed_shift_mm, found.features),
+        p_over_5mm=uncertainty and uncertainty.p_over(case.signed_shift_mm, found.features),
     )
-    return measurement, evidence
+    return measurement, dense
 
 
 def _read_or_fall_back(
     ct: HeadCT, model: Model, device: str, step: Callable[[int, int], None]
-) -> tuple[NetworkReading, str, list[Quality]]:
+) -> tuple[NetworkOutputs, str, list[Quality]]:
     """What the networks say, where they ran, and the flag that tells of it if that is not where they were asked to."""
     try:
-        return read_networks(ct, model, device, step), device, []
+        return run_networks(ct, model, device, step), device, []
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
@@ -119,59 +119,61 @@ def _read_or_fall_back(
         "The GPU had too little free memory even for one slice at a time, so the scan was measured on the processor; "
         "close other programs that use the GPU.",
     )
-    return read_networks(ct, model.on("cpu"), "cpu", step), "cpu", [flag]
+    return run_networks(ct, model.on("cpu"), "cpu", step), "cpu", [flag]
 
 
-def _evidence(ct: HeadCT, frame: Frame, maps: NetworkMaps, chosen: np.ndarray, measured: np.ndarray) -> Evidence:
+def _dense_result(
+    ct: HeadCT, frame: Frame, maps: PredictedMaps, chosen: np.ndarray, measured: np.ndarray
+) -> DenseResult:
     """The fields of the measured slices; only the brain moves: what the network says of bone, scalp and air is noise."""
     rows = {int(index): int(np.flatnonzero(chosen == index)[0]) for index in measured}
 
     def inside(field: np.ndarray) -> dict[int, np.ndarray]:
         return {index: field[row] * maps.inside[row] for index, row in rows.items()}
 
-    return Evidence(ct, frame, inside(maps.displacement), inside(maps.inverse))
+    return DenseResult(ct, frame, inside(maps.displacement), inside(maps.inverse))
 
 
 @dataclass(frozen=True)
-class CaseReading:
+class ComputedShift:
     """What the read-out made of the networks' word.
 
     Attributes:
         curves: midlines of the k measured slices; ``curves.index`` counts the scan's slices.
         slices: their k measurements. case: the one that stands for the case.
         outline: skull and skin around them.
-        signs: how sure the case's number is (``measurement.signs``).
+        features: disagreements that show how uncertain the number is (``measurement.uncertainty_features``).
     """
 
-    curves: Curves
+    curves: MidlineCurves
     slices: list[SliceMeasurement]
     case: SliceMeasurement
     outline: Outline
-    signs: dict[str, float]
+    features: dict[str, float]
 
 
-def read_out(ct: HeadCT, read: NetworkReading) -> CaseReading:
+def compute_shift(ct: HeadCT, read: NetworkOutputs) -> ComputedShift:
     """Midlines, numbers and the case's slice from what the networks said.
 
     Raises:
         RefusedError: too few slices can be read, or what they show makes any number worthless (``flags``).
     """
     settings, pose, frame, chosen = read.settings, read.pose, read.frame, read.chosen
-    curves = read_curves(read.maps, frame, ct.heights[chosen], read.height, settings)
+    curves = find_midlines(read.maps, frame, ct.heights[chosen], read.height, settings)
     curves.index = chosen[curves.index]
-    slices = slice_measurements(ct, frame, curves, settings)
+    slices = measure_slices(ct, frame, curves, settings)
     if ct.source_slices:
         slices = [replace(m, source_slices=tuple(ct.source_slices[m.index])) for m in slices]
-    outline = trace(ct, frame, curves.index, curves.ends.mean(1) + (frame.size - 1) / 2)
-    refuse_worthless(ct, curves, slices, outline)
-    case = read_case(slices, settings.case_rule)
+    outline = trace(ct, frame, curves.index, curves.falx_attachments.mean(1) + (frame.size - 1) / 2)
+    reject_unreliable(ct, curves, slices, outline)
+    case = select_case_slice(slices, settings.case_rule)
     row = int(np.flatnonzero(curves.index == case.index)[0])
-    signs = case_signs(curves, row, case.signed_shift_mm, pose.spread_mm, pose.falx_length_mm, settings)
-    return CaseReading(curves, slices, case, outline, signs)
+    features = uncertainty_features(curves, row, case.signed_shift_mm, pose.spread_mm, pose.falx_length_mm, settings)
+    return ComputedShift(curves, slices, case, outline, features)
 
 
 @dataclass(frozen=True)
-class NetworkReading:
+class NetworkOutputs:
     """What the networks said of a scan, before any line is drawn.
 
     Attributes:
@@ -182,17 +184,17 @@ class NetworkReading:
     """
 
     pose: HeadPose
-    settings: ReadoutSettings
+    settings: ShiftSettings
     chosen: np.ndarray
     frame: Frame
-    maps: NetworkMaps
+    maps: PredictedMaps
     height: np.ndarray
     largest_mm: np.ndarray
 
 
-def read_networks(
+def run_networks(
     ct: HeadCT, model: Model, device: str, step: Callable[[int, int], None] = lambda done, total: None
-) -> NetworkReading:
+) -> NetworkOutputs:
     """Pose of the head, and the deformation network's maps of the slices that may be measured.
 
     Args:
@@ -202,24 +204,24 @@ def read_networks(
         RefusedError: no midline can be found. InputError: the model gives a parameter that this version does not know.
     """
     target = torch.device(device)
-    settings = parameters(ReadoutSettings, model.readout, "'readout' of model.json")
-    noise = parameters(NoiseSettings, model.noise, "'noise' of model.json")
+    settings = parse_settings(ShiftSettings, model.readout, "'readout' of model.json")
+    noise = parse_settings(NoiseSettings, model.noise, "'noise' of model.json")
     pose = estimate_pose(ct, model.network("pose"), **model.grid_of("pose"), device=target)
     low, high = settings.measured_mm
     # a margin around the measured heights, since the deformation network judges the height anew
     chosen = np.flatnonzero(
-        (pose.height > low - HEIGHT_MARGIN_MM) & (pose.height < high + HEIGHT_MARGIN_MM) & (pose.readable > 0.1)
+        (pose.height > low - HEIGHT_MARGIN_MM) & (pose.height < high + HEIGHT_MARGIN_MM) & (pose.measurable > 0.1)
     )
-    if len(chosen) < MIN_READABLE_SLICES:
+    if len(chosen) < MIN_MEASURABLE_SLICES:
         chosen = np.arange(ct.n_slices)
     frame, maps, largest_mm = _read(ct, model, noise, pose, chosen, target, step)
-    height = fit_heights(maps.height, maps.readable, ct.heights[chosen])
-    return NetworkReading(pose, settings, chosen, frame, maps, height, largest_mm)
+    height = fit_heights(maps.height, maps.measurable, ct.heights[chosen])
+    return NetworkOutputs(pose, settings, chosen, frame, maps, height, largest_mm)
 
 
 def _read(
     ct, model: Model, noise: NoiseSettings, pose: HeadPose, chosen, device, step
-) -> tuple[Frame, NetworkMaps, np.ndarray]:
+) -> tuple[Frame, PredictedMaps, np.ndarray]:
     """The chosen slices by our deformation network or by that of Gong et al.: frame, maps, and the largest displacement.
 
     The last is (k,) mm, taken from the field as the network gave it, before it is carried to another frame.
@@ -230,13 +232,15 @@ def _read(
     frame = pose.frame(**model.grid_of("deformation"))
     network = model.network("deformation")
     if isinstance(network, MidlineUNet):
-        maps = read_slices(align(ct, frame.finer(network.fineness), chosen), network, denoisers, noise, device, step)
+        maps = predict_slices(
+            align(ct, frame.upsampled(network.upsampling), chosen), network, denoisers, noise, device, step
+        )
         return frame, maps, _largest_mm(maps.displacement, frame)
     fields = authors_fields(align(ct, frame, chosen), network, denoisers, noise, device, step)
     upright = pose.frame(**model.grid_of("pose"))
     pose_network = model.network("pose")
-    hu = align(ct, upright.finer(pose_network.fineness), chosen)
-    maps = read_slices(hu, pose_network, None, noise, device, lambda *_: None)
+    hu = align(ct, upright.upsampled(pose_network.upsampling), chosen)
+    maps = predict_slices(hu, pose_network, None, noise, device, lambda *_: None)
     maps = with_field(maps, *(carry_field(field, frame, upright) for field in fields))
     return upright, maps, _largest_mm(fields[0].numpy(), frame)
 

@@ -20,10 +20,10 @@ from MidlineShiftLogic.inference.batches import batch_size, in_batches
 from MidlineShiftLogic.inference.window import two_windows
 
 SOFT_TISSUE_HU = -250.0
-READABLE = 0.5
+MEASURABLE = 0.5
 # Falx end to falx end in millimetres: from a newborn's to a long adult head.
 FALX_LENGTH_MM = (95.0, 205.0)
-MIN_READABLE_SLICES = 3
+MIN_MEASURABLE_SLICES = 3
 BATCH = 16
 # Template millimetres a scan millimetre: small heads pass through the template faster.
 HEIGHT_RATE = (0.75, 1.6)
@@ -37,7 +37,7 @@ class HeadPose:
         angle: radians; the in-plane unit normal toward the patient's left is (cos, sin) in (column, row).
         centre: (slice, 2) plane mm (column, row): the falx's middle, on the mid-plane.
         falx_length_mm: falx end to falx end at the widest slices.
-        readable: (slice,) 0..1.
+        measurable: (slice,) 0..1.
         height: (slice,) mm above the anterior-commissure level.
         spread_mm: robust spread of the single slices' lateral positions about the plane.
     """
@@ -45,7 +45,7 @@ class HeadPose:
     angle: float
     centre: np.ndarray
     falx_length_mm: float
-    readable: np.ndarray
+    measurable: np.ndarray
     height: np.ndarray
     spread_mm: float
 
@@ -75,11 +75,11 @@ def head_centre(ct: HeadCT) -> np.ndarray:
     return np.median(centres[areas > 0.6 * areas.max()], axis=0)
 
 
-def fit_heights(raw: np.ndarray, readable: np.ndarray, z_mm: np.ndarray) -> np.ndarray:
+def fit_heights(raw: np.ndarray, measurable: np.ndarray, z_mm: np.ndarray) -> np.ndarray:
     """Straight line of the predicted heights over the slices' true positions, by least absolute deviation.
 
     Args:
-        raw: (slice,) predicted heights, mm. readable: (slice,) 0..1. z_mm: (slice,) positions along the normal.
+        raw: (slice,) predicted heights, mm. measurable: (slice,) 0..1. z_mm: (slice,) positions along the normal.
 
     Returns:
         (slice,) fitted heights, mm.
@@ -91,14 +91,14 @@ def fit_heights(raw: np.ndarray, readable: np.ndarray, z_mm: np.ndarray) -> np.n
     for rate in np.arange(HEIGHT_RATE[0], HEIGHT_RATE[1] + 1e-9, 0.05):
         rest = raw[use] - rate * z_mm[use]
         offset = np.median(rest)
-        error = np.average(np.abs(rest - offset), weights=0.3 + readable[use])
+        error = np.average(np.abs(rest - offset), weights=0.3 + measurable[use])
         if error < best[0]:
             best = (error, rate, offset)
     return best[1] * z_mm + best[2]
 
 
 def _read_slices(ct: HeadCT, frame: Frame, network: torch.nn.Module, device: torch.device) -> list[np.ndarray]:
-    frame = frame.finer(network.fineness)
+    frame = frame.upsampled(network.upsampling)
 
     def read(part: slice) -> list[np.ndarray]:
         inputs = two_windows(align(ct, frame, range(part.start, part.stop), device))
@@ -109,7 +109,7 @@ def _read_slices(ct: HeadCT, frame: Frame, network: torch.nn.Module, device: tor
             (outputs.attachments + mirrored.attachments.flip(-1)) / 2,
             (outputs.ideal - mirrored.ideal.flip(-1)) / 2,
             torch.sigmoid((outputs.inside + mirrored.inside.flip(-1)) / 2),
-            torch.sigmoid((outputs.readable + mirrored.readable) / 2),
+            torch.sigmoid((outputs.measurable + mirrored.measurable) / 2),
             (outputs.height + mirrored.height) / 2,
         ]
         return [value.float().cpu().numpy() for value in values]
@@ -119,13 +119,13 @@ def _read_slices(ct: HeadCT, frame: Frame, network: torch.nn.Module, device: tor
 
 
 def _fit(ct: HeadCT, frame: Frame, outputs) -> HeadPose:
-    heat, ideal, inside, readable, raw_height = outputs
+    heat, ideal, inside, measurable, raw_height = outputs
     z = ct.heights
-    height = fit_heights(raw_height, readable, z)
-    use = np.flatnonzero((readable > READABLE) & (height > -15) & (height < 50))
-    if len(use) < MIN_READABLE_SLICES + 1:
-        use = np.flatnonzero(readable > 0.25)
-    if len(use) < MIN_READABLE_SLICES:
+    height = fit_heights(raw_height, measurable, z)
+    use = np.flatnonzero((measurable > MEASURABLE) & (height > -15) & (height < 50))
+    if len(use) < MIN_MEASURABLE_SLICES + 1:
+        use = np.flatnonzero(measurable > 0.25)
+    if len(use) < MIN_MEASURABLE_SLICES:
         raise RefusedError(
             f"The falx could be seen from end to end in only {len(use)} of {ct.n_slices} slices, too few to find the "
             "head's mid-plane; the scan may be cut off, strongly rotated, blurred by motion or not a head.",
@@ -133,7 +133,7 @@ def _fit(ct: HeadCT, frame: Frame, outputs) -> HeadPose:
         )
     ends, peak = lines.soft_argmax(heat[use], frame.size)
     angles, _offsets = lines.line_through(ends[:, 0], ends[:, 1])
-    weights = readable[use] * peak.min(1)
+    weights = measurable[use] * peak.min(1)
     all_angles, all_weights = list(angles), list(weights)
     fits = [lines.line_of_distance_map(ideal[k], inside[k], frame.size) for k in use]
     for fit, weight in zip(fits, weights, strict=True):
@@ -160,7 +160,7 @@ def _fit(ct: HeadCT, frame: Frame, outputs) -> HeadPose:
         angle=frame.angle + turn,
         centre=frame.centre + offset_mm @ axes,
         falx_length_mm=float(np.clip(length, *FALX_LENGTH_MM)),
-        readable=readable,
+        measurable=measurable,
         height=height,
         spread_mm=float(1.48 * np.median(residual)),
     )

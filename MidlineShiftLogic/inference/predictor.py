@@ -10,25 +10,25 @@ import torch
 from MidlineShiftLogic.inference.batches import batch_size, in_batches
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, noise_channel
 from MidlineShiftLogic.inference.window import two_windows
-from MidlineShiftLogic.networks.midline_unet import SliceReading
-from MidlineShiftLogic.networks.outputs import NetworkMaps
+from MidlineShiftLogic.networks.midline_unet import SlicePrediction
+from MidlineShiftLogic.networks.outputs import PredictedMaps
 
 BATCH = 8
 
 
 @torch.inference_mode()
-def read_slices(
+def predict_slices(
     hu: torch.Tensor,
     deformation: torch.nn.Module,
     denoisers: tuple[torch.nn.Module, torch.nn.Module] | None,
     noise: NoiseSettings,
     device: torch.device,
     step: Callable[[int, int], None],
-) -> NetworkMaps:
+) -> PredictedMaps:
     """Deformation network on every slice and on its mirror image, averaged so that left and right are treated alike.
 
     Args:
-        hu: (N, H, W) aligned slices, sampled as finely as the network wants them (``MidlineUNet.fineness``).
+        hu: (N, H, W) aligned slices, sampled as finely as the network wants them (``MidlineUNet.upsampling``).
         deformation: ``MidlineUNet``; without flow heads the maps have no field.
         denoisers: (conditional, unconditional), or None for a network trained without the noise difference.
         noise: settings of the noise difference.
@@ -50,10 +50,10 @@ def read_slices(
         return {name: value.float().cpu().numpy() for name, value in values.items()}
 
     parts = list(in_batches(read, len(hu), batch_size(device, BATCH)))
-    return NetworkMaps(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    return PredictedMaps(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
-def _both_ways(out: SliceReading, n: int) -> dict[str, torch.Tensor]:
+def _both_ways(out: SlicePrediction, n: int) -> dict[str, torch.Tensor]:
     """Mean of the outputs of n slices and of their n mirror images, which follow them, and how these differ."""
 
     def mean(a: torch.Tensor, sign: float) -> torch.Tensor:
@@ -68,7 +68,7 @@ def _both_ways(out: SliceReading, n: int) -> dict[str, torch.Tensor]:
         "ideal": mean(out.ideal, -1),
         "deformed": mean(out.deformed, -1),
         "inside": torch.sigmoid(mean(out.inside, 1)),
-        "readable": torch.sigmoid((out.readable[:n] + out.readable[n:]) / 2),
+        "measurable": torch.sigmoid((out.measurable[:n] + out.measurable[n:]) / 2),
         "height": (out.height[:n] + out.height[n:]) / 2,
         # a mirrored head deviates the other way: what the two say alike is what they disagree by
         "mirror": mean(out.ideal - out.deformed, 1),

@@ -18,12 +18,12 @@ from MidlineShiftLogic.geometry.frame import Frame, align
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input
 from MidlineShiftLogic.inference.pose import HeadPose, estimate_pose
-from MidlineShiftLogic.inference.predictor import read_slices
+from MidlineShiftLogic.inference.predictor import predict_slices
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, unwindow
-from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
+from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
 from MidlineShiftLogic.models.folder import Model, check_denoisers
-from MidlineShiftLogic.models.parameters import parameters
+from MidlineShiftLogic.models.settings import parse_settings
 from MidlineShiftLogic.networks.diffusion import fixed_noise, make_schedule, pseudo_healthy
 from MidlineShiftLogic.progress import Cancelled as CancelledCallback
 from MidlineShiftLogic.progress import Progress, silent
@@ -66,7 +66,7 @@ def make_pseudo_healthy(
         )
     progress = progress or silent
     target = torch.device(device)
-    noise_settings = parameters(NoiseSettings, model.noise, "'noise' of model.json")
+    noise_settings = parse_settings(NoiseSettings, model.noise, "'noise' of model.json")
 
     def tell(done: int, total: int) -> None:
         if cancelled is not None and cancelled():
@@ -78,8 +78,8 @@ def make_pseudo_healthy(
     chosen = _measured(pose, model) if slices is None else np.array(sorted(set(slices)))
     frame, upright = pose.frame(**model.grid_of("deformation")), pose.frame(**model.grid_of("pose"))
     pose_network = model.network("pose")
-    seen = align(ct, upright.finer(pose_network.fineness), chosen)
-    maps = read_slices(seen, pose_network, None, noise_settings, target, lambda *_: None)
+    seen = align(ct, upright.upsampled(pose_network.upsampling), chosen)
+    maps = predict_slices(seen, pose_network, None, noise_settings, target, lambda *_: None)
     hu = np.empty((len(chosen), *ct.hu.shape[1:]), np.float32)
     brain = np.empty_like(hu)
     for k, index in enumerate(chosen):
@@ -101,8 +101,8 @@ def _skull(hu: np.ndarray) -> np.ndarray:
 
 
 def _measured(pose: HeadPose, model: Model) -> np.ndarray:
-    low, high = parameters(ReadoutSettings, model.readout, "'readout' of model.json").measured_mm
-    chosen = np.flatnonzero((pose.height >= low) & (pose.height <= high) & (pose.readable > 0.1))
+    low, high = parse_settings(ShiftSettings, model.readout, "'readout' of model.json").measured_mm
+    chosen = np.flatnonzero((pose.height >= low) & (pose.height <= high) & (pose.measurable > 0.1))
     return chosen if len(chosen) else np.arange(len(pose.height))
 
 

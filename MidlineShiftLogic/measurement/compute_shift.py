@@ -7,6 +7,7 @@ falx attachments, the deformed midline from the field, and the signed perpendicu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import ndimage
@@ -17,18 +18,18 @@ from MidlineShiftLogic.geometry.frame import Frame, plane_to_pixels
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import CaseRule, case_slice, ideal_point, signed_shift
 from MidlineShiftLogic.measurement.results import SliceMeasurement
-from MidlineShiftLogic.networks.outputs import NetworkMaps
+from MidlineShiftLogic.networks.outputs import PredictedMaps
 
 # Fractions of the ideal midline, from its anterior end, at which the deviation is read.
 FRACTIONS = np.linspace(0.10, 0.90, 41)
 
 
 @dataclass(frozen=True)
-class ReadoutSettings:
+class ShiftSettings:
     """How the curves become a number; stored in ``model.json`` under ``readout``.
 
     The defaults never change: a model that was exported before a parameter existed says nothing of it, and must go on
-    reading as it did. What new models are given is ``FOR_NEW_MODELS``.
+    reading as it did. What new models are given is ``NEW_MODEL_SETTINGS``.
 
     Attributes:
         septum: fractions of the ideal midline between which the septum pellucidum lies.
@@ -39,7 +40,7 @@ class ReadoutSettings:
         smooth_fraction: standard deviation of the smoothing along the midline.
         quantile: of the shifts of the window's slices, toward their common side, that is the case's.
         agreement: how large their mean must be, against their range, for that; else the median is taken.
-        readable: least confidence of a measured slice.
+        min_confidence: least confidence of a measured slice.
         plane_share: weight of the head's one mid-plane against the slice's own line, 0..1.
         field_share: weight of the displacement field's deviation against the distance maps', 0..1.
     """
@@ -52,9 +53,12 @@ class ReadoutSettings:
     smooth_fraction: float = 0.03
     quantile: float = CaseRule.quantile
     agreement: float = 0.0
-    readable: float = 0.5
+    min_confidence: float = 0.5
     plane_share: float = 0.75
     field_share: float = 0.5
+
+    RENAMED: ClassVar[dict[str, str]] = {"readable": "min_confidence"}
+    """Names in ``model.json`` of earlier versions -> names of today."""
 
     @property
     def case_rule(self) -> CaseRule:
@@ -63,38 +67,38 @@ class ReadoutSettings:
         return CaseRule(self.quantile, (low, high), self.agreement)
 
 
-FOR_NEW_MODELS = ReadoutSettings(smooth_mm=8.0, smooth_order=2, smooth_fraction=0.0, agreement=1.0)
+NEW_MODEL_SETTINGS = ShiftSettings(smooth_mm=8.0, smooth_order=2, smooth_fraction=0.0, agreement=1.0)
 """See docs/adr/0029 and 0031."""
 
 
 @dataclass
-class Curves:
+class MidlineCurves:
     """Deviation of the midline in each slice that could be read, in the aligned frame.
 
     Attributes:
         index: (k,) slice indices. confidence: (k,). height: (k,) mm.
-        angle, offset: (k,) ideal line of each slice (frame pixels from the middle, see ``geometry.lines``).
-        ends: (k, 2, 2) falx attachments on that line (frame pixels from the middle).
+        angle, lateral_offset: (k,) ideal line of each slice (frame pixels from the middle, see ``geometry.lines``).
+        falx_attachments: (k, 2, 2) falx attachments on that line (frame pixels from the middle).
         deviation: (k, len(FRACTIONS)) mm, positive toward the patient's left; the combined reading.
         by_field, by_maps: (k, len(FRACTIONS)) mm, the two readings that were combined.
         mirror: (k, len(FRACTIONS)) mm, half of what the slice and its mirror image say differently of the deviation.
-        line_mm: (k,) mm by which the slice's own midline lies to the left of the head's plane, at the falx's middle.
+        plane_offset_mm: (k,) mm by which the slice's own midline lies to the left of the head's plane, at the falx's middle.
     """
 
     index: np.ndarray
     confidence: np.ndarray
     height: np.ndarray
     angle: np.ndarray
-    offset: np.ndarray
-    ends: np.ndarray
+    lateral_offset: np.ndarray
+    falx_attachments: np.ndarray
     deviation: np.ndarray
     by_field: np.ndarray
     by_maps: np.ndarray
     mirror: np.ndarray
-    line_mm: np.ndarray
+    plane_offset_mm: np.ndarray
 
 
-def _own_lines(maps: NetworkMaps, use: np.ndarray, size: int):
+def _own_lines(maps: PredictedMaps, use: np.ndarray, size: int):
     """Ends (k, 2, 2), angles (k,), offsets (k,) from each slice's own heat maps and ideal-distance map."""
     ends, _ = lines.soft_argmax(maps.attachments[use], size)
     angle, offset = lines.line_through(ends[:, 0], ends[:, 1])
@@ -155,8 +159,10 @@ def _on_line(half: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
     return ndimage.map_coordinates(half, nodes, order=1, mode="nearest")
 
 
-def read_curves(maps: NetworkMaps, frame: Frame, z_mm: np.ndarray, height: np.ndarray, s: ReadoutSettings) -> Curves:
-    """Find the ideal and the deformed midline in every readable slice.
+def find_midlines(
+    maps: PredictedMaps, frame: Frame, z_mm: np.ndarray, height: np.ndarray, s: ShiftSettings
+) -> MidlineCurves:
+    """Find the ideal and the deformed midline in every measurable slice.
 
     Args:
         maps: network outputs for all slices. frame: the aligned frame. z_mm: (slice,) positions along the normal.
@@ -165,7 +171,9 @@ def read_curves(maps: NetworkMaps, frame: Frame, z_mm: np.ndarray, height: np.nd
     Raises:
         RefusedError: fewer than three slices can be read (code ``no-midline``).
     """
-    use = np.flatnonzero((maps.readable > s.readable) & (height >= s.measured_mm[0]) & (height <= s.measured_mm[1]))
+    use = np.flatnonzero(
+        (maps.measurable > s.min_confidence) & (height >= s.measured_mm[0]) & (height <= s.measured_mm[1])
+    )
     if len(use) < 3:
         raise RefusedError(
             f"The midline could be read in only {len(use)} slices between the third ventricle and the vertex, too few "
@@ -173,7 +181,7 @@ def read_curves(maps: NetworkMaps, frame: Frame, z_mm: np.ndarray, height: np.nd
             "no-midline",
         )
     ends, angle, offset = _own_lines(maps, use, frame.size)
-    weight = maps.readable[use]
+    weight = maps.measurable[use]
     middle = ends.mean(1)
     own = offset - (middle * lines.normal(angle)).sum(-1) + middle[:, 0]
     step_mm = frame.step_mm
@@ -198,11 +206,13 @@ def read_curves(maps: NetworkMaps, frame: Frame, z_mm: np.ndarray, height: np.nd
     by_field, by_maps, mirror = by_field * step_mm, by_maps * step_mm, mirror * step_mm
     deviation = s.field_share * by_field + (1 - s.field_share) * by_maps
     deviation = smooth(deviation, z_mm[use], weight, s)
-    line_mm = own * step_mm - a - b * z_mm[use]
-    return Curves(use, weight, height[use], angle, offset, ends, deviation, by_field, by_maps, mirror, line_mm)
+    plane_offset_mm = own * step_mm - a - b * z_mm[use]
+    return MidlineCurves(
+        use, weight, height[use], angle, offset, ends, deviation, by_field, by_maps, mirror, plane_offset_mm
+    )
 
 
-def smooth(deviation: np.ndarray, z_mm: np.ndarray, weight: np.ndarray, s: ReadoutSettings) -> np.ndarray:
+def smooth(deviation: np.ndarray, z_mm: np.ndarray, weight: np.ndarray, s: ShiftSettings) -> np.ndarray:
     """Smoothing of (k, f) deviations along the midline (Gaussian) and, by true distance, across slices.
 
     Across slices each one gets the value at its place of a polynomial fitted to its neighbours, weighted by nearness and
@@ -225,7 +235,7 @@ def smooth(deviation: np.ndarray, z_mm: np.ndarray, weight: np.ndarray, s: Reado
     return result
 
 
-def slice_measurements(ct: HeadCT, frame: Frame, curves: Curves, s: ReadoutSettings) -> list[SliceMeasurement]:
+def measure_slices(ct: HeadCT, frame: Frame, curves: MidlineCurves, s: ShiftSettings) -> list[SliceMeasurement]:
     """Landmarks and signed shift of every read slice, in pixels of the scan and LPS millimetres.
 
     The shifted landmark is the deformed midline's point in the septum window whose deviation is the window's mean, so
@@ -237,7 +247,7 @@ def slice_measurements(ct: HeadCT, frame: Frame, curves: Curves, s: ReadoutSetti
     for j, index in enumerate(curves.index):
         index = int(index)
         n = lines.normal(curves.angle[j])
-        start, stop = curves.ends[j]
+        start, stop = curves.falx_attachments[j]
         along = start + FRACTIONS[:, None] * (stop - start)
         midline = along + curves.deviation[j][:, None] / frame.step_mm * n
         window = curves.deviation[j][septum]
@@ -270,7 +280,7 @@ def slice_measurements(ct: HeadCT, frame: Frame, curves: Curves, s: ReadoutSetti
     return result
 
 
-def read_case(slices: list[SliceMeasurement], rule: CaseRule) -> SliceMeasurement:
+def select_case_slice(slices: list[SliceMeasurement], rule: CaseRule) -> SliceMeasurement:
     """The slice that stands for the case (see ``distance.case_slice``)."""
     shifts = np.array([m.signed_shift_mm for m in slices])
     window = np.array([m.in_case_window for m in slices])

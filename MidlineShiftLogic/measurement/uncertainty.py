@@ -1,8 +1,8 @@
 """How sure a case's number is: an interval and P(|shift| > 5 mm), from a calibration that is kept with the model.
 
-A scale model says how large errors are where the case's own reading disagrees with itself (``signs``):
+A scale model says how large errors are where the case's own reading disagrees with itself (``uncertainty_features``):
 
-    log sigma = log_sigma + sum over signs of weight * clip((sign - mean) / sd, -CLIP, CLIP),    weight >= 0
+    log sigma = log_sigma + sum over features of weight * clip((feature - mean) / sd, -CLIP, CLIP),    weight >= 0
 
 The error divided by sigma has a distribution that was seen on calibration cases the scale model was not fitted on;
 its quantiles are kept. The interval of 90 % is gain * reading +- sigma * quantile(0.9): split conformal prediction with
@@ -20,15 +20,18 @@ import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import COVERAGE, LARGE_MM
-from MidlineShiftLogic.measurement.uncertainty_features import SIGNS
+from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
 
-# A sign far beyond those of the calibration says "worse than ever seen", not how much worse.
+# A feature far beyond those of the calibration says "worse than ever seen", not how much worse.
 CLIP = 3.0
+
+# Field -> key in ``model.json``, where models of earlier versions use another word.
+_KEYS = {"features": "signs"}
 
 
 @dataclass(frozen=True)
-class SignWeight:
-    """One sign's mean and standard deviation over the calibration, and what one of the latter adds to log sigma."""
+class FeatureWeight:
+    """One feature's mean and standard deviation over the calibration, and what one of the latter adds to log sigma."""
 
     mean: float
     sd: float
@@ -40,36 +43,37 @@ class Uncertainty:
     """The calibration that ``model.json`` keeps under ``uncertainty``.
 
     Attributes:
-        log_sigma: natural log of sigma (mm) where all signs are at their means.
-        signs: name of ``SIGNS`` -> its weight.
+        log_sigma: natural log of sigma (mm) where all features are at their means.
+        features: name of ``FEATURES`` -> its weight.
         levels, quantiles: (k,) each, rising: share of calibration cases whose |error| / sigma is at most the quantile.
         gain: the middle of the interval is gain times the reading; 1 where readings are not too short or too long.
         calibrated_on: about the calibration, for people.
     """
 
     log_sigma: float
-    signs: dict[str, SignWeight]
+    features: dict[str, FeatureWeight]
     levels: tuple[float, ...]
     quantiles: tuple[float, ...]
     gain: float = 1.0
     calibrated_on: dict[str, Any] = field(default_factory=dict)
 
-    def sigma(self, signs: Mapping[str, float]) -> float:
+    def sigma(self, features: Mapping[str, float]) -> float:
         """Scale of the case's error, mm."""
         terms = (
-            one.weight * np.clip((signs[name] - one.mean) / one.sd, -CLIP, CLIP) for name, one in self.signs.items()
+            one.weight * np.clip((features[name] - one.mean) / one.sd, -CLIP, CLIP)
+            for name, one in self.features.items()
         )
         return float(np.exp(self.log_sigma + sum(terms)))
 
-    def interval_mm(self, shift_mm: float, signs: Mapping[str, float]) -> tuple[float, float]:
+    def interval_mm(self, shift_mm: float, features: Mapping[str, float]) -> tuple[float, float]:
         """Ends (low, high) in signed mm of the interval that covers the true shift in 90 % of cases."""
         middle = self.gain * shift_mm
-        half = self.sigma(signs) * float(np.interp(COVERAGE, self.levels, self.quantiles))
+        half = self.sigma(features) * float(np.interp(COVERAGE, self.levels, self.quantiles))
         return middle - half, middle + half
 
-    def p_over(self, shift_mm: float, signs: Mapping[str, float], limit_mm: float = LARGE_MM) -> float:
+    def p_over(self, shift_mm: float, features: Mapping[str, float], limit_mm: float = LARGE_MM) -> float:
         """P(|true shift| > ``limit_mm``), both sides counted, 0..1."""
-        middle, sigma = abs(self.gain * shift_mm), self.sigma(signs)
+        middle, sigma = abs(self.gain * shift_mm), self.sigma(features)
         return float(self._tail((limit_mm - middle) / sigma) + self._tail((limit_mm + middle) / sigma))
 
     def _tail(self, x: float) -> float:
@@ -88,22 +92,23 @@ class Uncertainty:
 
     def to_json(self) -> dict[str, Any]:
         """The object kept in ``model.json``."""
-        return asdict(self)
+        content = asdict(self)
+        return {_KEYS.get(name, name): value for name, value in content.items()}
 
 
 def parse_uncertainty(content: Mapping[str, Any] | None) -> Uncertainty | None:
     """``uncertainty`` of ``model.json``; None where the model has none.
 
     Raises:
-        InputError: an unknown or missing key or sign, or values that make no distribution (code ``model-json``).
+        InputError: an unknown or missing key or feature, or values that make no distribution (code ``model-json``).
     """
     if content is None:
         return None
     try:
         values = dict(content)
-        values["signs"] = {
-            name: SignWeight(**{key: float(number) for key, number in one.items()})
-            for name, one in values["signs"].items()
+        values["features"] = {
+            name: FeatureWeight(**{key: float(number) for key, number in one.items()})
+            for name, one in values.pop(_KEYS["features"]).items()
         }
         for key in ("levels", "quantiles"):
             values[key] = tuple(float(number) for number in values[key])
@@ -119,15 +124,15 @@ def parse_uncertainty(content: Mapping[str, Any] | None) -> Uncertainty | None:
 
 
 def _what_is_wrong(u: Uncertainty) -> str | None:
-    unknown = set(u.signs) - set(SIGNS)
+    unknown = set(u.features) - set(FEATURES)
     if unknown:
-        return f"this version does not know the sign {sorted(unknown)[0]!r}"
+        return f"this version does not know the feature {sorted(unknown)[0]!r}"
     numbers = [u.log_sigma, u.gain, *u.levels, *u.quantiles]
-    numbers += [number for one in u.signs.values() for number in (one.mean, one.sd, one.weight)]
+    numbers += [number for one in u.features.values() for number in (one.mean, one.sd, one.weight)]
     if not np.isfinite(numbers).all():
         return "a number is not finite"
-    if any(one.sd <= 0 or one.weight < 0 for one in u.signs.values()):
-        return "a sign has no spread or a negative weight"
+    if any(one.sd <= 0 or one.weight < 0 for one in u.features.values()):
+        return "a feature has no spread or a negative weight"
     if u.gain <= 0:
         return "the gain is not positive"
     levels, quantiles = np.array(u.levels), np.array(u.quantiles)

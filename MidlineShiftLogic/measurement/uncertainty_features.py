@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, Curves, ReadoutSettings
+from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, MidlineCurves, ShiftSettings
 
-SIGNS = ("size", "readings", "mirror", "neighbours", "line", "plane", "confidence", "few", "scale")
+FEATURES = ("size", "readings", "mirror", "neighbours", "line", "plane", "confidence", "few", "scale")
 # Falx end to falx end of a middling adult head, mm.
 ADULT_FALX_MM = 160.0
 
 
-def reading_difference_mm(curves: Curves, row: int, settings: ReadoutSettings) -> float:
+def field_map_disagreement_mm(curves: MidlineCurves, row: int, settings: ShiftSettings) -> float:
     """How far the displacement field's reading of a slice lies from the distance maps' at the septum, mm."""
     return abs(float((curves.by_field - curves.by_maps)[row, _septum(settings)].mean()))
 
 
-def case_signs(
-    curves: Curves,
+def uncertainty_features(
+    curves: MidlineCurves,
     row: int,
     shift_mm: float,
     spread_mm: float,
     falx_length_mm: float,
-    settings: ReadoutSettings,
+    settings: ShiftSettings,
 ) -> dict[str, float]:
     """The signs of one case.
 
@@ -35,7 +35,7 @@ def case_signs(
         falx_length_mm: falx end to falx end. settings: of the read-out.
 
     Returns:
-        Name of ``SIGNS`` -> value. Those in millimetres enter as log(1 + mm), since errors grow by factors: ``size``
+        Name of ``FEATURES`` -> value. Those in millimetres enter as log(1 + mm), since errors grow by factors: ``size``
         of the shift; ``readings``, displacement field against distance maps on the case's slice; ``mirror``, that
         slice against its mirror image; ``neighbours``, slices near the septum against their smooth course; ``line``,
         the slice's own midline against the head's plane; ``plane``, scatter of all slices about that plane. Others:
@@ -51,10 +51,10 @@ def case_signs(
     rough = (single - curves.deviation)[near][:, septum].mean(1)
     mm = {
         "size": abs(shift_mm),
-        "readings": reading_difference_mm(curves, row, settings),
+        "readings": field_map_disagreement_mm(curves, row, settings),
         "mirror": abs(float(curves.mirror[row, septum].mean())),
         "neighbours": float(np.sqrt(np.mean(rough**2))),
-        "line": abs(float(curves.line_mm[row])),
+        "line": abs(float(curves.plane_offset_mm[row])),
         "plane": spread_mm,
     }
     return {name: float(np.log1p(value)) for name, value in mm.items()} | {
@@ -64,5 +64,5 @@ def case_signs(
     }
 
 
-def _septum(settings: ReadoutSettings) -> np.ndarray:
+def _septum(settings: ShiftSettings) -> np.ndarray:
     return (settings.septum[0] <= FRACTIONS) & (settings.septum[1] >= FRACTIONS)

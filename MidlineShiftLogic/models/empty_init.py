@@ -13,7 +13,7 @@ _DRAWS = ("normal_", "uniform_")
 
 
 @contextlib.contextmanager
-def blueprint() -> Iterator[None]:
+def empty_init() -> Iterator[None]:
     """Networks built inside have parameters on the meta device, which nobody has drawn.
 
     Drawing into a tensor without memory makes torch import its compiler, a second that nothing is gained by.

@@ -16,7 +16,7 @@ from torch import nn
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.description import COMPONENTS, Component, ModelDescription, parse_description
-from MidlineShiftLogic.models.empty_init import blueprint
+from MidlineShiftLogic.models.empty_init import empty_init
 from MidlineShiftLogic.models.locate import MODEL_WITH_DENOISERS, find_model
 from MidlineShiftLogic.models.registry import build_network, kind_of
 from MidlineShiftLogic.models.weights import fill, read_weights, sha256, write_weights
@@ -90,7 +90,7 @@ class Model:
         if component not in self._networks:
             described = self._component(component)
             path = self.folder / described.file
-            with blueprint():  # no memory is taken before the weights are known to fit
+            with empty_init():  # no memory is taken before the weights are known to fit
                 network = build_network(described.kind, described.config)
             fill(network, read_weights(path), str(path))
             network.eval().requires_grad_(False)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.authors_names import authors_name, authors_shape, is_sampling_grid
 from MidlineShiftLogic.models.description import ModelDescription
-from MidlineShiftLogic.models.empty_init import blueprint
+from MidlineShiftLogic.models.empty_init import empty_init
 from MidlineShiftLogic.models.folder import load_model, save_model
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
@@ -91,7 +91,7 @@ def read_authors(
     """
     path = Path(path)
     given = _weights_of_the_network(read_checkpoint(path))
-    with blueprint():
+    with empty_init():
         network = network_class(**(config or {}))
     state = {}
     for name, parameter in network.state_dict().items():

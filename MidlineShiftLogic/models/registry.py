@@ -18,14 +18,19 @@ KINDS = {
 """Kind in ``model.json`` -> module and class, imported only when it is built."""
 
 
+RENAMED = {"midline_unet": {"fineness": "upsampling"}}
+"""Kind -> settings by the name they have in ``model.json`` of earlier versions -> their name of today."""
+
+
 def build_network(kind: str, config: dict[str, Any]) -> nn.Module:
     """A network with fresh weights. InputError for an unknown kind or settings its class does not accept."""
     if kind not in KINDS:
         raise InputError(f"Unknown kind of network {kind!r}; known are {', '.join(KINDS)}.", "unknown-kind")
     module, name = KINDS[kind].split(":")
     network_class = getattr(importlib.import_module(module), name)
+    renamed = RENAMED.get(kind, {})
     try:
-        return network_class(**config)
+        return network_class(**{renamed.get(name, name): value for name, value in config.items()})
     except (TypeError, ValueError, ZeroDivisionError, IndexError, RuntimeError) as error:
         raise InputError(f"A network of kind {kind!r} cannot be built from {config!r} ({error}).", "config") from None
 

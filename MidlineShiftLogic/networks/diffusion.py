@@ -81,28 +81,28 @@ def _from_betas(betas: Tensor) -> Schedule:
     return Schedule(betas=betas, alphas_cumprod=torch.cumprod(1 - betas, dim=0))
 
 
-def at_steps(values: Tensor, timesteps: Tensor) -> Tensor:
+def extract(values: Tensor, timesteps: Tensor) -> Tensor:
     """Values (T,) looked up at steps (N,) as float32 (N, 1, 1, 1), on the device of ``timesteps``."""
     # made float32 before it moves: Apple's GPUs have no float64
     return values.float().to(timesteps.device)[timesteps][:, None, None, None]
 
 
-def noised(schedule: Schedule, x0: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:
+def add_noise(schedule: Schedule, x0: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:
     """x_t (N, C, H, W) for slices x_0, steps (N,) and standard normal noise of the shape of x_0 (``q_sample``)."""
     level = schedule.alphas_cumprod
-    return at_steps(level.sqrt(), timesteps) * x0 + at_steps((1 - level).sqrt(), timesteps) * noise
+    return extract(level.sqrt(), timesteps) * x0 + extract((1 - level).sqrt(), timesteps) * noise
 
 
-def clean_from_noise(schedule: Schedule, xt: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:
+def predict_x0(schedule: Schedule, xt: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:
     """x_0 (N, C, H, W) that x_t had if its noise was ``noise`` (not clipped)."""
     level = schedule.alphas_cumprod
-    return at_steps((1 / level).sqrt(), timesteps) * xt - at_steps((1 / level - 1).sqrt(), timesteps) * noise
+    return extract((1 / level).sqrt(), timesteps) * xt - extract((1 / level - 1).sqrt(), timesteps) * noise
 
 
-def noise_from_clean(schedule: Schedule, xt: Tensor, timesteps: Tensor, x0: Tensor) -> Tensor:
+def noise_from_x0(schedule: Schedule, xt: Tensor, timesteps: Tensor, x0: Tensor) -> Tensor:
     """Noise (N, C, H, W) that x_t had if it came from ``x0``."""
     level = schedule.alphas_cumprod
-    return (at_steps((1 / level).sqrt(), timesteps) * xt - x0) / at_steps((1 / level - 1).sqrt(), timesteps)
+    return (extract((1 / level).sqrt(), timesteps) * xt - x0) / extract((1 / level - 1).sqrt(), timesteps)
 
 
 def fixed_noise(shape: tuple[int, ...], seed: int) -> Tensor:
@@ -123,7 +123,7 @@ def noise_difference(
     Returns:
         (N, C, H, W), in the dtype of x.
     """
-    xt = noised(schedule, x, timesteps, noise)
+    xt = add_noise(schedule, x, timesteps, noise)
     channels = x.shape[1]
     difference = conditional(xt, timesteps)[:, :channels] - unconditional(xt, timesteps)[:, :channels]
     return difference.to(x.dtype)
@@ -142,7 +142,7 @@ def ddim_timesteps(steps: int, count: int) -> list[int]:
     raise ValueError(f"no whole stride takes {count} of {steps} steps")
 
 
-def ddim_from(
+def ddim_sample(
     conditional: Network,
     unconditional: Network,
     schedule: Schedule,
@@ -173,12 +173,12 @@ def ddim_from(
         step = torch.full((len(x),), timesteps[index], device=x.device, dtype=torch.long)
         guided = conditional_weight * conditional(x, step)[:, :channels]
         guided = guided - (conditional_weight - 1) * unconditional(x, step)[:, :channels]
-        x0 = clean_from_noise(schedule, x, step, guided).clamp(-1, 1)
+        x0 = predict_x0(schedule, x, step, guided).clamp(-1, 1)
         if index == 0:
             x = x0
         else:
-            noise = noise_from_clean(schedule, x, step, x0)
-            x = noised(schedule, x0, torch.full_like(step, timesteps[index - 1]), noise)
+            noise = noise_from_x0(schedule, x, step, x0)
+            x = add_noise(schedule, x0, torch.full_like(step, timesteps[index - 1]), noise)
         if progress is not None:
             progress(done, start)
     return x
@@ -203,11 +203,11 @@ def pseudo_healthy(
         conditional, unconditional: denoisers of unshifted cases and of all cases.
         x: slices (N, C, H, W) in -1..1.
         noise: standard normal, as x, or (1, C, H, W) to use one noise for all slices.
-        The others as in ``ddim_from``.
+        The others as in ``ddim_sample``.
 
     Returns:
         (N, C, H, W) float32 in -1..1.
     """
     level = ddim_timesteps(schedule.steps, count)[start]
-    xt = noised(schedule, x, torch.full((len(x),), level, device=x.device), noise)
-    return ddim_from(conditional, unconditional, schedule, xt, start, count, conditional_weight, progress).float()
+    xt = add_noise(schedule, x, torch.full((len(x),), level, device=x.device), noise)
+    return ddim_sample(conditional, unconditional, schedule, xt, start, count, conditional_weight, progress).float()

@@ -24,7 +24,7 @@ HEIGHT_SCALE_MM = 20.0
 
 
 @dataclass
-class SliceReading:
+class SlicePrediction:
     """Raw outputs for a batch, lengths in pixels of the input grid (H x W); maps are on the half grid (h = H / 2).
 
     Attributes:
@@ -34,7 +34,7 @@ class SliceReading:
         deformed: (N, h, w) signed distance to the deformed midline.
         inside: (N, h, w) logit of lying inside the skull.
         attachments: (N, 2, h, w) logits of the anterior and the posterior falx attachment.
-        readable: (N,) logit that the falx can be seen from end to end and the slice be measured.
+        measurable: (N,) logit that the falx can be seen from end to end and the slice be measured.
         height: (N,) mm above the anterior-commissure level of the template.
     """
 
@@ -44,7 +44,7 @@ class SliceReading:
     deformed: torch.Tensor
     inside: torch.Tensor
     attachments: torch.Tensor
-    readable: torch.Tensor
+    measurable: torch.Tensor
     height: torch.Tensor
 
 
@@ -76,8 +76,8 @@ class MidlineUNet(nn.Module):
         features: channels at 1/2, 1/4, ... of the input grid.
         flow: whether to build the flow heads (the pose network needs none).
         integration_steps: scaling-and-squaring steps.
-        fineness: how many times finer the input is sampled than the grid in whose pixels the outputs are told. Its blocks
-            of fineness x fineness points become channels, so detail of the falx and the septum reaches the first
+        upsampling: how many times finer the input is sampled than the grid in whose pixels the outputs are told. Its blocks
+            of upsampling x upsampling points become channels, so detail of the falx and the septum reaches the first
             convolution at hardly any cost.
     """
 
@@ -87,7 +87,7 @@ class MidlineUNet(nn.Module):
         features: tuple[int, ...] = (16, 32, 64, 112, 160),
         flow: bool = True,
         integration_steps: int = 6,
-        fineness: int = 1,
+        upsampling: int = 1,
     ):
         super().__init__()
         features = tuple(features)
@@ -97,11 +97,11 @@ class MidlineUNet(nn.Module):
             "flow": flow,
             "integration_steps": integration_steps,
         }
-        if fineness != 1:  # models of before this setting have no such entry
-            self.config["fineness"] = fineness
+        if upsampling != 1:  # models of before this setting have no such entry
+            self.config["upsampling"] = upsampling
         self.integration_steps = integration_steps
-        self.fineness = fineness
-        self.stem = _Conv(in_channels * fineness**2, features[0], stride=2, kernel=5)
+        self.upsampling = upsampling
+        self.stem = _Conv(in_channels * upsampling**2, features[0], stride=2, kernel=5)
         self.down = nn.ModuleList(
             nn.Sequential(_Conv(a, b, stride=2), _Residual(b)) for a, b in itertools.pairwise(features)
         )
@@ -120,9 +120,9 @@ class MidlineUNet(nn.Module):
             nn.init.normal_(head.weight, std=1e-3)
             nn.init.zeros_(head.bias)
 
-    def forward(self, x: torch.Tensor) -> SliceReading:
-        """x: (N, in_channels, fineness H, fineness W) with H and W divisible by 32 -> SliceReading on H x W."""
-        x = self.stem(F.pixel_unshuffle(x, self.fineness))
+    def forward(self, x: torch.Tensor) -> SlicePrediction:
+        """x: (N, in_channels, upsampling H, upsampling W) with H and W divisible by 32 -> SlicePrediction on H x W."""
+        x = self.stem(F.pixel_unshuffle(x, self.upsampling))
         skips = [x]
         for stage in self.down:
             x = stage(x)
@@ -147,13 +147,13 @@ class MidlineUNet(nn.Module):
             with torch.autocast(x.device.type, enabled=False):
                 displacement = 2.0 * integrate(velocity, self.integration_steps)
                 inverse = 2.0 * integrate(-velocity, self.integration_steps)
-        return SliceReading(
+        return SlicePrediction(
             displacement=displacement,
             inverse=inverse,
             ideal=dense[:, 0] * IDEAL_SCALE_PX,
             deformed=dense[:, 1] * DEFORMED_SCALE_PX,
             inside=dense[:, 2],
             attachments=dense[:, 3:5],
-            readable=summary[:, 0],
+            measurable=summary[:, 0],
             height=summary[:, 1] * HEIGHT_SCALE_MM,
         )

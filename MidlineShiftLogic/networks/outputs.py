@@ -8,10 +8,10 @@ import numpy as np
 
 
 @dataclass
-class NetworkMaps:
+class PredictedMaps:
     """What the deformation network said of every slice, as numpy; half-grid maps, lengths in frame pixels.
 
-    Attributes as in ``SliceReading``; ``inside`` and ``readable`` are probabilities here. ``mirror``, (N, h, w): half of
+    Attributes as in ``SlicePrediction``; ``inside`` and ``measurable`` are probabilities here. ``mirror``, (N, h, w): half of
     what the slice and its mirror image say differently of the midline's deviation; None if mirrors were not read.
     """
 
@@ -19,7 +19,7 @@ class NetworkMaps:
     ideal: np.ndarray
     deformed: np.ndarray
     inside: np.ndarray
-    readable: np.ndarray
+    measurable: np.ndarray
     height: np.ndarray
     displacement: np.ndarray | None = None
     inverse: np.ndarray | None = None

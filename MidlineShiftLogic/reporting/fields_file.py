@@ -11,17 +11,17 @@ import numpy as np
 from MidlineShiftLogic.errors import InputError
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.inference.dense_result import Evidence
+    from MidlineShiftLogic.inference.dense_result import DenseResult
 
 
-def write_fields(path: Path, evidence: Evidence) -> None:
+def write_fields(path: Path, dense: DenseResult) -> None:
     """Write ``warped_hu`` (slice, row, column), whole HU, and ``displacement_mm`` (slice, 2, row, column) uncompressed."""
-    warped = np.clip(np.rint(evidence.warped_hu), -32768, 32767).astype(np.int16)
-    np.savez(path, warped_hu=warped, displacement_mm=np.asarray(evidence.displacement_mm, np.float16))
+    warped = np.clip(np.rint(dense.warped_hu), -32768, 32767).astype(np.int16)
+    np.savez(path, warped_hu=warped, displacement_mm=np.asarray(dense.displacement_mm, np.float16))
 
 
 def read_fields(path: Path) -> SimpleNamespace:
-    """What ``write_fields`` wrote, with the attributes of ``inference.dense_result.Evidence`` and without torch.
+    """What ``write_fields`` wrote, with the attributes of ``inference.dense_result.DenseResult`` and without torch.
 
     Raises:
         InputError: the file is missing or damaged.

@@ -16,7 +16,7 @@ from MidlineShiftLogic.reporting import drawing
 from MidlineShiftLogic.reporting.wording import certainty_text
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.inference.pipeline import Evidence
+    from MidlineShiftLogic.inference.pipeline import DenseResult
 
 WIDTH, HEIGHT, DPI = 15.0, 7.2, 110
 PANEL_WIDTH, PANEL_BOTTOM, PANEL_HEIGHT, GAP = 0.3227, 0.135, 0.735, 0.008
@@ -28,11 +28,11 @@ ARROW_STEP_MM = 8.0
 SHORTEST_ARROW_MM = 0.7
 
 
-def write_overlay(path: Path, ct: HeadCT, measurement: Measurement, evidence: Evidence) -> None:
+def write_overlay(path: Path, ct: HeadCT, measurement: Measurement, dense: DenseResult) -> None:
     """Draw a measured (not refused) case into ``path`` (PNG).
 
     Args:
-        evidence: ``warped_hu`` (slice, row, column) HU and ``displacement_mm`` (slice, 2, row, column), rows then
+        dense: ``warped_hu`` (slice, row, column) HU and ``displacement_mm`` (slice, 2, row, column), rows then
             columns, pointing from where tissue is to where it would normally be; ``{slice: array}`` will do.
     """
     one = drawing.shown_slice(measurement)
@@ -48,11 +48,11 @@ def write_overlay(path: Path, ct: HeadCT, measurement: Measurement, evidence: Ev
     _draw_distance(measured, ct, one, box)
     drawing.draw_scale_bar(measured, box)
 
-    drawing.show_slice(normal, ct, evidence.warped_hu[one.index], box)
+    drawing.show_slice(normal, ct, dense.warped_hu[one.index], box)
     drawing.draw_ideal_line(normal, ct, one, width=1.1)
 
     drawing.show_slice(moved, ct, ct.hu[one.index], box, faint=0.45)
-    colours = _draw_displacement(moved, ct, np.asarray(evidence.displacement_mm[one.index], dtype=float))
+    colours = _draw_displacement(moved, ct, np.asarray(dense.displacement_mm[one.index], dtype=float))
     _draw_colour_bar(figure, moved, colours)
 
     for axes in (measured, normal, moved):

@@ -12,7 +12,7 @@ from MidlineShiftLogic.reporting.case_folder import case_folder
 from MidlineShiftLogic.reporting.measurement_json import to_json
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.inference.pipeline import Evidence
+    from MidlineShiftLogic.inference.pipeline import DenseResult
 
 
 def write_case(
@@ -20,13 +20,13 @@ def write_case(
     case: str,
     measurement: Measurement,
     ct: HeadCT | None,
-    evidence: Evidence | None,
+    dense: DenseResult | None,
     fields: bool = False,
     also: Callable[[Path], object] | None = None,
 ) -> Path:
     """Write the files of one case into ``out/case``, all or none.
 
-    ``measurement.json`` always; ``overlay.png`` and ``slices.png`` where there is evidence to draw (not if refused);
+    ``measurement.json`` always; ``overlay.png`` and ``slices.png`` where there is dense to draw (not if refused);
     with ``fields`` also ``fields.npz`` (``fields_file``); then whatever ``also`` writes into the folder it is given.
 
     Returns:
@@ -37,16 +37,16 @@ def write_case(
     """
     with case_folder(out, case) as folder:
         (folder / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
-        if evidence is not None:
+        if dense is not None:
             from MidlineShiftLogic.reporting.overlay import write_overlay
             from MidlineShiftLogic.reporting.sheet import write_sheet
 
-            write_overlay(folder / "overlay.png", ct, measurement, evidence.of_slice(measurement.slice))
+            write_overlay(folder / "overlay.png", ct, measurement, dense.of_slice(measurement.slice))
             write_sheet(folder / "slices.png", ct, measurement)
             if fields:
                 from MidlineShiftLogic.reporting.fields_file import write_fields
 
-                write_fields(folder / "fields.npz", evidence)
+                write_fields(folder / "fields.npz", dense)
         if also is not None:
             also(folder)
     return out / case

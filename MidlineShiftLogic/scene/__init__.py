@@ -3,7 +3,7 @@
 Runs in 3D Slicer and on ``slicer-core`` without Qt, torch or a screen. What a panel does with it::
 
     ct = head_ct_from_volume(volume_node)                  # the canonical scan of a volume node
-    nodes = build_scene(volume_node, ct, measurement, evidence)
+    nodes = build_scene(volume_node, ct, measurement, dense)
     show_slice(nodes, nodes.measurement.slice)             # landmarks and lines of a slice; views go there
     edited = apply_edits(nodes)                            # on nodes.landmarks' PointModifiedEvent: the new Measurement
     update(nodes, move_landmarks(...))                     # or any function of measurement.edit / measurement.review

@@ -19,8 +19,8 @@ from MidlineShiftLogic.scene.shift_table import add_table, fill_table
 from MidlineShiftLogic.scene.state import SceneState, without_voxels
 
 
-class Evidence(Protocol):
-    """Dense results on the scan's grid; ``inference.dense_result.Evidence`` without torch.
+class DenseResult(Protocol):
+    """Dense results on the scan's grid; ``inference.dense_result.DenseResult`` without torch.
 
     Attributes:
         warped_hu: (slice, row, column). displacement_mm: (slice, 2, row, column), along rows and columns.
@@ -31,7 +31,7 @@ class Evidence(Protocol):
 
 
 def build_scene(
-    volume_node, ct: HeadCT, measurement: Measurement, evidence: Evidence | None, original: Measurement | None = None
+    volume_node, ct: HeadCT, measurement: Measurement, dense: DenseResult | None, original: Measurement | None = None
 ) -> MeasurementNodes:
     """Show a measurement in the scene of its volume; the slice of the case is the one shown. Views are not touched.
 
@@ -39,7 +39,7 @@ def build_scene(
         volume_node: the measured ``vtkMRMLScalarVolumeNode``.
         ct: ``head_ct_from_volume(volume_node)``, or a scan of the same slices.
         measurement: of ``ct``; not a refused one.
-        evidence: of ``ct``; None for a result that was read from a file, which shows no displacement then.
+        dense: of ``ct``; None for a result that was read from a file, which shows no displacement then.
         original: the model's own measurement where ``measurement`` was edited before; ``measurement`` if None.
 
     Returns:
@@ -50,8 +50,8 @@ def build_scene(
     """
     if measurement.slice is None:
         raise InputError("This scan was not measured; there is nothing to show.", "scene")
-    if evidence is not None and (
-        evidence.warped_hu.shape != ct.hu.shape or evidence.displacement_mm.shape != (ct.n_slices, 2, *ct.hu.shape[1:])
+    if dense is not None and (
+        dense.warped_hu.shape != ct.hu.shape or dense.displacement_mm.shape != (ct.n_slices, 2, *ct.hu.shape[1:])
     ):
         raise InputError("The displacement is not of this scan; measure it again.", "scene")
     scene = volume_node.GetScene()
@@ -63,10 +63,10 @@ def build_scene(
         nodes.put(VOLUME, volume_node)
         nodes.state = SceneState(measurement, original or measurement, without_voxels(ct), measurement.slice)
         add_markups(scene, nodes, prefix)
-        if evidence is not None:
-            field = PlanarField(ct, evidence.displacement_mm)
+        if dense is not None:
+            field = PlanarField(ct, dense.displacement_mm)
             nodes.put("transform", add_transform(scene, field, f"{prefix} - displacement"))
-            nodes.put("warped", add_warped(volume_node, ct, field, evidence.warped_hu, f"{prefix} - warped back"))
+            nodes.put("warped", add_warped(volume_node, ct, field, dense.warped_hu, f"{prefix} - warped back"))
             nodes.put("magnitude", add_magnitude(volume_node, ct, field, f"{prefix} - displacement (mm)"))
             add_grid(scene, nodes, f"{prefix} - displacement grid")
         add_table(scene, nodes, prefix)

@@ -23,7 +23,7 @@ class PlanarField:
     """
 
     def __init__(self, ct: HeadCT, displacement_mm: np.ndarray):
-        """``displacement_mm``: (slice, 2, row, column), along rows and columns (``inference.dense_result.Evidence``)."""
+        """``displacement_mm``: (slice, 2, row, column), along rows and columns (``inference.dense_result.DenseResult``)."""
         self.ct = ct
         self.displacement_mm = displacement_mm
         self.moves = np.array([bool(np.any(one)) for one in displacement_mm])

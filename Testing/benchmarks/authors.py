@@ -17,7 +17,7 @@ from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.geometry.fields import integrate
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.models import load_model
-from MidlineShiftLogic.models.empty_init import blueprint
+from MidlineShiftLogic.models.empty_init import empty_init
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.diffusion import fixed_noise, linear, noise_difference
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
@@ -55,7 +55,7 @@ class AuthorsWay:
 
 
 def _filled(kind: type[torch.nn.Module], device: str) -> torch.nn.Module:
-    with blueprint():
+    with empty_init():
         network = kind()
     network = network.to_empty(device=device)
     for parameter in network.parameters():
@@ -71,7 +71,7 @@ def arithmetic(ct: HeadCT, model_name: str | None = None) -> dict:
     if measured.refused:
         raise RuntimeError(f"the scan was refused: {measured.refused['message']}")
     ours = counter.get_total_flops() / 1e9
-    with blueprint():
+    with empty_init():
         denoiser, deformation = Denoiser(), DeformationNet()
     with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.inference_mode():
         denoiser(torch.empty(1, 1, PIXELS, PIXELS), torch.empty(1, dtype=torch.long))

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.inference.pipeline import read_networks
+from MidlineShiftLogic.inference.pipeline import run_networks
 from MidlineShiftLogic.models import load_model
 
 SKIPPED = "No CUDA GPU was found: the GPU part was not run, so nothing is said about it."
@@ -27,7 +27,7 @@ def warm_case(ct: HeadCT, repeats: int = 20) -> dict:
     model = load_model(None, device)
     case = _times(lambda: measure_case(ct, lambda: (model, device)), repeats)
     torch.cuda.reset_peak_memory_stats()
-    networks = _times(lambda: read_networks(ct, model, device), repeats)
+    networks = _times(lambda: run_networks(ct, model, device), repeats)
     peak = torch.cuda.max_memory_allocated() / 2**20
     flops, moved = _work(ct, model, device)
     rate, bandwidth = _matrix_rate(), _copy_bandwidth()
@@ -76,7 +76,7 @@ def _work(ct: HeadCT, model, device: str) -> tuple[float, float]:
     ]
     try:
         with FlopCounterMode(display=False) as counter:
-            read_networks(ct, model, device)
+            run_networks(ct, model, device)
     finally:
         for hook in hooks:
             hook.remove()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from make_scans import write_dicom
-from synthetic_case import Evidence, drawn_head, measured
+from synthetic_case import DenseResult, drawn_head, measured
 
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.headct import HeadCT
@@ -34,7 +34,7 @@ class Case:
     folder: Path
     ct: HeadCT
     measurement: Measurement
-    evidence: Evidence
+    dense: DenseResult
     source: Source
 
     def report(self, measurement: Measurement | None = None):
@@ -42,13 +42,13 @@ class Case:
 
     def captures(self, measurement: Measurement | None = None):
         """An iterator: each picture takes a moment to draw."""
-        return dicom_objects.captures(measurement or self.measurement, self.ct, self.source, self.evidence)
+        return dicom_objects.captures(measurement or self.measurement, self.ct, self.source, self.dense)
 
 
-def measure(ct: HeadCT, shift_mm: float = 8.0) -> tuple[Measurement, Evidence]:
+def measure(ct: HeadCT, shift_mm: float = 8.0) -> tuple[Measurement, DenseResult]:
     """What the pipeline might say, with everything a measurement can hold."""
     flags = (Quality("motion", "warning", "It moved: look."),)
-    measurement, evidence = measured(ct, shift_mm, case_id="Müller head", quality=flags)
+    measurement, dense = measured(ct, shift_mm, case_id="Müller head", quality=flags)
     slices = tuple(
         replace(one, source_slices=ct.source_slices[one.index], authors_readout_mm=1.5 + one.index)
         for one in measurement.slices
@@ -64,7 +64,7 @@ def measure(ct: HeadCT, shift_mm: float = 8.0) -> tuple[Measurement, Evidence]:
         software={"name": "midlineshift", "version": "0.1.0"},
         seconds=3.25,
         case_rule=CaseRule(0.75, (0.0, 20.0)),
-    ), evidence
+    ), dense
 
 
 def coarse_head(shift_mm: float = 8.0) -> HeadCT:
@@ -81,8 +81,8 @@ def make_case(folder: Path, head: HeadCT | None = None, shift_mm: float = 8.0, w
 
 def case_of(place: Path, shift_mm: float = 8.0) -> Case:
     ct = read(place)
-    measurement, evidence = measure(ct, shift_mm)
-    return Case(place, ct, measurement, evidence, dicom_objects.source_of(ct))
+    measurement, dense = measure(ct, shift_mm)
+    return Case(place, ct, measurement, dense, dicom_objects.source_of(ct))
 
 
 def validate(dataset, path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.networks.outputs import NetworkMaps
+from MidlineShiftLogic.networks.outputs import PredictedMaps
 
 SIZE = 128
 
@@ -36,7 +36,7 @@ def hump(fraction: np.ndarray, peak: float = 0.38) -> np.ndarray:
     return np.sin(np.pi * np.clip(fraction, 0, 1) ** (np.log(0.5) / np.log(peak))) ** 1.2
 
 
-def perfect_maps(slices: int, shift_px: np.ndarray, tilt_deg: float = 0.0, side_px: float = 0.0) -> NetworkMaps:
+def perfect_maps(slices: int, shift_px: np.ndarray, tilt_deg: float = 0.0, side_px: float = 0.0) -> PredictedMaps:
     """Maps whose ideal midline is a line turned by ``tilt_deg`` and moved by ``side_px`` from the frame's middle.
 
     Args:
@@ -56,12 +56,12 @@ def perfect_maps(slices: int, shift_px: np.ndarray, tilt_deg: float = 0.0, side_
     push = deviation * across
     inverse = np.stack([push * n[1], push * n[0]], 1)
     inside = (np.hypot(x / 45, y / 60) < 1).astype(float)
-    return NetworkMaps(
+    return PredictedMaps(
         attachments=np.tile(np.stack(heat), (slices, 1, 1, 1)),
         ideal=np.tile(ideal, (slices, 1, 1)),
         deformed=ideal - deviation,
         inside=np.tile(inside, (slices, 1, 1)),
-        readable=np.full(slices, 0.95),
+        measurable=np.full(slices, 0.95),
         height=np.linspace(-5, 40, slices),
         displacement=-inverse,
         inverse=inverse,

@@ -23,11 +23,11 @@ SPACING = (5.0, 0.8, 0.9)
 
 
 @dataclass(frozen=True)
-class Evidence:
+class DenseResult:
     warped_hu: np.ndarray
     displacement_mm: np.ndarray
 
-    def of_slice(self, index: int) -> Evidence:
+    def of_slice(self, index: int) -> DenseResult:
         return self
 
 
@@ -64,7 +64,7 @@ def bump(shape, spacing, shift_mm: float) -> np.ndarray:
     return -shift_mm * np.exp(-((z / 28) ** 2))[:, None, None] * in_plane
 
 
-def measured(ct: HeadCT, shift_mm=8.0, case_id="drawn", quality=()) -> tuple[Measurement, Evidence]:
+def measured(ct: HeadCT, shift_mm=8.0, case_id="drawn", quality=()) -> tuple[Measurement, DenseResult]:
     """What the pipeline would say of ``drawn_head``."""
     n, rows, columns = ct.hu.shape
     row_mm, column_mm = ct.pixel_spacing
@@ -118,7 +118,7 @@ def measured(ct: HeadCT, shift_mm=8.0, case_id="drawn", quality=()) -> tuple[Mea
         seconds=0.1,
         input={"shape": list(ct.hu.shape)},
     )
-    return measurement, Evidence(warped, displacement)
+    return measurement, DenseResult(warped, displacement)
 
 
 WARNING = Quality("tilt", "warning", "The head is turned by 21 degrees.")
@@ -139,11 +139,11 @@ def install_fake_pipeline(set_module=sys.modules.__setitem__, shift_mm=8.0, step
             time.sleep(step_seconds)
             if progress:
                 progress(k + 1, ct.n_slices, "measuring")
-        measurement, evidence = measured(ct, shift_mm, case_id)
-        return replace(measurement, input={}), evidence  # the call itself describes the scan
+        measurement, dense = measured(ct, shift_mm, case_id)
+        return replace(measurement, input={}), dense  # the call itself describes the scan
 
     pipeline.measure_ct = measure_ct
-    pipeline.Evidence = Evidence
+    pipeline.DenseResult = DenseResult
     set_module("MidlineShiftLogic.inference.pipeline", pipeline)
 
     models = types.ModuleType("MidlineShiftLogic.models")

@@ -92,12 +92,12 @@ class FakeRunner:
     def progress(self, done: int, total: int) -> None:
         self.line(f'{{"type": "progress", "done": {done}, "total": {total}, "what": "reading slices"}}')
 
-    def finish(self, measurement, evidence, end: bool = True) -> None:
+    def finish(self, measurement, dense, end: bool = True) -> None:
         """Write the result where the command wanted it, say so, and exit."""
         folder = Path(self.option("--out")) / "scan"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
-        write_fields(folder / "fields.npz", evidence)
+        write_fields(folder / "fields.npz", dense)
         self.line(f'{{"type": "result", "refused": null, "folder": "{folder.as_posix()}"}}')
         if end:
             self.end(0)
@@ -120,7 +120,7 @@ class Bench:
         self.runner, self.probe_runner = FakeRunner(), FakeRunner()
         self.shift_mm = shift_mm
         self.head = drawn_head(shift_mm, SHAPE, SPACING)
-        measurement, self.evidence = measured(self.head, shift_mm)
+        measurement, self.dense = measured(self.head, shift_mm)
         # the largest shift stands for the case, so that what a drag must do to the case can be said
         self.measurement = replace(measurement, case_rule=CaseRule(1.0, (-40.0, 40.0)))
         self.module = host.load_module(MODULE, collaborators=self._collaborators)
@@ -153,7 +153,7 @@ class Bench:
         if self.volume is None:
             self.choose_scan()
         self.click(self.ui.measureButton)
-        self.runner.finish(self.measurement, self.evidence)
+        self.runner.finish(self.measurement, self.dense)
         self.host.process()
 
     def choose_painter(self):

@@ -51,7 +51,7 @@ def tissue_is_put_back(bench) -> None:
     moved = nodes.transform.GetTransformToParent().TransformPoint(shifted)
     assert np.linalg.norm(np.array(moved) - ideal) < 0.6
     warped = slicer.util.arrayFromVolume(nodes.warped)[one.index]
-    assert np.abs(warped - bench.evidence.warped_hu[one.index]).max() <= 1
+    assert np.abs(warped - bench.dense.warped_hu[one.index]).max() <= 1
     assert np.abs(warped - bench.head.hu[one.index]).max() > 20
 
 
@@ -201,7 +201,7 @@ def cancel_leaves_the_scene(bench) -> None:
     assert bench.ui.progressBar.value == 3 and "3 of 12" in bench.ui.statusLabel.text
     bench.click(bench.ui.cancelButton)
     assert bench.runner.stops and bench.panel.state.value == "idle" and bench.ui.measureButton.enabled
-    bench.runner.finish(bench.measurement, bench.evidence)
+    bench.runner.finish(bench.measurement, bench.dense)
     assert bench.ui.shiftLabel.text == "–" and bench.host.core.node_ids() == before
     assert bench.ui.statusLabel.text.startswith("Cancelled")
 
@@ -216,7 +216,7 @@ def second_run_voids_the_first(bench) -> None:
     assert "11 of 12" not in bench.ui.statusLabel.text
     first[3](0)
     assert bench.panel.state.value == "running"
-    bench.runner.finish(bench.measurement, bench.evidence)
+    bench.runner.finish(bench.measurement, bench.dense)
     assert bench.ui.shiftLabel.text == "8.0 mm  to the left →"
 
 
@@ -228,7 +228,7 @@ def scene_close_voids_the_run(bench) -> None:
     slicer.mrmlScene.Clear()
     bench.host.process()
     assert bench.runner.stops and bench.panel.state.value == "idle" and not bench.ui.measureButton.enabled
-    bench.runner.finish(bench.measurement, bench.evidence)
+    bench.runner.finish(bench.measurement, bench.dense)
     assert bench.ui.shiftLabel.text == "–" and slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTextNode") == 0
 
 

@@ -208,7 +208,7 @@ def test_removing_the_scan_during_a_run_cancels_it(bench):
     slicer.mrmlScene.RemoveNode(bench.volume)
     bench.host.process()
     assert bench.runner.stops and bench.panel.state.value == "idle"
-    bench.runner.finish(bench.measurement, bench.evidence)
+    bench.runner.finish(bench.measurement, bench.dense)
     assert bench.panel.review.nodes is None
 
 

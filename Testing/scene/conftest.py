@@ -24,7 +24,7 @@ class Case:
     volume: object
     ct: HeadCT
     measurement: object
-    evidence: object
+    dense: object
 
 
 def affine_of(ct: HeadCT) -> np.ndarray:
@@ -68,9 +68,9 @@ def tilted(ct: HeadCT, degrees: float = 18.0) -> HeadCT:
 
 
 def measured_case(ct: HeadCT, shift_mm: float = 8.0):
-    """(measurement, evidence) of a drawn scan, the case's number chosen as the largest."""
-    measurement, evidence = measured(ct, shift_mm)
-    return replace(measurement, case_rule=CaseRule(quantile=1.0)), evidence
+    """(measurement, dense) of a drawn scan, the case's number chosen as the largest."""
+    measurement, dense = measured(ct, shift_mm)
+    return replace(measurement, case_rule=CaseRule(quantile=1.0)), dense
 
 
 def painted(ct: HeadCT, slices=None) -> PseudoHealthy:
@@ -100,15 +100,15 @@ def make_case(core, shift_mm=8.0, name="CT", change=lambda ct: ct, **storage) ->
 
     ct = change(small_head(shift_mm))
     volume = add_volume(core, *stored(ct, **(storage or {"flipped": (True, False, False)})), name)
-    measurement, evidence = measured_case(ct, shift_mm)
-    return Case(core, volume, ct, measurement, evidence)
+    measurement, dense = measured_case(ct, shift_mm)
+    return Case(core, volume, ct, measurement, dense)
 
 
 @pytest.fixture(scope="session")
 def sample():
-    """The shipped shifted sample, measured by the shipped model: ``measurement`` and ``evidence``."""
+    """The shipped shifted sample, measured by the shipped model: ``measurement`` and ``dense``."""
     from MidlineShiftLogic.api import measure_case
     from MidlineShiftLogic.models import load_model
 
     result = measure_case(SAMPLE, lambda: (load_model(None, "cpu"), "cpu"))
-    return SimpleNamespace(path=SAMPLE, ct=result.ct, measurement=result.measurement, evidence=result.evidence)
+    return SimpleNamespace(path=SAMPLE, ct=result.ct, measurement=result.measurement, dense=result.dense)

@@ -34,7 +34,7 @@ RAS = np.array([-1.0, -1.0, 1.0])
 
 def built(case):
     """Everything that can be made, the pseudo-healthy image too."""
-    nodes = build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    nodes = build_scene(case.volume, case.ct, case.measurement, case.dense)
     add_healthy(nodes, painted(case.ct))
     return nodes
 
@@ -194,10 +194,10 @@ def test_refused_or_foreign_results_leave_nothing(case, monkeypatch):
     before = case.core.node_ids()
     refused = Measurement("x", None, None, refused={"code": "few-slices", "message": "Only 3 slices."})
     with pytest.raises(InputError, match="not measured"):
-        build_scene(case.volume, case.ct, refused, case.evidence)
+        build_scene(case.volume, case.ct, refused, case.dense)
     other = replace(case.ct, hu=case.ct.hu[:-1], origins=case.ct.origins[:-1], thickness=case.ct.thickness[:-1])
     with pytest.raises(InputError, match="not of this scan"):
-        build_scene(case.volume, other, case.measurement, case.evidence)
+        build_scene(case.volume, other, case.measurement, case.dense)
 
     def fail(*_):
         raise MemoryError

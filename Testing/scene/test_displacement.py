@@ -50,12 +50,12 @@ def warped_by_vtk(volume, transform_node) -> np.ndarray:
 
 
 def expected_point(case, one, name):
-    """Where ``u`` of the evidence takes a landmark, in LPS."""
+    """Where the displacement field takes a landmark, in LPS."""
     from scipy.ndimage import map_coordinates
 
     column, row = one.landmarks_px[name]
     u = [
-        map_coordinates(case.evidence.displacement_mm[one.index, axis].astype(float), [[row], [column]], order=1)[0]
+        map_coordinates(case.dense.displacement_mm[one.index, axis].astype(float), [[row], [column]], order=1)[0]
         for axis in (0, 1)
     ]
     return one.landmarks_lps_mm[name] + u[0] * case.ct.row_axis + u[1] * case.ct.column_axis
@@ -65,7 +65,7 @@ def expected_point(case, one, name):
 @pytest.mark.parametrize("flipped", [(False,) * 3, (True, False, True)], ids=["right-handed", "turned"])
 def test_shifted_landmark_lands_on_the_ideal_midline(core, change, flipped):
     case = make_case(core, change=change, flipped=flipped)
-    nodes = build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    nodes = build_scene(case.volume, case.ct, case.measurement, case.dense)
     for one in case.measurement.slices:
         for name in ("anterior_falx", "posterior_falx", "shifted"):
             landed = moved_lps(nodes.transform, one.landmarks_lps_mm[name])[0]
@@ -78,7 +78,7 @@ def test_shifted_landmark_lands_on_the_ideal_midline(core, change, flipped):
 @pytest.mark.parametrize("change", [lambda ct: ct, tilted], ids=["straight", "tilted"])
 def test_volume_under_the_transform_is_the_warped_scan(core, shift_mm, change):
     case = make_case(core, shift_mm, change=change, flipped=(True, False, True))
-    nodes = build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    nodes = build_scene(case.volume, case.ct, case.measurement, case.dense)
     by_vtk = warped_by_vtk(case.volume, nodes.transform)
     warped = slicer.util.arrayFromVolume(nodes.warped)
     scan = slicer.util.arrayFromVolume(case.volume)
@@ -91,7 +91,7 @@ def test_volume_under_the_transform_is_the_warped_scan(core, shift_mm, change):
 def test_voxels_of_the_real_measurement(core, sample):
     """The networks' inverse field made the warped scan, VTK inverts the forward field: they agree."""
     volume = core.logics["Volumes"].AddArchetypeVolume(str(sample.path), "Sample")
-    nodes = build_scene(volume, head_ct_from_volume(volume), sample.measurement, sample.evidence)
+    nodes = build_scene(volume, head_ct_from_volume(volume), sample.measurement, sample.dense)
     by_vtk = warped_by_vtk(volume, nodes.transform)
     warped = slicer.util.arrayFromVolume(nodes.warped)
     scan = slicer.util.arrayFromVolume(volume)
@@ -107,16 +107,16 @@ def test_voxels_of_the_real_measurement(core, sample):
 
 
 def test_warped_and_magnitude_are_on_the_volumes_own_grid(case):
-    nodes = build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    nodes = build_scene(case.volume, case.ct, case.measurement, case.dense)
     for node in (nodes.warped, nodes.magnitude):
         assert node.GetImageData().GetDimensions() == case.volume.GetImageData().GetDimensions()
     values = slicer.util.arrayFromVolume(nodes.magnitude)
     index = case.measurement.slice
-    magnitude = np.linalg.norm(case.evidence.displacement_mm[index].astype(float), axis=0)
+    magnitude = np.linalg.norm(case.dense.displacement_mm[index].astype(float), axis=0)
     # stored with columns turned round (fixture), slices and rows as they are
     np.testing.assert_allclose(values[index, :, ::-1], magnitude, atol=1e-3)
     np.testing.assert_array_equal(
-        slicer.util.arrayFromVolume(nodes.warped)[index, :, ::-1], case.evidence.warped_hu[index]
+        slicer.util.arrayFromVolume(nodes.warped)[index, :, ::-1], case.dense.warped_hu[index]
     )
     display = nodes.magnitude.GetDisplayNode()
     assert display.GetColorNode() is not None
@@ -126,7 +126,7 @@ def test_warped_and_magnitude_are_on_the_volumes_own_grid(case):
 
 
 def test_nothing_moves_outside_the_measured_head(case):
-    nodes = build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    nodes = build_scene(case.volume, case.ct, case.measurement, case.dense)
     rows, columns = case.ct.hu.shape[1:]
     far = [
         case.ct.to_lps(0, (0, 0)),
@@ -146,8 +146,8 @@ def test_transform_of_uneven_slices(core):
     moves[10:, 2] = 2.5 * np.arange(flat.n_slices - 10)
     volume = add_volume(core, *stored(flat), parent=slice_by_slice(core, moves))
     ct = head_ct_from_volume(volume)
-    measurement, evidence = measured_case(ct)
-    nodes = build_scene(volume, ct, measurement, evidence)
+    measurement, dense = measured_case(ct)
+    nodes = build_scene(volume, ct, measurement, dense)
     for node in (nodes.warped, nodes.magnitude):
         np.testing.assert_allclose(head_ct_from_volume(node).origins, ct.origins, atol=1e-3)
     for one in measurement.slices:
@@ -167,8 +167,8 @@ def test_thin_slices_are_warped_themselves(core):
     volume = add_volume(core, *stored(thin, flipped=(False, True, False)))
     ct = head_ct_from_volume(volume)
     assert len(group_slices(thin.heights, thin.thickness)) == ct.n_slices < thin.n_slices
-    measurement, evidence = measured_case(ct)
-    nodes = build_scene(volume, ct, measurement, evidence)
+    measurement, dense = measured_case(ct)
+    nodes = build_scene(volume, ct, measurement, dense)
     warped, scan = slicer.util.arrayFromVolume(nodes.warped), slicer.util.arrayFromVolume(volume)
     assert warped.shape == scan.shape
     by_vtk = warped_by_vtk(volume, nodes.transform)

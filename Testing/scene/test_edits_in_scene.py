@@ -18,7 +18,7 @@ RAS = np.array([-1.0, -1.0, 1.0])
 
 
 def built(case):
-    return build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    return build_scene(case.volume, case.ct, case.measurement, case.dense)
 
 
 def point(nodes, name):

@@ -20,7 +20,7 @@ def case(core, request):
 
 
 def nodes_of(case):
-    return build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    return build_scene(case.volume, case.ct, case.measurement, case.dense)
 
 
 def points_lps(nodes):
@@ -42,7 +42,7 @@ def test_is_square_in_the_unshifted_head_and_bent_in_the_scan(case):
     )
     assert off_line.max() < 0.05
     # pushed to the patient's left, by as much as was measured
-    field = PlanarField(ct, case.evidence.displacement_mm)
+    field = PlanarField(ct, case.dense.displacement_mm)
     farthest = np.linalg.norm(moved_lps(nodes.transform, here) - here, axis=1)
     assert farthest.max() == pytest.approx(field.displacement_mm[index].astype(float).__abs__().max(), abs=0.6)
     assert ((here - moved_lps(nodes.transform, here)) @ ct.column_axis).max() > 5

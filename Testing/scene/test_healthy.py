@@ -19,7 +19,7 @@ STORED = [
 
 
 def built(case):
-    return build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    return build_scene(case.volume, case.ct, case.measurement, case.dense)
 
 
 @pytest.mark.parametrize("storage", STORED, ids=["left-handed", "turned"])
@@ -53,10 +53,10 @@ def test_thin_slices_get_the_picture_of_their_slab(core):
     case = make_case(core)
     one = replace(case.measurement.slices[2], index=4)
     measurement = replace(case.measurement, slices=(one,), slice=4)
-    evidence = replace(
-        case.evidence, warped_hu=ct.hu, displacement_mm=np.zeros((ct.n_slices, 2, *ct.hu.shape[1:]), np.float16)
+    dense = replace(
+        case.dense, warped_hu=ct.hu, displacement_mm=np.zeros((ct.n_slices, 2, *ct.hu.shape[1:]), np.float16)
     )
-    nodes = build_scene(volume, ct, measurement, evidence)
+    nodes = build_scene(volume, ct, measurement, dense)
     found = head_ct_from_volume(add_healthy(nodes, painted(ct, [4])))
     assert found.n_slices == ct.n_slices
     shown = slicer.util.arrayFromVolume(nodes.healthy)

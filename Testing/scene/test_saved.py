@@ -36,7 +36,7 @@ def push(nodes, mm):
 def saved(core, tmp_path):
     """Two measured volumes, one edited, reviewed and shown on another slice; saved."""
     left, right = make_case(core, 8.0, "Left", change=tilted), make_case(core, -5.0, "Right")
-    nodes = [build_scene(one.volume, one.ct, one.measurement, one.evidence) for one in (left, right)]
+    nodes = [build_scene(one.volume, one.ct, one.measurement, one.dense) for one in (left, right)]
     for one, case in zip(nodes, (left, right), strict=True):
         add_healthy(one, painted(case.ct))
     push(nodes[0], 2.0)
@@ -126,7 +126,7 @@ def test_loaded_into_a_scene_that_has_measurements(saved):
 
 
 def test_a_damaged_or_newer_state_is_told(case):
-    nodes = build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    nodes = build_scene(case.volume, case.ct, case.measurement, case.dense)
     for text, says in (("", "damaged"), ("{}", "damaged"), ('{"format": "midlineshift-scene/9"}', "scene/9")):
         nodes.state_node.SetText(text)
         with pytest.raises(InputError, match=says):

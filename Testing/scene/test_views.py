@@ -12,7 +12,7 @@ RAS = np.array([-1.0, -1.0, 1.0])
 
 
 def built(case):
-    return build_scene(case.volume, case.ct, case.measurement, case.evidence)
+    return build_scene(case.volume, case.ct, case.measurement, case.dense)
 
 
 def coloured(picture) -> np.ndarray:
@@ -115,7 +115,7 @@ def test_picture_of_the_sample(core, sample, tmp_path):
     volume = core.logics["Volumes"].AddArchetypeVolume(str(sample.path), "Sample")
     volume.GetDisplayNode().AutoWindowLevelOff()
     volume.GetDisplayNode().SetWindowLevel(80, 40)
-    nodes = build_scene(volume, head_ct_from_volume(volume), sample.measurement, sample.evidence)
+    nodes = build_scene(volume, head_ct_from_volume(volume), sample.measurement, sample.dense)
     view = SliceView(core)
     pictures = []
     layers_by_name = {"scan": (volume,), "warped": (nodes.warped,), "displacement": (volume, nodes.magnitude)}

@@ -17,10 +17,10 @@ from MidlineShiftLogic.reporting.dicom.uids import result_key, uid
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from MidlineShiftLogic.inference.pipeline import Evidence
+    from MidlineShiftLogic.inference.pipeline import DenseResult
 
 
-def captures(measurement: Measurement, ct: HeadCT, source: Source, evidence: Evidence) -> Iterator[Dataset]:
+def captures(measurement: Measurement, ct: HeadCT, source: Source, dense: DenseResult) -> Iterator[Dataset]:
     """The pictures of one measured case, one after another: each is some megabytes.
 
     The first is the summary; it is a page, not a slice, and has no place in the patient. Then every measured slice, lowest
@@ -28,13 +28,13 @@ def captures(measurement: Measurement, ct: HeadCT, source: Source, evidence: Evi
 
     Args:
         measurement: not a refused one, which has no pictures (an empty iterator).
-        evidence: as for ``overlay.write_overlay``; only the case's slice of it is drawn.
+        dense: as for ``overlay.write_overlay``; only the case's slice of it is drawn.
     """
     if measurement.refused or not measurement.slices:
         return
     key = result_key(measurement)
     case_frames = source.of_slice(ct, measurement.slice)
-    summary = _capture(pictures.draw_summary(ct, measurement, evidence), 1, key, case_frames, source)
+    summary = _capture(pictures.draw_summary(ct, measurement, dense), 1, key, case_frames, source)
     summary.ImageComments = "Summary. Research use only; not a medical device."
     series.set_character_set(summary, source.character_set)
     yield summary

@@ -14,7 +14,7 @@ from MidlineShiftLogic.measurement.review import REJECTED
 from MidlineShiftLogic.reporting import drawing
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.inference.pipeline import Evidence
+    from MidlineShiftLogic.inference.pipeline import DenseResult
 
 LONGER_SIDE_PX = 640
 DPI = 100
@@ -35,14 +35,14 @@ class SlicePicture:
     pixel_spacing: tuple[float, float]
 
 
-def draw_summary(ct: HeadCT, measurement: Measurement, evidence: Evidence) -> np.ndarray:
+def draw_summary(ct: HeadCT, measurement: Measurement, dense: DenseResult) -> np.ndarray:
     """(row, column, 3) uint8: ``overlay.png`` without the case's name, which may be a patient's."""
     from PIL import Image
 
     from MidlineShiftLogic.reporting.overlay import write_overlay
 
     buffer = BytesIO()
-    write_overlay(buffer, ct, replace(measurement, case_id=_status(measurement)), evidence)
+    write_overlay(buffer, ct, replace(measurement, case_id=_status(measurement)), dense)
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 

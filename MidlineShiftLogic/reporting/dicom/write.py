@@ -17,7 +17,7 @@ from MidlineShiftLogic.reporting.dicom.structured_report import structured_repor
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from MidlineShiftLogic.inference.pipeline import Evidence
+    from MidlineShiftLogic.inference.pipeline import DenseResult
 
 REPORT_FILE, CAPTURE_FOLDER = "sr.dcm", "capture"
 
@@ -32,14 +32,14 @@ def require_highdicom() -> None:
 
 
 def write_objects(
-    folder: Path, measurement: Measurement, ct: HeadCT, evidence: Evidence | None, source: Source | None = None
+    folder: Path, measurement: Measurement, ct: HeadCT, dense: DenseResult | None, source: Source | None = None
 ) -> list[Path]:
-    """Write the report, and the captures of a measured case with evidence, into an existing folder.
+    """Write the report, and the captures of a measured case with dense results, into an existing folder.
 
     The caller sees to it that the folder appears whole (``reporting.case_folder``).
 
     Args:
-        evidence: what the summary picture needs; without it there are no captures.
+        dense: what the summary picture needs; without it there are no captures.
         source: the scan's series; found from ``ct`` if None.
 
     Returns:
@@ -51,8 +51,8 @@ def write_objects(
     require_highdicom()
     source = source or source_of(ct)
     files = [_save(structured_report(measurement, ct, source), folder / REPORT_FILE)]
-    if evidence is not None:
-        for number, image in enumerate(captures(measurement, ct, source, evidence), start=1):
+    if dense is not None:
+        for number, image in enumerate(captures(measurement, ct, source, dense), start=1):
             place = folder / CAPTURE_FOLDER
             place.mkdir(exist_ok=True)
             files.append(_save(image, place / f"{number:03d}.dcm"))

@@ -68,8 +68,8 @@ def test_says_how_sure_the_number_is(midlineshift, fake_pipeline, scan, tmp_path
     original = module.measure_ct
 
     def sure(*arguments, **options):
-        measurement, evidence = original(*arguments, **options)
-        return replace(measurement, interval_mm=(6.9, 9.1), p_over_5mm=0.998), evidence
+        measurement, dense = original(*arguments, **options)
+        return replace(measurement, interval_mm=(6.9, 9.1), p_over_5mm=0.998), dense
 
     monkeypatch.setattr(module, "measure_ct", sure)
     done = midlineshift("measure", scan, "--out", tmp_path / "out")

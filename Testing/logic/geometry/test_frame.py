@@ -54,7 +54,7 @@ def test_a_finer_frame_covers_the_same_place():
     row, column = np.mgrid[: ct.hu.shape[1], : ct.hu.shape[2]]
     ct.hu[:] = row + 2 * column
     f = frame(ct)
-    coarse, fine = align(ct, f, [5])[0], align(ct, f.finer(2), [5])[0]
+    coarse, fine = align(ct, f, [5])[0], align(ct, f.upsampled(2), [5])[0]
     assert fine.shape == (256, 256)
     within = coarse > 0
     pooled = torch.nn.functional.avg_pool2d(fine[None], 2)[0]

@@ -9,7 +9,7 @@ from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.inference.authors_predictor import authors_fields, carry_field, with_field
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings
-from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings, read_curves
+from MidlineShiftLogic.measurement.compute_shift import ShiftSettings, find_midlines
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
@@ -37,8 +37,8 @@ def test_a_field_alone_gives_the_shift_when_the_line_comes_from_elsewhere(field_
     unshifted = perfect_maps(ct.n_slices, np.zeros(ct.n_slices), tilt_deg=5.0)
     maps = with_field(unshifted, truth.displacement, truth.inverse)
     f = frame(ct)
-    settings = ReadoutSettings(field_share=field_share, smooth_mm=0, smooth_fraction=0)
-    curves = read_curves(maps, f, ct.heights, maps.height, settings)
+    settings = ShiftSettings(field_share=field_share, smooth_mm=0, smooth_fraction=0)
+    curves = find_midlines(maps, f, ct.heights, maps.height, settings)
     middle = curves.deviation[:, 14]  # fraction 0.38, the peak
     assert middle == pytest.approx(4.0 * f.step_mm, abs=0.15)
 

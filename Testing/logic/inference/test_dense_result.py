@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from heads import frame, hump, perfect_maps, scan
 
-from MidlineShiftLogic.inference.dense_result import Evidence
+from MidlineShiftLogic.inference.dense_result import DenseResult
 
 SHIFT_PX = 4.0
 SLICE = 5
@@ -12,7 +12,7 @@ SLICE = 5
 
 @pytest.fixture(scope="module", params=[(0.6, 0.5), (0.5, 0.8)], ids=str)
 def case(request):
-    """Scan with a bright midline pushed to the left in one slice; lateral place and fraction of each pixel; evidence."""
+    """Scan with a bright midline pushed to the left in one slice; lateral place and fraction of each pixel; dense results."""
     ct = scan(pixel_spacing=request.param)
     f = frame(ct)
     rows, columns = ct.hu.shape[1:]
@@ -24,8 +24,8 @@ def case(request):
     ct.hu[SLICE] = 1000.0 * bright
     maps = perfect_maps(ct.n_slices, np.full(ct.n_slices, SHIFT_PX))
     fields = ({SLICE: field[SLICE].astype(np.float32)} for field in (maps.displacement, maps.inverse))
-    evidence = Evidence(ct, f, *fields)
-    return ct, f, place[..., 0], fraction, evidence
+    dense = DenseResult(ct, f, *fields)
+    return ct, f, place[..., 0], fraction, dense
 
 
 def lateral(image, across, fraction, at):
@@ -36,30 +36,30 @@ def lateral(image, across, fraction, at):
 
 @pytest.mark.parametrize("at", [0.2, 0.38, 0.6])
 def test_the_midline_is_set_back_onto_the_ideal_line(case, at):
-    ct, _, across, fraction, evidence = case
+    ct, _, across, fraction, dense = case
     assert lateral(ct.hu[SLICE], across, fraction, at) == pytest.approx(SHIFT_PX * hump(np.array(at)), abs=0.15)
-    assert lateral(evidence.warped_hu[SLICE], across, fraction, at) == pytest.approx(0, abs=0.25)
+    assert lateral(dense.warped_hu[SLICE], across, fraction, at) == pytest.approx(0, abs=0.25)
 
 
 def test_the_field_points_from_the_tissue_to_its_normal_place_in_millimetres(case):
-    _, f, across, fraction, evidence = case
+    _, f, across, fraction, dense = case
     there = (np.abs(across) < 0.5) & (np.abs(fraction - 0.38) < 0.01)
-    rows, columns = evidence.displacement_mm[SLICE].astype(float)[:, there].mean(1)
+    rows, columns = dense.displacement_mm[SLICE].astype(float)[:, there].mean(1)
     # pushed to the left, so it points to the patient's right: against the frame's first axis
     assert (columns, rows) == pytest.approx(-SHIFT_PX * f.step_mm * f.axes[0], abs=0.15)
     assert columns < -5
 
 
 def test_slices_that_were_not_measured_stay_as_they_are(case):
-    ct, _, _, _, evidence = case
+    ct, _, _, _, dense = case
     others = np.arange(ct.n_slices) != SLICE
-    assert not evidence.displacement_mm[others].any()
-    assert np.array_equal(evidence.warped_hu[others], ct.hu[others])
+    assert not dense.displacement_mm[others].any()
+    assert np.array_equal(dense.warped_hu[others], ct.hu[others])
 
 
 def test_one_slice_alone_is_that_of_the_whole(case):
-    *_, evidence = case
-    alone = evidence.of_slice(SLICE)
-    assert np.array_equal(alone.warped_hu[SLICE], evidence.warped_hu[SLICE])
-    assert np.array_equal(alone.displacement_mm[SLICE], evidence.displacement_mm[SLICE])
+    *_, dense = case
+    alone = dense.of_slice(SLICE)
+    assert np.array_equal(alone.warped_hu[SLICE], dense.warped_hu[SLICE])
+    assert np.array_equal(alone.displacement_mm[SLICE], dense.displacement_mm[SLICE])
     assert alone.displacement_mm[SLICE].any()

@@ -9,10 +9,10 @@ from heads import SIZE
 from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.inference.flags import falx_outside, largest_jump_mm, measuring_flags, refuse_worthless
+from MidlineShiftLogic.inference.flags import falx_outside, largest_jump_mm, quality_flags, reject_unreliable
 from MidlineShiftLogic.inference.outline import trace
 from MidlineShiftLogic.inference.pose import HeadPose
-from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, Curves, ReadoutSettings
+from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, MidlineCurves, ShiftSettings
 from MidlineShiftLogic.measurement.results import SliceMeasurement
 from MidlineShiftLogic.quality import Quality
 
@@ -61,18 +61,18 @@ def read(ct: HeadCT, angle=0.0, falx_mm=160.0, middle=MIDDLE):
     index = np.arange(SLICES)
     height = STEP_MM * index - 5.0
     blank = np.zeros((SLICES, len(FRACTIONS)))
-    curves = Curves(
+    curves = MidlineCurves(
         index=index,
         confidence=np.ones(SLICES),
         height=height,
         angle=np.zeros(SLICES),
-        offset=np.zeros(SLICES),
-        ends=np.zeros((SLICES, 2, 2)),
+        lateral_offset=np.zeros(SLICES),
+        falx_attachments=np.zeros((SLICES, 2, 2)),
         deviation=blank,
         by_field=blank,
         by_maps=blank,
         mirror=blank,
-        line_mm=np.zeros(SLICES),
+        plane_offset_mm=np.zeros(SLICES),
     )
     u = np.array([-np.sin(angle), np.cos(angle)]) * 0.5 * falx_mm
     ends = {"anterior_falx": middle - u, "posterior_falx": middle + u}
@@ -98,14 +98,14 @@ def read(ct: HeadCT, angle=0.0, falx_mm=160.0, middle=MIDDLE):
 
 def codes(ct, **reading):
     pose, curves, slices, outline = read(ct, **reading)
-    refuse_worthless(ct, curves, slices, outline)
-    return [flag.code for flag in measuring_flags(ct, pose, curves, slices, slices[3], outline, ReadoutSettings())]
+    reject_unreliable(ct, curves, slices, outline)
+    return [flag.code for flag in quality_flags(ct, pose, curves, slices, slices[3], outline, ShiftSettings())]
 
 
 def refusal(ct, **reading):
     _, curves, slices, outline = read(ct, **reading)
     with pytest.raises(RefusedError) as caught:
-        refuse_worthless(ct, curves, slices, outline)
+        reject_unreliable(ct, curves, slices, outline)
     return caught.value.code
 
 
@@ -188,8 +188,8 @@ def test_an_end_outside_on_a_few_slices_is_a_warning():
     pose, curves, slices, outline = read(ct)
     far = {"anterior_falx": np.array([110.0, -4.0]), "posterior_falx": slices[0].landmarks_px["posterior_falx"]}
     slices[2] = replace(slices[2], landmarks_px=far)
-    refuse_worthless(ct, curves, slices, outline)
-    found = measuring_flags(ct, pose, curves, slices, slices[3], outline, ReadoutSettings())
+    reject_unreliable(ct, curves, slices, outline)
+    found = quality_flags(ct, pose, curves, slices, slices[3], outline, ShiftSettings())
     assert [(flag.code, flag.severity) for flag in found] == [("head-cut-off", "warning")]
 
 

@@ -10,9 +10,9 @@ from heads import SIZE, perfect_maps, scan
 from MidlineShiftLogic.errors import Cancelled, InputError, RefusedError
 from MidlineShiftLogic.inference.pipeline import measure_ct
 from MidlineShiftLogic.inference.pose import head_centre
-from MidlineShiftLogic.measurement.uncertainty import SignWeight, Uncertainty
-from MidlineShiftLogic.measurement.uncertainty_features import SIGNS
-from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
+from MidlineShiftLogic.measurement.uncertainty import FeatureWeight, Uncertainty
+from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
+from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SlicePrediction
 
 SLICES = 24
 STEP_MM = 1.8
@@ -31,7 +31,7 @@ def head():
 class Knowing(MidlineUNet):
     """Reads slice number and mirroring from the grey and answers as a perfect network would."""
 
-    fineness = 1
+    upsampling = 1
 
     def __init__(self, lowest_mm=-40.0, field_factor=1.0, push_px=PUSH_PX, other_way_from=np.inf):
         torch.nn.Module.__init__(self)
@@ -45,14 +45,14 @@ class Knowing(MidlineUNet):
         push = self.push_px * number * np.where(number < self.other_way_from, 1, -1)
         maps = perfect_maps(len(x), push * np.where(left > right, 1, -1))
         to = lambda a: torch.from_numpy(np.ascontiguousarray(a)).float()  # noqa: E731
-        return SliceReading(
+        return SlicePrediction(
             displacement=to(maps.displacement) * self.field_factor,
             inverse=to(maps.inverse) * self.field_factor,
             ideal=to(maps.ideal),
             deformed=to(maps.deformed),
             inside=torch.logit(to(maps.inside), eps=1e-3),
             attachments=to(maps.attachments),
-            readable=torch.logit(to(maps.readable)),
+            measurable=torch.logit(to(maps.measurable)),
             height=to(5.0 * number + self.lowest_mm),
         )
 
@@ -80,7 +80,7 @@ def flags(measurement):
 
 def test_every_number_belongs_to_its_slice():
     told = []
-    measurement, evidence = measure_ct(head(), KnowingModel(), "cpu", lambda *step: told.append(step))
+    measurement, dense = measure_ct(head(), KnowingModel(), "cpu", lambda *step: told.append(step))
     # heights -8..45 mm of 5 k - 40
     assert [m.index for m in measurement.slices] == list(range(7, 18))
     for m in measurement.slices:
@@ -89,7 +89,7 @@ def test_every_number_belongs_to_its_slice():
         assert m.source_slices == (2 * m.index, 2 * m.index + 1)
         assert m.authors_readout_mm is None
     measured = [m.index for m in measurement.slices]
-    moved = np.abs(evidence.displacement_mm).max((1, 2, 3)) > 0
+    moved = np.abs(dense.displacement_mm).max((1, 2, 3)) > 0
     assert np.flatnonzero(moved).tolist() == measured
     assert measurement.side == "left" and measurement.model == {"name": "knowing"}
     assert flags(measurement) == set()
@@ -122,7 +122,7 @@ def test_slices_that_read_to_either_side_are_flagged():
 
 
 def calibration():
-    signs = {name: SignWeight(0.0, 1.0, 1.0 if name == "readings" else 0.0) for name in SIGNS}
+    signs = {name: FeatureWeight(0.0, 1.0, 1.0 if name == "readings" else 0.0) for name in FEATURES}
     return Uncertainty(np.log(0.5), signs, (0.5, 0.9, 0.95), (1.0, 2.0, 3.0)).to_json()
 
 

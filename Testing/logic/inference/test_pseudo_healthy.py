@@ -9,8 +9,8 @@ from MidlineShiftLogic.errors import Cancelled, InputError
 from MidlineShiftLogic.inference import pseudo_healthy as module
 from MidlineShiftLogic.inference.pose import HeadPose
 from MidlineShiftLogic.inference.pseudo_healthy import make_pseudo_healthy
-from MidlineShiftLogic.networks.diffusion import linear, noise_from_clean
-from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
+from MidlineShiftLogic.networks.diffusion import linear, noise_from_x0
+from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SlicePrediction
 
 GRID = 64
 SPOT = (20.0, 41.0)
@@ -22,26 +22,26 @@ class Reader(MidlineUNet):
 
     def __init__(self):
         torch.nn.Module.__init__(self)
-        self.fineness = 1
+        self.upsampling = 1
 
     def forward(self, x):
         maps = perfect_maps(len(x), np.zeros(len(x)))
         to = lambda a: torch.from_numpy(np.ascontiguousarray(a)).float()  # noqa: E731
-        return SliceReading(
+        return SlicePrediction(
             displacement=None,
             inverse=None,
             ideal=to(maps.ideal),
             deformed=to(maps.deformed),
             inside=torch.logit(to(maps.inside), eps=1e-3),
             attachments=to(maps.attachments),
-            readable=torch.logit(to(maps.readable)),
+            measurable=torch.logit(to(maps.measurable)),
             height=to(maps.height),
         )
 
 
 def sees(picture):
     """A denoiser that finds ``picture`` in whatever noise it is given."""
-    return lambda xt, steps: noise_from_clean(linear(), xt, steps, picture.expand_as(xt))
+    return lambda xt, steps: noise_from_x0(linear(), xt, steps, picture.expand_as(xt))
 
 
 def spot(value=0.9):

@@ -8,25 +8,25 @@ from heads import frame, perfect_maps, scan
 
 from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.measurement.compute_shift import (
-    FOR_NEW_MODELS,
     FRACTIONS,
-    ReadoutSettings,
-    read_case,
-    read_curves,
-    slice_measurements,
+    NEW_MODEL_SETTINGS,
+    ShiftSettings,
+    find_midlines,
+    measure_slices,
+    select_case_slice,
     smooth,
 )
 from MidlineShiftLogic.measurement.distance import CaseRule, signed_shift
 
-SETTINGS = ReadoutSettings(smooth_mm=0.0, smooth_fraction=0.0, quantile=1.0, septum=(0.36, 0.40))
+SETTINGS = ShiftSettings(smooth_mm=0.0, smooth_fraction=0.0, quantile=1.0, septum=(0.36, 0.40))
 
 
 def measured(shift_px, settings=SETTINGS, angle=12.0, **maps):
     ct = scan()
     f = frame(ct, angle)
     found = perfect_maps(ct.n_slices, np.broadcast_to(np.asarray(shift_px, float), (ct.n_slices,)), **maps)
-    curves = read_curves(found, f, ct.heights, found.height, settings)
-    return ct, f, slice_measurements(ct, f, curves, settings)
+    curves = find_midlines(found, f, ct.heights, found.height, settings)
+    return ct, f, measure_slices(ct, f, curves, settings)
 
 
 @pytest.mark.parametrize("shift_px", [-8.0, -2.0, 0.0, 1.0, 5.5])
@@ -39,7 +39,7 @@ def test_known_shift_is_read_in_millimetres_with_its_side(shift_px, tilt):
 
 def test_field_and_maps_read_the_same():
     for share in (0.0, 1.0):
-        settings = ReadoutSettings(smooth_mm=0, smooth_fraction=0, quantile=1, septum=(0.36, 0.40), field_share=share)
+        settings = ShiftSettings(smooth_mm=0, smooth_fraction=0, quantile=1, septum=(0.36, 0.40), field_share=share)
         _, f, slices = measured(4.0, settings)
         assert slices[5].signed_shift_mm == pytest.approx(4.0 * f.step_mm, abs=0.15)
 
@@ -70,14 +70,14 @@ def test_one_outlying_slice_does_not_carry_the_line_away():
     f = frame(ct)
     maps = perfect_maps(ct.n_slices, np.full(ct.n_slices, 3.0))
     maps.attachments[6] = np.roll(maps.attachments[6], 4, axis=-1)  # 8 px to the left
-    curves = read_curves(maps, f, ct.heights, maps.height, ReadoutSettings(plane_share=1.0))
-    assert np.abs(curves.offset).max() < 0.6
+    curves = find_midlines(maps, f, ct.heights, maps.height, ShiftSettings(plane_share=1.0))
+    assert np.abs(curves.lateral_offset).max() < 0.6
 
 
 def test_the_case_is_read_in_the_window():
     shift = np.linspace(0, 6, 16)
     _, _, slices = measured(shift)
-    case = read_case(slices, CaseRule(1.0))
+    case = select_case_slice(slices, CaseRule(1.0))
     assert case.in_case_window
     assert SETTINGS.window_mm[0] <= case.height_mm <= SETTINGS.window_mm[1]
     assert abs(case.signed_shift_mm) == max(abs(m.signed_shift_mm) for m in slices if m.in_case_window)
@@ -86,7 +86,7 @@ def test_the_case_is_read_in_the_window():
 def smoothed(values, pitch_mm=5.0, **settings):
     """What smoothing across slices makes of one value a slice."""
     z = np.arange(len(values)) * pitch_mm
-    return smooth(np.asarray(values, float)[:, None], z, np.ones(len(values)), replace(FOR_NEW_MODELS, **settings))[
+    return smooth(np.asarray(values, float)[:, None], z, np.ones(len(values)), replace(NEW_MODEL_SETTINGS, **settings))[
         :, 0
     ]
 
@@ -110,7 +110,7 @@ def test_few_slices_can_be_smoothed(count):
 def test_unreadable_slices_are_refused():
     ct = scan()
     maps = perfect_maps(ct.n_slices, np.zeros(ct.n_slices))
-    maps.readable[:] = 0.2
+    maps.measurable[:] = 0.2
     with pytest.raises(RefusedError, match="midline") as error:
-        read_curves(maps, frame(ct), ct.heights, maps.height, SETTINGS)
+        find_midlines(maps, frame(ct), ct.heights, maps.height, SETTINGS)
     assert error.value.code == "no-midline"

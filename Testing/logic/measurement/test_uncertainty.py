@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.uncertainty import CLIP, SignWeight, Uncertainty, parse_uncertainty
-from MidlineShiftLogic.measurement.uncertainty_features import SIGNS
+from MidlineShiftLogic.measurement.uncertainty import CLIP, FeatureWeight, Uncertainty, parse_uncertainty
+from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
 
 LEVELS = (0.25, 0.5, 0.75, 0.9, 0.95)
 KNOWN = Uncertainty(
     log_sigma=float(np.log(0.8)),
-    signs={name: SignWeight(0.5, 0.2, 0.3 if name == "readings" else 0.0) for name in SIGNS},
+    features={name: FeatureWeight(0.5, 0.2, 0.3 if name == "readings" else 0.0) for name in FEATURES},
     levels=LEVELS,
     quantiles=(0.3, 0.7, 1.2, 1.9, 2.4),
 )
-CALM = dict.fromkeys(SIGNS, 0.5)
+CALM = dict.fromkeys(FEATURES, 0.5)
 
 
 def test_interval_is_the_quantile_times_sigma():

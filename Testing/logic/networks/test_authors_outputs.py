@@ -58,10 +58,10 @@ def test_tiny_denoiser_and_deformation_have_their_parameters_in_their_order(refe
 
 
 def test_noising(reference, schedule):
-    xt = diffusion.noised(schedule, reference["x"], torch.tensor([300, 300]), reference["noise"])
+    xt = diffusion.add_noise(schedule, reference["x"], torch.tensor([300, 300]), reference["noise"])
     assert largest_difference(xt, reference["x_t300"]) < 1e-6
     step15 = torch.full((2,), diffusion.ddim_timesteps(1000, 50)[15])
-    xt = diffusion.noised(schedule, reference["x"], step15, reference["noise"])
+    xt = diffusion.add_noise(schedule, reference["x"], step15, reference["noise"])
     assert largest_difference(xt, reference["x_ddim15"]) < 1e-6
 
 
@@ -93,12 +93,12 @@ def test_warp(reference):
 
 def test_pseudo_healthy_from_step_3(reference, conditional, unconditional, schedule):
     step3 = torch.full((2,), diffusion.ddim_timesteps(1000, 50)[3])
-    xt = diffusion.noised(schedule, reference["x"], step3, reference["noise"])
-    healthy = diffusion.ddim_from(conditional, unconditional, schedule, xt, start=3)
+    xt = diffusion.add_noise(schedule, reference["x"], step3, reference["noise"])
+    healthy = diffusion.ddim_sample(conditional, unconditional, schedule, xt, start=3)
     assert largest_difference(healthy, reference["pseudo_healthy_from3"]) < SAMPLED
 
 
 @pytest.mark.slow
 def test_pseudo_healthy_from_step_15(reference, conditional, unconditional, schedule):
-    healthy = diffusion.ddim_from(conditional, unconditional, schedule, reference["x_ddim15"], start=15)
+    healthy = diffusion.ddim_sample(conditional, unconditional, schedule, reference["x_ddim15"], start=15)
     assert largest_difference(healthy, reference["pseudo_healthy_from15"]) < SAMPLED

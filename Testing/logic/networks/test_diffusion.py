@@ -29,9 +29,9 @@ def test_noise_and_clean_are_inverse():
     schedule, generator = diffusion.linear(), torch.Generator().manual_seed(0)
     x0, noise = torch.rand(3, 1, 4, 4, generator=generator), torch.randn(3, 1, 4, 4, generator=generator)
     steps = torch.tensor([0, 300, 900])
-    xt = diffusion.noised(schedule, x0, steps, noise)
-    assert torch.allclose(diffusion.clean_from_noise(schedule, xt, steps, noise), x0, atol=1e-4)
-    assert torch.allclose(diffusion.noise_from_clean(schedule, xt, steps, x0), noise, atol=1e-4)
+    xt = diffusion.add_noise(schedule, x0, steps, noise)
+    assert torch.allclose(diffusion.predict_x0(schedule, xt, steps, noise), x0, atol=1e-4)
+    assert torch.allclose(diffusion.noise_from_x0(schedule, xt, steps, x0), noise, atol=1e-4)
 
 
 def test_ddim50_strides_by_20():
@@ -47,11 +47,11 @@ def test_ddim_with_a_perfect_denoiser_gives_the_slice_back():
     x0, noise = torch.rand(2, 1, 8, 8, generator=generator) * 1.8 - 0.9, torch.randn(2, 1, 8, 8, generator=generator)
 
     def knows_x0(xt, steps):
-        return diffusion.noise_from_clean(schedule, xt, steps, x0)
+        return diffusion.noise_from_x0(schedule, xt, steps, x0)
 
     told = []
-    xt = diffusion.noised(schedule, x0, torch.tensor([300, 300]), noise)
-    out = diffusion.ddim_from(knows_x0, knows_x0, schedule, xt, start=15, progress=lambda *a: told.append(a))
+    xt = diffusion.add_noise(schedule, x0, torch.tensor([300, 300]), noise)
+    out = diffusion.ddim_sample(knows_x0, knows_x0, schedule, xt, start=15, progress=lambda *a: told.append(a))
     assert torch.allclose(out, x0, atol=1e-5)
     assert told == [(n, 15) for n in range(1, 16)]
 
@@ -61,7 +61,7 @@ def test_pseudo_healthy_goes_beyond_the_non_mls_denoiser():
     schedule = diffusion.linear()
 
     def sees(value):
-        return lambda xt, steps: diffusion.noise_from_clean(schedule, xt, steps, torch.full_like(xt, value))
+        return lambda xt, steps: diffusion.noise_from_x0(schedule, xt, steps, torch.full_like(xt, value))
 
     x, noise = torch.zeros(2, 1, 4, 4), diffusion.fixed_noise((1, 1, 4, 4), 0)
     out = diffusion.pseudo_healthy(sees(0.2), sees(0.1), schedule, x, noise)
@@ -77,7 +77,7 @@ def test_pseudo_healthy_starts_at_the_noise_of_its_ddim_step():
 
     x, noise = torch.full((3, 1, 4, 4), 0.5), diffusion.fixed_noise((1, 1, 4, 4), 1)
     diffusion.pseudo_healthy(network, network, schedule, x, noise, start=15, count=50)
-    assert torch.equal(seen[0][0], diffusion.noised(schedule, x, torch.tensor([300] * 3), noise))
+    assert torch.equal(seen[0][0], diffusion.add_noise(schedule, x, torch.tensor([300] * 3), noise))
     assert len(seen) == 30 and seen[0][1].tolist() == [280] * 3 and seen[-1][1].tolist() == [0] * 3
 
 

@@ -40,8 +40,8 @@ def pixels_per_mm(ct, index, panel):
 def test_midline_is_drawn_as_far_and_to_the_side_it_was_measured(tmp_path, shift_mm, spacing):
     shape = (24, round(220 / spacing[1]), round(180 / spacing[2]))
     ct = synthetic_case.drawn_head(shift_mm, shape, spacing)
-    measurement, evidence = synthetic_case.measured(ct, shift_mm)
-    write_overlay(tmp_path / "overlay.png", ct, measurement, evidence)
+    measurement, dense = synthetic_case.measured(ct, shift_mm)
+    write_overlay(tmp_path / "overlay.png", ct, measurement, dense)
     panel = measured_panel(image.imread(tmp_path / "overlay.png"))
     across, down = pixels_per_mm(ct, measurement.slice, panel)
     assert across == pytest.approx(down, rel=0.01)
@@ -57,11 +57,11 @@ def test_midline_is_drawn_as_far_and_to_the_side_it_was_measured(tmp_path, shift
 
 
 def test_lines_keep_their_dark_rims_and_the_legend_has_none(tmp_path, case, monkeypatch):
-    ct, measurement, evidence = case
+    ct, measurement, dense = case
     figures = []
     original = drawing.new_figure
     monkeypatch.setattr(drawing, "new_figure", lambda *size: figures.append(original(*size)) or figures[-1])
-    write_overlay(tmp_path / "overlay.png", ct, measurement, evidence)
+    write_overlay(tmp_path / "overlay.png", ct, measurement, dense)
     (figure,) = figures
     rims = {line.get_label(): bool(line.get_path_effects()) for line in figure.axes[0].lines}
     assert rims["midline found"] and rims["shifted place"]
@@ -70,7 +70,7 @@ def test_lines_keep_their_dark_rims_and_the_legend_has_none(tmp_path, case, monk
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_long_warning_covers_no_other_words(tmp_path, case, monkeypatch, count):
-    ct, measurement, evidence = case
+    ct, measurement, dense = case
     warning = (
         "Up to 90 degrees of the vault are without bone on 10 of 11 slices (a craniectomy); the midline bulges. " * 2
     )
@@ -79,7 +79,7 @@ def test_a_long_warning_covers_no_other_words(tmp_path, case, monkeypatch, count
     figures = []
     original = drawing.new_figure
     monkeypatch.setattr(drawing, "new_figure", lambda *size: figures.append(original(*size)) or figures[-1])
-    write_overlay(tmp_path / "overlay.png", ct, replace(measurement, quality=flags, model=model), evidence)
+    write_overlay(tmp_path / "overlay.png", ct, replace(measurement, quality=flags, model=model), dense)
     (figure,) = figures
     bar = figure.axes[-1].get_tightbbox()
     boxes = [text.get_window_extent() for text in figure.texts] + [figure.legends[0].get_window_extent(), bar]
@@ -91,9 +91,9 @@ def test_a_long_warning_covers_no_other_words(tmp_path, case, monkeypatch, count
 
 
 def test_slice_set_back_to_normal_is_the_one_given(tmp_path, case):
-    ct, measurement, evidence = case
-    bright = replace(evidence, warped_hu=np.full_like(evidence.warped_hu, 80.0))
-    write_overlay(tmp_path / "a.png", ct, measurement, evidence)
+    ct, measurement, dense = case
+    bright = replace(dense, warped_hu=np.full_like(dense.warped_hu, 80.0))
+    write_overlay(tmp_path / "a.png", ct, measurement, dense)
     write_overlay(tmp_path / "b.png", ct, measurement, bright)
     changed = np.abs(image.imread(tmp_path / "a.png") - image.imread(tmp_path / "b.png")).max(-1) > 0.05
     columns = np.nonzero(changed)[1] / changed.shape[1]
@@ -101,10 +101,10 @@ def test_slice_set_back_to_normal_is_the_one_given(tmp_path, case):
 
 
 def test_arrows_start_at_the_normal_place_and_end_at_the_tissue(case):
-    ct, measurement, evidence = case
+    ct, measurement, dense = case
     figure = drawing.new_figure(4, 4, 100)
     axes = figure.add_axes((0, 0, 1, 1))
-    field = np.asarray(evidence.displacement_mm[measurement.slice], float)
+    field = np.asarray(dense.displacement_mm[measurement.slice], float)
     overlay._draw_displacement(axes, ct, field)
     arrows = next(child for child in axes.get_children() if type(child).__name__ == "Quiver")
     assert (arrows.U < 0).all()  # pushed to the patient's right, the picture's left
@@ -113,9 +113,9 @@ def test_arrows_start_at_the_normal_place_and_end_at_the_tissue(case):
 
 
 def test_drawing_is_repeatable_and_leaves_pyplot_alone(tmp_path, case):
-    ct, measurement, evidence = case
+    ct, measurement, dense = case
     for name in ("a", "b"):
-        write_overlay(tmp_path / f"{name}.png", ct, measurement, evidence)
+        write_overlay(tmp_path / f"{name}.png", ct, measurement, dense)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     code = (
         "import sys, pathlib, synthetic_case as s\n"
@@ -136,10 +136,10 @@ def test_drawing_is_repeatable_and_leaves_pyplot_alone(tmp_path, case):
 
 @pytest.mark.parametrize("name", ["$x_1^2$ \\frac", "日本語 Schädel", "x" * 300, "line\nbreak", ""])
 def test_any_case_name_can_be_drawn(tmp_path, case, name):
-    ct, measurement, evidence = case
+    ct, measurement, dense = case
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        write_overlay(tmp_path / "overlay.png", ct, replace(measurement, case_id=name), evidence)
+        write_overlay(tmp_path / "overlay.png", ct, replace(measurement, case_id=name), dense)
 
 
 def test_sheet_shows_every_measured_slice_and_frames_the_cases_own(tmp_path, case):
@@ -159,17 +159,17 @@ def test_sheet_of_many_slices_keeps_the_cases_own(case):
 
 
 def test_pictures_say_how_sure_the_number_is(tmp_path, case, monkeypatch):
-    ct, measurement, evidence = case
+    ct, measurement, dense = case
     sure = replace(measurement, interval_mm=(-9.24, -6.84), p_over_5mm=0.97)
     words = []
     original = drawing.write_text
     monkeypatch.setattr(drawing, "write_text", lambda *a, **k: words.append(a[3]) or original(*a, **k))
-    write_overlay(tmp_path / "overlay.png", ct, sure, evidence)
+    write_overlay(tmp_path / "overlay.png", ct, sure, dense)
     assert words.count("(90 %: 6.8 to 9.2), P(>5 mm) 0.97") == 1
     write_sheet(tmp_path / "sheet.png", ct, sure)
     assert words.count("(90 %: 6.8 to 9.2), P(>5 mm) 0.97") == 2
     words.clear()
-    write_overlay(tmp_path / "overlay.png", ct, measurement, evidence)
+    write_overlay(tmp_path / "overlay.png", ct, measurement, dense)
     assert not any("90 %" in word or "P(>" in word for word in words)
 
 

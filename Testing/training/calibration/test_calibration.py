@@ -26,7 +26,7 @@ from midlineshift_training.cli.calibrate import calibrate
 from midlineshift_training.evaluation.cases import phantom_scan
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.uncertainty import parse_uncertainty
-from MidlineShiftLogic.measurement.uncertainty_features import SIGNS
+from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
 from MidlineShiftLogic.models.description import ModelDescription
 from MidlineShiftLogic.models.folder import load_model, save_model
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
@@ -38,7 +38,7 @@ def drawn(cases: int, source: str = PHANTOMS, scale: float = 0.5, each: int = 1,
     result = []
     for case in range(cases):
         for _ in range(each):
-            signs = {name: float(rng.uniform(0, 1)) for name in SIGNS}
+            signs = {name: float(rng.uniform(0, 1)) for name in FEATURES}
             truth = float(rng.uniform(-12, 12))
             error = scale * np.exp(1.5 * signs["readings"]) * rng.standard_t(5)
             result.append(Sample(source, f"{source} {case}", truth, short * (truth - error), signs))
@@ -47,11 +47,11 @@ def drawn(cases: int, source: str = PHANTOMS, scale: float = 0.5, each: int = 1,
 
 def test_what_makes_errors_large_is_found():
     found = fit_uncertainty(drawn(600))
-    weights = {name: one.weight / one.sd for name, one in found.signs.items()}
+    weights = {name: one.weight / one.sd for name, one in found.features.items()}
     assert weights["readings"] == pytest.approx(1.5, abs=0.4)
     assert max(value for name, value in weights.items() if name != "readings") < 0.35
     assert min(weights.values()) >= 0
-    calm, bad = (dict.fromkeys(SIGNS, 0.5) | {"readings": value} for value in (0.1, 0.9))
+    calm, bad = (dict.fromkeys(FEATURES, 0.5) | {"readings": value} for value in (0.1, 0.9))
     assert found.sigma(bad) / found.sigma(calm) == pytest.approx(np.exp(1.2), rel=0.4)
 
 
@@ -93,7 +93,7 @@ def test_same_samples_same_calibration_that_model_json_can_hold():
 def test_a_sign_that_never_changes_tells_nothing():
     samples = [replace(one, signs=one.signs | {"confidence": 0.0}) for one in drawn(60)]
     found = fit_uncertainty(samples)
-    assert found.signs["confidence"].weight == 0.0
+    assert found.features["confidence"].weight == 0.0
     parse_uncertainty(found.to_json())
 
 

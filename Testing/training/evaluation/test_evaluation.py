@@ -37,7 +37,7 @@ from midlineshift_training.evaluation.measuring import (
 from midlineshift_training.evaluation.summary import summarise, summarise_set
 from midlineshift_training.evaluation.targets import judge
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
+from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.models import load_model
 
 SAMPLES = Path(__file__).parents[3] / "Resources" / "SampleScans"
@@ -68,7 +68,7 @@ def model_knows(monkeypatch):
 def test_the_truth_is_read_where_the_readout_reads(tmp_path):
     draw_phantom(tmp_path / "00000.npz", 1, 6.0)
     _, q = phantom_scan(tmp_path / "00000.npz")
-    middle, front = (phantom_truth(q, ReadoutSettings(septum=septum)) for septum in ((0.30, 0.46), (0.10, 0.16)))
+    middle, front = (phantom_truth(q, ShiftSettings(septum=septum)) for septum in ((0.30, 0.46), (0.10, 0.16)))
     fractions = np.linspace(0.10, 0.90, 41)
     profile = q["midline_shift_mm"][q["has_midline"]][0]
     assert middle == pytest.approx(profile[(fractions >= 0.30) & (fractions <= 0.46)].mean(), abs=1e-4)
@@ -79,10 +79,10 @@ def test_the_truth_is_read_where_the_readout_reads(tmp_path):
 def test_slices_have_a_truth_where_the_readout_measures(tmp_path):
     draw_phantom(tmp_path / "00000.npz", 1, 6.0)
     _, q = phantom_scan(tmp_path / "00000.npz")
-    truth = phantom_slice_truth(q, ReadoutSettings())
+    truth = phantom_slice_truth(q, ShiftSettings())
     measured_heights = q["has_midline"] & (q["height_mm"] >= -8) & (q["height_mm"] <= 45)
     assert np.array_equal(np.isfinite(truth), measured_heights)
-    assert truth[measured_heights] == pytest.approx(phantom_truth(q, ReadoutSettings()), abs=1e-4)
+    assert truth[measured_heights] == pytest.approx(phantom_truth(q, ShiftSettings()), abs=1e-4)
 
 
 def test_an_incomplete_phantom_is_named(tmp_path):

@@ -7,9 +7,9 @@ import pytest
 from lined_head import SLICES, line_at, lined_head, lined_measurement, place
 
 from midlineshift_training.evaluation.known_shifts import amplitudes, follow, known_shift
-from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, ReadoutSettings
+from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, ShiftSettings
 
-SETTINGS = ReadoutSettings()
+SETTINGS = ShiftSettings()
 SEPTUM = FRACTIONS[(SETTINGS.septum[0] <= FRACTIONS) & (SETTINGS.septum[1] >= FRACTIONS)]
 WINDOW = range(8, 13)  # heights 0 .. 20 mm
 

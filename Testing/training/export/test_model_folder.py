@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from small_networks import SMALL_DENOISER, awake
 
 from midlineshift_training.cli.main import main
-from MidlineShiftLogic.measurement.compute_shift import FOR_NEW_MODELS
+from MidlineShiftLogic.measurement.compute_shift import NEW_MODEL_SETTINGS
 from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.models.registry import kind_of
 from MidlineShiftLogic.networks.denoiser import Denoiser
@@ -72,8 +72,8 @@ def test_the_folder_holds_the_runs_networks(runs, tmp_path):
     assert model.frame == {"grid": 128, "pixel_mm": 1.8, "length_mm": 198.0}
     assert model.noise == NOISE
     assert model.readout["quantile"] == 0.5
-    assert model.readout["smooth_mm"] == FOR_NEW_MODELS.smooth_mm, "what was not given is written out too"
-    assert model.readout["agreement"] == FOR_NEW_MODELS.agreement
+    assert model.readout["smooth_mm"] == NEW_MODEL_SETTINGS.smooth_mm, "what was not given is written out too"
+    assert model.readout["agreement"] == NEW_MODEL_SETTINGS.agreement
     for name, run in runs.items():
         own = load_file(run / "best.safetensors")
         found = model.network(name).state_dict()

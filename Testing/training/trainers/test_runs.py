@@ -22,7 +22,7 @@ from midlineshift_training.trainers.run_summary import summary_text
 from midlineshift_training.trainers.stopping import StopEarly
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.networks.midline_unet import SliceReading
+from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,12 @@ def run(kind, folder, out, resume=False, **more):
     return stage
 
 
-def perfect(batch) -> SliceReading:
+def perfect(batch) -> SlicePrediction:
     """What a network would say that knows the truth."""
     size = batch.inside.shape[-1]
     axis = (torch.arange(size) - (size - 1) / 2) * 2
     far = (axis - batch.ends[..., :1])[:, :, None] ** 2 + (axis - batch.ends[..., 1:])[..., None] ** 2
-    return SliceReading(
+    return SlicePrediction(
         batch.displacement,
         -batch.displacement,
         batch.ideal,

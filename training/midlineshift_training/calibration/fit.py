@@ -20,8 +20,8 @@ from scipy import optimize
 
 from midlineshift_training.calibration.samples import Sample
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.uncertainty import CLIP, SignWeight, Uncertainty
-from MidlineShiftLogic.measurement.uncertainty_features import SIGNS
+from MidlineShiftLogic.measurement.uncertainty import CLIP, FeatureWeight, Uncertainty
+from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
 
 FREEDOM = 4.0
 # Standard deviation of the prior on a weight: what one sd of a sign is thought to do to log sigma.
@@ -118,7 +118,7 @@ def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
 
     reading, truth = (np.array([getattr(one, name) for one in samples]) for name in ("reading_mm", "truth_mm"))
     gain = _gain(reading, truth) if correct_gain else 1.0
-    raw = np.array([[one.signs[name] for name in SIGNS] for one in samples])
+    raw = np.array([[one.signs[name] for name in FEATURES] for one in samples])
     mean, sd = raw.mean(0), raw.std(0)
     sd = np.where(sd > 1e-6, sd, 1.0)
     z = np.clip((raw - mean) / sd, -CLIP, CLIP)
@@ -136,10 +136,12 @@ def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
         gradient = np.r_[slope.sum(), slope @ z + 2 * ridge * parameters[1:]]
         return float(value + ridge * parameters[1:] @ parameters[1:]), gradient
 
-    start = np.r_[0.5 * np.log(weight @ square * FREEDOM + 1e-6), np.zeros(len(SIGNS))]
-    bounds = [(-6.0, 6.0)] + [(0.0, 2.0)] * len(SIGNS)
+    start = np.r_[0.5 * np.log(weight @ square * FREEDOM + 1e-6), np.zeros(len(FEATURES))]
+    bounds = [(-6.0, 6.0)] + [(0.0, 2.0)] * len(FEATURES)
     found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    signs = {name: SignWeight(*(float(v) for v in of)) for name, *of in zip(SIGNS, mean, sd, found[1:], strict=True)}
+    signs = {
+        name: FeatureWeight(*(float(v) for v in of)) for name, *of in zip(FEATURES, mean, sd, found[1:], strict=True)
+    }
     quantiles = stats.t.ppf((1 + np.array(LEVELS)) / 2, FREEDOM)
     return Uncertainty(float(found[0]), signs, LEVELS, tuple(quantiles.tolist()), gain)
 

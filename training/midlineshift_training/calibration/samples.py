@@ -19,11 +19,11 @@ from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.errors import MidlineShiftError, RefusedError
 from MidlineShiftLogic.headct import check, read
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.inference.pipeline import read_networks, read_out
-from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
+from MidlineShiftLogic.inference.pipeline import compute_shift, run_networks
+from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.distance import case_slice
 from MidlineShiftLogic.models import Model
-from MidlineShiftLogic.models.parameters import parameters
+from MidlineShiftLogic.models.settings import parse_settings
 
 PHANTOMS, HARDENED, SCANS = "phantoms", "phantoms, hardened", "scans with known shifts"
 
@@ -34,7 +34,7 @@ class Sample:
 
     Attributes:
         source: which kind of data. case: samples of one case are never on both sides of a split.
-        truth_mm: the true signed shift. reading_mm, signs: what was read (``measurement.signs``); None if refused.
+        truth_mm: the true signed shift. reading_mm, signs: what was read (``measurement.uncertainty_features``); None if refused.
         refused: code of the refusal; empty if measured.
     """
 
@@ -71,10 +71,10 @@ def sample_of(ct: HeadCT, truth_mm: float, model: Model, source: str, case: str)
         fatal = [flag for flag in (*ct.quality, *check(ct)) if flag.severity == "fatal"]
         if fatal:
             return Sample(source, case, truth_mm, refused=fatal[0].code)
-        found = read_out(ct, read_networks(ct, model, "cpu"))
+        found = compute_shift(ct, run_networks(ct, model, "cpu"))
     except RefusedError as error:
         return Sample(source, case, truth_mm, refused=error.code)
-    return Sample(source, case, truth_mm, found.case.signed_shift_mm, found.signs)
+    return Sample(source, case, truth_mm, found.case.signed_shift_mm, found.features)
 
 
 def samples_of(job: CalibrationJob, model: Model) -> list[Sample]:
@@ -83,7 +83,7 @@ def samples_of(job: CalibrationJob, model: Model) -> list[Sample]:
     Raises:
         InputError: the phantom is damaged. A scan that cannot be read gives a refused sample.
     """
-    settings = parameters(ReadoutSettings, model.readout, "'readout' of model.json")
+    settings = parse_settings(ShiftSettings, model.readout, "'readout' of model.json")
     pairs = _phantom(job, settings) if job.source != SCANS else _known_shifts(job, model, settings)
     try:
         return [sample_of(ct, truth, model, job.source, job.case) for ct, truth in pairs]
@@ -93,7 +93,7 @@ def samples_of(job: CalibrationJob, model: Model) -> list[Sample]:
         return [Sample(job.source, job.case, 0.0, refused=error.code)]
 
 
-def _phantom(job: CalibrationJob, settings: ReadoutSettings) -> Iterator[tuple[HeadCT, float]]:
+def _phantom(job: CalibrationJob, settings: ShiftSettings) -> Iterator[tuple[HeadCT, float]]:
     ct, entries = phantom_scan(job.path)
     truth = phantom_truth(entries, settings)
     if truth is None:
@@ -103,7 +103,7 @@ def _phantom(job: CalibrationJob, settings: ReadoutSettings) -> Iterator[tuple[H
     yield ct, truth
 
 
-def _known_shifts(job: CalibrationJob, model: Model, settings: ReadoutSettings) -> Iterable[tuple[HeadCT, float]]:
+def _known_shifts(job: CalibrationJob, model: Model, settings: ShiftSettings) -> Iterable[tuple[HeadCT, float]]:
     """The scan as it is, taken as unshifted, and with known shifts warped into it."""
     ct = read(job.path)
     own = measure_case(ct, lambda: (model, "cpu")).measurement

@@ -15,7 +15,7 @@ from scipy import ndimage
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.lines import direction, normal
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, Curves
+from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, MidlineCurves
 
 # Along the falx, from its anterior end; half a per cent is about 0.75 mm.
 ALONG = np.linspace(0.0, 1.0, 201)
@@ -111,15 +111,22 @@ def trace_falx(
 
 
 def network_midline(
-    frame: Frame, index: np.ndarray, curves: Curves, start: np.ndarray, length: np.ndarray, angle: float
+    frame: Frame, index: np.ndarray, curves: MidlineCurves, start: np.ndarray, length: np.ndarray, angle: float
 ) -> np.ndarray:
     """(k, len(ALONG)) mm by which the network's midline lies to the left of the plane, see ``trace_falx``."""
     n, u = normal(angle), direction(angle)
     middle = (frame.size - 1) / 2
     result = np.empty((len(index), len(ALONG)))
     for j, k in enumerate(index):
-        line = curves.ends[j, 0] + FRACTIONS[:, None] * (curves.ends[j, 1] - curves.ends[j, 0])
+        line = curves.falx_attachments[j, 0] + FRACTIONS[:, None] * (
+            curves.falx_attachments[j, 1] - curves.falx_attachments[j, 0]
+        )
         own = line + curves.deviation[j][:, None] / frame.step_mm * normal(curves.angle[j])
-        points = frame.to_plane(k, np.concatenate([curves.ends[j, :1], own, curves.ends[j, 1:]]) + middle) - start[j]
+        points = (
+            frame.to_plane(
+                k, np.concatenate([curves.falx_attachments[j, :1], own, curves.falx_attachments[j, 1:]]) + middle
+            )
+            - start[j]
+        )
         result[j] = np.interp(ALONG, points @ u / length[j], points @ n)
     return result

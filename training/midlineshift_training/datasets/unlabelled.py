@@ -22,10 +22,10 @@ from midlineshift_training.datasets.phantoms.pose import NODES, SIZE
 from midlineshift_training.datasets.phantoms.truth import FRACTIONS, SEPTUM_FRACTION
 from MidlineShiftLogic.geometry import lines
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.inference.pipeline import read_networks
-from MidlineShiftLogic.measurement.compute_shift import read_curves
+from MidlineShiftLogic.inference.pipeline import run_networks
+from MidlineShiftLogic.measurement.compute_shift import find_midlines
 from MidlineShiftLogic.models import Model
-from MidlineShiftLogic.networks.outputs import NetworkMaps
+from MidlineShiftLogic.networks.outputs import PredictedMaps
 
 PIXEL_MM = (0.7, 1.1)
 FADE_MM = 60.0  # from the midline to where the brain no longer follows it
@@ -41,14 +41,14 @@ def pseudo_case(ct: HeadCT, model: Model, name: str) -> dict[str, np.ndarray]:
     Raises:
         RefusedError: the model finds no midline.
     """
-    read = read_networks(ct, model, "cpu")
-    curves = read_curves(read.maps, read.frame, ct.heights[read.chosen], read.height, read.settings)
+    read = run_networks(ct, model, "cpu")
+    curves = find_midlines(read.maps, read.frame, ct.heights[read.chosen], read.height, read.settings)
     frame = read.frame
     index = read.chosen[curves.index]
     # the plane through all slices, in plane mm: one angle, an offset linear in the slice's position
     angle = frame.angle + lines.weighted_median(curves.angle, curves.confidence)
     n, u = lines.normal(angle), lines.direction(angle)
-    ends = np.stack([frame.to_plane(k, curves.ends[j] + (frame.size - 1) / 2) for j, k in enumerate(index)])
+    ends = np.stack([frame.to_plane(k, curves.falx_attachments[j] + (frame.size - 1) / 2) for j, k in enumerate(index)])
     z = ct.heights
     across = lines.robust_linear(z[index], ends.mean(1) @ n, curves.confidence, spread=1.5, slope_limit=0.5)
     offset = across[0] + across[1] * z
@@ -127,7 +127,7 @@ def _slices(ct: HeadCT, corner: np.ndarray, pixel: float) -> np.ndarray:
     return hu
 
 
-def _inside(maps: NetworkMaps, frame, chosen, count: int, corner: np.ndarray, pixel: float) -> np.ndarray:
+def _inside(maps: PredictedMaps, frame, chosen, count: int, corner: np.ndarray, pixel: float) -> np.ndarray:
     """(n, SIZE / 2, SIZE / 2) uint8: inside the inner table by the network, on the file's blocks of two pixels."""
     half = SIZE // 2
     ticks = (np.arange(half) * 2 + 0.5) * pixel

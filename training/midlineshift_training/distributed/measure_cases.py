@@ -44,7 +44,7 @@ def measure_into(
         result = measure_case(
             scan.path, lambda: (opened(model, model_stamp), "cpu"), case_id=scan.case, authors_readout=authors_readout
         )
-        folder = write_case(out, scan.case, result.measurement, result.ct, result.evidence, fields)
+        folder = write_case(out, scan.case, result.measurement, result.ct, result.dense, fields)
     except Exception as error:
         return Outcome(scan.case, f"{scan.case}  error: {explain(error)}", exit_codes.of(error))
     refused = bool(result.measurement.refused)

@@ -10,7 +10,7 @@ import numpy as np
 from midlineshift_training.datasets.phantom_store import read_phantom
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
+from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.distance import case_slice
 
 ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
@@ -33,7 +33,7 @@ def phantom_scan(path: Path) -> tuple[HeadCT, dict]:
     return ct, q
 
 
-def phantom_slice_truth(q: dict, settings: ReadoutSettings) -> np.ndarray:
+def phantom_slice_truth(q: dict, settings: ShiftSettings) -> np.ndarray:
     """(slice,) true signed shift in mm at the septum, by the read-out's rule; NaN where it is not to be measured."""
     profile = q["midline_shift_mm"]
     fractions = np.linspace(0.10, 0.90, profile.shape[1])
@@ -43,7 +43,7 @@ def phantom_slice_truth(q: dict, settings: ReadoutSettings) -> np.ndarray:
     return np.where(use, septum, np.nan)
 
 
-def phantom_truth(q: dict, settings: ReadoutSettings) -> float | None:
+def phantom_truth(q: dict, settings: ShiftSettings) -> float | None:
     """The case's true signed shift by the read-out's own rule, from the true midline; None if no slice shows it."""
     septum, height = phantom_slice_truth(q, settings), q["height_mm"]
     use = np.isfinite(septum)

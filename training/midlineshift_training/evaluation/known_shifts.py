@@ -21,7 +21,7 @@ from scipy import ndimage
 from midlineshift_training.evaluation import bootstrap
 from MidlineShiftLogic.geometry import lines
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, ReadoutSettings
+from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, ShiftSettings
 from MidlineShiftLogic.measurement.results import Measurement
 
 AMPLITUDES_MM = (3.0, 15.0)
@@ -148,7 +148,7 @@ class KnownShift:
     course: MidlineCourse
     reach: np.ndarray
     amplitude_mm: float
-    settings: ReadoutSettings
+    settings: ShiftSettings
 
     def on_midline(self, index: int, fraction: np.ndarray) -> np.ndarray:
         """Push (mm, signed) of the midline of a slice at fractions of its length."""
@@ -198,7 +198,7 @@ class KnownShift:
         return replace(ct, hu=hu)
 
 
-def known_shift(ct: HeadCT, measurement: Measurement, amplitude_mm: float, settings: ReadoutSettings) -> KnownShift:
+def known_shift(ct: HeadCT, measurement: Measurement, amplitude_mm: float, settings: ShiftSettings) -> KnownShift:
     """The push of ``amplitude_mm`` for a scan whose measurement tells where its midline lies."""
     course = midline_course(ct, measurement)
     return KnownShift(course, inner_table(ct, course), amplitude_mm, settings)

@@ -24,11 +24,11 @@ from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.errors import MidlineShiftError
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
+from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.distance import case_slice
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.models import Model
-from MidlineShiftLogic.models.parameters import parameters
+from MidlineShiftLogic.models.settings import parse_settings
 
 PHANTOMS, READINGS, NO_READING = "phantoms", "readings", "no reading"
 LABELLED, SIZES = "labelled set", "labelled set, size only"
@@ -102,9 +102,9 @@ class CaseReport:
     changes: tuple[dict, ...] = ()
 
 
-def readout_of(model: Model) -> ReadoutSettings:
+def readout_of(model: Model) -> ShiftSettings:
     """Read-out settings of a model; truths are made by the same rule."""
-    return parameters(ReadoutSettings, model.readout, "'readout' of model.json")
+    return parse_settings(ShiftSettings, model.readout, "'readout' of model.json")
 
 
 def measured(ct: HeadCT, model: Model, case: str) -> Measurement:
@@ -188,7 +188,7 @@ def _unread(job: Job, model: str, truth, groups, error: MidlineShiftError) -> Re
     return Reading(job.set, job.case, model, truth, None, None, error.code, "", 0.0, groups=groups)
 
 
-def _warps(job: Job, ct: HeadCT, own: Measurement, model: Model, settings: ReadoutSettings) -> tuple[dict, ...]:
+def _warps(job: Job, ct: HeadCT, own: Measurement, model: Model, settings: ShiftSettings) -> tuple[dict, ...]:
     rows = []
     for amplitude in amplitudes(job.case, job.warps, job.seed):
         shift = known_shift(ct, own, amplitude, settings)

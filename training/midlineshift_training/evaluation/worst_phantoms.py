@@ -30,7 +30,7 @@ def draw_worst(worst: list[dict], folder: Path, model: Model, out: Path) -> dict
         ct, _ = phantom_scan(folder / f"{row['case']}.npz")
         result = measure_case(ct, lambda: (model, "cpu"), case_id=f"phantom {row['case']}")
         path = out / f"worst_phantom_{number}.png"
-        write_overlay(path, result.ct, result.measurement, result.evidence)
+        write_overlay(path, result.ct, result.measurement, result.dense)
         _shrink(path)
         kinds = ", ".join(name for names in row["groups"].values() for name in names)
         made[path.name] = (

@@ -75,7 +75,7 @@ def export_runs(
             a deformation network that was trained on a set with landmarks.
         texts: ``name``, ``version``, ``description``, ``licence``, ``trained_on`` of the model.
         readout, accuracy: see ``MidlineShiftLogic.models.description``; names in ``readout`` are those of
-            ``ReadoutSettings``.
+            ``ShiftSettings``.
         pose_from: model whose pose network, and read-out unless ``readout`` is given, are taken where there is no run of
             one; None: the default model.
 
@@ -87,10 +87,10 @@ def export_runs(
     """
     from midlineshift_training.trainers.run_folder import run_network, run_settings
     from MidlineShiftLogic.errors import InputError
-    from MidlineShiftLogic.measurement.compute_shift import FOR_NEW_MODELS, ReadoutSettings
+    from MidlineShiftLogic.measurement.compute_shift import NEW_MODEL_SETTINGS, ShiftSettings
     from MidlineShiftLogic.models.description import ModelDescription
     from MidlineShiftLogic.models.folder import load_model, save_model
-    from MidlineShiftLogic.models.parameters import parameters
+    from MidlineShiftLogic.models.settings import parse_settings
     from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
     networks = {component: run_network(run) for component, run in runs.items()}
@@ -113,7 +113,7 @@ def export_runs(
     else:
         frame = _common_frame(settings)
     # every parameter is written out, so that a later version's defaults do not change this model's numbers
-    readout = asdict(parameters(ReadoutSettings, asdict(FOR_NEW_MODELS) | (readout or {}), "--readout"))
+    readout = asdict(parse_settings(ShiftSettings, asdict(NEW_MODEL_SETTINGS) | (readout or {}), "--readout"))
     model = ModelDescription(**texts, frame=frame, noise=noise, readout=readout, accuracy=accuracy or {})
     return save_model(out, model, networks, frames)
 

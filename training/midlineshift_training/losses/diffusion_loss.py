@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from MidlineShiftLogic.networks.diffusion import Network, Schedule, at_steps, clean_from_noise, noised
+from MidlineShiftLogic.networks.diffusion import Network, Schedule, add_noise, extract, predict_x0
 
 _BIN = 1 / 255
 """Half the width of an 8-bit grey level in -1..1."""
@@ -35,7 +35,7 @@ def diffusion_loss(network: Network, schedule: Schedule, x0: Tensor, timesteps: 
         timesteps: (N,) integers.
         noise: standard normal, as x0.
     """
-    xt = noised(schedule, x0, timesteps, noise)
+    xt = add_noise(schedule, x0, timesteps, noise)
     predicted, variance = network(xt, timesteps).float().chunk(2, dim=1)
     mse = _slice_mean((noise - predicted) ** 2)
     vb = variational_bound(schedule, x0, xt, timesteps, predicted.detach(), variance) * schedule.steps / 1000
@@ -46,14 +46,14 @@ def variational_bound(
     schedule: Schedule, x0: Tensor, xt: Tensor, timesteps: Tensor, predicted: Tensor, variance: Tensor
 ) -> Tensor:
     """L_t of each slice (N,) in bits per pixel (Ho et al. 2020, equation 5), variance from the learned range."""
-    of_x0, of_xt = (at_steps(weights, timesteps) for weights in schedule.posterior_mean_weights())
+    of_x0, of_xt = (extract(weights, timesteps) for weights in schedule.posterior_mean_weights())
     true_mean = of_x0 * x0 + of_xt * xt
-    mean = of_x0 * clean_from_noise(schedule, xt, timesteps, predicted) + of_xt * xt
+    mean = of_x0 * predict_x0(schedule, xt, timesteps, predicted) + of_xt * xt
 
     posterior = schedule.posterior_variance
     # the posterior variance is 0 at t = 0, its logarithm is taken from the next step
-    smallest = at_steps(torch.cat([posterior[1:2], posterior[1:]]).log(), timesteps)
-    largest = at_steps(schedule.betas.log(), timesteps)
+    smallest = extract(torch.cat([posterior[1:2], posterior[1:]]).log(), timesteps)
+    largest = extract(schedule.betas.log(), timesteps)
     share = (variance + 1) / 2
     log_variance = share * largest + (1 - share) * smallest
 

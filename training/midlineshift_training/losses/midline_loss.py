@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from midlineshift_training.datasets.midline_batches import ReadingBatch
 from MidlineShiftLogic.geometry.lines import half_grid
-from MidlineShiftLogic.networks.midline_unet import SliceReading
+from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 
 # Relative weight of each term; the recipe of a trial on the same kind of data, see docs/adr.
 WEIGHTS = {
@@ -49,7 +49,7 @@ def heat_map_loss(logits: torch.Tensor, ends: torch.Tensor, readable: torch.Tens
     return _masked_mean(distance / 4 + entropy / 4, weight) * 2
 
 
-def reading_loss(out: SliceReading, truth: ReadingBatch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def reading_loss(out: SlicePrediction, truth: ReadingBatch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Sum of the weighted terms, and each term.
 
     Distances near the deformed midline count most. The field is held to the truth by squared error, weighted by the
@@ -65,7 +65,7 @@ def reading_loss(out: SliceReading, truth: ReadingBatch) -> tuple[torch.Tensor, 
         "deviation": _smooth_l1((out.ideal - out.deformed) / 3, (truth.ideal - truth.deformed) / 3, near),
         "attachments": heat_map_loss(out.attachments, truth.ends, truth.readable),
         "inside": F.binary_cross_entropy_with_logits(out.inside, truth.inside),
-        "readable": F.binary_cross_entropy_with_logits(out.readable, truth.readable),
+        "readable": F.binary_cross_entropy_with_logits(out.measurable, truth.readable),
         "height": F.smooth_l1_loss(out.height / 20, (truth.height / 20).clamp(-3, 4)),
     }
     if out.displacement is not None:

@@ -21,7 +21,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.inference.window import two_windows
 from MidlineShiftLogic.networks.diffusion import make_schedule
-from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SliceReading
+from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SlicePrediction
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +62,7 @@ class DeformationStage(ReadingStage):
 
     def build_network(self) -> MidlineUNet:
         s = self.settings
-        return MidlineUNet(3 if s["noise_difference"] else 2, tuple(s["features"]), fineness=s["fineness"])
+        return MidlineUNet(3 if s["noise_difference"] else 2, tuple(s["features"]), upsampling=s["fineness"])
 
     def on_fit_start(self) -> None:
         self._denoisers = [network.to(self.device) for network in self._denoisers]
@@ -109,7 +109,7 @@ class DeformationStage(ReadingStage):
             figures["pseudo_healthy"] = draw_pairs(x, self._pseudo_healthy(x, 0))
         return figures
 
-    def _method_terms(self, out: SliceReading, batch: ReadingBatch, number: int) -> dict[str, torch.Tensor]:
+    def _method_terms(self, out: SlicePrediction, batch: ReadingBatch, number: int) -> dict[str, torch.Tensor]:
         """The four terms of Gong et al.; fields on the half grid, told in half-grid pixels."""
         field = out.displacement / 2
         middle = (field.shape[-1] - 1) / 2

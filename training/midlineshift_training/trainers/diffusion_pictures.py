@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from midlineshift_training.trainers.picture_grid import sheet, show
-from MidlineShiftLogic.networks.diffusion import Schedule, ddim_from, ddim_timesteps, noised
+from MidlineShiftLogic.networks.diffusion import Schedule, add_noise, ddim_sample, ddim_timesteps
 
 STEPS = 50
 LEVEL = 300
@@ -31,7 +31,7 @@ def _count(schedule: Schedule) -> int:
 def draw_samples(network: nn.Module, schedule: Schedule, like: Tensor) -> Figure:
     """Slices drawn from pure noise, always the same, by DDIM; ``like`` (N, 1, H, W) gives number, size and device."""
     noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
-    made = ddim_from(network, _nothing, schedule, noise, _count(schedule), _count(schedule), 1.0)
+    made = ddim_sample(network, _nothing, schedule, noise, _count(schedule), _count(schedule), 1.0)
     figure, grid = sheet(["drawn from noise"], len(made))
     for axes, image in zip(grid[0], made[:, 0], strict=True):
         show(axes, image)
@@ -42,8 +42,8 @@ def draw_denoised(network: nn.Module, schedule: Schedule, x: Tensor, noise: Tens
     """Slices (N, 1, H, W), the same with noise, and what this denoiser alone makes of them again."""
     start, count = _start(schedule), _count(schedule)
     t = ddim_timesteps(schedule.steps, count)[start]
-    xt = noised(schedule, x, torch.full((len(x),), t, device=x.device), noise)
-    again = ddim_from(network, _nothing, schedule, xt, start, count, 1.0)
+    xt = add_noise(schedule, x, torch.full((len(x),), t, device=x.device), noise)
+    again = ddim_sample(network, _nothing, schedule, xt, start, count, 1.0)
     return _rows({"slice": x, f"noised, t = {t}": xt, "denoised": again}, again - x)
 
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from midlineshift_training.datasets.midline_batches import ReadingBatch
 from MidlineShiftLogic.geometry.lines import half_grid
-from MidlineShiftLogic.networks.midline_unet import SliceReading
+from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 
 
-def shift_errors(out: SliceReading, batch: ReadingBatch) -> dict[str, Tensor]:
+def shift_errors(out: SlicePrediction, batch: ReadingBatch) -> dict[str, Tensor]:
     """Absolute errors (B,) in mm, NaN for slices that cannot be read.
 
     Returns:

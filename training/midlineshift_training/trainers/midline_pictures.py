@@ -13,7 +13,7 @@ from midlineshift_training.trainers.midline_error import shift_errors
 from midlineshift_training.trainers.picture_grid import sheet, show
 from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU
-from MidlineShiftLogic.networks.midline_unet import SliceReading
+from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 from MidlineShiftLogic.reporting.drawing import FOUND_COLOUR, IDEAL_COLOUR, TEXT_COLOUR
 
 COUNT = 4
@@ -28,7 +28,7 @@ def telling_slices(batch: ReadingBatch, count: int = COUNT) -> ReadingBatch:
     return ReadingBatch(**{field.name: getattr(batch, field.name)[chosen] for field in fields(batch)})
 
 
-def draw_fields(out: SliceReading, batch: ReadingBatch) -> Figure:
+def draw_fields(out: SlicePrediction, batch: ReadingBatch) -> Figure:
     """A column a slice: the slice with the true and the found midlines, and the true and the found field if there is one."""
     has_field = out.displacement is not None
     note = "Dashed true, solid found; blue ideal, orange deformed midline."
@@ -48,7 +48,7 @@ def draw_fields(out: SliceReading, batch: ReadingBatch) -> Figure:
     return figure
 
 
-def _slice(axes, out: SliceReading, batch: ReadingBatch, k: int, extent: float) -> None:
+def _slice(axes, out: SlicePrediction, batch: ReadingBatch, k: int, extent: float) -> None:
     low, high = BRAIN_WINDOW_HU
     edge = extent + 0.5
     show(axes, batch.hu[k], low, high, extent=(-edge, edge, edge, -edge))

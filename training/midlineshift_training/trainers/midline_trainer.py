@@ -42,7 +42,7 @@ class ReadingStage(TrainedStage):
 
     def build_network(self) -> MidlineUNet:
         s = self.settings
-        return MidlineUNet(2, tuple(s["features"]), flow=not s["broad"], fineness=s["fineness"])
+        return MidlineUNet(2, tuple(s["features"]), flow=not s["broad"], upsampling=s["fineness"])
 
     def _batches(self, slices, count, seed, first=0) -> Dataset:
         s = self.settings

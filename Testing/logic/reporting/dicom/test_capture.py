@@ -99,7 +99,7 @@ def test_the_scans_files_are_not_touched(tmp_path):
     from MidlineShiftLogic.reporting.dicom import write_objects
 
     (tmp_path / "out").mkdir()
-    files = write_objects(tmp_path / "out", case.measurement, case.ct, case.evidence)
+    files = write_objects(tmp_path / "out", case.measurement, case.ct, case.dense)
     assert {path: hashlib.sha256(path.read_bytes()).digest() for path in case.folder.iterdir()} == before
     assert [path.name for path in files[:3]] == ["sr.dcm", "001.dcm", "002.dcm"]
 

@@ -4,15 +4,15 @@ import pytest
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings
-from MidlineShiftLogic.measurement.compute_shift import ReadoutSettings
+from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.distance import CaseRule
-from MidlineShiftLogic.models.parameters import parameters
+from MidlineShiftLogic.models.settings import parse_settings
 
 
 def test_given_values_replace_the_defaults():
-    settings = parameters(ReadoutSettings, {"septum": [0.3, 0.5], "quantile": 1}, "'readout'")
-    assert settings == ReadoutSettings(septum=(0.3, 0.5), quantile=1)
-    assert parameters(NoiseSettings, {}, "'noise'") == NoiseSettings()
+    settings = parse_settings(ShiftSettings, {"septum": [0.3, 0.5], "quantile": 1}, "'readout'")
+    assert settings == ShiftSettings(septum=(0.3, 0.5), quantile=1)
+    assert parse_settings(NoiseSettings, {}, "'noise'") == NoiseSettings()
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,17 @@ def test_given_values_replace_the_defaults():
 )
 def test_others_are_refused(given, said):
     with pytest.raises(InputError, match=said) as caught:
-        parameters(ReadoutSettings, given, "'readout'")
+        parse_settings(ShiftSettings, given, "'readout'")
     assert caught.value.code == "model-json"
 
 
 def test_a_model_of_before_a_parameter_reads_as_it_did():
     """What version 3 wrote, to the letter: it knew no ``smooth_order`` and no ``agreement``."""
     version_3 = {"smooth_mm": 4.0, "smooth_fraction": 0.03, "quantile": 0.75, "window_mm": [0.0, 20.0]}
-    settings = parameters(ReadoutSettings, version_3, "'readout'")
+    settings = parse_settings(ShiftSettings, version_3, "'readout'")
     assert settings.smooth_order == 0 and settings.case_rule == CaseRule(0.75, (0.0, 20.0), 0.0)
     assert CaseRule.from_dict({"quantile": 0.75, "window_mm": [0.0, 20.0]}) == settings.case_rule
+
+
+def test_names_of_earlier_versions_are_accepted():
+    assert parse_settings(ShiftSettings, {"readable": 0.7}, "'readout'").min_confidence == 0.7

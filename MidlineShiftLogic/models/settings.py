@@ -1,4 +1,4 @@
-"""Parameters that ``model.json`` gives by name (``readout``, ``noise``) -> the dataclass that holds them."""
+"""Parse settings that ``model.json`` gives by name (``readout``, ``noise``) into the dataclass that holds them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from typing import Any, TypeVar
 
 from MidlineShiftLogic.errors import InputError
 
-Parameters = TypeVar("Parameters")
+Settings = TypeVar("Settings")
 
 
-def parameters(kind: type[Parameters], given: Mapping[str, Any], where: str) -> Parameters:
+def parse_settings(kind: type[Settings], given: Mapping[str, Any], where: str) -> Settings:
     """An instance of ``kind``, a dataclass whose fields all have defaults, with the given values in place of them.
 
     Args:
-        given: name -> number, text, or list of as many numbers as the default has.
+        given: name -> number, text, or list of as many numbers as the default has. Names of earlier versions are
+            accepted where ``kind`` lists them in ``RENAMED`` (old name -> name of its field).
         where: how to call ``given`` in messages, e.g. ``"'readout' of model.json"``.
 
     Raises:
         InputError: a name that ``kind`` does not have, or a value of another sort than its default (code ``model-json``).
     """
+    renamed = getattr(kind, "RENAMED", {})
     defaults = {field.name: field.default for field in fields(kind)}
     values = {}
-    for name, value in given.items():
+    for given_name, value in given.items():
+        name = renamed.get(given_name, given_name)
         if name not in defaults:
             known = ", ".join(defaults)
             raise InputError(
