@@ -74,11 +74,27 @@ def case_slice(shifts_mm: np.ndarray, in_window: np.ndarray, rule: CaseRule) -> 
     Returns:
         Index into ``shifts_mm``.
     """
-    shifts = np.asarray(shifts_mm, float)
-    candidates = np.flatnonzero(in_window) if np.any(in_window) else np.arange(len(shifts))
-    toward = shifts[candidates] * (-1.0 if shifts[candidates].mean() < 0 else 1.0)
+    candidates, toward = _toward_common_side(shifts_mm, in_window)
     order = candidates[np.argsort(toward, kind="stable")]
     last = len(order) - 1
-    if toward.mean() < rule.agreement * np.ptp(toward):
-        return int(order[min(last // 2, int(np.floor(rule.quantile * last + 0.5)))])
-    return int(order[int(np.floor(rule.quantile * last + 0.5))])
+    place = int(np.floor(rule.quantile * last + 0.5))
+    return int(order[place if _agree(toward, rule) else min(last // 2, place)])
+
+
+def slices_agree(shifts_mm: np.ndarray, in_window: np.ndarray, rule: CaseRule) -> bool:
+    """Tell whether the slices agree well enough for ``case_slice`` to take the rule's quantile, not the median.
+
+    Args: as for ``case_slice``.
+    """
+    return _agree(_toward_common_side(shifts_mm, in_window)[1], rule)
+
+
+def _toward_common_side(shifts_mm: np.ndarray, in_window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the slices that may stand for the case, and their shifts toward the side of their mean, mm."""
+    shifts = np.asarray(shifts_mm, float)
+    candidates = np.flatnonzero(in_window) if np.any(in_window) else np.arange(len(shifts))
+    return candidates, shifts[candidates] * (-1.0 if shifts[candidates].mean() < 0 else 1.0)
+
+
+def _agree(toward: np.ndarray, rule: CaseRule) -> bool:
+    return bool(toward.mean() >= rule.agreement * np.ptp(toward))

@@ -1,13 +1,14 @@
-"""A reader's corrections: landmarks moved, slices added, corrections taken back. Pure functions on ``Measurement``.
+"""A reader's corrections: landmarks moved, slices added or pinned, corrections taken back. Pure functions on ``Measurement``.
 
-A slice's number is made again by the function that made it (``distance.signed_shift``), the case's by the rule that
-chose it (``Measurement.case_rule``). What was estimated for the model's own number (interval, probability) does not hold
-for an edited one and goes; so does a review, since it was of other numbers.
+A slice's number is computed again by the function that made it (``distance.signed_shift``). The case's number follows
+the reader from the first edit on (``reader_case``, docs/adr): it rises with every landmark that is moved outward, which
+a quantile over slices does not. What was estimated for the model's own number (interval, probability) does not hold for
+an edited one and is removed; so is a review, since it was of other numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.bent_midline import bend_through
-from MidlineShiftLogic.measurement.distance import CaseRule, case_slice, ideal_point, signed_shift
+from MidlineShiftLogic.measurement.distance import CaseRule, ideal_point, signed_shift
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 
 Space = Literal["lps", "px"]
@@ -83,7 +84,7 @@ def move_landmarks(
             moved[name] = moved[name] + across
     before = old if original is None else slice_of(original, index)
     midline = None if before is None else before.midline_px * mm
-    return _with_slice(measurement, _read_again(old, ct, moved, midline))
+    return _with_slice(measurement, _recompute(old, ct, moved, midline))
 
 
 def add_slice(
@@ -138,7 +139,36 @@ def add_slice(
         in_case_window=low <= height <= high,
         source_slices=tuple(ct.source_slices[index]) if ct.source_slices else (),
     )
-    return _with_slice(measurement, _read_again(blank, ct, plane, None))
+    return _with_slice(measurement, _recompute(blank, ct, plane, None))
+
+
+def pin_slice(measurement: Measurement, index: int) -> Measurement:
+    """Return the measurement with one slice chosen by the reader to stand for the case.
+
+    Pins of other slices stay: the largest of the slices that the reader edited or pinned stands for the case.
+
+    Raises:
+        InputError: the slice has no landmarks.
+    """
+    one = slice_of(measurement, index)
+    if one is None:
+        raise InputError(f"Slice {index} has no landmarks; add them first.", "edit")
+    return _with_slice(measurement, replace(one, pinned=True))
+
+
+def unpin_slice(measurement: Measurement, original: Measurement, index: int) -> Measurement:
+    """Return the measurement with the pin of one slice taken away; ``original`` where nothing of the reader's is left.
+
+    Raises:
+        InputError: the slice has no landmarks.
+    """
+    one = slice_of(measurement, index)
+    if one is None:
+        raise InputError(f"Slice {index} has no landmarks and so no pin.", "edit")
+    kept = [replace(each, pinned=False) if each.index == index else each for each in measurement.slices]
+    if not any(each.edited or each.pinned for each in kept):
+        return original
+    return _with_slices(measurement, kept)
 
 
 def restore(measurement: Measurement, original: Measurement, index: int | None = None) -> Measurement:
@@ -150,9 +180,27 @@ def restore(measurement: Measurement, original: Measurement, index: int | None =
         return original
     before = slice_of(original, index)
     kept = [one for one in measurement.slices if one.index != index] + ([before] if before is not None else [])
-    if not kept or not any(one.edited for one in kept):
+    if not kept or not any(one.edited or one.pinned for one in kept):
         return original
     return _with_slices(measurement, kept)
+
+
+def reader_case(slices: Sequence[SliceMeasurement], model_slice: int | None) -> SliceMeasurement:
+    """Choose the slice that stands for the case once a reader has edited or pinned one.
+
+    It is the one with the largest shift, to either side, of the slices that the reader edited or pinned. Until a slice is
+    pinned, the slice that the model's own rule chose takes part too. So the number never falls when a landmark is moved
+    outward, whichever slice it is on, and it falls when the reader corrects the model's slice inward or pins another.
+
+    Args:
+        slices: at least one of them edited or pinned.
+        model_slice: index of the slice that the model's rule chose; None where that is not known.
+    """
+    with_model = not any(one.pinned for one in slices)
+    candidates = [
+        one for one in slices if one.edited or one.pinned or (with_model and one.index == model_slice)
+    ]  # fmt: skip
+    return max(candidates, key=lambda one: (abs(one.signed_shift_mm), -one.index))
 
 
 def slice_of(measurement: Measurement, index: int) -> SliceMeasurement | None:
@@ -172,7 +220,7 @@ def _foot(anterior: np.ndarray, posterior: np.ndarray, point: np.ndarray) -> np.
         raise InputError("The two falx attachments lie on one another; move one of them.", "edit") from error
 
 
-def _read_again(
+def _recompute(
     one: SliceMeasurement, ct: StackGeometry, plane: dict[str, np.ndarray], midline: np.ndarray | None
 ) -> SliceMeasurement:
     """``one`` with its landmarks at ``plane`` (plane mm) and everything that follows from them.
@@ -201,16 +249,17 @@ def _with_slice(measurement: Measurement, changed: SliceMeasurement) -> Measurem
 
 
 def _with_slices(measurement: Measurement, slices: list[SliceMeasurement]) -> Measurement:
-    """The case read again from ``slices``, by the rule that the model's own number was chosen by."""
+    """The measurement with these slices, at least one of them edited or pinned, and the case's number of them."""
     slices = sorted(slices, key=lambda one: one.index)
-    shifts = np.array([one.signed_shift_mm for one in slices])
-    window = np.array([one.in_case_window for one in slices])
-    case = slices[case_slice(shifts, window, measurement.case_rule or CaseRule())]
+    # results of versions before ``model_slice`` that were edited there do not tell it
+    model_slice = measurement.model_slice if measurement.edited else measurement.slice
+    case = reader_case(slices, model_slice)
     return replace(
         measurement,
         slices=tuple(slices),
         signed_shift_mm=case.signed_shift_mm,
         slice=case.index,
+        model_slice=model_slice,
         interval_mm=None,
         p_over_5mm=None,
         review=None,

@@ -35,6 +35,7 @@ class SliceMeasurement:
         in_case_window: whether the slice took part in choosing the case's number.
         authors_readout_mm: max |displacement| over the slice (Gong et al. 2023), mm; None if not asked for.
         edited: True where a reader moved a landmark or placed them.
+        pinned: True where a reader chose this slice to stand for the case (``measurement.edit.pin_slice``).
         source_slices: slices of the source it was made from (``HeadCT.source_slices``); several for a slab.
     """
 
@@ -51,6 +52,7 @@ class SliceMeasurement:
     authors_readout_mm: float | None = None
     edited: bool = False
     source_slices: tuple[int, ...] = ()
+    pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class Measurement:
         interval_mm: ends (low, high) of the interval in which the true signed shift lies in 90 % of cases like it, mm;
             ``p_over_5mm``: probability that the true shift is above 5 mm to either side. None if refused, if the model
             was not calibrated (``measurement.uncertainty``), and of an edited number, which they are not of.
-        case_rule: how ``slice`` was chosen; None in results of versions that did not tell.
+        case_rule: how the model's own ``slice`` was chosen; None in results of versions that did not tell. Once a reader
+            has edited or pinned a slice, ``slice`` follows the reader's rule (``measurement.edit.reader_case``).
+        model_slice: the slice that the model's rule chose, kept once a reader has edited or pinned one; None before.
         review: a reader's decision; None if there is none of these numbers.
         model, software, input: provenance as JSON-ready dicts. ``device`` as torch names it. ``seconds``: wall time.
     """
@@ -90,11 +94,12 @@ class Measurement:
     review: Review | None = None
     interval_mm: tuple[float, float] | None = None
     p_over_5mm: float | None = None
+    model_slice: int | None = None
 
     @property
     def edited(self) -> bool:
-        """Whether a reader changed a slice."""
-        return any(one.edited for one in self.slices)
+        """Whether a reader edited or pinned a slice, so that the case's number is the reader's."""
+        return any(one.edited or one.pinned for one in self.slices)
 
     @property
     def shift_mm(self) -> float | None:

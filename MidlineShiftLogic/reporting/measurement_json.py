@@ -21,6 +21,7 @@ from MidlineShiftLogic.measurement.distance import CaseRule
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES, SCHEMA, Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.review import Review
 from MidlineShiftLogic.quality import Quality
+from MidlineShiftLogic.reporting.wording import rule_text
 
 RESEARCH_USE_ONLY = "Research use only; not a medical device; not for diagnosis or treatment."
 DECIMALS = 4
@@ -47,6 +48,8 @@ def to_dict(measurement: Measurement) -> dict[str, Any]:
                 "interval_mm": measurement.interval_mm,
                 "p_over_5mm": measurement.p_over_5mm,
                 "rule": None if measurement.case_rule is None else asdict(measurement.case_rule),
+                **_optional("rule_text", rule_text(measurement)),
+                **_optional("model_slice", measurement.model_slice),
             },
             "review": None if measurement.review is None else measurement.review.to_dict(),
             "refused": measurement.refused,
@@ -94,6 +97,7 @@ def from_dict(data: dict[str, Any]) -> Measurement:
             case_rule=None if case.get("rule") is None else CaseRule.from_dict(case["rule"]),
             interval_mm=_interval(case.get("interval_mm")),
             p_over_5mm=case.get("p_over_5mm"),
+            model_slice=case.get("model_slice"),
             review=None if data.get("review") is None else Review.from_dict(data["review"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -120,11 +124,17 @@ def _slice_to_dict(one: SliceMeasurement) -> dict[str, Any]:
         "in_case_window": one.in_case_window,
         "authors_readout_mm": one.authors_readout_mm,
         "edited": one.edited,
+        **_optional("pinned", one.pinned or None),
         "landmarks": {
             name: {"lps_mm": one.landmarks_lps_mm[name], "pixel": one.landmarks_px[name]} for name in LANDMARK_NAMES
         },
         "midline": {"pixel": one.midline_px, "shift_mm": one.midline_shift_mm},
     }
+
+
+def _optional(name: str, value: Any) -> dict[str, Any]:
+    """``{name: value}``; nothing without a value, so that results without it stay as older versions wrote them."""
+    return {} if value is None or value == "" else {name: value}
 
 
 def _interval(data: list[float] | None) -> tuple[float, float] | None:
@@ -149,6 +159,7 @@ def _slice_from_dict(data: dict[str, Any]) -> SliceMeasurement:
         in_case_window=data["in_case_window"],
         authors_readout_mm=data["authors_readout_mm"],
         edited=data["edited"],
+        pinned=data.get("pinned", False),
         source_slices=tuple(data["source_slices"]),
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.reporting import drawing
-from MidlineShiftLogic.reporting.wording import certainty_text
+from MidlineShiftLogic.reporting.wording import certainty_text, rule_text
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.inference.pipeline import DenseResult
@@ -149,7 +149,7 @@ def _write_words(figure, panels, ct: HeadCT, measurement: Measurement, one: Slic
     headline = f"Midline shift {drawing.shift_text(measurement.signed_shift_mm, sides)}"
     if abs(measurement.signed_shift_mm - one.signed_shift_mm) > 0.05:
         headline += f" (this slice alone: {drawing.shift_text(one.signed_shift_mm)})"
-    certainty = certainty_text(measurement)
+    certainty = "   ".join(text for text in (certainty_text(measurement), rule_text(measurement)) if text)
     where = f"{drawing.legible(measurement.case_id)}   slice {one.index} of 0–{ct.n_slices - 1}, 0 lowest"
     drawing.write_text(
         figure, GAP, 0.965 if certainty else 0.955, headline, fontsize=15, fontweight="bold", va="center"

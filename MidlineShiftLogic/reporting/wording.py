@@ -1,8 +1,13 @@
-"""The interval and the probability of a measurement in words, the same on the terminal and in the pictures."""
+"""The interval, the probability and the case rule of a measurement in words, the same in all that is shown or written."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from MidlineShiftLogic.measurement.distance import slices_agree
 from MidlineShiftLogic.measurement.results import COVERAGE, LARGE_MM, Measurement
+
+QUANTILE_NAMES = {0.25: "lower quartile", 0.5: "median", 0.75: "upper quartile", 1.0: "largest"}
 
 
 def interval_text(measurement: Measurement) -> str:
@@ -30,3 +35,45 @@ def probability_text(measurement: Measurement) -> str:
 def certainty_text(measurement: Measurement) -> str:
     """Both, ``(90 %: 5.0 to 7.4), P(>5 mm) 0.93``; empty without them."""
     return ", ".join(part for part in (interval_text(measurement), probability_text(measurement)) if part)
+
+
+def rule_text(measurement: Measurement) -> str:
+    """Say in words by which rule the case's slice was chosen; to be written beside the number.
+
+    Returns:
+        ``upper quartile of 6 slices near the septum``, or, once a reader has edited or pinned a slice, ``edited by the
+        reader``, ``pinned by the reader`` or ``largest of 3 slices edited or pinned by the reader``. Empty where the
+        rule is not known or there is no number.
+    """
+    if measurement.signed_shift_mm is None:
+        return ""
+    return _reader_rule(measurement) if measurement.edited else _model_rule(measurement)
+
+
+def _model_rule(measurement: Measurement) -> str:
+    rule = measurement.case_rule
+    if rule is None:
+        return ""
+    shifts = np.array([one.signed_shift_mm for one in measurement.slices])
+    window = np.array([one.in_case_window for one in measurement.slices])
+    count = int(window.sum()) or len(window)
+    agree = slices_agree(shifts, window, rule)
+    quantile = rule.quantile if agree else min(rule.quantile, 0.5)
+    name = QUANTILE_NAMES.get(quantile, f"{quantile:.0%} quantile".replace("%", " %"))
+    where = "near the septum" if window.any() else "measured"
+    return f"{name} of {count} slice{'s' if count != 1 else ''} {where}{'' if agree else ', which disagree'}"
+
+
+def _reader_rule(measurement: Measurement) -> str:
+    own = next(one for one in measurement.slices if one.index == measurement.slice)
+    chosen = [one for one in measurement.slices if one.edited or one.pinned]
+    if not own.edited and not own.pinned:
+        return f"the model's slice, larger than {_counted(len(chosen))} edited by the reader"
+    what = " and ".join(word for word, is_so in (("edited", own.edited), ("pinned", own.pinned)) if is_so)
+    if len(chosen) == 1:
+        return f"{what} by the reader"
+    return f"largest of {_counted(len(chosen))} edited or pinned by the reader"
+
+
+def _counted(count: int) -> str:
+    return f"{count} slice{'s' if count != 1 else ''}"

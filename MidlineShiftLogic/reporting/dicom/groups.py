@@ -13,6 +13,7 @@ from MidlineShiftLogic.reporting.dicom.coordinates import of_landmarks
 from MidlineShiftLogic.reporting.dicom.source import Source
 from MidlineShiftLogic.reporting.dicom.uids import uid
 from MidlineShiftLogic.reporting.measurement_json import DECIMALS, RESEARCH_USE_ONLY, to_dict
+from MidlineShiftLogic.reporting.wording import rule_text
 
 FORMAT = "midlineshift-sr/1"
 """Version of the layout of our reports; stands in the provenance text."""
@@ -51,6 +52,8 @@ def case_group(measurement: Measurement, ct: HeadCT, source: Source):
         [] if own is None else _images(own, ct, source),
     )
     texts = [(codes.RESEARCH_USE, RESEARCH_USE_ONLY)]
+    if rule_text(measurement):
+        texts.append((codes.RULE, rule_text(measurement)))
     if measurement.refused:
         texts.append((codes.REFUSAL, f"{measurement.refused['code']}: {measurement.refused['message']}"))
     texts += [(codes.QUALITY, f"{flag.severity}, {flag.code}: {flag.message}") for flag in measurement.quality]
@@ -88,6 +91,7 @@ def slice_group(measurement: Measurement, one: SliceMeasurement, ct: HeadCT, sou
             (codes.LATERALITY, codes.SIDES[side]),
             (codes.IN_CASE_WINDOW, codes.YES if one.in_case_window else codes.NO),
             (codes.EDITED, codes.YES if one.edited else codes.NO),
+            *([(codes.PINNED, codes.YES)] if one.pinned else []),
         ],
         [] if source.middle_of_slice(ct, one.index) is None else _images(one, ct, source),
     )
@@ -158,6 +162,7 @@ def _provenance(measurement: Measurement, ct: HeadCT) -> dict:
         "format": FORMAT,
         "case": said["case"]["id"],
         "rule": said["case"]["rule"],
+        "model_slice": measurement.model_slice,
         **{name: said[name] for name in ("model", "software", "device", "seconds", "input")},
         "source_slices": {str(one.index): list(map(int, one.source_slices)) for one in measurement.slices},
         "geometry": {

@@ -150,6 +150,7 @@ def _measurement(report, group, slices, texts, provenance) -> Measurement:
         review=_review(report, group, texts),
         interval_mm=interval or None,
         p_over_5mm=numbers.get(codes.P_OVER_5MM.value),
+        model_slice=provenance.get("model_slice"),
     )
 
 
@@ -181,6 +182,7 @@ def _slice(group: Dataset, stack: HeadCT, source_slices: dict[str, list[int]]) -
         in_case_window=_yes(group, codes.IN_CASE_WINDOW),
         authors_readout_mm=numbers.get(codes.AUTHORS_READOUT.value),
         edited=_yes(group, codes.EDITED),
+        pinned=bool(_all(group, codes.PINNED)) and _yes(group, codes.PINNED),
         source_slices=tuple(source_slices[str(index)]),
     )
 

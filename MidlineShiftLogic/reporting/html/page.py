@@ -14,6 +14,7 @@ from MidlineShiftLogic.reporting.html.pictures import overlay_pictures
 from MidlineShiftLogic.reporting.html.recommendations import advice
 from MidlineShiftLogic.reporting.html.timeline import Visit, all_dated, course
 from MidlineShiftLogic.reporting.measurement_json import RESEARCH_USE_ONLY
+from MidlineShiftLogic.reporting.wording import rule_text
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.headct.patient import Patient
@@ -116,6 +117,7 @@ def _result(measurement: Measurement) -> dict[str, Any]:
         "probability": words.probability_words(measurement.p_over_5mm),
         "slice": f"{measurement.slice} (0 lowest{top})" + (level if one.height_mm is not None else ""),
         "images": _images(one),
+        "rule": rule_text(measurement),
         "authors": None
         if measurement.authors_readout_mm is None
         else f"{measurement.authors_readout_mm:.1f} mm (largest displacement of any pixel, Gong et al. 2023)",
