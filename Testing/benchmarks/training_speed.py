@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import machine
 from training_authors import index_of, kept_in_memory, landmark_batch, noised_batch, write_volumes
 
-from midlineshift_training.cli.diffusion import DEFAULTS
 from midlineshift_training.datasets.set_slices import SetSlices, for_denoiser
-from midlineshift_training.trainers.diffusion_trainer import DiffusionStage
-from midlineshift_training.trainers.landmark_run import LANDMARKS
-from midlineshift_training.trainers.landmark_trainer import LandmarkStage
+from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
+from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer
+from midlineshift_training.trainers.settings.diffusion import DEFAULTS
+from midlineshift_training.trainers.settings.landmarks import LANDMARKS
 from MidlineShiftLogic.networks.denoiser import Denoiser
 
 NETWORK = {
@@ -62,34 +62,34 @@ class Setting:
         self.store = kept_in_memory(self.paths) if keep else None
         self.size, self.batch = 128 if short else 256, batch
 
-    def denoising(self, kept: int, **more) -> DiffusionStage:
+    def denoising(self, kept: int, **more) -> DiffusionTrainer:
         """Stage 1; our slices are kept on a grid of ``kept``."""
         settings = DEFAULTS | SAME | {"grid": DENOISER_GRID, "network": NETWORK, "batch": self.batch} | more
         slices = for_denoiser(self.store, 1.5)
         slices.hu = torch.nn.functional.adaptive_avg_pool2d(slices.hu.float()[:, None], kept)[:, 0].half()
-        return _free(DiffusionStage(settings, slices, None))
+        return _free(DiffusionTrainer(settings, slices, None))
 
-    def deforming(self, pseudo_healthy: str, **more) -> LandmarkStage:
+    def deforming(self, pseudo_healthy: str, **more) -> LandmarkTrainer:
         """Stage 2, with denoisers as small as stage 1 trains here."""
         noise = LANDMARKS["noise"] | {"grid": DENOISER_GRID}
         settings = LANDMARKS | SAME | {"grid": self.size, "noise": noise, "batch": self.batch, "rate": "cosine"}
         return _Deforming(settings | {"pseudo_healthy": pseudo_healthy} | more, self.store, None)
 
 
-class _Deforming(LandmarkStage):
+class _Deforming(LandmarkTrainer):
     """Stage 2 with two fresh denoisers instead of those of runs."""
 
     def __init__(self, settings: dict, slices: SetSlices, validation: None):
         import midlineshift_training.trainers.landmark_trainer as module
 
-        original, module.run_network = (
-            module.run_network,
+        original, module.load_run_network = (
+            module.load_run_network,
             lambda path: Denoiser(image_size=DENOISER_GRID, **NETWORK).eval(),
         )
         try:
             super().__init__(settings | {"conditional": "", "unconditional": ""}, slices, validation)
         finally:
-            module.run_network = original
+            module.load_run_network = original
         _free(self)
 
     def _epoch(self) -> int:
@@ -112,7 +112,7 @@ class _OneConvolution(torch.nn.Conv2d):
         return super().forward(x)
 
 
-def _with_one_convolution(stage: DiffusionStage) -> DiffusionStage:
+def _with_one_convolution(stage: DiffusionTrainer) -> DiffusionTrainer:
     stage.network = _OneConvolution()
     return stage
 

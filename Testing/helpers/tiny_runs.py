@@ -13,17 +13,19 @@ import torch
 from safetensors.torch import save_file
 from small_networks import SMALL_DENOISER, awake
 
-from midlineshift_training.cli.diffusion import DEFAULTS, cut
-from midlineshift_training.cli.midline import DEFORMATION, POSE
 from midlineshift_training.datasets.phantom_store import load_phantoms, phantom_files
 from midlineshift_training.datasets.set_slices import SetSlices
-from midlineshift_training.trainers import atomic, averaging
-from midlineshift_training.trainers.deformation_trainer import DeformationStage
-from midlineshift_training.trainers.diffusion_trainer import DiffusionStage
-from midlineshift_training.trainers.landmark_run import LANDMARKS
-from midlineshift_training.trainers.landmark_trainer import LandmarkStage
-from midlineshift_training.trainers.midline_trainer import ReadingStage
-from midlineshift_training.trainers.trainer import TrainedStage
+from midlineshift_training.trainers.callbacks import weight_averaging
+from midlineshift_training.trainers.deformation_trainer import DeformationTrainer
+from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
+from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer
+from midlineshift_training.trainers.midline_trainer import MidlineTrainer
+from midlineshift_training.trainers.network_trainer import NetworkTrainer
+from midlineshift_training.trainers.run_folder import atomic_write
+from midlineshift_training.trainers.settings.diffusion import DEFAULTS
+from midlineshift_training.trainers.settings.landmarks import LANDMARKS
+from midlineshift_training.trainers.settings.midline import DEFORMATION, POSE
+from midlineshift_training.trainers.start.diffusion import cut_phantoms
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.networks.denoiser import Denoiser
 
@@ -82,15 +84,17 @@ def drawn_slices(count: int, seed: int) -> SetSlices:
     )
 
 
-def stage_of(kind: str, folder: Path, settings: dict, seed: int = 0) -> TrainedStage:
+def stage_of(kind: str, folder: Path, settings: dict, seed: int = 0) -> NetworkTrainer:
     """The stage with its data, initialised by ``seed``."""
     files = phantom_files(folder / "cohort")
     torch.manual_seed(seed)
     if kind == "diffusion":
-        return DiffusionStage(settings, cut(files[:3], "all", settings), cut(files[3:], "all", settings))
+        return DiffusionTrainer(
+            settings, cut_phantoms(files[:3], "all", settings), cut_phantoms(files[3:], "all", settings)
+        )
     if kind == "landmarks":
-        return LandmarkStage(settings, drawn_slices(9, 0), drawn_slices(4, 1))
-    one = {"pose": ReadingStage, "deformation": DeformationStage}[kind]
+        return LandmarkTrainer(settings, drawn_slices(9, 0), drawn_slices(4, 1))
+    one = {"pose": MidlineTrainer, "deformation": DeformationTrainer}[kind]
     return one(settings, load_phantoms(files[:3]), load_phantoms(files[3:]))
 
 
@@ -133,7 +137,7 @@ def _half_checkpoint(stage, step: int) -> None:
 
 
 def _half_best(stage, step: int) -> None:
-    original = averaging.save_file
+    original = weight_averaging.save_file
 
     def save(tensors, path, metadata):
         original(tensors, path, metadata=metadata)
@@ -141,19 +145,19 @@ def _half_best(stage, step: int) -> None:
             os.truncate(path, Path(path).stat().st_size // 2)
             _die()
 
-    averaging.save_file = save
+    weight_averaging.save_file = save
 
 
 def _after(name: str):
     def plant(stage, step: int) -> None:
-        original = atomic.os.replace
+        original = atomic_write.os.replace
 
         def replace(source, target):
             original(source, target)
             if Path(target).name == name and stage.trainer.global_step == step:
                 _die()
 
-        atomic.os.replace = replace
+        atomic_write.os.replace = replace
 
     return plant
 

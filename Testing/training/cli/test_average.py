@@ -9,7 +9,7 @@ from drawn_phantoms import draw_cohort
 from safetensors.torch import load_file
 
 from midlineshift_training.cli.main import main
-from midlineshift_training.trainers.run_folder import run_network
+from midlineshift_training.trainers.run_folder.finished_run import load_run_network
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_weights_are_the_mean_and_statistics_are_taken_anew(folder, tmp_path):
     assert any(not torch.allclose(mean[name], (one[name] + two[name]) / 2, rtol=0.05) for name in variances)
     settings = yaml.safe_load((tmp_path / "mean" / "settings.yaml").read_text())
     assert settings["averaged"] == [str(folder / "one"), str(folder / "two")]
-    assert not run_network(tmp_path / "mean").training
+    assert not load_run_network(tmp_path / "mean").training
     again = average(folder, tmp_path / "again", "one", "two")
     assert again.exit_code == 0
     assert all(torch.equal(v, mean[n]) for n, v in load_file(tmp_path / "again" / "best.safetensors").items())

@@ -3,10 +3,10 @@ import pytest
 import torch
 from drawn_phantoms import draw_cohort, draw_phantom
 
-from midlineshift_training.cli.diffusion import DEFAULTS
 from midlineshift_training.datasets.denoiser_slices import AlignedSlices, NoisedBatches, load_aligned
 from midlineshift_training.datasets.phantom_store import phantom_files
 from midlineshift_training.datasets.samplers import with_share
+from midlineshift_training.trainers.settings.diffusion import DEFAULTS
 from MidlineShiftLogic.errors import InputError
 
 FRAME = {"size": 128, "pixel_mm": 1.8, "frame_mm": 198.0, "non_mls_below_mm": 1.5, "heights_mm": (-25.0, 70.0)}

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from drawn_phantoms import draw_cohort
 
 from midlineshift_training.cli.main import main
-from midlineshift_training.cli.phantoms import generate_cases
-from midlineshift_training.distributed.map_parallel import check_seen, spread
+from midlineshift_training.distributed.generate_phantoms import generate_cases
+from midlineshift_training.distributed.map_parallel import check_visible, map_parallel
 from midlineshift_training.evaluation import measuring
 from midlineshift_training.evaluation.measuring import PHANTOMS, THIS_MODEL, Job
 from MidlineShiftLogic.errors import InputError
@@ -45,7 +45,7 @@ def where(request):
 
 @pytest.mark.slow
 def test_results_come_once_and_in_order_though_a_worker_is_killed(where, tmp_path):
-    found = list(spread(partial(spread_work.square_once_killed, str(tmp_path)), range(8), **where))
+    found = list(map_parallel(partial(spread_work.square_once_killed, str(tmp_path)), range(8), **where))
     assert found == [number**2 for number in range(8)]
     assert (tmp_path / "calls-3").stat().st_size >= 2  # it was really killed, and done again
 
@@ -53,27 +53,27 @@ def test_results_come_once_and_in_order_though_a_worker_is_killed(where, tmp_pat
 @pytest.mark.slow
 def test_a_case_that_kills_every_worker_is_told(where):
     with pytest.raises(InputError, match="killed 3 times"):
-        list(spread(spread_work.always_killed, range(2), **where))
+        list(map_parallel(spread_work.always_killed, range(2), **where))
 
 
 @pytest.mark.slow
 def test_errors_of_the_work_come_through(where):
     with pytest.raises(InputError, match="Case 2 is no scan") as told:
-        list(spread(spread_work.refused, range(4), **where))
+        list(map_parallel(spread_work.refused, range(4), **where))
     assert told.value.code == "bad"
 
 
 def test_one_worker_works_here():
-    assert list(spread(os.getpgid, [0, 0])) == [os.getpgid(0)] * 2
+    assert list(map_parallel(os.getpgid, [0, 0])) == [os.getpgid(0)] * 2
 
 
 @pytest.mark.slow
 def test_a_cluster_that_is_not_there_or_does_not_see_the_data_is_told(cluster, tmp_path):
     with pytest.raises(InputError, match="No Dask scheduler answers"):
-        list(spread(spread_work.refused, [1], cluster="nowhere"))
+        list(map_parallel(spread_work.refused, [1], cluster="nowhere"))
     with pytest.raises(InputError, match="does not see"):
-        check_seen(cluster.scheduler_address, [tmp_path / "absent"])
-    check_seen(cluster.scheduler_address, [tmp_path])
+        check_visible(cluster.scheduler_address, [tmp_path / "absent"])
+    check_visible(cluster.scheduler_address, [tmp_path])
 
 
 @pytest.mark.slow

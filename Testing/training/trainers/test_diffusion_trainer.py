@@ -6,10 +6,11 @@ from click.testing import CliRunner
 from drawn_phantoms import draw_cohort
 from safetensors.torch import load_file
 
-from midlineshift_training.cli.diffusion import DEFAULTS, cut
 from midlineshift_training.cli.main import main
 from midlineshift_training.datasets.phantom_store import phantom_files
-from midlineshift_training.trainers.diffusion_trainer import DiffusionStage
+from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
+from midlineshift_training.trainers.settings.diffusion import DEFAULTS
+from midlineshift_training.trainers.start.diffusion import cut_phantoms
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
 
@@ -41,7 +42,7 @@ def cohort(tmp_path_factory):
 @pytest.fixture(scope="module")
 def data(cohort):
     files = phantom_files(cohort)
-    return cut(files[:3], "all", SETTINGS), cut(files[3:], "all", SETTINGS)
+    return cut_phantoms(files[:3], "all", SETTINGS), cut_phantoms(files[3:], "all", SETTINGS)
 
 
 def stage_of(kind, data, seed=0):
@@ -53,7 +54,7 @@ class Killed(Exception):
     pass
 
 
-class DiesAtStepFour(DiffusionStage):
+class DiesAtStepFour(DiffusionTrainer):
     def training_step(self, batch, number):
         if self.trainer.global_step == 4:
             raise Killed
@@ -61,17 +62,17 @@ class DiesAtStepFour(DiffusionStage):
 
 
 def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
-    train(stage_of(DiffusionStage, data), tmp_path / "straight", SETTINGS)
+    train(stage_of(DiffusionTrainer, data), tmp_path / "straight", SETTINGS)
     with pytest.raises(Killed):
         train(stage_of(DiesAtStepFour, data), tmp_path / "killed", SETTINGS)
-    train(stage_of(DiffusionStage, data, seed=99), tmp_path / "killed", SETTINGS, resume=True)
+    train(stage_of(DiffusionTrainer, data, seed=99), tmp_path / "killed", SETTINGS, resume=True)
     best = [load_file(tmp_path / name / "best.safetensors") for name in ("straight", "killed")]
     assert best[0].keys() == best[1].keys()
     assert all(torch.equal(value, best[1][name]) for name, value in best[0].items())
     assert any(value.abs().max() > 0 for name, value in best[0].items() if name.startswith("out_conv"))
 
 
-class DiesAtStepEleven(DiffusionStage):
+class DiesAtStepEleven(DiffusionTrainer):
     def training_step(self, batch, number):
         if self.trainer.global_step == 11:
             raise Killed
@@ -83,7 +84,7 @@ def test_the_second_moment_sampler_goes_on_where_it_was(data, tmp_path, microbat
     settings = SETTINGS | {"sampler": "loss-second-moment", "schedule": "cosine", "steps": 4, "pictures_every": 0}
     settings |= {"batch": 16 // microbatches, "microbatches": microbatches, "max_steps": 16, "check_every": 8}
 
-    def stage(kind=DiffusionStage, seed=0):
+    def stage(kind=DiffusionTrainer, seed=0):
         torch.manual_seed(seed)
         return kind(settings, *data)
 
@@ -100,13 +101,13 @@ def test_the_second_moment_sampler_goes_on_where_it_was(data, tmp_path, microbat
 def test_unknown_choices_are_told(data):
     for name in ("sampler", "rate"):
         with pytest.raises(InputError, match=name):
-            DiffusionStage(SETTINGS | {name: "none"}, *data).configure_optimizers()
+            DiffusionTrainer(SETTINGS | {name: "none"}, *data).configure_optimizers()
 
 
 def test_the_noise_is_learned(data, tmp_path):
     settings = SETTINGS | {"max_steps": 40, "check_every": 40, "learning_rate": 2e-3, "batch": 4}
     torch.manual_seed(0)
-    stage = DiffusionStage(settings, *data)
+    stage = DiffusionTrainer(settings, *data)
     scores = []
     stage.validation_score = lambda original=stage.validation_score: scores.append(original()) or scores[-1]
     train(stage, tmp_path / "run", settings)
@@ -114,7 +115,7 @@ def test_the_noise_is_learned(data, tmp_path):
 
 
 def test_the_time_limit_ends_with_a_whole_run(data, tmp_path):
-    stage = stage_of(DiffusionStage, data)
+    stage = stage_of(DiffusionTrainer, data)
     train(stage, tmp_path / "run", SETTINGS, time_limit=0.0)
     assert stage.trainer.global_step == SETTINGS["check_every"]
     assert (tmp_path / "run" / "best.safetensors").exists()

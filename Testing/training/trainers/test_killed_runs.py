@@ -13,7 +13,7 @@ from drawn_phantoms import draw_cohort
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from midlineshift_training.trainers.history import read_checks
+from midlineshift_training.trainers.callbacks.validation_table import read_validation_table
 
 # One chain of deaths; each process goes on where the one before it died.
 EVERY_MOMENT = (
@@ -105,7 +105,10 @@ def test_a_run_killed_at_any_moment_ends_as_one_left_alone(kind, moments, folder
     best = [load_file(run / "best.safetensors") for run in (straight, killed)]
     assert not differences(*best)
     assert logged(straight) == logged(killed)
-    rows = [[{n: v for n, v in row.items() if n != "seconds"} for row in read_checks(r)] for r in (straight, killed)]
+    rows = [
+        [{n: v for n, v in row.items() if n != "seconds"} for row in read_validation_table(r)]
+        for r in (straight, killed)
+    ]
     assert [row["step"] for row in rows[0]] == [3, 6]
     assert rows[0] == rows[1]
     assert not list(killed.rglob("*.partial"))

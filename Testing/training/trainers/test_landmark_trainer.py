@@ -12,10 +12,10 @@ from small_networks import SMALL_DENOISER, awake
 
 from midlineshift_training.cli.main import main
 from midlineshift_training.datasets.landmark_batches import InOrder
-from midlineshift_training.trainers.landmark_run import LANDMARKS
-from midlineshift_training.trainers.landmark_trainer import LandmarkStage, validation_figures
-from midlineshift_training.trainers.pseudo_healthy import FILE
-from midlineshift_training.trainers.set_data import cut_cases, set_cases
+from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer, validation_figures
+from midlineshift_training.trainers.pseudo_healthy_targets import FILE
+from midlineshift_training.trainers.settings.landmarks import LANDMARKS
+from midlineshift_training.trainers.start.set_data import cut_cases, set_cases
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models import load_model
@@ -80,7 +80,7 @@ def settings_of(world, **more):
     return LANDMARKS | TINY | world | more
 
 
-def stage_of(world, slices, run, kind=LandmarkStage, seed=0, **more):
+def stage_of(world, slices, run, kind=LandmarkTrainer, seed=0, **more):
     torch.manual_seed(seed)
     return kind(settings_of(world, **more), *slices, run)
 
@@ -89,7 +89,7 @@ class Killed(Exception):
     pass
 
 
-class DiesAtStepThree(LandmarkStage):
+class DiesAtStepThree(LandmarkTrainer):
     def training_step(self, batch, number):
         if self.trainer.global_step == 3:
             raise Killed
@@ -115,7 +115,7 @@ def test_the_landmarks_are_learned(world, slices, tmp_path):
     settings["loss"] = {"image": 0.0, "smooth": 0.02, "landmark": 1.0, "hinge": 0.0}
     # checked with what it learns from: the score then tells whether the loss leads where it should
     torch.manual_seed(0)
-    stage = LandmarkStage(settings, slices[0], slices[0], tmp_path / "run")
+    stage = LandmarkTrainer(settings, slices[0], slices[0], tmp_path / "run")
     scores = []
     stage.validation_score = lambda original=stage.validation_score: scores.append(original()) or scores[-1]
     train(stage, tmp_path / "run", settings)

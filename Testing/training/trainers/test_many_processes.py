@@ -11,8 +11,8 @@ import yaml
 from drawn_phantoms import draw_cohort
 from safetensors.torch import load_file
 
-from midlineshift_training.trainers.deterministic_sampler import Share
-from midlineshift_training.trainers.history import read_checks
+from midlineshift_training.trainers.callbacks.validation_table import read_validation_table
+from midlineshift_training.trainers.deterministic_sampler import MicrobatchShare
 from midlineshift_training.trainers.processes import Processes, find_processes
 from MidlineShiftLogic.errors import InputError
 
@@ -64,7 +64,7 @@ def test_two_processes_train_what_one_does(folder, tmp_path):
         weights = [load_file(tmp_path / n / kind / "best.safetensors") for n in ("one", "two")]
         start = tiny_runs.stage_of(kind, folder, tiny_runs.settings_of(kind, folder)).network.state_dict()
         assert distance(*weights, start) < 1e-3, kind
-        rows = [read_checks(tmp_path / n / kind) for n in ("one", "two")]
+        rows = [read_validation_table(tmp_path / n / kind) for n in ("one", "two")]
         for one, two in zip(*rows, strict=True):
             assert one.keys() == two.keys()
             for name in one.keys() - {"seconds"}:
@@ -140,11 +140,11 @@ def test_the_command_starts_its_processes_itself(folder, tmp_path):
 
 
 def test_every_microbatch_is_made_once_and_in_the_same_step():
-    shares = [Share(6, 3, rank) for rank in range(3)]
+    shares = [MicrobatchShare(6, 3, rank) for rank in range(3)]
     for step in (0, 1):
         made = [share.number(10, step * share.own + place) for share in shares for place in range(share.own)]
         assert sorted(made) == [(10 + step) * 6 + k for k in range(6)]
-    assert [Share().number(7, k) for k in range(3)] == [7, 8, 9]
+    assert [MicrobatchShare().number(7, k) for k in range(3)] == [7, 8, 9]
 
 
 def test_processes_that_cannot_share_a_step_are_refused():

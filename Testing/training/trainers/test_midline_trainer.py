@@ -6,17 +6,18 @@ from click.testing import CliRunner
 from drawn_phantoms import draw_cohort
 from safetensors.torch import load_file
 
-from midlineshift_training.cli.midline import DEFORMATION, POSE
 from midlineshift_training.datasets.phantom_store import load_phantoms, phantom_files
 from midlineshift_training.trainers.deformation_trainer import (
     HEALTHY_STREAM,
     NOISE_STREAM,
-    DeformationStage,
+    DeformationTrainer,
     check_settings,
 )
-from midlineshift_training.trainers.midline_trainer import ReadingStage, load_initial
-from midlineshift_training.trainers.run_folder import run_settings
-from midlineshift_training.trainers.settings import merge_settings
+from midlineshift_training.trainers.initial_weights import load_what_fits
+from midlineshift_training.trainers.midline_trainer import MidlineTrainer
+from midlineshift_training.trainers.run_folder.finished_run import load_run_settings
+from midlineshift_training.trainers.settings.common import merge_settings
+from midlineshift_training.trainers.settings.midline import DEFORMATION, POSE
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
@@ -44,7 +45,7 @@ class Killed(Exception):
     pass
 
 
-class DiesAtStepFour(ReadingStage):
+class DiesAtStepFour(MidlineTrainer):
     def training_step(self, batch, number):
         if self.trainer.global_step == 4:
             raise Killed
@@ -52,11 +53,11 @@ class DiesAtStepFour(ReadingStage):
 
 
 def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
-    train(stage_of(ReadingStage, data), tmp_path / "straight", POSE | TINY)
+    train(stage_of(MidlineTrainer, data), tmp_path / "straight", POSE | TINY)
     with pytest.raises(Killed):
         train(stage_of(DiesAtStepFour, data), tmp_path / "killed", POSE | TINY)
     assert (tmp_path / "killed" / "last.ckpt").exists()
-    train(stage_of(ReadingStage, data, seed=99), tmp_path / "killed", POSE | TINY, resume=True)
+    train(stage_of(MidlineTrainer, data, seed=99), tmp_path / "killed", POSE | TINY, resume=True)
     states = [torch.load(tmp_path / n / "last.ckpt", weights_only=False) for n in ("straight", "killed")]
     for part in ("state_dict", "current_model_state"):
         for name, value in states[0][part].items():
@@ -69,9 +70,9 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
 def test_a_run_folder_is_not_overwritten(data, tmp_path):
     (tmp_path / "settings.yaml").write_text("seed: 0\n")
     with pytest.raises(InputError, match="already holds a run"):
-        train(stage_of(ReadingStage, data), tmp_path, POSE | TINY)
+        train(stage_of(MidlineTrainer, data), tmp_path, POSE | TINY)
     with pytest.raises(InputError, match="resume"):
-        train(stage_of(ReadingStage, data), tmp_path / "new", POSE | TINY, resume=True)
+        train(stage_of(MidlineTrainer, data), tmp_path / "new", POSE | TINY, resume=True)
 
 
 def test_unknown_settings_are_named(tmp_path):
@@ -100,14 +101,14 @@ def test_settings_that_cannot_be_used_are_told(tmp_path, content, said):
 
 
 def test_a_run_killed_before_its_first_check_can_be_resumed(data, tmp_path):
-    class DiesAtOnce(ReadingStage):
+    class DiesAtOnce(MidlineTrainer):
         def training_step(self, batch, number):
             raise Killed
 
     with pytest.raises(Killed):
         train(stage_of(DiesAtOnce, data), tmp_path / "run", POSE | TINY)
     assert not (tmp_path / "run" / "last.ckpt").exists()
-    train(stage_of(ReadingStage, data), tmp_path / "run", POSE | TINY | {"max_steps": 3}, resume=True)
+    train(stage_of(MidlineTrainer, data), tmp_path / "run", POSE | TINY | {"max_steps": 3}, resume=True)
     assert (tmp_path / "run" / "best.safetensors").exists()
 
 
@@ -115,12 +116,12 @@ def test_the_denoisers_grid_must_fit_the_image_term():
     check_settings(DEFORMATION)
     odd = DEFORMATION | {"noise": DEFORMATION["noise"] | {"grid": 32}}
     with pytest.raises(InputError, match="must be half"):
-        DeformationStage(odd, None, None)
+        DeformationTrainer(odd, None, None)
     check_settings(odd | {"noise_difference": False})
 
 
 def test_every_purpose_has_its_own_random_numbers(data):
-    stage = DeformationStage(DEFORMATION | TINY | {"noise_difference": False}, *data)
+    stage = DeformationTrainer(DEFORMATION | TINY | {"noise_difference": False}, *data)
     first = [torch.randn(4, generator=stage._generator(stream, 5)) for stream in (0, NOISE_STREAM, HEALTHY_STREAM)]
     again = torch.randn(4, generator=stage._generator(NOISE_STREAM, 5))
     assert torch.equal(first[1], again)
@@ -132,7 +133,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
     save_file({"weight": torch.zeros(2)}, tmp_path / "w.safetensors")
     with pytest.raises(InputError, match="fits this network nowhere"):
-        load_initial(MidlineUNet(features=(8, 8, 8, 8, 8)), tmp_path / "w.safetensors")
+        load_what_fits(MidlineUNet(features=(8, 8, 8, 8, 8)), tmp_path / "w.safetensors")
 
 
 def test_warm_start_adds_an_input_channel_of_zeros(tmp_path):
@@ -141,7 +142,7 @@ def test_warm_start_adds_an_input_channel_of_zeros(tmp_path):
     two = MidlineUNet(in_channels=2, features=(8, 8, 8, 8, 8))
     save_file(two.state_dict(), tmp_path / "w.safetensors")
     three = MidlineUNet(in_channels=3, features=(8, 8, 8, 8, 8))
-    assert load_initial(three, tmp_path / "w.safetensors") == []
+    assert load_what_fits(three, tmp_path / "w.safetensors") == []
     x = torch.randn(1, 3, 64, 64)
     two.eval()
     three.eval()
@@ -175,6 +176,6 @@ def test_the_command_trains_and_tells_errors_in_a_sentence(cohort, tmp_path):
         assert "was started with" in refused.output
     resumed = CliRunner().invoke(main, [*arguments, "--resume", "--max-steps", "4"])
     assert resumed.exit_code == 0, resumed.output
-    stored = run_settings(tmp_path / "deformation")
+    stored = load_run_settings(tmp_path / "deformation")
     assert stored["init"] == start[1]
     assert stored["noise_difference"] is False

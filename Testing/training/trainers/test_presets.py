@@ -7,11 +7,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from midlineshift_training.cli.diffusion import DEFAULTS, check_settings
 from midlineshift_training.cli.main import main
-from midlineshift_training.trainers.landmark_run import LANDMARKS
 from midlineshift_training.trainers.landmark_trainer import check_settings as check_landmarks
-from midlineshift_training.trainers.presets import AUTHORS_DEFORMATION, AUTHORS_DIFFUSION, with_preset
+from midlineshift_training.trainers.settings.diffusion import DEFAULTS
+from midlineshift_training.trainers.settings.landmarks import LANDMARKS
+from midlineshift_training.trainers.settings.presets import AUTHORS_DEFORMATION, AUTHORS_DIFFUSION, with_preset
+from midlineshift_training.trainers.start.diffusion import check_settings
 from MidlineShiftLogic.networks.denoiser import Denoiser
 
 DOCS = Path(__file__).parents[3] / "docs"

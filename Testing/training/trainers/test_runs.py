@@ -12,14 +12,14 @@ from drawn_phantoms import draw_cohort
 
 from midlineshift_training.cli.main import main
 from midlineshift_training.datasets.midline_batches import ReadingBatches
-from midlineshift_training.trainers.atomic import alone, write_atomic
-from midlineshift_training.trainers.history import read_checks
-from midlineshift_training.trainers.midline_error import shift_errors
-from midlineshift_training.trainers.progress_bar import duration
-from midlineshift_training.trainers.provenance import digest, read_provenance
-from midlineshift_training.trainers.run_folder import run_settings
-from midlineshift_training.trainers.run_summary import summary_text
-from midlineshift_training.trainers.stopping import StopEarly
+from midlineshift_training.trainers.callbacks.progress_bar import duration
+from midlineshift_training.trainers.callbacks.stopping import StopEarly
+from midlineshift_training.trainers.callbacks.validation_table import read_validation_table
+from midlineshift_training.trainers.midline_metrics import shift_errors
+from midlineshift_training.trainers.run_folder.atomic_write import alone, write_atomic
+from midlineshift_training.trainers.run_folder.finished_run import load_run_settings
+from midlineshift_training.trainers.run_folder.provenance import digest, read_provenance
+from midlineshift_training.trainers.run_folder.summary import summary_text
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.networks.midline_unet import SlicePrediction
@@ -109,7 +109,7 @@ def test_a_run_is_watched_and_told_on_a_page(kind, pictures, terms, folder, tmp_
     events = EventAccumulator(str(tmp_path / "tensorboard"), {"images": 0})
     events.Reload()
     assert {image.step for name in pictures for image in events.Images(name)} == {3, 6}
-    rows = read_checks(tmp_path)
+    rows = read_validation_table(tmp_path)
     assert [row["step"] for row in rows] == [3, 6]
     assert terms | {"train/total", "validation/score", "learning_rate", "seconds"} <= rows[0].keys()
     page = (tmp_path / "summary.html").read_text(encoding="utf-8")
@@ -154,7 +154,7 @@ def test_a_run_without_progress_ends_early_and_stays_ended(folder, tmp_path):
     }
     stage = run("diffusion", folder, tmp_path, **still)
     assert stage.trainer.global_step == 3
-    assert "ended earlier" in summary_text(tmp_path, read_checks(tmp_path), run_settings(tmp_path))
+    assert "ended earlier" in summary_text(tmp_path, read_validation_table(tmp_path), load_run_settings(tmp_path))
     again = run("diffusion", folder, tmp_path, resume=True, **still)
     assert again.trainer.global_step == 3
     more = run("diffusion", folder, tmp_path, resume=True, **still | {"patience": 4})
@@ -175,7 +175,7 @@ def test_a_diverged_run_keeps_its_last_good_check(folder, tmp_path):
     with pytest.raises(InputError, match="diverged"):
         train(stage, tmp_path, settings)
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3
-    assert len(read_checks(tmp_path)) == 1
+    assert len(read_validation_table(tmp_path)) == 1
 
 
 def test_earlier_checkpoints_are_pruned(folder, tmp_path):
@@ -256,5 +256,5 @@ def test_durations_are_told_in_words():
 )
 def test_settings_of_speed_train_the_same_task(more, folder, tmp_path):
     run("pose", folder, tmp_path, **more)
-    assert json.loads(json.dumps(run_settings(tmp_path)))[next(iter(more))] == next(iter(more.values()))
-    assert math.isfinite(read_checks(tmp_path)[-1]["validation/score"])
+    assert json.loads(json.dumps(load_run_settings(tmp_path)))[next(iter(more))] == next(iter(more.values()))
+    assert math.isfinite(read_validation_table(tmp_path)[-1]["validation/score"])

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from midlineshift_training.trainers.epochs import steps_of_epochs
-from midlineshift_training.trainers.rates import with_rate
-from midlineshift_training.trainers.timesteps import SecondMomentSampler
+from midlineshift_training.trainers.learning_rate import with_learning_rate
+from midlineshift_training.trainers.start.epochs import steps_of_epochs
+from midlineshift_training.trainers.timestep_sampler import SecondMomentSampler
 from MidlineShiftLogic.errors import InputError
 
 
@@ -53,7 +53,7 @@ def test_the_state_goes_on():
 @pytest.mark.parametrize(("rate", "factors"), [("constant", [1, 1, 1]), ("linear", [1, 0.75, 0.5])])
 def test_rates(rate, factors):
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], 2.0)
-    found = with_rate({"optimizer": optimizer, "lr_scheduler": None}, {"rate": rate, "max_steps": 4})
+    found = with_learning_rate({"optimizer": optimizer, "lr_scheduler": None}, {"rate": rate, "max_steps": 4})
     rates = []
     for _ in factors:
         rates.append(optimizer.param_groups[0]["lr"] / 2)
@@ -61,7 +61,7 @@ def test_rates(rate, factors):
         found["lr_scheduler"]["scheduler"].step()
     assert rates == factors
     with pytest.raises(InputError, match="rate"):
-        with_rate({}, {"rate": "steep", "max_steps": 4})
+        with_learning_rate({}, {"rate": "steep", "max_steps": 4})
 
 
 def test_epochs_are_passes_over_the_slices():

@@ -11,8 +11,8 @@ from zlib import crc32
 import numpy as np
 
 from midlineshift_training.calibration.hard_augmentation import harden
-from midlineshift_training.distributed.map_parallel import spread
-from midlineshift_training.distributed.model_cache import opened, stamp
+from midlineshift_training.distributed.map_parallel import map_parallel
+from midlineshift_training.distributed.model_cache import cached_model, model_fingerprint
 from midlineshift_training.evaluation.cases import phantom_scan, phantom_truth
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
 from MidlineShiftLogic.api import measure_case
@@ -117,8 +117,8 @@ def _known_shifts(job: CalibrationJob, model: Model, settings: ShiftSettings) ->
         yield shift.apply(ct), float(push[case_slice(push, window, settings.case_rule)])
 
 
-def _work(folder: str, stamp: str, job: CalibrationJob) -> list[Sample]:
-    return samples_of(job, opened(folder, stamp))
+def _work(folder: str, fingerprint: str, job: CalibrationJob) -> list[Sample]:
+    return samples_of(job, cached_model(folder, fingerprint))
 
 
 def all_samples(
@@ -127,9 +127,9 @@ def all_samples(
     """Samples of each job, in the jobs' order and the same wherever they were made.
 
     Args:
-        workers, cluster: see ``cluster.spread``.
+        workers, cluster: see ``distributed.map_parallel``.
 
     Raises:
-        InputError: the model or a phantom cannot be read, or see ``cluster.spread``.
+        InputError: the model or a phantom cannot be read, or see ``distributed.map_parallel``.
     """
-    yield from spread(partial(_work, folder, stamp(folder)), jobs, workers, cluster)
+    yield from map_parallel(partial(_work, folder, model_fingerprint(folder)), jobs, workers, cluster)

@@ -31,8 +31,8 @@ def average(runs, data, batches, seed, out):
     import yaml
     from safetensors.torch import save_file
 
-    from midlineshift_training.trainers.atomic import write_atomic
-    from midlineshift_training.trainers.run_folder import run_settings
+    from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+    from midlineshift_training.trainers.run_folder.finished_run import load_run_settings
     from MidlineShiftLogic.errors import InputError
 
     if len(runs) < 2:
@@ -40,7 +40,7 @@ def average(runs, data, batches, seed, out):
     if out.exists():
         raise InputError(f"{out} exists; choose another --out.", "out")
     network = mean_network(runs)
-    settings = run_settings(runs[-1]) | {"averaged": [str(run) for run in runs], "init": None}
+    settings = load_run_settings(runs[-1]) | {"averaged": [str(run) for run in runs], "init": None}
     if any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()):
         _renew_statistics(network, settings, data or [Path(folder) for folder in settings["data"]], batches, seed)
     out.mkdir(parents=True)
@@ -56,10 +56,10 @@ def mean_network(runs):
     """The network of the runs with the mean of their weights. InputError if they are not of one network."""
     import torch
 
-    from midlineshift_training.trainers.run_folder import run_network
+    from midlineshift_training.trainers.run_folder.finished_run import load_run_network
     from MidlineShiftLogic.errors import InputError
 
-    networks = [run_network(run) for run in runs]
+    networks = [load_run_network(run) for run in runs]
     first = networks[0]
     for run, other in zip(runs, networks, strict=True):
         if type(other) is not type(first) or other.config != first.config:
@@ -79,7 +79,7 @@ def _renew_statistics(network, settings: dict, data, batches: int, seed: int) ->
     from tqdm import tqdm
 
     from midlineshift_training.datasets.phantom_store import load_phantoms, phantom_files
-    from midlineshift_training.trainers.midline_trainer import ReadingStage
+    from midlineshift_training.trainers.midline_trainer import MidlineTrainer
     from MidlineShiftLogic.errors import InputError
 
     if settings.get("noise_difference"):
@@ -87,7 +87,7 @@ def _renew_statistics(network, settings: dict, data, batches: int, seed: int) ->
             "Runs with the noise difference cannot be averaged yet; average their runs without it.", "runs"
         )
     files = [file for folder in data for file in phantom_files(folder)]
-    stage = ReadingStage(settings | {"seed": seed}, load_phantoms(files), None)
+    stage = MidlineTrainer(settings | {"seed": seed}, load_phantoms(files), None)
     drawn = stage.training_batches(0, batches)
     half = settings["precision"] == "bf16-mixed"
     with torch.autocast("cpu", torch.bfloat16, enabled=half):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from midlineshift_training.cli.cluster_options import spread_options
+from midlineshift_training.cli.parallel_options import parallel_options
 
 
 @click.command()
@@ -21,7 +21,7 @@ from midlineshift_training.cli.cluster_options import spread_options
 @click.option("--warps", default=4, show_default=True, help="Known shifts a scan.")
 @click.option("--correct-gain", is_flag=True, help="Also learn by what factor readings are too short or too long.")
 @click.option("--seed", default=0, show_default=True, help="Of shifts and hardening.")
-@spread_options
+@parallel_options
 @click.option("--out", type=click.Path(path_type=Path), help="JSON of the samples and what was found.")
 def calibrate(
     model: Path,
@@ -44,12 +44,13 @@ def calibrate(
 
     from midlineshift_training.calibration.fit import check_enough, cross_validated, fit_uncertainty
     from midlineshift_training.calibration.samples import all_samples
-    from midlineshift_training.distributed.map_parallel import check_seen
+    from midlineshift_training.calibration.summary import summarise, table
+    from midlineshift_training.distributed.map_parallel import check_visible
     from MidlineShiftLogic.models.folder import load_model, write_uncertainty
 
     if cluster:
         model, phantoms, scans = (path and path.resolve() for path in (model, phantoms, scans))
-        check_seen(cluster, [path for path in (model, phantoms, scans) if path])
+        check_visible(cluster, [path for path in (model, phantoms, scans) if path])
     load_model(model)  # a damaged model is told before hours of reading
     jobs = _jobs(phantoms, first, scans, warps, seed)
     found = tqdm(all_samples(jobs, str(model), workers, cluster), total=len(jobs), desc="cases", unit="case")
@@ -81,50 +82,6 @@ def _jobs(phantoms: Path | None, first: int, scans: Path | None, warps: int, see
     if scans is not None:
         jobs += [CalibrationJob(SCANS, path, warps, seed) for path in scan_paths(scans)]
     return jobs
-
-
-def summarise(samples: list, told: list) -> dict[str, dict]:
-    """Per source: cases, samples, refused; cross-validated coverage, mean width and Brier score of P(> 5 mm); and the
-    half-width in sigmas that this source alone would need."""
-    import numpy as np
-
-    from midlineshift_training.calibration.fit import LEVELS, conformal_quantiles
-    from midlineshift_training.evaluation.intervals import coverage, probability
-    from MidlineShiftLogic.measurement.results import COVERAGE
-
-    result = {}
-    for source in dict.fromkeys(one.source for one in samples):
-        mine = [one for one in samples if one.source == source]
-        rows = [one for one in told if one.sample.source == source]
-        truth, low, high, p = (
-            np.array(values, float)
-            for values in zip(*((one.sample.truth_mm, one.low, one.high, one.p_over_5mm) for one in rows), strict=True)
-        )
-        scores = np.abs(truth - (low + high) / 2) / np.array([one.sigma for one in rows])
-        result[source] = {
-            "cases": len({one.case for one in mine}),
-            "samples": len(mine),
-            "refused": sum(bool(one.refused) for one in mine),
-            **{key: value for key, value in coverage(low, high, truth).items() if key != "n"},
-            "brier": probability(p, truth)["brier"],
-            "own_half_width": float(conformal_quantiles(scores)[LEVELS.index(COVERAGE)]),
-        }
-    return result
-
-
-def table(summary: dict[str, dict]) -> str:
-    """The summary as a Markdown table."""
-    lines = [
-        "| source | cases | samples | refused | covered (95 %) | mean width mm | Brier P(>5 mm) |",
-        "|" + "---|" * 7,
-    ]
-    for source, s in summary.items():
-        covered = s["coverage"]
-        lines.append(
-            f"| {source} | {s['cases']} | {s['samples']} | {s['refused']} | {covered['value']:.2f} "
-            f"({covered['low']:.2f}-{covered['high']:.2f}) | {s['width']['value']:.2f} | {s['brier']['value']:.3f} |"
-        )
-    return "\n".join(lines)
 
 
 def _write(path: Path, content: dict) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from midlineshift_training.cli.cluster_options import spread_options
 from midlineshift_training.cli.convert import spacing_option
+from midlineshift_training.cli.parallel_options import parallel_options
 from midlineshift_training.datasets.annotated.case import SPLITS
 
 
@@ -65,7 +65,7 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
     help="Scans, spread over all, that are also measured turned, noised, re-sliced and so on.",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of noise, shifts, bootstrap.")
-@spread_options
+@parallel_options
 @click.option(
     "--out",
     required=True,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from midlineshift_training.cli.cluster_options import spread_options
+from midlineshift_training.cli.parallel_options import parallel_options
 
 
 @click.command()
@@ -16,7 +16,7 @@ from midlineshift_training.cli.cluster_options import spread_options
 @click.option("--authors-readout", is_flag=True, help="Also report the read-out of Gong et al. 2023.")
 @click.option("--fields", is_flag=True, help="Also write fields.npz.")
 @click.option("--resume", is_flag=True, help="Keep the results that are there, and measure the other scans.")
-@spread_options
+@parallel_options
 @click.pass_context
 def measure(
     ctx: click.Context,
@@ -38,9 +38,9 @@ def measure(
 
     from tqdm import tqdm
 
-    from midlineshift_training.distributed.map_parallel import check_seen, spread
+    from midlineshift_training.distributed.map_parallel import check_visible, map_parallel
     from midlineshift_training.distributed.measure_cases import RESULT, Scan, measure_into
-    from midlineshift_training.distributed.model_cache import stamp
+    from midlineshift_training.distributed.model_cache import model_fingerprint
     from midlineshift_training.evaluation.cases import scan_paths
     from MidlineShiftLogic.cli.exit_codes import worst
     from MidlineShiftLogic.reporting.case_folder import clear_leavings, result_parent
@@ -51,16 +51,18 @@ def measure(
     clear_leavings(out)
     if model and Path(model).is_dir():
         model = str(Path(model).resolve())
-    model_stamp = stamp(model)  # a damaged model is told before anything is measured
-    check_seen(cluster, [scans.resolve(), out])
+    fingerprint = model_fingerprint(model)  # a damaged model is told before anything is measured
+    check_visible(cluster, [scans.resolve(), out])
     jobs = [Scan(case, path) for case, path in zip(case_names(paths), paths, strict=True)]
     if resume:
         kept = [job for job in jobs if (out / job.case / RESULT).exists()]
         jobs = [job for job in jobs if job not in kept]
         click.echo(f"{len(kept)} results kept, {len(jobs)} scans to measure", err=True)
     codes = []
-    work = partial(measure_into, out, model, model_stamp, authors_readout, fields)
-    for outcome in tqdm(spread(work, jobs, workers, cluster), total=len(jobs), desc="scans", unit="scan", disable=None):
+    work = partial(measure_into, out, model, fingerprint, authors_readout, fields)
+    for outcome in tqdm(
+        map_parallel(work, jobs, workers, cluster), total=len(jobs), desc="scans", unit="scan", disable=None
+    ):
         tqdm.write(outcome.line)
         codes.append(outcome.code)
     ctx.exit(worst(codes))

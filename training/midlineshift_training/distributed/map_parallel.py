@@ -24,7 +24,7 @@ DEATHS = 3
 """Workers that may die in a row with the same case unfinished, as in Dask, before the case is held responsible."""
 
 
-def spread(
+def map_parallel(
     work: Callable[[Case], Result], cases: Sequence[Case], workers: int = 1, cluster: str | None = None
 ) -> Iterator[Result]:
     """Results of ``work`` on each case, in order.
@@ -130,7 +130,7 @@ def _same_version(client, cluster: str) -> None:
             raise InputError(f"The worker {worker} of {cluster} has midlineshift {version}, not {own}.", "cluster")
 
 
-def check_seen(cluster: str | None, folders: Sequence[Path]) -> None:
+def check_visible(cluster: str | None, folders: Sequence[Path]) -> None:
     """InputError unless every worker of the cluster sees these files and folders; nothing without a cluster."""
     if cluster is None:
         return

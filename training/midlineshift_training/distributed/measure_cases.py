@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from midlineshift_training.distributed.model_cache import opened
+from midlineshift_training.distributed.model_cache import cached_model
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.cli import exit_codes
 from MidlineShiftLogic.cli.format_error import explain
@@ -34,7 +34,7 @@ class Outcome:
 
 
 def measure_into(
-    out: Path, model: str | None, model_stamp: str, authors_readout: bool, fields: bool, scan: Scan
+    out: Path, model: str | None, fingerprint: str, authors_readout: bool, fields: bool, scan: Scan
 ) -> Outcome:
     """Measure a scan on the CPU into ``out/case``, which appears whole or not at all. Errors are outcomes: the other
     scans go on."""
@@ -42,7 +42,10 @@ def measure_into(
         refuse_foreign_folder(out / scan.case)
         refuse_readers_work(out / scan.case)
         result = measure_case(
-            scan.path, lambda: (opened(model, model_stamp), "cpu"), case_id=scan.case, authors_readout=authors_readout
+            scan.path,
+            lambda: (cached_model(model, fingerprint), "cpu"),
+            case_id=scan.case,
+            authors_readout=authors_readout,
         )
         folder = write_case(out, scan.case, result.measurement, result.ct, result.dense, fields)
     except Exception as error:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from MidlineShiftLogic.models import Model, load_model
 
 
-def stamp(folder: str | None) -> str:
+def model_fingerprint(folder: str | None) -> str:
     """What a model is now, digests and settings in words: a worker of a cluster may live on while its folder is written anew.
 
     Raises:
@@ -17,6 +17,6 @@ def stamp(folder: str | None) -> str:
 
 
 @lru_cache(maxsize=8)
-def opened(folder: str | None, stamp: str) -> Model:
-    """The model of that folder as it was when ``stamp`` was made, loaded once a process."""
+def cached_model(folder: str | None, fingerprint: str) -> Model:
+    """The model of that folder as it was when ``fingerprint`` was made, loaded once a process."""
     return load_model(folder, "cpu")

@@ -14,8 +14,8 @@ from zlib import crc32
 import numpy as np
 
 from midlineshift_training.datasets.annotated.case import SetCase, signed_shift_mm
-from midlineshift_training.distributed.map_parallel import spread
-from midlineshift_training.distributed.model_cache import opened, stamp
+from midlineshift_training.distributed.map_parallel import map_parallel
+from midlineshift_training.distributed.model_cache import cached_model, model_fingerprint
 from midlineshift_training.evaluation.alterations import ALTERATIONS
 from midlineshift_training.evaluation.cases import phantom_scan, phantom_slice_truth, phantom_truth, read_slice_truth
 from midlineshift_training.evaluation.groups import phantom_groups
@@ -221,7 +221,7 @@ def _changes(job: Job, ct: HeadCT, own: Measurement, model: Model) -> tuple[dict
 
 
 def _report(names: tuple[tuple[str, str | None, str], ...], job: Job) -> CaseReport:
-    return report(job, {name: opened(folder, stamp) for name, folder, stamp in names})
+    return report(job, {name: cached_model(folder, fingerprint) for name, folder, fingerprint in names})
 
 
 def reports(
@@ -231,10 +231,10 @@ def reports(
 
     Args:
         models: name -> model name or folder (None: the default model); holds ``THIS_MODEL``.
-        workers, cluster: see ``cluster.spread``.
+        workers, cluster: see ``distributed.map_parallel``.
 
     Raises:
-        InputError: a model or a phantom cannot be read, or see ``cluster.spread``.
+        InputError: a model or a phantom cannot be read, or see ``distributed.map_parallel``.
     """
-    names = tuple((name, folder, stamp(folder)) for name, folder in models.items())
-    yield from spread(partial(_report, names), jobs, workers, cluster)
+    names = tuple((name, folder, model_fingerprint(folder)) for name, folder in models.items())
+    yield from map_parallel(partial(_report, names), jobs, workers, cluster)

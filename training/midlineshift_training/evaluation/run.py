@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from midlineshift_training.datasets.annotated.open import open_set
 from midlineshift_training.datasets.phantom_store import phantom_files
-from midlineshift_training.distributed.map_parallel import check_seen
+from midlineshift_training.distributed.map_parallel import check_visible
 from midlineshift_training.evaluation.cases import read_readings, read_seen, scan_paths
 from midlineshift_training.evaluation.figures import draw_figures
 from midlineshift_training.evaluation.groups import seen_groups
@@ -160,7 +160,7 @@ def run(plan: Plan, out: Path) -> dict:
     readers = read_readings(plan.readings) if plan.readings else {}
     jobs = plan_jobs(plan, readers)
     models = {name: _found(model) for name, model in {THIS_MODEL: plan.model, **plan.compare}.items()}
-    check_seen(plan.cluster, [path for path in (plan.phantoms, plan.scans, plan.labelled) if path])
+    check_visible(plan.cluster, [path for path in (plan.phantoms, plan.scans, plan.labelled) if path])
     described = {name: load_model(folder, "cpu") for name, folder in models.items()}
     partial = _writable(out)
     try:

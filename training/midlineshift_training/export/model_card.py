@@ -1,4 +1,4 @@
-"""``midlineshift-train card``: the model's README and the accuracy in ``model.json``, from what was measured.
+"""The model card: the model's README and the accuracy in ``model.json``, from what was measured.
 
 No number in the card is typed in: training facts come from the runs' folders, figures from ``evaluate``'s folder.
 """
@@ -9,8 +9,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-
-import click
 
 from midlineshift_training.evaluation.tables import NONE, full_text, markdown, number
 
@@ -50,7 +48,7 @@ def best_step(run: Path) -> int:
 
 def earlier_runs(init: str | None) -> list[Path]:
     """Runs whose weights a run started from, the latest first, as far back as their folders are found."""
-    from midlineshift_training.trainers.run_folder import run_settings
+    from midlineshift_training.trainers.run_folder.finished_run import load_run_settings
 
     runs = []
     while init:
@@ -58,7 +56,7 @@ def earlier_runs(init: str | None) -> list[Path]:
         if not (folder / "settings.yaml").exists():
             break
         runs.append(folder)
-        init = run_settings(folder).get("init")
+        init = load_run_settings(folder).get("init")
     return runs
 
 
@@ -75,9 +73,9 @@ def run_minutes(run: Path) -> float:
 
 def run_facts(run: Path) -> dict:
     """Size of a run's network, and what it was trained on, how and for how long, earlier runs included."""
-    from midlineshift_training.trainers.run_folder import run_network, run_settings
+    from midlineshift_training.trainers.run_folder.finished_run import load_run_network, load_run_settings
 
-    settings = run_settings(run)
+    settings = load_run_settings(run)
     averaged = settings.get("averaged") or []
     # runs that were averaged often started from one another
     earlier = list(
@@ -93,14 +91,14 @@ def run_facts(run: Path) -> dict:
         "seed": settings["seed"],
         "learning_rate": settings.get("learning_rate"),
         "precision": settings.get("precision"),
-        "parameters": sum(p.numel() for p in run_network(run).parameters()),
+        "parameters": sum(p.numel() for p in load_run_network(run).parameters()),
         "versions": next(filter(None, map(_versions, [run, *earlier])), {}),
     }
 
 
 def _versions(run: Path) -> dict[str, str]:
     """Of Python, torch and Lightning when the run was last started; empty where the run does not tell."""
-    from midlineshift_training.trainers.provenance import read_provenance
+    from midlineshift_training.trainers.run_folder.provenance import read_provenance
 
     sessions = read_provenance(run).get("sessions", [])
     if not sessions:
@@ -228,27 +226,32 @@ def card_text(description, facts: dict[str, dict], evaluation: dict) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-@click.command()
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder to describe.")
-@click.option("--run", "runs", multiple=True, required=True, help="component=run folder; once for every network.")
-@click.option(
-    "--evaluation", required=True, type=click.Path(path_type=Path), help="Folder that evaluate wrote for this model."
-)
-def card(model: Path, runs: tuple[str, ...], evaluation: Path) -> None:
-    """Write README.md with its figures, and the accuracy, into a model folder, from its runs and its evaluation."""
-    from midlineshift_training.trainers.atomic import write_atomic
+def write_card(model: Path, runs: dict[str, Path], evaluation: Path) -> Path:
+    """Write README.md with its figures, and the accuracy, into a model folder.
+
+    Args:
+        model: model folder.
+        runs: component name -> run folder, one for every network of the model.
+        evaluation: folder that ``evaluate`` wrote for this model.
+
+    Returns:
+        Path of the README.
+
+    Raises:
+        InputError: a run is missing or too many, or the evaluation is of other weights.
+    """
+    from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
     from MidlineShiftLogic.errors import InputError
     from MidlineShiftLogic.models.folder import read_description
 
     description = read_description(model)
-    given = dict(item.partition("=")[::2] for item in runs)
-    if set(given) != set(description.components):
+    if set(runs) != set(description.components):
         raise InputError(f"--run must name exactly the model's networks: {', '.join(description.components)}.", "usage")
     content = read_evaluation(evaluation)
     digests = {name: component.sha256 for name, component in description.components.items()}
     if content["model"]["sha256"] != digests:
         raise InputError(f"{evaluation} was measured with other weights than those in {model}.", "evaluation")
-    facts = {name: run_facts(Path(given[name])) for name in PARTS if name in given}
+    facts = {name: run_facts(runs[name]) for name in PARTS if name in runs}
     described = replace(description, accuracy=figures(content))
     text = json.dumps(described.to_json(), indent=2, ensure_ascii=False) + "\n"
     readme = card_text(described, facts, content)
@@ -256,7 +259,7 @@ def card(model: Path, runs: tuple[str, ...], evaluation: Path) -> None:
         write_atomic(model / name, lambda path, name=name: shutil.copyfile(evaluation / "figures" / name, path))
     write_atomic(model / "model.json", lambda path: path.write_text(text, encoding="utf-8"))
     write_atomic(model / "README.md", lambda path: path.write_text(readme, encoding="utf-8"))
-    click.echo(model / "README.md")
+    return model / "README.md"
 
 
 def read_evaluation(folder: Path) -> dict:

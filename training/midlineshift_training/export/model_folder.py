@@ -1,4 +1,4 @@
-"""``midlineshift-train export``: finished runs -> a model folder that ``midlineshift measure`` can use."""
+"""A model folder from finished runs, which ``midlineshift measure`` can use."""
 
 from __future__ import annotations
 
@@ -7,56 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
-
 DENOISERS = ("conditional", "unconditional")
-
-
-@click.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder; must not exist yet.")
-@click.option("--pose", type=click.Path(path_type=Path), help="Run of the pose network.")
-@click.option("--pose-from", help="Model whose pose network is taken along, where --pose is not given.")
-@click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
-@click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
-@click.option("--deformation", required=True, type=click.Path(path_type=Path), help="Run of the deformation network.")
-@click.option("--name", help="Name of the model.  [default: the name of the folder]")
-@click.option("--model-version", default="1", show_default=True, help="Version of the model.")
-@click.option("--description", default="Trained with midlineshift-train; research use only.", help="One sentence.")
-@click.option("--licence", default="Apache-2.0", show_default=True, help="Licence of the weights.")
-@click.option("--trained-on", help="In words.  [default: what the runs say]")
-@click.option("--readout", type=click.Path(path_type=Path), help="JSON of read-out parameters.")
-@click.option("--accuracy", type=click.Path(path_type=Path), help="JSON of measured figures.")
-def export(
-    out: Path,
-    pose: Path | None,
-    pose_from: str | None,
-    conditional: Path | None,
-    unconditional: Path | None,
-    deformation: Path,
-    name: str | None,
-    model_version: str,
-    description: str,
-    licence: str,
-    trained_on: str | None,
-    readout: Path | None,
-    accuracy: Path | None,
-) -> None:
-    """Write a model folder from finished runs, with the averaged weights of each run's best check.
-
-    Give both denoisers, or neither for a deformation network trained without the noise difference. A deformation network
-    trained on a set with landmarks finds no mid-plane: the pose network beside it may be that of another model, by default of
-    the shipped one. Research use only.
-    """
-    texts = {
-        "name": name or out.resolve().name,
-        "version": model_version,
-        "description": description,
-        "licence": licence,
-        "trained_on": trained_on or _trained_on(deformation),
-    }
-    runs = {"pose": pose, "conditional": conditional, "unconditional": unconditional, "deformation": deformation}
-    given = {component: run for component, run in runs.items() if run is not None}
-    click.echo(export_runs(out, given, texts, _json(readout), _json(accuracy), pose_from))
 
 
 def export_runs(
@@ -85,7 +36,7 @@ def export_runs(
     Raises:
         InputError: a run is not finished, is of another kind than its place asks for, or the runs do not fit together.
     """
-    from midlineshift_training.trainers.run_folder import run_network, run_settings
+    from midlineshift_training.trainers.run_folder.finished_run import load_run_network, load_run_settings
     from MidlineShiftLogic.errors import InputError
     from MidlineShiftLogic.measurement.compute_shift import NEW_MODEL_SETTINGS, ShiftSettings
     from MidlineShiftLogic.models.description import ModelDescription
@@ -93,8 +44,8 @@ def export_runs(
     from MidlineShiftLogic.models.settings import parse_settings
     from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
-    networks = {component: run_network(run) for component, run in runs.items()}
-    settings = {component: run_settings(run) for component, run in runs.items()}
+    networks = {component: load_run_network(run) for component, run in runs.items()}
+    settings = {component: load_run_settings(run) for component, run in runs.items()}
     for component, network in networks.items():
         _check_place(component, network, bool(settings["deformation"].get("noise_difference")))
     noise = _noise(settings)
@@ -155,10 +106,10 @@ def _frame(s: dict[str, Any]) -> dict[str, Any]:
     return {"grid": s["grid"], "pixel_mm": s["pixel_mm"], "length_mm": s["frame_mm"]}
 
 
-def _trained_on(deformation: Path) -> str:
-    from midlineshift_training.trainers.run_folder import run_settings
+def describe_data(deformation: Path) -> str:
+    from midlineshift_training.trainers.run_folder.finished_run import load_run_settings
 
-    settings = run_settings(deformation)
+    settings = load_run_settings(deformation)
     if "labelled_share" in settings:
         return f"a set of {settings['cases']} cases with sparse landmarks"
     return "synthetic phantoms only, no patient data"
@@ -196,7 +147,7 @@ def _noise(settings: dict[str, dict]) -> dict[str, Any] | None:
     return noise
 
 
-def _json(path: Path | None) -> dict:
+def read_json_object(path: Path | None) -> dict:
     from MidlineShiftLogic.errors import InputError
 
     if path is None:

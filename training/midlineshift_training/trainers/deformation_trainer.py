@@ -13,10 +13,10 @@ import torch
 
 from midlineshift_training.datasets.midline_batches import ReadingBatch
 from midlineshift_training.losses import deformation_loss
-from midlineshift_training.losses.midline_loss import reading_loss
-from midlineshift_training.trainers.midline_trainer import ReadingStage
-from midlineshift_training.trainers.pseudo_healthy import make_pseudo_healthy
-from midlineshift_training.trainers.run_folder import run_network
+from midlineshift_training.losses.midline_loss import midline_loss
+from midlineshift_training.trainers.midline_trainer import MidlineTrainer
+from midlineshift_training.trainers.pseudo_healthy_targets import make_pseudo_healthy
+from midlineshift_training.trainers.run_folder.finished_run import load_run_network
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.inference.window import two_windows
@@ -44,8 +44,8 @@ def check_settings(settings: dict) -> None:
         )
 
 
-class DeformationStage(ReadingStage):
-    """Trains the deformation network; settings beside those of ``ReadingStage``: see ``reading_command.DEFORMATION``."""
+class DeformationTrainer(MidlineTrainer):
+    """Trains the deformation network; settings beside those of ``MidlineTrainer``: see ``reading_command.DEFORMATION``."""
 
     def __init__(self, settings, slices, validation):
         check_settings(settings)
@@ -56,7 +56,7 @@ class DeformationStage(ReadingStage):
         self._denoisers: list[torch.nn.Module] = []
         if settings["noise_difference"]:
             self._denoisers = [
-                run_network(Path(settings[name])).requires_grad_(False).to(memory_format=self.memory_format)
+                load_run_network(Path(settings[name])).requires_grad_(False).to(memory_format=self.memory_format)
                 for name in ("conditional", "unconditional")
             ]
 
@@ -89,7 +89,7 @@ class DeformationStage(ReadingStage):
     def training_step(self, batch: ReadingBatch, batch_idx: int) -> torch.Tensor:
         number = self.number_of(batch_idx)
         out = self.network(self.inputs(batch, number))
-        total, terms = reading_loss(out, batch)
+        total, terms = midline_loss(out, batch)
         method = self._method_terms(out, batch, number)
         weights = self.settings["loss"]
         # as in the authors' schedule the image term's weight grows by 1/20 an epoch
@@ -99,13 +99,13 @@ class DeformationStage(ReadingStage):
         return total
 
     def pictures(self) -> dict[str, Figure]:
-        from midlineshift_training.trainers.diffusion_pictures import draw_pairs
-        from midlineshift_training.trainers.midline_pictures import telling_slices
+        from midlineshift_training.trainers.figures.denoiser_figures import draw_pairs
+        from midlineshift_training.trainers.figures.midline_figures import most_shifted_slices
 
         figures = super().pictures()
         if self._denoisers:
             batch = self.transfer_batch_to_device(self.validation_batches()[0], self.device, 0)
-            x = denoiser_input(telling_slices(batch).hu, self.noise.grid)
+            x = denoiser_input(most_shifted_slices(batch).hu, self.noise.grid)
             figures["pseudo_healthy"] = draw_pairs(x, self._pseudo_healthy(x, 0))
         return figures
 

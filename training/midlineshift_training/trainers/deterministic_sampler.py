@@ -19,7 +19,7 @@ NETWORK_STREAM = 2_250_000_000
 
 
 @dataclass(frozen=True)
-class Share:
+class MicrobatchShare:
     """What one process does of each step.
 
     Attributes:
@@ -41,13 +41,13 @@ class Share:
         return (first_step + step) * self.microbatches + self.rank * self.own + place
 
 
-class NumberedBatches(lightning.LightningDataModule):
+class DeterministicBatches(lightning.LightningDataModule):
     """Hands the trainer the microbatches of ``check_every`` steps an epoch, numbered on from the trainer's step.
 
     Every process validates on all validation batches, which are few: so all know the same score without asking.
     """
 
-    def __init__(self, stage, check_every: int, max_steps: int, workers: int, share: Share):
+    def __init__(self, stage, check_every: int, max_steps: int, workers: int, share: MicrobatchShare):
         super().__init__()
         self.stage, self.check_every, self.max_steps, self.workers, self.share = (
             stage, check_every, max_steps, workers, share,
@@ -71,11 +71,11 @@ class NumberedBatches(lightning.LightningDataModule):
         return DataLoader(self.stage.validation_batches(), batch_size=None)
 
 
-class CountFromTheStart(lightning.Callback):
+class SeedMicrobatches(lightning.Callback):
     """What is random inside the network depends on (seed, number of the microbatch) alone, too; what is logged is logged
     at the step of the run; and a resumed run begins a new epoch, however long the one before it was."""
 
-    def __init__(self, seed: int, data: NumberedBatches):
+    def __init__(self, seed: int, data: DeterministicBatches):
         self.seed, self.data = seed, data
 
     def on_load_checkpoint(self, trainer, pl_module, checkpoint):

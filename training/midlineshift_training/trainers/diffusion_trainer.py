@@ -10,9 +10,9 @@ from torch.utils.data import Dataset
 
 from midlineshift_training.datasets.denoiser_slices import AlignedSlices, NoisedBatch, NoisedBatches
 from midlineshift_training.losses.diffusion_loss import DiffusionLoss, diffusion_loss
-from midlineshift_training.trainers.rates import with_rate
-from midlineshift_training.trainers.timesteps import SAMPLERS, SECOND_MOMENT, SecondMomentSampler
-from midlineshift_training.trainers.trainer import TrainedStage
+from midlineshift_training.trainers.learning_rate import with_learning_rate
+from midlineshift_training.trainers.network_trainer import NetworkTrainer
+from midlineshift_training.trainers.timestep_sampler import SAMPLERS, SECOND_MOMENT, SecondMomentSampler
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.diffusion import make_schedule
@@ -25,7 +25,7 @@ VALIDATION_SEED = 987_654
 TIMESTEP_STREAM = 2_500_000_000
 
 
-class DiffusionStage(TrainedStage):
+class DiffusionTrainer(NetworkTrainer):
     """Trains a ``Denoiser`` on aligned slices.
 
     The score is the mean squared error of the predicted noise over fixed slices, steps and noise.
@@ -97,7 +97,7 @@ class DiffusionStage(TrainedStage):
             self.sampler.load(checkpoint["sampler"])
 
     def configure_optimizers(self):
-        return with_rate(super().configure_optimizers(), self.settings)
+        return with_learning_rate(super().configure_optimizers(), self.settings)
 
     def validation_step(self, batch: NoisedBatch, number: int) -> None:
         loss = self.loss(batch)
@@ -111,7 +111,7 @@ class DiffusionStage(TrainedStage):
         return score
 
     def pictures(self) -> dict[str, Figure]:
-        from midlineshift_training.trainers.diffusion_pictures import draw_denoised, draw_samples
+        from midlineshift_training.trainers.figures.denoiser_figures import draw_denoised, draw_samples
 
         batch = self.transfer_batch_to_device(self.validation_batches()[0], self.device, 0)
         return {

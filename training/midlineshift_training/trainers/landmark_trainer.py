@@ -19,11 +19,17 @@ from midlineshift_training.datasets.landmark_batches import InOrder, LandmarkBat
 from midlineshift_training.datasets.set_slices import SetSlices
 from midlineshift_training.losses import deformation_loss
 from midlineshift_training.trainers.deformation_trainer import HEALTHY_STREAM, NOISE_STREAM
+from midlineshift_training.trainers.learning_rate import with_learning_rate
+from midlineshift_training.trainers.network_trainer import NetworkTrainer
 from midlineshift_training.trainers.processes import is_first
-from midlineshift_training.trainers.pseudo_healthy import MODES, ONCE, KeptPseudoHealthy, made_once, make_pseudo_healthy
-from midlineshift_training.trainers.rates import with_rate
-from midlineshift_training.trainers.run_folder import run_network
-from midlineshift_training.trainers.trainer import TrainedStage
+from midlineshift_training.trainers.pseudo_healthy_targets import (
+    MODES,
+    ONCE,
+    PseudoHealthyTargets,
+    load_or_make_targets,
+    make_pseudo_healthy,
+)
+from midlineshift_training.trainers.run_folder.finished_run import load_run_network
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.geometry.fields import integrate
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input, noise_channel
@@ -52,7 +58,7 @@ def check_settings(settings: dict[str, Any]) -> None:
             raise InputError(f"The setting {name} is {settings[name]!r}; there are {', '.join(known)}.", "settings")
 
 
-class LandmarkStage(TrainedStage):
+class LandmarkTrainer(NetworkTrainer):
     """Trains a ``DeformationNet`` on a set with sparse landmarks.
 
     The score is the mean absolute error, in mm, of the read-out that ``readout`` names: ``landmark``, |u| at the shifted
@@ -66,7 +72,7 @@ class LandmarkStage(TrainedStage):
     """
 
     network_kind = "voxelmorph"
-    SHARED = (*TrainedStage.SHARED, "_healthy")
+    SHARED = (*NetworkTrainer.SHARED, "_healthy")
 
     def __init__(
         self, settings: dict[str, Any], slices: SetSlices | None, validation: SetSlices | None, run: Path | None = None
@@ -79,10 +85,10 @@ class LandmarkStage(TrainedStage):
         self.schedule = make_schedule(self.noise.schedule, self.noise.steps)
         # outside the module tree: their weights are neither trained, averaged nor checkpointed
         self._denoisers = [
-            run_network(Path(settings[name])).requires_grad_(False).to(memory_format=self.memory_format)
+            load_run_network(Path(settings[name])).requires_grad_(False).to(memory_format=self.memory_format)
             for name in ("conditional", "unconditional")
         ]
-        self._healthy: KeptPseudoHealthy | None = None
+        self._healthy: PseudoHealthyTargets | None = None
         self._checked: list[dict[str, Tensor]] = []
 
     def training_batches(self, first: int, count: int) -> Dataset:
@@ -94,12 +100,12 @@ class LandmarkStage(TrainedStage):
     def on_fit_start(self) -> None:
         self._denoisers = [network.to(self.device) for network in self._denoisers]
         if self.settings["pseudo_healthy"] == ONCE and self.settings["loss"]["image"] and self._healthy is None:
-            self._healthy = self._make_all() if self.run_folder is None else made_once(
+            self._healthy = self._make_all() if self.run_folder is None else load_or_make_targets(
                 self.run_folder, len(self.slices), self._all_healthy, is_first()
             )  # fmt: skip
 
-    def _make_all(self) -> KeptPseudoHealthy:
-        return KeptPseudoHealthy(torch.cat([one.half().cpu() for one in self._all_healthy()]))
+    def _make_all(self) -> PseudoHealthyTargets:
+        return PseudoHealthyTargets(torch.cat([one.half().cpu() for one in self._all_healthy()]))
 
     def _all_healthy(self) -> Iterator[Tensor]:
         for number, batch in enumerate(InOrder(self.slices, self.settings["batch"])):
@@ -196,10 +202,10 @@ class LandmarkStage(TrainedStage):
         raise AssertionError("a validation has a loss")
 
     def configure_optimizers(self):
-        return with_rate(super().configure_optimizers(), self.settings)
+        return with_learning_rate(super().configure_optimizers(), self.settings)
 
     def pictures(self) -> dict[str, Figure]:
-        from midlineshift_training.trainers.landmark_pictures import draw_landmark_fields, telling
+        from midlineshift_training.trainers.figures.landmark_figures import draw_landmark_fields, telling
 
         batch = telling(self.validation)
         batch = self.transfer_batch_to_device(batch, self.device, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,19 +9,17 @@ from torch.utils.data import Dataset
 
 from midlineshift_training.datasets.midline_batches import FrameVariation, ReadingBatch, ReadingBatches
 from midlineshift_training.datasets.phantom_store import PhantomSlices
-from midlineshift_training.losses.midline_loss import reading_loss
-from midlineshift_training.trainers.midline_error import shift_errors
-from midlineshift_training.trainers.trainer import TrainedStage
-from MidlineShiftLogic.errors import InputError
+from midlineshift_training.losses.midline_loss import midline_loss
+from midlineshift_training.trainers.midline_metrics import shift_errors
+from midlineshift_training.trainers.network_trainer import NetworkTrainer
 from MidlineShiftLogic.inference.window import two_windows
-from MidlineShiftLogic.models.weights import read_weights
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class ReadingStage(TrainedStage):
+class MidlineTrainer(NetworkTrainer):
     """Trains a ``MidlineUNet``.
 
     Args:
@@ -63,13 +60,13 @@ class ReadingStage(TrainedStage):
         return two_windows(batch.hu).to(memory_format=self.memory_format)
 
     def training_step(self, batch: ReadingBatch, batch_idx: int) -> torch.Tensor:
-        total, terms = reading_loss(self.network(self.inputs(batch)), batch)
+        total, terms = midline_loss(self.network(self.inputs(batch)), batch)
         self.log_terms(total, terms)
         return total
 
     def validation_step(self, batch: ReadingBatch, number: int) -> None:
         out = self.network(self.inputs(batch))
-        total, terms = reading_loss(out, batch)
+        total, terms = midline_loss(out, batch)
         self.log_dict({f"validation/{name}": value for name, value in terms.items()}, batch_size=len(batch.hu))
         for name, errors in shift_errors(out, batch).items():
             read = errors[errors.isfinite()]
@@ -78,43 +75,13 @@ class ReadingStage(TrainedStage):
         self._errors.append((total.detach(), len(batch.hu)))
 
     def pictures(self) -> dict[str, Figure]:
-        from midlineshift_training.trainers.midline_pictures import draw_fields, telling_slices
+        from midlineshift_training.trainers.figures.midline_figures import draw_fields, most_shifted_slices
 
         batch = self.transfer_batch_to_device(self.validation_batches()[0], self.device, 0)
-        chosen = telling_slices(batch)
+        chosen = most_shifted_slices(batch)
         return {"fields": draw_fields(self.network(self.inputs(chosen)), chosen)}
 
     def validation_score(self) -> float:
         score = sum(float(v) * n for v, n in self._errors) / max(1, sum(n for _, n in self._errors))
         self._errors.clear()
         return score
-
-
-def load_initial(network: torch.nn.Module, checkpoint: str | Path) -> list[str]:
-    """Fill a network from a safetensors file as far as names and shapes fit; further input channels start at zero.
-
-    Returns:
-        Names of the parameters that kept their own initial values.
-
-    Raises:
-        InputError: the file cannot be read, or fills no parameter at all.
-    """
-    own, given = network.state_dict(), read_weights(Path(checkpoint))
-    kept = []
-    for name, value in own.items():
-        other = given.get(name)
-        if other is not None and other.shape == value.shape:
-            value.copy_(other)
-        elif (
-            other is not None
-            and other.ndim == 4
-            and other.shape[0] == value.shape[0]
-            and other.shape[1] < value.shape[1]
-        ):
-            value.zero_()
-            value[:, : other.shape[1]] = other
-        else:
-            kept.append(name)
-    if len(kept) == len(own):
-        raise InputError(f"{checkpoint} fits this network nowhere; give the weights of a reading network.", "init")
-    return kept

@@ -15,7 +15,7 @@ from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElastic
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
-from midlineshift_training.trainers.deterministic_sampler import Share
+from midlineshift_training.trainers.deterministic_sampler import MicrobatchShare
 from MidlineShiftLogic.errors import InputError
 
 
@@ -39,11 +39,11 @@ class Processes:
             # requeued jobs go on by --resume, from a check; Lightning's own way would stop in the midst of an epoch
             found["plugins"] = [SLURMEnvironment(auto_requeue=False)]
         if self.count > 1:
-            # running statistics are averaged by AveragedStatistics, not copied from the first process
+            # running statistics are averaged by BatchNormStatistics, not copied from the first process
             found["strategy"] = DDPStrategy(broadcast_buffers=False)
         return found
 
-    def share(self, microbatches: int | None) -> Share:
+    def share(self, microbatches: int | None) -> MicrobatchShare:
         """This process's part of each step. InputError if the processes cannot share the microbatches evenly."""
         microbatches = microbatches or self.count
         if microbatches % self.count:
@@ -52,7 +52,7 @@ class Processes:
                 f"processes as divide {microbatches}, or start another run with other microbatches.",
                 "microbatches",
             )
-        return Share(microbatches, self.count, global_rank())
+        return MicrobatchShare(microbatches, self.count, global_rank())
 
 
 def find_processes(accelerator: str = "auto", devices: int | None = None) -> Processes:

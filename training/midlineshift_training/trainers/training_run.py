@@ -26,24 +26,29 @@ import yaml
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from midlineshift_training.trainers.atomic import AtomicCheckpointIO, alone, clear_partial, write_atomic
-from midlineshift_training.trainers.averaging import AverageAndKeepBest
-from midlineshift_training.trainers.batch_norm import AveragedStatistics
-from midlineshift_training.trainers.deterministic_sampler import CountFromTheStart, NumberedBatches
-from midlineshift_training.trainers.history import History
-from midlineshift_training.trainers.pictures import Pictures
+from midlineshift_training.trainers.callbacks.batch_norm_statistics import BatchNormStatistics
+from midlineshift_training.trainers.callbacks.figure_writer import FigureWriter
+from midlineshift_training.trainers.callbacks.progress_bar import StepProgressBar
+from midlineshift_training.trainers.callbacks.stopping import StopEarly, TimeLimit
+from midlineshift_training.trainers.callbacks.validation_table import ValidationTable
+from midlineshift_training.trainers.callbacks.weight_averaging import WeightAveragingKeepBest
+from midlineshift_training.trainers.deterministic_sampler import DeterministicBatches, SeedMicrobatches
+from midlineshift_training.trainers.network_trainer import NetworkTrainer
 from midlineshift_training.trainers.processes import Processes, find_processes, is_first
-from midlineshift_training.trainers.progress_bar import StepsBar
-from midlineshift_training.trainers.provenance import record_session
-from midlineshift_training.trainers.run_summary import write_summary
-from midlineshift_training.trainers.settings import ENGINE
-from midlineshift_training.trainers.stopping import StopEarly, TimeLimit
-from midlineshift_training.trainers.trainer import TrainedStage
+from midlineshift_training.trainers.run_folder.atomic_write import (
+    AtomicCheckpointIO,
+    alone,
+    clear_partial,
+    write_atomic,
+)
+from midlineshift_training.trainers.run_folder.provenance import record_session
+from midlineshift_training.trainers.run_folder.summary import write_summary
+from midlineshift_training.trainers.settings.common import ENGINE
 from MidlineShiftLogic.errors import InputError
 
 
 def train(
-    stage: TrainedStage,
+    stage: NetworkTrainer,
     run: str | Path,
     settings: dict[str, Any],
     resume: bool = False,
@@ -89,7 +94,9 @@ def train(
         if settings["compile"]:
             stage.network.compile()
         _hush()
-        data = NumberedBatches(stage, settings["check_every"], settings["max_steps"], settings.get("workers", 0), share)
+        data = DeterministicBatches(
+            stage, settings["check_every"], settings["max_steps"], settings.get("workers", 0), share
+        )
         trainer = _trainer(run, settings, processes, data, time_limit, step if resume else None)
         if step < settings["max_steps"]:
             trainer.fit(stage, datamodule=data, ckpt_path=str(last) if step else None, weights_only=True)
@@ -123,7 +130,7 @@ def _prepare(run: Path, resume: bool) -> None:
         raise InputError(f"Cannot make the run folder {run} ({error.strerror}); choose another --out.", "out") from None
 
 
-def _describe(run: Path, settings: dict[str, Any], stage: TrainedStage) -> None:
+def _describe(run: Path, settings: dict[str, Any], stage: NetworkTrainer) -> None:
     versions = {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
@@ -166,20 +173,20 @@ def _trainer(
     run: Path,
     settings: dict[str, Any],
     processes: Processes,
-    data: NumberedBatches,
+    data: DeterministicBatches,
     time_limit: float | None,
     first: int | None,
 ) -> lightning.Trainer:
     # order matters: statistics before they are averaged, pictures before the averaged weights are put away, checkpoints
     # (which Lightning moves to the end) after all that they hold
     callbacks = [
-        CountFromTheStart(settings["seed"], data),
-        AveragedStatistics(data.share),
-        Pictures(run, settings["pictures_every"]),
-        AverageAndKeepBest(run, settings["ema_decay"]),
+        SeedMicrobatches(settings["seed"], data),
+        BatchNormStatistics(data.share),
+        FigureWriter(run, settings["pictures_every"]),
+        WeightAveragingKeepBest(run, settings["ema_decay"]),
         LearningRateMonitor("step"),
-        History(run),
-        StepsBar(run.resolve().name),
+        ValidationTable(run),
+        StepProgressBar(run.resolve().name),
         ModelCheckpoint(run, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False),
     ]
     if settings["patience"] is not None:

@@ -10,7 +10,6 @@ import torch
 from click.testing import CliRunner
 
 from midlineshift_training.cli.main import main
-from midlineshift_training.cli.phantoms import generate_cases
 from midlineshift_training.datasets.phantoms import (
     acquisition,
     case,
@@ -22,6 +21,7 @@ from midlineshift_training.datasets.phantoms import (
     truth,
     variation,
 )
+from midlineshift_training.distributed.generate_phantoms import generate_cases
 from MidlineShiftLogic.errors import InputError
 
 SEED = 3

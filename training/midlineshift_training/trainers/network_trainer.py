@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from midlineshift_training.trainers.deterministic_sampler import Share
+from midlineshift_training.trainers.deterministic_sampler import MicrobatchShare
 
 
-class TrainedStage(lightning.LightningModule):
+class NetworkTrainer(lightning.LightningModule):
     """A LightningModule with what the engine asks of a stage beside Lightning's own hooks.
 
     A stage sets ``network`` and ``network_kind`` and fills the methods that raise ``NotImplementedError`` here.
@@ -33,7 +33,7 @@ class TrainedStage(lightning.LightningModule):
     def __init__(self, settings: dict):
         super().__init__()
         self.settings = settings
-        self.first_step, self.share = 0, Share()
+        self.first_step, self.share = 0, MicrobatchShare()
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 

@@ -9,8 +9,8 @@ import torch
 from matplotlib.figure import Figure
 
 from midlineshift_training.datasets.midline_batches import ReadingBatch
-from midlineshift_training.trainers.midline_error import shift_errors
-from midlineshift_training.trainers.picture_grid import sheet, show
+from midlineshift_training.trainers.figures.grid import sheet, show
+from midlineshift_training.trainers.midline_metrics import shift_errors
 from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU
 from MidlineShiftLogic.networks.midline_unet import SlicePrediction
@@ -19,7 +19,7 @@ from MidlineShiftLogic.reporting.drawing import FOUND_COLOUR, IDEAL_COLOUR, TEXT
 COUNT = 4
 
 
-def telling_slices(batch: ReadingBatch, count: int = COUNT) -> ReadingBatch:
+def most_shifted_slices(batch: ReadingBatch, count: int = COUNT) -> ReadingBatch:
     """The readable slices of a batch with the largest true displacement, and one with the smallest."""
     size = torch.where(batch.readable > 0, batch.case_limit, -1.0)
     order = size.argsort(descending=True)

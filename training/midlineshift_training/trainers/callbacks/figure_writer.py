@@ -1,4 +1,4 @@
-"""Pictures of what the averaged network does with fixed cases, after each check: in TensorBoard and as PNG."""
+"""Write figures of what the averaged network does with fixed cases, after each check: in TensorBoard and as PNG."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import lightning
 import numpy as np
 import torch
 
-from midlineshift_training.trainers.atomic import write_atomic
+from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 
 FOLDER = "pictures"
 
 
-class Pictures(lightning.Callback):
+class FigureWriter(lightning.Callback):
     """Has to come before the callback that puts the current weights back in the place of the averaged ones.
 
     Args:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 
-from midlineshift_training.trainers.averaging import SCORE
+from midlineshift_training.trainers.callbacks.weight_averaging import SCORE
 
 
 class StopEarly(EarlyStopping):

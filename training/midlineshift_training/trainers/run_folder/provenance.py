@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from midlineshift_training.trainers.atomic import write_atomic
 from midlineshift_training.trainers.processes import Processes
+from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.software import package_version
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from lightning.pytorch.callbacks import WeightAveraging
 from safetensors.torch import save_file
 
-from midlineshift_training.trainers.atomic import write_atomic
+from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from MidlineShiftLogic.errors import InputError
 
 SCORE = "validation/score"
 
 
-class AverageAndKeepBest(WeightAveraging):
+class WeightAveragingKeepBest(WeightAveraging):
     """Exponential moving average of the weights; after each validation of the average, the best is written out.
 
     Args:
@@ -25,6 +25,10 @@ class AverageAndKeepBest(WeightAveraging):
     def __init__(self, run: Path, decay: float):
         super().__init__(avg_fn=lambda average, current, n: average + (1 - self._decay(int(n))) * (current - average))
         self.run, self.decay, self.best = run, decay, math.inf
+
+    @property
+    def state_key(self) -> str:
+        return "AverageAndKeepBest"  # this class's first name: runs that were started under it resume
 
     def _decay(self, step: int) -> float:
         return min(self.decay, (1 + step) / (10 + step))

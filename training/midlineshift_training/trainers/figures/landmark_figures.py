@@ -8,7 +8,7 @@ from torch import Tensor
 
 from midlineshift_training.datasets.landmark_batches import LandmarkBatch, make_batch, unvaried
 from midlineshift_training.datasets.set_slices import SetSlices
-from midlineshift_training.trainers.picture_grid import sheet, show
+from midlineshift_training.trainers.figures.grid import sheet, show
 from MidlineShiftLogic.geometry.fields import invert, warp
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
 from MidlineShiftLogic.reporting.drawing import FOUND_COLOUR, IDEAL_COLOUR

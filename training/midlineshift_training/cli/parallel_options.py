@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-def spread_options(function):
+def parallel_options(function):
     """Add ``--workers`` and ``--cluster``."""
     workers = click.option(
         "--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes on this machine."

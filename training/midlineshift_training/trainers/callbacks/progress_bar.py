@@ -8,13 +8,13 @@ import time
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
-from midlineshift_training.trainers.averaging import SCORE
+from midlineshift_training.trainers.callbacks.weight_averaging import SCORE
 
 SHOW_EVERY = 20
 """Steps between two looks at the loss (each waits for the device)."""
 
 
-class StepsBar(ProgressBar):
+class StepProgressBar(ProgressBar):
     """A bar on a terminal; everywhere else (a cluster's log) only the line that each check also gets on a terminal.
 
     Args:
@@ -27,6 +27,10 @@ class StepsBar(ProgressBar):
         self.name, self.figures = name, figures
         self.bar: tqdm | None = None
         self._began, self._first, self._best = 0.0, 0, float("inf")
+
+    @property
+    def state_key(self) -> str:
+        return "StepsBar"  # this class's first name: runs that were started under it resume
 
     def disable(self) -> None:
         """Asked by Lightning of every process but the first."""

@@ -11,8 +11,8 @@ from MidlineShiftLogic.errors import InputError
 RATES = ("cosine", "constant", "linear")
 
 
-def with_rate(found: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """What ``TrainedStage.configure_optimizers`` gave, with the schedule that the setting ``rate`` names.
+def with_learning_rate(found: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """What ``NetworkTrainer.configure_optimizers`` gave, with the schedule that the setting ``rate`` names.
 
     ``linear`` is ``1 - step / max_steps``, guided-diffusion's ``--lr_anneal_steps``. InputError for another name.
     """

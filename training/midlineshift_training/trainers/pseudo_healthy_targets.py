@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from midlineshift_training.datasets.landmark_batches import LandmarkBatch, varied
-from midlineshift_training.trainers.atomic import write_atomic
+from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.weights import read_weights
 from MidlineShiftLogic.networks.diffusion import Network, Schedule, pseudo_healthy
@@ -43,7 +43,7 @@ def make_pseudo_healthy(
         return pseudo_healthy(*denoisers, schedule, x, noise, **ddim)
 
 
-class KeptPseudoHealthy:
+class PseudoHealthyTargets:
     """One pseudo-healthy slice for each slice of the store, varied as the batch is.
 
     Args:
@@ -59,7 +59,7 @@ class KeptPseudoHealthy:
         return varied(kept + 1, batch.transform) - 1
 
 
-def made_once(run: Path, count: int, make: Callable[[], object], first: bool = True) -> KeptPseudoHealthy:
+def load_or_make_targets(run: Path, count: int, make: Callable[[], object], first: bool = True) -> PseudoHealthyTargets:
     """Those kept in a run folder, or newly made ones, which are kept there.
 
     Args:
@@ -74,8 +74,8 @@ def made_once(run: Path, count: int, make: Callable[[], object], first: bool = T
         images = read_weights(path).get("pseudo_healthy")
         if images is None or len(images) != count:
             raise InputError(f"{path} is not of the slices of this run; remove it and resume.", "pseudo-healthy")
-        return KeptPseudoHealthy(images.half())
+        return PseudoHealthyTargets(images.half())
     images = torch.cat([one.half().cpu() for one in tqdm(make(), desc="pseudo-healthy", unit="batch", disable=None)])
     if first:
         write_atomic(path, lambda partial: save_file({"pseudo_healthy": images}, partial))
-    return KeptPseudoHealthy(images)
+    return PseudoHealthyTargets(images)

@@ -6,7 +6,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from midlineshift_training.trainers.picture_grid import sheet, show
+from midlineshift_training.trainers.figures.grid import sheet, show
 from MidlineShiftLogic.networks.diffusion import Schedule, add_noise, ddim_sample, ddim_timesteps
 
 STEPS = 50

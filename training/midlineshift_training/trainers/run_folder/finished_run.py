@@ -15,7 +15,7 @@ from MidlineShiftLogic.models.registry import build_network
 from MidlineShiftLogic.models.weights import fill, read_weights
 
 
-def run_network(run: Path) -> nn.Module:
+def load_run_network(run: Path) -> nn.Module:
     """Network of a finished run with its best averaged weights. InputError if the folder is no finished run."""
     try:
         described = json.loads((run / "network.json").read_text(encoding="utf-8"))
@@ -30,7 +30,7 @@ def run_network(run: Path) -> nn.Module:
     return fill(network, read_weights(best), str(best)).eval()
 
 
-def run_settings(run: Path) -> dict[str, Any]:
+def load_run_settings(run: Path) -> dict[str, Any]:
     """Settings a run was trained with. InputError if they cannot be read."""
     try:
         settings = yaml.safe_load((run / "settings.yaml").read_text(encoding="utf-8"))
@@ -50,7 +50,7 @@ def resumed_choices(run: Path, given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: something else is asked for now than the run was started with.
     """
-    stored = run_settings(run)
+    stored = load_run_settings(run)
     for name, value in given.items():
         if value is not None and not _same(value, stored.get(name)):
             raise InputError(
@@ -71,5 +71,5 @@ def _same(given: Any, stored: Any) -> bool:
 
 def resumed_settings(run: Path, defaults: dict[str, Any]) -> dict[str, Any]:
     """Settings a resumed run starts from: those it was started with, so that changed defaults do not change it."""
-    stored = run_settings(run)
+    stored = load_run_settings(run)
     return {key: stored.get(key, value) for key, value in defaults.items()}

@@ -9,13 +9,13 @@ import json
 import re
 from pathlib import Path
 
-from midlineshift_training.trainers.atomic import write_atomic
-from midlineshift_training.trainers.averaging import SCORE
-from midlineshift_training.trainers.history import best_row, read_checks
-from midlineshift_training.trainers.pictures import FOLDER
-from midlineshift_training.trainers.progress_bar import duration
-from midlineshift_training.trainers.provenance import read_provenance
-from midlineshift_training.trainers.run_folder import run_settings
+from midlineshift_training.trainers.callbacks.figure_writer import FOLDER
+from midlineshift_training.trainers.callbacks.progress_bar import duration
+from midlineshift_training.trainers.callbacks.validation_table import best_row, read_validation_table
+from midlineshift_training.trainers.callbacks.weight_averaging import SCORE
+from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+from midlineshift_training.trainers.run_folder.finished_run import load_run_settings
+from midlineshift_training.trainers.run_folder.provenance import read_provenance
 
 RESEARCH = "Research use only. Not a medical device."
 CURVES = "curves.png"
@@ -30,7 +30,7 @@ def write_summary(run: Path) -> Path:
     Raises:
         InputError: the folder is no run, or has had no check yet.
     """
-    rows, settings = read_checks(run), run_settings(run)
+    rows, settings = read_validation_table(run), load_run_settings(run)
     write_atomic(run / CURVES, lambda path: path.write_bytes(draw_curves(rows)))
     text = summary_text(run, rows, settings)
     write_atomic(run / "summary.md", lambda path: path.write_text(text, encoding="utf-8"))

@@ -6,17 +6,17 @@ import lightning
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from midlineshift_training.trainers.deterministic_sampler import Share
+from midlineshift_training.trainers.deterministic_sampler import MicrobatchShare
 
 
-class AveragedStatistics(lightning.Callback):
+class BatchNormStatistics(lightning.Callback):
     """Running statistics of a step are the mean over its microbatches, each started from those of the step before.
 
     Activations are normalised by the microbatch they are in, on one process as on many. Left alone, the running
     statistics would be those of the first process only, or would move once a microbatch instead of once a step.
     """
 
-    def __init__(self, share: Share):
+    def __init__(self, share: MicrobatchShare):
         self.share = share
         self._start: list[torch.Tensor] = []
         self._sum: list[torch.Tensor] = []

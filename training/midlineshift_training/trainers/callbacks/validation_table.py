@@ -9,14 +9,14 @@ from typing import Any
 
 import lightning
 
-from midlineshift_training.trainers.atomic import write_atomic
-from midlineshift_training.trainers.averaging import SCORE
+from midlineshift_training.trainers.callbacks.weight_averaging import SCORE
+from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from MidlineShiftLogic.errors import InputError
 
 FILE = "checks.csv"
 
 
-class History(lightning.Callback):
+class ValidationTable(lightning.Callback):
     """One row a check: step, seconds trained so far, learning rate, mean training terms since the check before,
     validation figures. Written to ``checks.csv``."""
 
@@ -24,6 +24,10 @@ class History(lightning.Callback):
         self.run = run
         self.rows: list[dict[str, float]] = []
         self._before, self._began = 0.0, time.monotonic()
+
+    @property
+    def state_key(self) -> str:
+        return "History"  # this class's first name: runs that were started under it resume
 
     def on_train_start(self, trainer, pl_module):
         self._before = self.rows[-1]["seconds"] if self.rows else 0.0
@@ -57,7 +61,7 @@ class History(lightning.Callback):
         self.rows = [dict(row) for row in state_dict["rows"]]
 
 
-def read_checks(run: Path) -> list[dict[str, float]]:
+def read_validation_table(run: Path) -> list[dict[str, float]]:
     """Rows of ``checks.csv``, values that are not there left out. InputError if there is none."""
     try:
         with open(run / FILE, newline="", encoding="utf-8") as file:

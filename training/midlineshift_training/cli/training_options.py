@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from midlineshift_training.cli.convert import spacing_option
-from midlineshift_training.trainers.presets import NAMES
+from midlineshift_training.cli.run_options import run_options
+from midlineshift_training.trainers.settings.presets import NAMES
 
 
 def set_options(function):
@@ -31,7 +32,34 @@ def set_options(function):
     return function
 
 
-def of_landmarks(data: Sequence[Path]) -> bool:
+def midline_options(function):
+    for option in reversed(
+        [
+            click.option(
+                "--data",
+                required=True,
+                multiple=True,
+                type=click.Path(path_type=Path),
+                help="Phantoms or set; may be repeated.",
+            ),
+            click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder."),
+            click.option("--config", type=click.Path(path_type=Path), help="YAML whose settings replace the defaults."),
+            click.option("--init", type=click.Path(path_type=Path), help="Weights (.safetensors) to start from."),
+            click.option(
+                "--validation-cases",
+                default=24,
+                show_default=True,
+                type=click.IntRange(min=1),
+                help="Last cases of --data, held out.",
+            ),
+            click.option("--seed", type=int, help="Seed of data order, augmentation and initial weights."),
+        ]
+    ):
+        function = option(function)
+    return run_options(function)
+
+
+def is_annotated(data: Sequence[Path]) -> bool:
     """Whether the data are sets with sparse landmarks; InputError for a mixture with folders of phantoms."""
     from midlineshift_training.datasets.annotated.open import is_landmark_set
     from MidlineShiftLogic.errors import InputError
@@ -54,7 +82,7 @@ def set_choices(validation_data: Sequence[Path], spacing: Sequence[float] | None
     }
 
 
-def run_settings_of(
+def settings_of_run(
     defaults: dict[str, Any],
     choices: dict[str, Any],
     out: Path,
@@ -67,15 +95,15 @@ def run_settings_of(
     Raises:
         InputError: settings that do not exist or contradict one another, or the run was started with another choice.
     """
-    from midlineshift_training.trainers.run_folder import resumed_choices, resumed_settings
-    from midlineshift_training.trainers.settings import merge_settings
+    from midlineshift_training.trainers.run_folder.finished_run import resumed_choices, resumed_settings
+    from midlineshift_training.trainers.settings.common import merge_settings
     from MidlineShiftLogic.errors import InputError
 
     if options.get("max_steps") and options.get("epochs"):
         raise InputError("Give --max-steps or --epochs, not both.", "usage")
     base = resumed_settings(out, defaults) if resume else defaults
     settings = merge_settings(base, config, options)
-    told = settings["max_steps"] != base["max_steps"]
-    if options.get("max_steps") or (told and settings["epochs"] == base["epochs"]):
+    changed = settings["max_steps"] != base["max_steps"]
+    if "epochs" in base and (options.get("max_steps") or (changed and settings["epochs"] == base["epochs"])):
         settings["epochs"] = None
     return settings | (resumed_choices(out, choices) if resume else choices)

@@ -1,0 +1,39 @@
+"""Phantoms made by many processes or machines."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from midlineshift_training.datasets.phantoms import case
+from midlineshift_training.distributed.map_parallel import check_visible, map_parallel
+from MidlineShiftLogic.errors import InputError
+
+
+def generate_cases(folder: Path, cases: int, seed: int, workers: int, cluster: str | None = None) -> list[Path]:
+    """Write cases 0 .. cases - 1 of a seed into a folder; files that are there already are kept.
+
+    Args:
+        workers, cluster: see ``map_parallel``.
+    """
+    if cases < 1:
+        raise InputError(f"--cases must be at least 1, not {cases}.", "bad_option")
+    if workers < 1:
+        raise InputError(f"--workers must be at least 1, not {workers}.", "bad_option")
+    if seed < 0:
+        raise InputError(f"--seed must not be negative, but is {seed}.", "bad_option")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as problem:
+        raise InputError(f"Cannot write phantoms into {folder}: {problem.strerror}.", "bad_output") from problem
+    check_visible(cluster, [folder.resolve()])
+    missing = [index for index in range(cases) if not case.path_of(folder, index).exists()]
+    work = partial(case.write, folder.resolve(), seed)
+    list(tqdm(map_parallel(work, missing, workers, cluster), total=len(missing), desc="phantoms", unit="case"))
+    case.clear_partial(folder)
+    return [case.path_of(folder, index) for index in range(cases)]

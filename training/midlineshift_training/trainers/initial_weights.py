@@ -1,0 +1,46 @@
+"""Weights that a run starts from: those of another run, as far as they fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.models.weights import fill, read_weights
+
+
+def load_exactly(network: torch.nn.Module, source: Path) -> None:
+    """Take over the weights of a run folder or safetensors file. InputError if they do not fit."""
+    path = source / "best.safetensors" if source.is_dir() else source
+    fill(network, read_weights(path), str(path)).to(memory_format=torch.channels_last)
+
+
+def load_what_fits(network: torch.nn.Module, checkpoint: str | Path) -> list[str]:
+    """Fill a network from a safetensors file as far as names and shapes fit; further input channels start at zero.
+
+    Returns:
+        Names of the parameters that kept their own initial values.
+
+    Raises:
+        InputError: the file cannot be read, or fills no parameter at all.
+    """
+    own, given = network.state_dict(), read_weights(Path(checkpoint))
+    kept = []
+    for name, value in own.items():
+        other = given.get(name)
+        if other is not None and other.shape == value.shape:
+            value.copy_(other)
+        elif (
+            other is not None
+            and other.ndim == 4
+            and other.shape[0] == value.shape[0]
+            and other.shape[1] < value.shape[1]
+        ):
+            value.zero_()
+            value[:, : other.shape[1]] = other
+        else:
+            kept.append(name)
+    if len(kept) == len(own):
+        raise InputError(f"{checkpoint} fits this network nowhere; give the weights of a midline network.", "init")
+    return kept
