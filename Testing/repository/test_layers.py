@@ -25,8 +25,8 @@ LAYERS = {
     "midlineshift_training": [
         {"datasets", "losses"},
         {"trainers"},
-        {"calibration", "evaluation", "export"},
         {"distributed"},
+        {"calibration", "evaluation", "export"},
         {"cli"},
     ],
 }
