@@ -10,7 +10,7 @@ from ipaddress import ip_address
 import click
 
 from MidlineShiftLogic.cli import exit_codes
-from MidlineShiftLogic.cli.pacs_options import FILE, HELP, aet_option, tls_options
+from MidlineShiftLogic.cli.pacs_options import FILE, HELP, aet_option, open_sender, tls_options
 
 GIGA, MEGA = 1_000_000_000, 1_000_000
 
@@ -18,7 +18,9 @@ GIGA, MEGA = 1_000_000_000, 1_000_000
 @click.command(context_settings=HELP)
 @click.option("--spool", required=True, type=FILE, help="Folder for the queue; holds patients' images.")
 @click.option("--to", required=True, metavar="PACS", help="Where results go: AET@HOST:PORT or http(s)://...")
-@click.option("--allow", required=True, multiple=True, metavar="AET[@ADDRESS]", help="A sender that may; repeatable.")
+@click.option(
+    "--allow", required=True, multiple=True, metavar="AET[@ADDRESS]", help="A sender that is accepted; repeatable."
+)
 @aet_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -54,34 +56,32 @@ def listen(
     The queue in --spool survives kills and restarts of both sides. Ctrl-C or SIGTERM stops cleanly (exit code 0). DICOM
     has no passwords: listen on another address than loopback only in a network you trust (docs/pacs.md).
     """
-    import pynetdicom  # noqa: F401  tell at once where it is missing
+    import pynetdicom  # noqa: F401  report at once where it is missing
 
     from MidlineShiftLogic.device import resolve_device
     from MidlineShiftLogic.pacs import listener
-    from MidlineShiftLogic.pacs.allowed import parse_allowed
-    from MidlineShiftLogic.pacs.child_measurer import ChildMeasurer
+    from MidlineShiftLogic.pacs.access_control import TlsFiles, parse_allowed_sender
     from MidlineShiftLogic.pacs.log import start_log
+    from MidlineShiftLogic.pacs.measuring import ChildMeasurer
     from MidlineShiftLogic.pacs.receiver import Limits
-    from MidlineShiftLogic.pacs.send import sender_to
     from MidlineShiftLogic.pacs.spool import Spool
-    from MidlineShiftLogic.pacs.target import parse_aet, parse_target
-    from MidlineShiftLogic.pacs.tls import TlsFiles
+    from MidlineShiftLogic.pacs.targets import parse_aet
     from MidlineShiftLogic.pacs.worker import Rules
     from MidlineShiftLogic.reporting.dicom import require_highdicom
 
     require_highdicom()
     if device not in ("auto", "cpu"):
-        resolve_device(device)  # takes torch, which the listener itself does without
+        resolve_device(device)  # imports torch, which the listener itself does not need
     tls = TlsFiles(tls_cert, tls_key, tls_ca)
     service = listener.Service(
         aet=parse_aet(aet),
         host=host,
         port=port,
-        allowed=tuple(parse_allowed(text) for text in allow),
+        allowed=tuple(parse_allowed_sender(text) for text in allow),
         limits=Limits(int(max_image_mb * MEGA), max_images, max_associations),
         tls=tls,
     )
-    sender = sender_to(parse_target(to), service.aet, tls)
+    sender = open_sender(to, service.aet, tls)
     measurer = ChildMeasurer(model, device, measure_minutes * 60)
     rules = Rules(quiet_seconds, give_up_minutes * 60, keep_days, keep_refused, send_refusals)
     folder = Spool(spool, int(max_spool_gb * GIGA), int(min_free_gb * GIGA))
@@ -91,12 +91,12 @@ def listen(
     stop = threading.Event()
     for wanted in (signal.SIGINT, signal.SIGTERM):
         signal.signal(wanted, lambda *_: stop.set())
-    listener.listen(service, folder, measurer, sender, stop, rules, ready=_say_ready)
+    listener.listen(service, folder, measurer, sender, stop, rules, ready=_report_ready)
     return exit_codes.MEASURED
 
 
-def _say_ready(port: int) -> None:
-    # For whoever started it and waits.
+def _report_ready(port: int) -> None:
+    # A program that started the listener waits for this line.
     click.echo(f"listening on port {port}")
     sys.stdout.flush()
 

@@ -178,7 +178,7 @@ def _measure_one(run: Run, case: Case) -> int:
     refuse_foreign_folder(settings.out / case.name)
     refuse_readers_work(settings.out / case.name)
     if settings.dicom:
-        from MidlineShiftLogic.headct.reader import refuse_other_than_dicom
+        from MidlineShiftLogic.headct.load import refuse_other_than_dicom
 
         refuse_other_than_dicom(case.source)
     writers = [_report_writer(settings, case)] if settings.report else []

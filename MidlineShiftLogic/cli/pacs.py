@@ -1,4 +1,4 @@
-"""``midlineshift pacs``: DICOM files to a PACS and from it, and the listener's queue."""
+"""``midlineshift pacs``: send DICOM files to a PACS, fetch series from it, show the listener's queue."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from MidlineShiftLogic.cli import exit_codes
-from MidlineShiftLogic.cli.pacs_options import FILE, HELP, aet_option, tls_options
+from MidlineShiftLogic.cli.pacs_options import FILE, HELP, aet_option, open_archive, open_sender, tls_options
 
 
 @click.group(context_settings=HELP)
 def pacs() -> None:
-    """Send to a PACS, fetch from it, look at the listener's queue. Research use only; not a medical device.
+    """Send to a PACS, fetch from it, show the listener's queue. Research use only; not a medical device.
 
     A PACS is AET@HOST:PORT (DICOM) or the http(s) address of its DICOMweb root.
     """
@@ -26,27 +26,24 @@ def pacs() -> None:
 def push(paths, to, aet, tls_cert, tls_key, tls_ca) -> int:
     """Send DICOM files, such as a result's sr.dcm and capture/, or folders of them.
 
-    Each file is sent as it is. Exit code: 0 all are there; 2 not all, with a sentence that says how many are.
+    Each file is sent as it is. Exit code: 0 all files were stored; 2 not all, with a sentence that states how many.
     """
     from MidlineShiftLogic.errors import InputError
-    from MidlineShiftLogic.pacs.errors import PacsError
-    from MidlineShiftLogic.pacs.files import find_dicom
-    from MidlineShiftLogic.pacs.send import sender_to
-    from MidlineShiftLogic.pacs.target import parse_aet, parse_target
-    from MidlineShiftLogic.pacs.tls import TlsFiles
+    from MidlineShiftLogic.pacs.access_control import TlsFiles
+    from MidlineShiftLogic.pacs.dicom_files import find_dicom_files
+    from MidlineShiftLogic.pacs.targets import PacsError, parse_target
 
-    target = parse_target(to)
-    sender = sender_to(target, parse_aet(aet), TlsFiles(tls_cert, tls_key, tls_ca))
-    files = list(find_dicom(paths))
+    sender = open_sender(to, aet, TlsFiles(tls_cert, tls_key, tls_ca))
+    files = list(find_dicom_files(paths))
     if not files:
-        raise InputError("There are no DICOM files in what was given.", "no-dicom")
+        raise InputError("The given paths hold no DICOM files; give DICOM files, or folders with some.", "no-dicom")
     done = 0
     try:
         for _ in sender.send(files):
             done += 1
     except PacsError as error:
         raise PacsError(f"{error} {done} of {len(files)} files were sent before that.", error.code) from error
-    click.echo(f"{done} objects sent to {target}")
+    click.echo(f"{done} objects sent to {parse_target(to)}")
     return exit_codes.MEASURED
 
 
@@ -86,17 +83,17 @@ def pull(
     For C-MOVE the PACS must know our --aet with --host and --port. OUT/<series>/ appears only when complete.
     """
     from MidlineShiftLogic.errors import InputError
-    from MidlineShiftLogic.pacs.found import Wanted, fetch_series
-    from MidlineShiftLogic.pacs.tls import TlsFiles
+    from MidlineShiftLogic.pacs.access_control import TlsFiles
+    from MidlineShiftLogic.pacs.exchange import SeriesQuery, fetch_series
 
-    wanted = Wanted(study, accession, patient_id, date, series, modality)
-    wanted.check()
+    query = SeriesQuery(study, accession, patient_id, date, series, modality)
+    query.validate()
     if out is None and not only_list:
         raise InputError("Give --out for a folder to fetch into, or --list to see what there is.", "usage")
-    archive = _archive(source, aet, (host, port), TlsFiles(tls_cert, tls_key, tls_ca))
-    found = archive.find(wanted)
+    archive = open_archive(source, aet, (host, port), TlsFiles(tls_cert, tls_key, tls_ca))
+    found = archive.find(query)
     if not found:
-        raise InputError("The PACS knows no such series.", "pacs-nothing")
+        raise InputError("The PACS has no such series; check the study and the modality.", "pacs-nothing")
     if only_list:
         for one in found:
             click.echo(_line(one))
@@ -113,32 +110,16 @@ def pull(
 )
 @click.option("--uids", is_flag=True, help="Also print the Series Instance UIDs, to find the series in the PACS.")
 def queue(spool: Path, retry: int | None, drop: int | None, uids: bool) -> int:
-    """Show what the listener's queue in SPOOL holds, try a failed job again, or forget one."""
-    from MidlineShiftLogic.pacs import queue_view
+    """Show the jobs of the listener's queue in SPOOL, retry a failed one, or drop one."""
+    from MidlineShiftLogic.pacs import queue_admin
 
     if retry is not None:
-        queue_view.retry(spool, retry)
+        queue_admin.retry(spool, retry)
     if drop is not None:
-        queue_view.drop(spool, drop)
-    for line in queue_view.lines(spool, uids):
+        queue_admin.drop(spool, drop)
+    for line in queue_admin.list_jobs(spool, uids):
         click.echo(line)
     return exit_codes.MEASURED
-
-
-def _archive(source: str, aet: str, address: tuple[str, int], tls):
-    from MidlineShiftLogic.pacs.target import WebTarget, parse_aet, parse_target
-
-    target = parse_target(source)
-    if isinstance(target, WebTarget):
-        from MidlineShiftLogic.pacs.web import open_client
-        from MidlineShiftLogic.pacs.web_archive import WebArchive
-
-        return WebArchive(target, open_client(target, tls))
-    from MidlineShiftLogic.pacs.dimse_archive import DimseArchive
-    from MidlineShiftLogic.pacs.tls import client_context, server_context
-
-    receiving = server_context(tls) if tls.certificate else None
-    return DimseArchive(target, parse_aet(aet), address, client_context(tls), receiving)
 
 
 def _line(one) -> str:

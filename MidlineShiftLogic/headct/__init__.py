@@ -6,7 +6,7 @@ imported when a file of that format is read, so importing this package is quick.
 
 from MidlineShiftLogic.headct.checks import check
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.headct.reader import read
+from MidlineShiftLogic.headct.load import read
 from MidlineShiftLogic.headct.series import SeriesInfo, find_series
 
 __all__ = ["HeadCT", "SeriesInfo", "check", "find_series", "read"]

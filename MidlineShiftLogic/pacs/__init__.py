@@ -1,5 +1,5 @@
-"""DICOM over the network: push and pull, and the listener that measures what it is sent (docs/pacs.md).
+"""DICOM over the network: push and pull, and the listener that measures received series (docs/pacs.md).
 
 Needs the extra ``pacs`` (pynetdicom, dicomweb-client), imported when a function is called; measuring needs none of it.
-How a series is measured is behind ``measurer.Measurer``; queue and network know nothing of it.
+``measuring.Measurer`` hides how a series is measured from queue and network.
 """

@@ -1,10 +1,12 @@
-"""What both ends of the DICOM protocol share: pynetdicom set up so that it says nothing about patients."""
+"""The DICOM protocol as used at both ends: set-up of pynetdicom, transfer syntaxes, and sending by C-STORE."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from MidlineShiftLogic.pacs.errors import Rejected, Unreachable
+from MidlineShiftLogic.pacs.dicom_files import DicomFile
+from MidlineShiftLogic.pacs.targets import DicomTarget, PacsError, Rejected, Unreachable
 
 if TYPE_CHECKING:
     import ssl
@@ -12,19 +14,20 @@ if TYPE_CHECKING:
     from pynetdicom import AE
     from pynetdicom.association import Association
 
-    from MidlineShiftLogic.pacs.target import DicomTarget
+    from MidlineShiftLogic.pacs.targets import DicomTarget
+
 
 CONNECT_SECONDS, ANSWER_SECONDS, IDLE_SECONDS = 15.0, 60.0, 60.0
-"""Waits for a connection and an association, for the answer to one message, for anything at all on an open connection."""
+"""Timeouts: connection and association; the answer to one message; an open connection without any message."""
 
 
 def application_entity(own_aet: str) -> AE:
-    """An application entity of ours with bounded waits."""
+    """Return an application entity with bounded waits."""
     from pynetdicom import AE, _config
 
     # pynetdicom's own event log prints identifiers of queries and objects.
     _config.LOG_HANDLER_LEVEL = "none"
-    # A file is sent as its bytes are, however odd, instead of being decoded and written anew.
+    # A file is sent byte for byte instead of being decoded and encoded again.
     _config.STORE_SEND_CHUNKED_DATASET = True
     entity = AE(ae_title=own_aet)
     entity.acse_timeout = entity.connection_timeout = CONNECT_SECONDS
@@ -36,10 +39,10 @@ def application_entity(own_aet: str) -> AE:
 def associate(
     entity: AE, target: DicomTarget, contexts: list, tls: ssl.SSLContext | None, evt_handlers=()
 ) -> Association:
-    """An open association.
+    """Open an association.
 
     Raises:
-        Unreachable: nobody answers. Rejected: the other side does not accept us, or none of what we want to do.
+        Unreachable: no answer. Rejected: the other side refuses our AE title, or all of the offered objects.
     """
     association = entity.associate(
         target.host,
@@ -60,3 +63,93 @@ def associate(
     if association.rejected_contexts and not association.accepted_contexts:
         raise Rejected(f"{target} supports none of the objects or transfer syntaxes offered.", "pacs-rejected")
     raise Unreachable(f"{target} does not answer; check the address, and that the PACS runs.", "pacs-unreachable")
+
+
+CT_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.2",  # CT Image Storage
+    "1.2.840.10008.5.1.4.1.1.2.1",  # Enhanced CT Image Storage
+    "1.2.840.10008.5.1.4.1.1.2.2",  # Legacy Converted Enhanced CT Image Storage
+)
+PLAIN_SYNTAXES = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+COMPRESSED_SYNTAXES = (
+    "1.2.840.10008.1.2.4.70",  # JPEG lossless, first-order prediction
+    "1.2.840.10008.1.2.4.57",  # JPEG lossless
+    "1.2.840.10008.1.2.4.80",  # JPEG-LS lossless
+    "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless
+    "1.2.840.10008.1.2.5",  # RLE
+    "1.2.840.10008.1.2.4.50",  # JPEG baseline
+    "1.2.840.10008.1.2.4.51",  # JPEG extended
+    "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
+    "1.2.840.10008.1.2.4.91",  # JPEG 2000
+)
+
+
+def add_supported_contexts(entity) -> None:
+    """Offer CT in every syntax that can be decoded here, other storage (whole studies are sent), and C-ECHO."""
+    from pydicom.pixels import get_decoder
+    from pynetdicom import AllStoragePresentationContexts
+    from pynetdicom.sop_class import Verification
+
+    compressed = [syntax for syntax in COMPRESSED_SYNTAXES if get_decoder(syntax).is_available]
+    entity.add_supported_context(Verification)
+    for context in AllStoragePresentationContexts:
+        more = compressed if context.abstract_syntax in CT_CLASSES else []
+        entity.add_supported_context(context.abstract_syntax, [*PLAIN_SYNTAXES, *more])
+
+
+MAX_CONTEXTS = 128
+"""Presentation contexts of one association (PS3.8)."""
+WARNINGS = (0xB000, 0xB006, 0xB007)
+"""DicomFile, with values coerced or discarded (PS3.4, B.2.3): the object is there."""
+
+
+class DimseSender:
+    """Send files by C-STORE over one association in each call."""
+
+    def __init__(self, target: DicomTarget, own_aet: str, tls: ssl.SSLContext | None = None):
+        self._target = target
+        self._own_aet = own_aet
+        self._tls = tls
+
+    def send(self, files: Sequence[DicomFile]) -> Iterator[DicomFile]:
+        """See ``exchange.Sender``."""
+        if not files:
+            return
+        association = associate(application_entity(self._own_aet), self._target, _contexts(files), self._tls)
+        try:
+            for file in files:
+                self._send_one(association, file)
+                yield file
+        finally:
+            if association.is_established:
+                association.release()
+
+    def _send_one(self, association, file: DicomFile) -> None:
+        from pydicom.uid import UID
+
+        try:
+            status = association.send_c_store(file.path)
+        except ValueError as error:  # no accepted presentation context for it
+            raise Rejected(
+                f"{self._target} does not accept {UID(file.sop_class_uid).name} in {UID(file.transfer_syntax_uid).name}.",
+                "pacs-rejected",
+            ) from error
+        except RuntimeError as error:
+            raise Unreachable(f"The connection to {self._target} broke.", "pacs-unreachable") from error
+        if "Status" not in status:
+            raise Unreachable(f"{self._target} stopped answering.", "pacs-unreachable")
+        if status.Status in (0x0000, *WARNINGS):
+            return
+        # PS3.4, B.2.3: 0xA7xx is a lack of resources, which may pass.
+        kind: type[PacsError] = Unreachable if status.Status & 0xFF00 == 0xA700 else Rejected
+        name = UID(file.sop_class_uid).name
+        raise kind(f"{self._target} refuses a {name} (status 0x{status.Status:04X}).", "pacs-rejected")
+
+
+def _contexts(files: Sequence[DicomFile]) -> list:
+    from pynetdicom import build_context
+
+    kinds = list(dict.fromkeys((file.sop_class_uid, file.transfer_syntax_uid) for file in files))
+    if len(kinds) > MAX_CONTEXTS:
+        raise PacsError(f"More than {MAX_CONTEXTS} kinds of DICOM objects at once; send fewer.", "pacs")
+    return [build_context(sop_class, syntax) for sop_class, syntax in kinds]

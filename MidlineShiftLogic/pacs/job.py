@@ -1,4 +1,4 @@
-"""One series in the listener's queue, and the states it goes through (``queue``)."""
+"""One series in the listener's queue: its states, and the waits between repeated attempts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Job:
     """One series.
 
     Attributes:
-        id: what it is called in the log.
+        id: its number in the log.
         series: Series Instance UID; never logged.
-        in_transfer: an association that brought part of it has not ended in order.
+        in_transfer: an association that sent part of it has not been released.
         attempts: failures of the present step, the running one included.
         due: seconds since 1970 before which the next try must not be.
         reason: one sentence, for a refused or failed job.
-        settled: how its last measured revision ended, ``sent`` or ``refused``; else empty.
-        maker: which model and program measured it last.
+        settled: outcome of its last measured revision, ``sent`` or ``refused``; else empty.
+        measured_with: version of the model and program that measured it last (column ``maker``).
     """
 
     id: int
@@ -34,9 +34,21 @@ class Job:
     changed: float
     reason: str
     settled: str
-    maker: str
+    measured_with: str
 
 
 def wall_clock() -> float:
-    """Seconds since 1970: what outlives the process is told in these."""
+    """Return seconds since 1970; times that are stored use this clock."""
     return time.time()
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Doubling waits between attempts: ``first`` seconds, twice that, ..., at most ``longest``."""
+
+    first: float = 5.0
+    longest: float = 600.0
+
+    def after(self, failures: int) -> float:
+        """Return the seconds to wait after a number of failures in a row (1 or more)."""
+        return min(self.longest, self.first * 2.0 ** min(max(failures, 1) - 1, 40))

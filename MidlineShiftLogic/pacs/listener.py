@@ -1,4 +1,4 @@
-"""The listener as a whole: receiver, queue and worker, started and stopped together."""
+"""The listener: start and stop receiver, queue and worker together."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from MidlineShiftLogic.pacs.backoff import Backoff
-from MidlineShiftLogic.pacs.job import wall_clock
-from MidlineShiftLogic.pacs.measurer import Measurer
+from MidlineShiftLogic.pacs.access_control import TlsFiles, server_context
+from MidlineShiftLogic.pacs.exchange import Sender
+from MidlineShiftLogic.pacs.job import Backoff, wall_clock
+from MidlineShiftLogic.pacs.measuring import Measurer
 from MidlineShiftLogic.pacs.queue import Queue
-from MidlineShiftLogic.pacs.receiver import Allowed, Limits, Receiver
-from MidlineShiftLogic.pacs.send import Sender
+from MidlineShiftLogic.pacs.receiver import AllowedSender, Limits, Receiver
 from MidlineShiftLogic.pacs.spool import Spool
-from MidlineShiftLogic.pacs.tls import TlsFiles, server_context
 from MidlineShiftLogic.pacs.transfers import Transfers
 from MidlineShiftLogic.pacs.worker import Rules, Worker
 
 LOG = logging.getLogger("midlineshift.listen")
-POLL_SECONDS, STUMBLE_SECONDS, CLEAN_SECONDS, STOP_SECONDS = 0.25, 5.0, 3600.0, 30.0
+POLL_SECONDS, ERROR_PAUSE_SECONDS, CLEAN_SECONDS, STOP_SECONDS = 0.25, 5.0, 3600.0, 30.0
 
 
 @dataclass(frozen=True)
 class Service:
-    """What the listener offers and to whom."""
+    """Address, senders and limits of the listener."""
 
     aet: str
     host: str
     port: int
-    allowed: tuple[Allowed, ...]
+    allowed: tuple[AllowedSender, ...]
     limits: Limits = field(default_factory=Limits)
     tls: TlsFiles = field(default_factory=TlsFiles)
 
@@ -44,15 +43,15 @@ def listen(
     backoff: Backoff | None = None,
     ready: Callable[[int], None] = lambda port: None,
 ) -> None:
-    """Receive, measure and send until ``stop`` is set; then finish cleanly: what is not done is done after the next start.
+    """Receive, measure and send until ``stop`` is set; unfinished work continues after the next start.
 
     Args:
-        ready: told the port once images are received.
+        ready: called with the port once the listener accepts images.
 
     Raises:
         InputError: the spool is in use, the address cannot be listened on, TLS files cannot be used.
     """
-    hold = spool.hold()
+    claim = spool.claim()
     queue = None
     try:
         queue = Queue(spool.database)
@@ -84,11 +83,11 @@ def listen(
     finally:
         if queue is not None:
             queue.close()
-        hold.close()
+        claim.close()
 
 
 class _Loop(threading.Thread):
-    """Does something again and again until told to stop; an error is one line in the log, and it goes on."""
+    """Repeat a step until ``stop`` is set; an error becomes one line in the log, and the loop continues."""
 
     def __init__(self, what: str, step: Callable[[], object], stop: threading.Event, every: float = POLL_SECONDS):
         super().__init__(name=what, daemon=True)
@@ -100,8 +99,8 @@ class _Loop(threading.Thread):
             try:
                 wait = 0.0 if self._step() else self._every
             except Exception as error:
-                # Not the error's own words: they may quote an image's header.
+                # Not the error's message: it may quote an image's header.
                 why = getattr(error, "strerror", None) or type(error).__name__
-                LOG.error("%s met an error (%s); again in %.0f s", self.name, why, STUMBLE_SECONDS)
+                LOG.error("%s: error (%s); retry in %.0f s", self.name, why, ERROR_PAUSE_SECONDS)
                 LOG.debug("details", exc_info=True)
-                wait = STUMBLE_SECONDS
+                wait = ERROR_PAUSE_SECONDS

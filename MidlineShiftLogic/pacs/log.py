@@ -1,4 +1,4 @@
-"""The listener's log: times and job numbers; no names, no identifiers, no words of a library."""
+"""The listener's log: times and job numbers; no names, no identifiers, no messages of libraries."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FILE_BYTES, FILES = 5_000_000, 5
 
 
 def start_log(file: Path | None = None) -> None:
-    """Send our lines to standard error, or to a file that is turned over before it grows large.
+    """Write the log to standard error, or to a file that is rotated before it grows large.
 
     Raises:
         InputError: the file cannot be written.
     """
-    # Libraries quote header values when they complain.
+    # Warnings of libraries quote header values.
     warnings.simplefilter("ignore")
     for name in ("pynetdicom", "pydicom", "dicomweb_client", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

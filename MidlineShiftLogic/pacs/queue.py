@@ -1,4 +1,4 @@
-"""The listener's memory: one row a series in SQLite, every change on the disk before anybody is told.
+"""The listener's queue: one row for each series in SQLite, every change durable before it is reported.
 
 ::
 
@@ -7,8 +7,8 @@
         |                    |  +---crash-------+ +--refused--> refused+--refused by the PACS--> failed
         +--- a new image of the series, from any state ---------------------------------------------+
 
-A row has a *revision*, raised when an image arrives after the series was taken for finished. What was measured of an
-older revision is void.
+A row has a *revision*, which increases when an image arrives after the series was finished. Results of an older revision
+are void.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS sent_file (job INTEGER NOT NULL, name TEXT NOT NULL, 
 
 
 class Queue:
-    """The rows. Any thread may call it; ``lock`` is held by those who change rows and files together."""
+    """The rows. Any thread may call it; callers hold ``lock`` to change rows and files together."""
 
     def __init__(self, database: Path):
         self.lock = threading.RLock()
@@ -56,29 +56,29 @@ class Queue:
         with self.lock:
             self._connection.close()
 
-    # --- looking
+    # --- queries
 
     def job(self, id: int) -> Job | None:
         return self._one("SELECT * FROM job WHERE id=?", id)
 
-    def of_series(self, series: str) -> Job | None:
+    def find_by_series(self, series: str) -> Job | None:
         return self._one("SELECT * FROM job WHERE series=?", series)
 
     def all(self, *states: str) -> list[Job]:
-        """Jobs in these states (all where none is named), oldest first."""
+        """Return the jobs in these states (all jobs where none is given), oldest first."""
         marks = ",".join("?" * len(states))
         return self._many(f"SELECT * FROM job {f'WHERE state IN ({marks})' if states else ''} ORDER BY id", *states)
 
     def next(self, state: str, now: float) -> Job | None:
-        """The job in this state that has been due longest."""
+        """Return the job in this state that has been due longest, or None."""
         return self._one("SELECT * FROM job WHERE state=? AND due<=? ORDER BY due, changed, id LIMIT 1", state, now)
 
     def lost_images(self, id: int) -> int:
-        """Images of the series whose sender was told that they could not be kept, and that have not come again."""
+        """Count the images that were answered with a failure and were not sent again."""
         return self._rows("SELECT count(*) FROM lost_image WHERE job=?", id)[0][0]
 
     def measured_images(self, id: int) -> frozenset[str]:
-        """Images it was last measured or refused on, and those that were dropped."""
+        """Return the images of the last measurement or refusal, and those that were dropped."""
         return frozenset(row[0] for row in self._rows("SELECT name FROM measured_image WHERE job=?", id))
 
     def sent_files(self, id: int) -> frozenset[str]:
@@ -87,9 +87,9 @@ class Queue:
     # --- receiving
 
     def begin_image(self, series: str, now: float) -> Job:
-        """Before an image is written: its series is being received, again if need be."""
+        """Put a series into the state ``receiving`` before an image of it is written."""
         with self._changing():
-            job = self.of_series(series)
+            job = self.find_by_series(series)
             if job is None:
                 self._run(
                     "INSERT INTO job (series, state, in_transfer, changed) VALUES (?, ?, 1, ?)", series, RECEIVING, now
@@ -101,10 +101,10 @@ class Queue:
                     RECEIVING, now, job.id,
                 )  # fmt: skip
             elif job.in_transfer:
-                return job  # nothing to write: most images come this way
+                return job  # nothing to write: the usual case
             else:
                 self._run("UPDATE job SET in_transfer=1 WHERE id=?", job.id)
-            return self.of_series(series)
+            return self.find_by_series(series)
 
     def image_kept(self, id: int, name: str) -> None:
         self._run("DELETE FROM lost_image WHERE job=? AND name=?", id, name)
@@ -113,21 +113,21 @@ class Queue:
         self._run("INSERT OR IGNORE INTO lost_image VALUES (?, ?)", id, name)
 
     def transfer_ended(self, ids: Iterable[int]) -> None:
-        """The associations that brought these series have ended in order."""
+        """Record that the associations that sent these series were released."""
         for id in ids:
             self._run("UPDATE job SET in_transfer=0 WHERE id=?", id)
 
-    # --- moving on
+    # --- measuring
 
-    def wait_for_measuring(self, id: int, now: float) -> bool:
-        """A finished series is to be measured; False where an image came meanwhile."""
+    def schedule_measuring(self, id: int, now: float) -> bool:
+        """Schedule a finished series for measuring; False where an image arrived meanwhile."""
         return self._moved(
             "UPDATE job SET state=?, attempts=0, due=0, changed=? WHERE id=? AND state=? AND in_transfer=0",
             WAITING, now, id, RECEIVING,
         )  # fmt: skip
 
     def claim(self, now: float) -> Job | None:
-        """The next series to measure, now ``measuring`` and with one attempt more."""
+        """Take the next series to measure: its state becomes ``measuring`` and its attempts increase."""
         with self._changing():
             job = self.next(WAITING, now)
             if job is None:
@@ -136,31 +136,33 @@ class Queue:
             return self.job(job.id)
 
     def unclaim(self, job: Job, due: float, attempted: bool) -> bool:
-        """Back to ``waiting``; an attempt that we broke off ourselves does not count."""
+        """Put a job back to ``waiting``; an attempt that the listener cancelled does not count."""
         return self._moved(
             "UPDATE job SET state=?, due=?, attempts=attempts-? WHERE id=? AND state=? AND revision=?",
             WAITING, due, 0 if attempted else 1, job.id, MEASURING, job.revision,
         )  # fmt: skip
 
-    def results_ready(self, job: Job, images: Iterable[str], maker: str, reason: str, now: float) -> bool:
-        """Measured: results lie in the spool and may be sent. False where the measured revision is void."""
+    def results_ready(self, job: Job, images: Iterable[str], measured_with: str, reason: str, now: float) -> bool:
+        """Record that results are in the spool; False where the measured revision is void."""
         with self._changing():
             if not self._moved(
                 "UPDATE job SET state=?, attempts=0, due=0, changed=?, maker=?, settled='', reason=?"
                 " WHERE id=? AND state=? AND revision=?",
-                SENDING, now, maker, reason, job.id, MEASURING, job.revision,
+                SENDING, now, measured_with, reason, job.id, MEASURING, job.revision,
             ):  # fmt: skip
                 return False
             self._run("DELETE FROM sent_file WHERE job=?", job.id)
             self._remember(job.id, images)
             return True
 
-    def refuse(self, job: Job, reason: str, now: float, images: Iterable[str] | None = None, maker: str = "") -> bool:
-        """Not to be measured.
+    def refuse(
+        self, job: Job, reason: str, now: float, images: Iterable[str] | None = None, measured_with: str = ""
+    ) -> bool:
+        """Record a refusal.
 
         Args:
-            images: what it was refused on, if the refusal would be the same again for the same images; None leaves
-                what is known of earlier revisions as it is.
+            images: the images that were refused, if the same images would be refused again; None keeps the record of
+                earlier revisions.
         """
         with self._changing():
             if not self._moved(
@@ -170,7 +172,7 @@ class Queue:
                 return False
             self._run("DELETE FROM lost_image WHERE job=?", job.id)
             if images is not None:
-                self._run("UPDATE job SET settled=?, maker=? WHERE id=?", REFUSED, maker, job.id)
+                self._run("UPDATE job SET settled=?, maker=? WHERE id=?", REFUSED, measured_with, job.id)
                 self._remember(job.id, images)
             return True
 
@@ -180,8 +182,8 @@ class Queue:
             FAILED, now, reason, job.id, job.state, job.revision,
         )  # fmt: skip
 
-    def as_before(self, job: Job, now: float) -> str:
-        """Everything that came is known already: back to how it ended, or to sending what was measured. The new state."""
+    def restore(self, job: Job, now: float) -> str:
+        """Return a job without new images to its earlier outcome, or to ``sending``; returns the new state."""
         state = job.settled or SENDING
         with self._changing():
             self._run("DELETE FROM lost_image WHERE job=?", job.id)
@@ -200,7 +202,7 @@ class Queue:
                 self._run("INSERT OR IGNORE INTO sent_file VALUES (?, ?)", job.id, name)
 
     def postpone(self, job: Job, due: float) -> None:
-        """A try to send was refused; the next is not before ``due``."""
+        """Record a failed attempt to send; the next one is not before ``due``."""
         self._moved(
             "UPDATE job SET attempts=attempts+1, due=? WHERE id=? AND state=? AND revision=?",
             due, job.id, SENDING, job.revision,
@@ -215,18 +217,18 @@ class Queue:
     # --- housekeeping
 
     def restart(self) -> int:
-        """After a kill: what was being measured waits again. Returns how many."""
+        """Put jobs whose measuring was interrupted back to ``waiting``; returns their number."""
         return self._run("UPDATE job SET state=? WHERE state=?", WAITING, MEASURING).rowcount
 
     def retry(self, id: int, has_results: bool, now: float) -> bool:
-        """Try a failed job again; False if it is not failed."""
+        """Retry a failed job; False if it is not failed."""
         return self._moved(
             "UPDATE job SET state=?, attempts=0, due=0, changed=?, reason='' WHERE id=? AND state=?",
             SENDING if has_results else WAITING, now, id, FAILED,
         )  # fmt: skip
 
-    def know_images(self, id: int, names: Iterable[str]) -> None:
-        """These images of it came once, and are about to be dropped."""
+    def remember_images(self, id: int, names: Iterable[str]) -> None:
+        """Remember the names of images that are about to be dropped."""
         with self._changing():
             self._remember(id, self.measured_images(id) | set(names))
 
@@ -258,14 +260,19 @@ class Queue:
             return self._connection.execute(sql, values).fetchall()
 
     def _many(self, sql: str, *values) -> list[Job]:
-        return [Job(**{**dict(row), "in_transfer": bool(row["in_transfer"])}) for row in self._rows(sql, *values)]
+        return [_job(row) for row in self._rows(sql, *values)]
 
     def _one(self, sql: str, *values) -> Job | None:
         return next(iter(self._many(sql, *values)), None)
 
 
+def _job(row: sqlite3.Row) -> Job:
+    values = dict(row)
+    return Job(measured_with=values.pop("maker"), in_transfer=bool(values.pop("in_transfer")), **values)
+
+
 class _Transaction:
-    """Several statements at once, under the lock; an inner one is part of the outer."""
+    """Several statements in one transaction, under the lock; an inner one is part of the outer."""
 
     def __init__(self, connection: sqlite3.Connection, lock: threading.RLock):
         self._connection, self._lock = connection, lock

@@ -1,4 +1,4 @@
-"""C-STORE as a provider: images of allowed senders into the spool, and nothing else."""
+"""C-STORE as a provider: write the images of allowed senders into the spool."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.pacs.allowed import Allowed, permitted
-from MidlineShiftLogic.pacs.dimse import application_entity
-from MidlineShiftLogic.pacs.files import image_name
+from MidlineShiftLogic.pacs.access_control import AllowedSender, is_allowed
+from MidlineShiftLogic.pacs.dicom_files import image_file_name
+from MidlineShiftLogic.pacs.dimse import CT_CLASSES, add_supported_contexts, application_entity
 from MidlineShiftLogic.pacs.job import FAILED, RECEIVING, Job, wall_clock
 from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.spool import Spool, SpoolFull
-from MidlineShiftLogic.pacs.supported import CT_CLASSES, support
 from MidlineShiftLogic.pacs.transfers import Transfers
 
 LOG = logging.getLogger("midlineshift.listen")
 
 SUCCESS, DISCARDED = 0x0000, 0xB006
-"""PS3.4, B.2.3. ``DISCARDED`` is a warning, which senders take for a success: a study may hold more than CT images."""
+"""PS3.4, B.2.3. ``DISCARDED`` is a warning, which senders treat as a success: a study may hold more than CT images."""
 NO_ROOM, MISMATCH, NOT_UNDERSTOOD, NOT_ALLOWED = 0xA700, 0xA900, 0xC000, 0x0124
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one sender may ask of this machine."""
+    """Limits of one object, of one series, and of all senders together."""
 
     image_bytes: int = 256_000_000
     images: int = 5000
@@ -36,13 +35,13 @@ class Limits:
 
 
 class Receiver:
-    """The server; runs in threads of its own between ``start`` and ``stop``."""
+    """The server; it runs in its own threads between ``start`` and ``stop``."""
 
     def __init__(
         self,
         aet: str,
         address: tuple[str, int],
-        allowed: Sequence[Allowed],
+        allowed: Sequence[AllowedSender],
         spool: Spool,
         queue: Queue,
         transfers: Transfers,
@@ -55,7 +54,7 @@ class Receiver:
         self._entity = self._server = None
 
     def start(self) -> int:
-        """Listen; returns the port, which is a free one where 0 was asked for.
+        """Start to listen and return the port; for port 0 the system chooses a free one.
 
         Raises:
             InputError: the address cannot be listened on.
@@ -66,7 +65,7 @@ class Receiver:
         entity.maximum_associations = self._limits.associations
         entity.require_calling_aet = list(dict.fromkeys(one.aet for one in self._allowed))
         entity.require_called_aet = True
-        support(entity)
+        add_supported_contexts(entity)
         handlers = [
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_ESTABLISHED, self._established),
@@ -88,13 +87,13 @@ class Receiver:
         return self._server.server_address[1]
 
     def stop(self) -> None:
-        """Take no more, abort what is open (the senders know then that it is not done) and close."""
+        """Close the port and abort open associations, so that their senders know that the transfer failed."""
         if self._entity is not None:
             self._entity.shutdown()
             self._entity = self._server = None
 
     def sweep(self) -> None:
-        """See to associations whose thread is gone without a word."""
+        """End the associations whose thread ended without an event."""
         for association in self._transfers.associations():
             if not association.is_alive():
                 self._ended(association)
@@ -102,22 +101,24 @@ class Receiver:
     # --- events; pynetdicom calls them in the association's threads
 
     def _rejected(self, event) -> None:
-        LOG.warning("association refused: %s", self._peer(event))
+        LOG.warning("association refused: %s", self._describe_peer(event))
 
     def _established(self, event) -> None:
         if self._permitted(event.assoc):
             self._transfers.opened(event.assoc)
         else:
-            LOG.warning("association ended, not from the address that was allowed: %s", self._peer(event))
+            LOG.warning("association ended, not from the address that was allowed: %s", self._describe_peer(event))
             event.assoc.abort()
 
     def _count_bytes(self, event) -> None:
-        """Ends a sender whose object grows beyond the limit, before it fills the memory."""
+        """Abort an association whose object grows beyond the limit, before it fills the memory."""
         association = event.assoc
         received = getattr(association, "midlineshift_bytes", 0) + len(event.pdu)
         association.midlineshift_bytes = received
         if received > self._limits.image_bytes + 1_000_000:
-            self._once(association, f"association ended, an object is larger than --max-image-mb: {self._peer(event)}")
+            self._warn_once(
+                association, f"association ended, an object is larger than --max-image-mb: {self._describe_peer(event)}"
+            )
             association.abort()
 
     def _echo(self, event) -> int:
@@ -129,29 +130,29 @@ class Receiver:
         try:
             return self._store_one(event)
         except SpoolFull as error:
-            self._once(event.assoc, f"no room for images: {error}")
+            self._warn_once(event.assoc, f"no room for images: {error}")
             return NO_ROOM
         except (OSError, sqlite3.Error) as error:
-            self._once(event.assoc, f"images cannot be kept ({_why(error)})")
+            self._warn_once(event.assoc, f"images cannot be kept ({_error_name(error)})")
             return NO_ROOM
-        except Exception as error:  # whatever a strange object does must not end the listener
-            self._once(event.assoc, f"an object was not understood ({type(error).__name__})")
+        except Exception as error:  # no object may end the listener
+            self._warn_once(event.assoc, f"an object was not understood ({type(error).__name__})")
             return NOT_UNDERSTOOD
 
     def _released(self, event) -> None:
         self._ended(event.assoc)
 
     def _aborted(self, event) -> None:
-        if self._transfers.broke_off(event.assoc):
-            LOG.warning("a transfer broke off: %s", self._peer(event))
+        if self._transfers.aborted(event.assoc):
+            LOG.warning("a transfer broke off: %s", self._describe_peer(event))
 
     def _ended(self, association) -> None:
         with self._queue.lock:
-            # Without a record of an image that was lost, what came must not be taken for complete.
+            # Without a record of an image that was lost, the series must not count as complete.
             if association.is_released and not getattr(association, "midlineshift_unrecorded", False):
                 self._queue.transfer_ended(self._transfers.released(association))
             else:
-                self._transfers.broke_off(association)
+                self._transfers.aborted(association)
 
     # --- one object
 
@@ -164,11 +165,13 @@ class Receiver:
         content = event.encoded_dataset()
         series, instance = _identify(content)
         if not series or instance != str(request.AffectedSOPInstanceUID):
-            self._once(event.assoc, "an object without a series, or with another identity than announced, was refused")
+            self._warn_once(
+                event.assoc, "an object without a series, or with another identity than announced, was refused"
+            )
             return MISMATCH
-        name = image_name(instance)
-        with self._queue.lock:  # no step of the queue comes between the row and the file
-            job = self._queue.of_series(series)
+        name = image_file_name(instance)
+        with self._queue.lock:  # row and file change together
+            job = self._queue.find_by_series(series)
             if job and job.state != FAILED and self._spool.has_image(job.id, name):
                 self._queue.image_kept(job.id, name)
                 self._transfers.image(event.assoc, job.id)
@@ -182,7 +185,7 @@ class Receiver:
                 raise
             self._queue.image_kept(job.id, name)
         if before is None or before.state != RECEIVING:
-            what = "a series begins to come" if before is None else "images of it come again"
+            what = "first image" if before is None else "more images"
             LOG.info("job %d: %s from %s", job.id, what, ascii(event.assoc.requestor.ae_title.strip()))
         return SUCCESS
 
@@ -212,22 +215,22 @@ class Receiver:
 
     def _permitted(self, association) -> bool:
         aet, host = association.requestor.ae_title.strip(), association.requestor.address
-        return permitted(self._allowed, aet, host)
+        return is_allowed(self._allowed, aet, host)
 
-    def _peer(self, event) -> str:
+    def _describe_peer(self, event) -> str:
         requestor = event.assoc.requestor
         return f"{str(requestor.ae_title).strip()!a} at {requestor.address}"
 
-    def _once(self, association, sentence: str) -> None:
-        """A warning that a sender of thousands of images does not repeat thousands of times."""
-        told = association.__dict__.setdefault("midlineshift_told", set())
-        if sentence not in told:
-            told.add(sentence)
+    def _warn_once(self, association, sentence: str) -> None:
+        """Log a warning once in each association, which may send thousands of images."""
+        logged = association.__dict__.setdefault("midlineshift_logged", set())
+        if sentence not in logged:
+            logged.add(sentence)
             LOG.warning("%s", sentence)
 
 
 def _identify(content: bytes) -> tuple[str, str]:
-    """(Series Instance UID, SOP Instance UID) of an encoded object; empty where missing."""
+    """Return (Series Instance UID, SOP Instance UID) of an encoded object; empty where missing."""
     import pydicom
 
     header = pydicom.dcmread(
@@ -236,5 +239,5 @@ def _identify(content: bytes) -> tuple[str, str]:
     return str(header.get("SeriesInstanceUID") or ""), str(header.get("SOPInstanceUID") or "")
 
 
-def _why(error: Exception) -> str:
+def _error_name(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__

@@ -1,7 +1,7 @@
 """The listener's folder: received images, results to send, and room for work in progress.
 
-``images/<job>/`` one file an image, ``results/<job>/`` what is to be sent, ``work/`` unfinished results (void after a
-restart), ``queue.sqlite`` the state of every job. Only its owner may read it: it holds patients' images.
+``images/<job>/`` has one file for each image, ``results/<job>/`` the objects to send, ``work/`` unfinished results (void
+after a restart), ``queue.sqlite`` the state of every job. Only its owner may read it: it holds patients' images.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import time
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.pacs.files import PART, Stored, look_at, sync_folder, write_whole
+from MidlineShiftLogic.pacs.dicom_files import PART, DicomFile, read_meta, sync_folder, write_atomically
 
 RECOUNT_SECONDS = 60.0
 
 
 class SpoolFull(Exception):
-    """A limit was reached; the sentence is for the log."""
+    """A limit was reached; the message is for the log."""
 
 
 class Spool:
-    """Files of the spool. Not aware of the queue: who calls it keeps both in step (``queue.Queue.lock``).
+    """Files of the spool. It does not know the queue: callers keep both consistent (``queue.Queue.lock``).
 
     Args:
-        root: made if it does not exist.
+        root: created if it does not exist.
         max_bytes: of images and results together.
-        min_free_bytes: left free on the disk for everybody else, and for the queue itself.
+        min_free_bytes: to leave free on the disk for other programs, and for the queue itself.
 
     Raises:
-        InputError: it cannot be made or written.
+        InputError: it cannot be created or written.
     """
 
     def __init__(self, root: Path, max_bytes: int = 20_000_000_000, min_free_bytes: int = 1_000_000_000):
@@ -55,11 +55,11 @@ class Spool:
     def database(self) -> Path:
         return self.root / "queue.sqlite"
 
-    def hold(self) -> sqlite3.Connection:
-        """Claim the spool for this process until the connection is closed or the process ends, however it ends.
+    def claim(self) -> sqlite3.Connection:
+        """Claim the spool for this process until the connection is closed or the process ends in any way.
 
         Raises:
-            InputError: another listener works on it.
+            InputError: another listener uses it.
         """
         connection = sqlite3.connect(self.root / "lock.sqlite", timeout=0.5, check_same_thread=False)
         try:
@@ -69,15 +69,15 @@ class Spool:
             raise InputError(f"The spool {self.root} is in use by another listener; stop it first.", "spool") from error
         return connection
 
-    def clear_leavings(self) -> None:
-        """Remove what a killed listener had not finished writing."""
+    def remove_stale(self) -> None:
+        """Remove files that a killed listener did not finish."""
         for entry in self._work.iterdir():
             shutil.rmtree(entry, ignore_errors=True)
         for part in self._images.glob(f"*/*{PART}"):
             part.unlink(missing_ok=True)
 
     def jobs_with_files(self) -> set[int]:
-        """Numbers of the jobs that have images or results here."""
+        """Return the numbers of the jobs that have images or results here."""
         names = [entry.name for folder in (self._images, self._results) for entry in folder.iterdir()]
         return {int(name.removeprefix("series-")) for name in names if name.removeprefix("series-").isdigit()}
 
@@ -98,23 +98,23 @@ class Spool:
         return (self.images(job) / name).is_file()
 
     def check_room(self, size: int) -> None:
-        """Raise SpoolFull where so many more bytes would pass a limit."""
+        """Raise SpoolFull where ``size`` more bytes would exceed a limit."""
         if self._used_bytes() + size > self._max_bytes:
             raise SpoolFull("the spool has reached its size limit (--max-spool-gb)")
         if shutil.disk_usage(self.root).free - size < self._min_free_bytes:
             raise SpoolFull("the disk has too little free space (--min-free-gb)")
 
     def put_image(self, job: int, name: str, content: bytes) -> None:
-        """Keep one image; it is on the disk when this returns.
+        """Write one image; it is on the disk when this returns.
 
         Raises:
-            OSError: it cannot be written; nothing is left of it.
+            OSError: it cannot be written; no partial file is left.
         """
         folder = self.images(job)
         if not folder.is_dir():
             folder.mkdir(mode=0o700)
             sync_folder(self._images)
-        write_whole(folder / name, content)
+        write_atomically(folder / name, content)
         with self._lock:
             self._used += len(content)
 
@@ -125,17 +125,17 @@ class Spool:
     # --- results
 
     def new_work(self, job: int) -> Path:
-        """An empty folder of its own for one attempt: what a killed one still writes is nobody's."""
+        """Create an empty folder for one attempt; a killed attempt cannot write into the next one's folder."""
         return Path(tempfile.mkdtemp(prefix=f"series-{job}.", dir=self._work))
 
     def clear_work(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
     def keep_results(self, job: int, files: list[Path]) -> None:
-        """Make files, in this order, the results of a job in place of earlier ones.
+        """Move files, in this order, into the results of a job in place of earlier ones.
 
         Raises:
-            OSError: they cannot be moved; the earlier ones are gone, which is safe before they are announced.
+            OSError: they cannot be moved; the earlier ones are lost, which is safe before the queue records them.
         """
         whole = Path(tempfile.mkdtemp(prefix=f"series-{job}.", dir=self._work))
         for number, file in enumerate(files):
@@ -149,9 +149,9 @@ class Spool:
         sync_folder(self._results)
         self._recount_soon()
 
-    def results(self, job: int) -> list[Stored]:
-        """What is to be sent, in order; nothing at all where any of it cannot be read."""
-        found = [look_at(path) for path in sorted((self._results / f"series-{job}").glob("*.dcm"))]
+    def results(self, job: int) -> list[DicomFile]:
+        """Return the files to send, in order; an empty list where any of them cannot be read."""
+        found = [read_meta(path) for path in sorted((self._results / f"series-{job}").glob("*.dcm"))]
         return found if all(found) else []
 
     def drop_results(self, job: int) -> None:

@@ -1,4 +1,4 @@
-"""When is a series finished? Who is sending what, and since when it has been quiet."""
+"""Decide when a series is finished: open associations, and the time since the last image."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Hashable
 
 
 class Transfers:
-    """The associations that are open now and the series they have brought images of.
+    """The open associations and the series of which they sent images.
 
-    DICOM has no message "the series is complete". It is taken for finished when no association that brought part of it
-    is open or has broken off, and no image of it has come for the quiet time (docs/adr/0027). After a restart the queue
-    still knows which series were in transfer; what is here is forgotten.
+    DICOM has no message "the series is complete". A series counts as finished when no association that sent part of it
+    is open or was aborted, and no image of it arrived during the quiet time (docs/adr/0027). After a restart the queue
+    still records which series were in transfer; the state of this class is lost.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
@@ -25,22 +25,23 @@ class Transfers:
         self._broken: dict[int, int] = {}
 
     def opened(self, association: Hashable) -> None:
+        """Record a new association."""
         with self._lock:
             self._open.setdefault(association, {})
 
     def image(self, association: Hashable, job: int) -> None:
-        """An image of the job has come."""
+        """Record that an image of the job arrived."""
         with self._lock:
             self._count += 1
             self._open.setdefault(association, {})[job] = self._count
             self._last[job] = self._clock()
 
     def released(self, association: Hashable) -> set[int]:
-        """The association has ended in order.
+        """Record that an association was released.
 
         Returns:
-            The jobs whose transfer has ended by that: no other association brings them now, and if one broke off, this
-            one has brought more since.
+            The jobs whose transfer has ended: no other association sends them now, and if one was aborted, this one
+            has sent more images since.
         """
         with self._lock:
             jobs = self._open.pop(association, {})
@@ -49,29 +50,30 @@ class Transfers:
                 self._broken.pop(job, None)
             return ended
 
-    def broke_off(self, association: Hashable) -> set[int]:
-        """The association is gone without an end in order. Returns the jobs it brought images of."""
+    def aborted(self, association: Hashable) -> set[int]:
+        """Record that an association was aborted or lost. Returns the jobs of which it sent images."""
         with self._lock:
             jobs = set(self._open.pop(association, {}))
             self._broken.update(dict.fromkeys(jobs, self._count))
             return jobs
 
     def associations(self) -> list[Hashable]:
+        """Return the open associations."""
         with self._lock:
             return list(self._open)
 
     def is_open(self, job: int) -> bool:
-        """Whether an association that brought an image of it is still open."""
+        """Return whether an association that sent an image of the job is still open."""
         with self._lock:
             return any(job in jobs for jobs in self._open.values())
 
     def quiet_for(self, job: int) -> float:
-        """Seconds since its last image, or since the start."""
+        """Return the seconds since the job's last image, or since the start of the listener."""
         with self._lock:
             return self._clock() - self._last.get(job, self._started)
 
     def forget(self, job: int) -> None:
-        """The job has moved on."""
+        """Drop the records of a job that is no longer being received."""
         with self._lock:
             self._last.pop(job, None)
             self._broken.pop(job, None)

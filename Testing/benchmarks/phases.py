@@ -20,7 +20,7 @@ from importlib import _bootstrap
 from statistics import median
 
 PHASES = (
-    ("reading", "MidlineShiftLogic.headct.reader", "read"),
+    ("reading", "MidlineShiftLogic.headct.load", "read"),
     ("checks", "MidlineShiftLogic.headct.checks", "check"),
     ("model load", "MidlineShiftLogic.models.folder", "load_model"),
     ("model load", "MidlineShiftLogic.models.folder", "Model.network"),

@@ -43,13 +43,13 @@ class FakeMeasurer:
         seconds: how long it takes.
     """
 
-    maker = "fake 1"
+    version = "fake 1"
 
     def __init__(self, journal: Path, seconds: float = 0.0):
         self.journal, self.seconds = Path(journal), seconds
 
     def measure(self, images: Path, out: Path, stop):
-        from MidlineShiftLogic.pacs.measurer import Outcome, Stopped
+        from MidlineShiftLogic.pacs.measuring import Outcome, Stopped
 
         self._note("begin")
         if stop.wait(self.seconds):
@@ -91,9 +91,9 @@ def result_files(images: Path, out: Path) -> list[Path]:
 
 def install_fake_measurer(journal: str, seconds: float) -> None:
     """Put it in the place of the real one, for ``midlineshift listen`` in this process."""
-    from MidlineShiftLogic.pacs import child_measurer
+    from MidlineShiftLogic.pacs import measuring
 
-    child_measurer.ChildMeasurer = lambda *_: FakeMeasurer(Path(journal), seconds)
+    measuring.ChildMeasurer = lambda *_: FakeMeasurer(Path(journal), seconds)
 
 
 class ListenerProcess:
@@ -141,9 +141,9 @@ class ListenerProcess:
 
     def queue(self) -> str:
         """What ``midlineshift pacs queue`` says."""
-        from MidlineShiftLogic.pacs import queue_view
+        from MidlineShiftLogic.pacs import queue_admin
 
-        return "\n".join(queue_view.lines(self.spool))
+        return "\n".join(queue_admin.list_jobs(self.spool))
 
 
 def wait_for(condition, seconds: float = 60.0, what: str = "it never came so far"):

@@ -8,9 +8,8 @@ import time
 import pytest
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.pacs import child_measurer
-from MidlineShiftLogic.pacs.child_measurer import ChildMeasurer
-from MidlineShiftLogic.pacs.measurer import MeasuringFailed, Outcome, Stopped
+from MidlineShiftLogic.pacs import measuring
+from MidlineShiftLogic.pacs.measuring import ChildMeasurer, MeasurementFailed, Outcome, Stopped
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def child(monkeypatch, tmp_path):
     def run(code, seconds=60.0, stop=None):
         real = subprocess.Popen
         monkeypatch.setattr(
-            child_measurer.subprocess, "Popen", lambda command, **options: real([sys.executable, "-c", code], **options)
+            measuring.subprocess, "Popen", lambda command, **options: real([sys.executable, "-c", code], **options)
         )
         return ChildMeasurer(seconds=seconds).measure(tmp_path, tmp_path, stop or threading.Event())
 
@@ -63,20 +62,20 @@ def test_bad_input_is_a_refusal(child):
             says({"type": "error", "code": "internal", "message": "KeyError: Secret^Name"}, 1),
             "an error inside midlineshift",
         ),
-        ("import os; os.kill(os.getpid(), 11)", r"without an answer \(exit code -11\)"),
-        ("print('nothing of use')", r"without an answer \(exit code 0\)"),
-        ("print('[]')", "without an answer"),
+        ("import os; os.kill(os.getpid(), 11)", r"without a result \(exit code -11\)"),
+        ("print('nothing of use')", r"without a result \(exit code 0\)"),
+        ("print('[]')", "without a result"),
         (says({"type": "result", "folder": "nowhere", "refused": None}, 0), "wrote no DICOM objects"),
     ],
 )
 def test_a_crash_is_one_sentence_without_foreign_words(child, code, sentence):
-    with pytest.raises(MeasuringFailed, match=sentence) as error:
+    with pytest.raises(MeasurementFailed, match=sentence) as error:
         child(code)
     assert "Secret" not in str(error.value)
 
 
 def test_a_case_that_never_ends(child):
-    with pytest.raises(MeasuringFailed, match="took too long"):
+    with pytest.raises(MeasurementFailed, match="took too long"):
         child("import time; time.sleep(600)", seconds=1)
 
 
@@ -89,7 +88,7 @@ def test_asked_to_stop(child):
     assert time.monotonic() - began < 30
 
 
-def test_the_maker_changes_with_the_model():
-    assert ChildMeasurer().maker != ChildMeasurer("midlineshift-diffusion").maker
+def test_the_measured_with_changes_with_the_model():
+    assert ChildMeasurer().version != ChildMeasurer("midlineshift-diffusion").version
     with pytest.raises(InputError):
         ChildMeasurer("no-such-model")

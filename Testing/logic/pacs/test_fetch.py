@@ -3,10 +3,10 @@
 import pytest
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.pacs.errors import PacsError, Unreachable
-from MidlineShiftLogic.pacs.found import Found, fetch_series
+from MidlineShiftLogic.pacs.exchange import FoundSeries, fetch_series
+from MidlineShiftLogic.pacs.targets import PacsError, Unreachable
 
-SERIES = Found("1.2", "1.2.3", 4, "CT", "head", "20250101", 3)
+SERIES = FoundSeries("1.2", "1.2.3", 4, "CT", "head", "20250101", 3)
 
 
 class Archive:

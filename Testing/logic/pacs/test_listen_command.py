@@ -20,9 +20,9 @@ SAMPLE = Path(__file__).resolve().parents[3] / "Resources" / "SampleScans" / "sa
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"--to": "nowhere"}, "is no PACS"),
-        ({"--allow": "A" * 20}, "is no AE title"),
-        ({"--aet": "A\\B"}, "is no AE title"),
+        ({"--to": "nowhere"}, "is not a PACS"),
+        ({"--allow": "A" * 20}, "is not an AE title"),
+        ({"--aet": "A\\B"}, "is not an AE title"),
         ({"--model": "no-such-model"}, "no-such-model"),
         ({"--spool": "/proc/nowhere"}, "cannot be written"),
         ({"--host": "203.0.113.1"}, "Cannot listen on"),
@@ -54,7 +54,7 @@ def test_queue_shows_retries_and_drops(midlineshift, tmp_path):
     assert SERIES + ".2" in midlineshift("pacs", "queue", spool.root, "--uids").out
     assert "job 1  waiting" in midlineshift("pacs", "queue", spool.root, "--retry", 1).out
     assert midlineshift("pacs", "queue", spool.root, "--retry", 1).code == 2
-    hold = spool.hold()
+    hold = spool.claim()
     assert "in use by another listener" in midlineshift("pacs", "queue", spool.root, "--drop", 2).sentence
     hold.close()
     assert "1 jobs" in midlineshift("pacs", "queue", spool.root, "--drop", 2).out

@@ -6,7 +6,7 @@ from orthanc_server import Orthanc, free_port
 from pacs_case import SERIES, STUDY, head_series, result_files
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.pacs.target import DicomTarget, WebTarget, parse_target
+from MidlineShiftLogic.pacs.targets import DicomTarget, WebTarget, parse_target
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_nothing_found(midlineshift, pacs, port, tmp_path, kind):
     done = midlineshift(
         "pacs", "pull", "--from", *where(pacs, kind, port), "--study", "1.2.3", "--out", tmp_path / "out"
     )
-    assert done.code == 2 and "knows no such series" in done.sentence and not (tmp_path / "out").exists()
+    assert done.code == 2 and "has no such series" in done.sentence and not (tmp_path / "out").exists()
 
 
 def test_an_unknown_place_to_send_to(midlineshift, pacs, tmp_path):
@@ -169,12 +169,12 @@ def test_a_service_with_passwords(midlineshift, tmp_path, monkeypatch, port):
     [
         (["push", "{tmp}/missing", "--to", "A@127.0.0.1:1"], "There is no file or folder"),
         (["push", "{tmp}", "--to", "A@127.0.0.1:1"], "no DICOM files"),
-        (["push", "{tmp}", "--to", "nowhere"], "is no PACS"),
-        (["pull", "--from", "A@127.0.0.1:1", "--out", "{tmp}"], "Say which study"),
+        (["push", "{tmp}", "--to", "nowhere"], "is not a PACS"),
+        (["pull", "--from", "A@127.0.0.1:1", "--out", "{tmp}"], "Name the study"),
         (["pull", "--from", "A@127.0.0.1:1", "--study", "x", "--out", "{tmp}"], "is not a UID"),
         (["pull", "--from", "A@127.0.0.1:1", "--patient-id", "*", "--out", "{tmp}"], "Wildcards"),
         (["pull", "--from", "A@127.0.0.1:1", "--study", "1.2"], "Give --out"),
-        (["queue", "{tmp}"], "is not a listener's spool"),
+        (["queue", "{tmp}"], "is not the spool of a listener"),
     ],
 )
 def test_wrong_usage_is_one_sentence(midlineshift, tmp_path, arguments, sentence):

@@ -14,18 +14,22 @@ from pacs_case import PATIENT, SERIES, head_series, wait_for
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs import receiver as module
-from MidlineShiftLogic.pacs.allowed import Allowed, parse_allowed
-from MidlineShiftLogic.pacs.dimse_send import DimseSender
-from MidlineShiftLogic.pacs.errors import PacsError, Rejected, Unreachable
-from MidlineShiftLogic.pacs.files import find_dicom, image_name
+from MidlineShiftLogic.pacs.access_control import (
+    AllowedSender,
+    TlsFiles,
+    client_context,
+    parse_allowed_sender,
+    server_context,
+)
+from MidlineShiftLogic.pacs.dicom_files import find_dicom_files, image_file_name
+from MidlineShiftLogic.pacs.dimse import DimseSender
 from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.receiver import Limits, Receiver
 from MidlineShiftLogic.pacs.spool import Spool
-from MidlineShiftLogic.pacs.target import DicomTarget
-from MidlineShiftLogic.pacs.tls import TlsFiles, client_context, server_context
+from MidlineShiftLogic.pacs.targets import DicomTarget, PacsError, Rejected, Unreachable
 from MidlineShiftLogic.pacs.transfers import Transfers
 
-SCANNER = (Allowed("SCANNER"),)
+SCANNER = (AllowedSender("SCANNER"),)
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def desk(tmp_path):
 
             def send(files, aet="SCANNER", called="MIDLINESHIFT", tls=None, host="127.0.0.1"):
                 sender = DimseSender(DicomTarget(called, host, port), aet, tls)
-                return list(sender.send(list(find_dicom([files] if not isinstance(files, list) else files))))
+                return list(sender.send(list(find_dicom_files([files] if not isinstance(files, list) else files))))
 
             return types.SimpleNamespace(
                 receiver=receiver, queue=queue, spool=spool, transfers=transfers, send=send, port=port
@@ -63,7 +67,7 @@ def test_images_are_kept_as_they_came(desk, series):
 
     one = desk()
     assert len(one.send(series)) == 12
-    job = one.queue.of_series(SERIES)
+    job = one.queue.find_by_series(SERIES)
     wait_for(lambda: not one.queue.job(job.id).in_transfer, 10)
     kept = {ds.SOPInstanceUID: ds for ds in map(pydicom.dcmread, one.spool.images(job.id).iterdir())}
     for path in series.iterdir():
@@ -81,29 +85,28 @@ def test_unknown_titles_are_refused(desk, series, aet, called, caplog):
 
 
 def test_a_known_title_from_another_address_is_refused(desk, series):
-    one = desk(allowed=(Allowed("SCANNER", "127.0.0.9"),))
+    one = desk(allowed=(AllowedSender("SCANNER", "127.0.0.9"),))
     with pytest.raises(PacsError):
         one.send(series)
     assert not one.queue.all()
 
 
 def test_a_known_title_from_its_address(desk, series):
-    one = desk(allowed=(parse_allowed("SCANNER@127.0.0.1"),))
+    one = desk(allowed=(parse_allowed_sender("SCANNER@127.0.0.1"),))
     assert len(one.send(series)) == 12
 
 
 def test_an_aborted_association_leaves_the_series_open(desk, series):
-    from MidlineShiftLogic.pacs.dimse import application_entity, associate
-    from MidlineShiftLogic.pacs.dimse_send import _contexts
+    from MidlineShiftLogic.pacs.dimse import _contexts, application_entity, associate
 
     one = desk()
-    files = list(find_dicom([series]))
+    files = list(find_dicom_files([series]))
     association = associate(
         application_entity("SCANNER"), DicomTarget("MIDLINESHIFT", "127.0.0.1", one.port), _contexts(files), None
     )
     for file in files[:5]:
         assert association.send_c_store(file.path).Status == 0
-    job = one.queue.of_series(SERIES)
+    job = one.queue.find_by_series(SERIES)
     assert one.transfers.is_open(job.id)
     association.abort()
     wait_for(lambda: not one.transfers.is_open(job.id), 10)
@@ -115,11 +118,10 @@ def test_an_aborted_association_leaves_the_series_open(desk, series):
 
 def test_stopped_in_the_middle_of_a_transfer(desk, series):
     """At once; the sender hears that it was cut off, and the series is open for the rest."""
-    from MidlineShiftLogic.pacs.dimse import application_entity, associate
-    from MidlineShiftLogic.pacs.dimse_send import _contexts
+    from MidlineShiftLogic.pacs.dimse import _contexts, application_entity, associate
 
     one = desk()
-    files = list(find_dicom([series]))
+    files = list(find_dicom_files([series]))
     association = associate(
         application_entity("SCANNER"), DicomTarget("MIDLINESHIFT", "127.0.0.1", one.port), _contexts(files), None
     )
@@ -128,22 +130,21 @@ def test_stopped_in_the_middle_of_a_transfer(desk, series):
     one.receiver.stop()
     assert time.monotonic() - began < 15
     wait_for(lambda: association.is_aborted, 15)
-    assert one.queue.of_series(SERIES).in_transfer
+    assert one.queue.find_by_series(SERIES).in_transfer
 
 
 def test_a_connection_that_vanishes_leaves_the_series_open(desk, series):
     """No abort, no release: the socket is gone."""
-    from MidlineShiftLogic.pacs.dimse import application_entity, associate
-    from MidlineShiftLogic.pacs.dimse_send import _contexts
+    from MidlineShiftLogic.pacs.dimse import _contexts, application_entity, associate
 
     one = desk()
-    files = list(find_dicom([series]))
+    files = list(find_dicom_files([series]))
     association = associate(
         application_entity("SCANNER"), DicomTarget("MIDLINESHIFT", "127.0.0.1", one.port), _contexts(files), None
     )
     assert association.send_c_store(files[0].path).Status == 0
     association.dul.socket.socket.close()
-    job = one.queue.of_series(SERIES)
+    job = one.queue.find_by_series(SERIES)
     wait_for(lambda: (one.receiver.sweep(), not one.transfers.is_open(job.id))[1], 20)
     assert one.queue.job(job.id).in_transfer
 
@@ -172,7 +173,7 @@ def test_a_known_image_is_no_longer_lost(desk, series):
     """Killed between the file and the note that it is there."""
     one = desk()
     one.send(series)
-    job = one.queue.of_series(SERIES)
+    job = one.queue.find_by_series(SERIES)
     one.queue.image_lost(job.id, sorted(one.spool.image_names(job.id))[3])
     one.send(series)
     assert one.queue.lost_images(job.id) == 0
@@ -183,7 +184,7 @@ def test_objects_beyond_the_limit(desk, series, caplog):
     with caplog.at_level(logging.WARNING, "midlineshift.listen"), pytest.raises(Unreachable, match="0xA700"):
         one.send(series)
     assert "larger than --max-image-mb" in caplog.text
-    job = one.queue.of_series(SERIES)
+    job = one.queue.find_by_series(SERIES)
     assert one.queue.lost_images(job.id) == 1 and not one.spool.image_names(job.id)
 
 
@@ -205,7 +206,7 @@ def test_more_images_than_allowed(desk, series):
     one = desk(limits=Limits(images=7))
     with pytest.raises(Unreachable):
         one.send(series)
-    job = one.queue.of_series(SERIES)
+    job = one.queue.find_by_series(SERIES)
     assert len(one.spool.image_names(job.id)) == 7 and one.queue.lost_images(job.id) == 1
 
 
@@ -216,7 +217,7 @@ def test_no_room_is_told_and_loses_nothing(desk, series, room, caplog):
     with caplog.at_level(logging.WARNING, "midlineshift.listen"), pytest.raises(Unreachable, match="0xA700"):
         one.send(series)
     assert "no room for images" in caplog.text
-    job = one.queue.of_series(SERIES)
+    job = one.queue.find_by_series(SERIES)
     wait_for(lambda: not one.queue.job(job.id).in_transfer, 10)
     assert one.queue.lost_images(job.id) == 1, "not finished before it came"
     one.spool._max_bytes, one.spool._min_free_bytes = 10**12, 0
@@ -231,7 +232,7 @@ def test_a_disk_that_fails(desk, series, monkeypatch):
     )
     with pytest.raises(Unreachable, match="0xA700"):
         one.send(series)
-    assert one.queue.lost_images(one.queue.of_series(SERIES).id) == 1
+    assert one.queue.lost_images(one.queue.find_by_series(SERIES).id) == 1
 
 
 def test_a_queue_that_fails_leaves_no_complete_series(desk, series, monkeypatch):
@@ -240,7 +241,7 @@ def test_a_queue_that_fails_leaves_no_complete_series(desk, series, monkeypatch)
 
     one = desk()
     one.send([sorted(series.iterdir())[0]])
-    job = one.queue.of_series(SERIES)
+    job = one.queue.find_by_series(SERIES)
     wait_for(lambda: not one.queue.job(job.id).in_transfer, 10)
 
     def fail(*_):
@@ -289,7 +290,7 @@ def test_an_object_that_cannot_be_read(desk, series, monkeypatch, caplog):
 @pytest.mark.parametrize("uid", ["../../../x", "/etc/x", "1.2.3", "", "\0", "é" * 500])
 def test_odd_uids_are_harmless_file_names(uid):
     """A path in a UID leads nowhere."""
-    assert re.fullmatch(r"[0-9a-f]{32}\.dcm", image_name(uid))
+    assert re.fullmatch(r"[0-9a-f]{32}\.dcm", image_file_name(uid))
 
 
 def test_two_senders_at_once(desk, series, tmp_path):
@@ -304,11 +305,10 @@ def test_two_senders_at_once(desk, series, tmp_path):
 
 
 def test_more_senders_than_allowed(desk, series):
-    from MidlineShiftLogic.pacs.dimse import application_entity, associate
-    from MidlineShiftLogic.pacs.dimse_send import _contexts
+    from MidlineShiftLogic.pacs.dimse import _contexts, application_entity, associate
 
     one = desk(limits=Limits(associations=1))
-    files = list(find_dicom([series]))
+    files = list(find_dicom_files([series]))
     target = DicomTarget("MIDLINESHIFT", "127.0.0.1", one.port)
     first = associate(application_entity("SCANNER"), target, _contexts(files), None)
     with pytest.raises(PacsError):
@@ -340,7 +340,7 @@ def test_echo(desk):
 
 def test_a_port_in_use_is_one_sentence(desk, tmp_path):
     one = desk()
-    second = Receiver("X", ("127.0.0.1", one.port), [Allowed("A")], one.spool, one.queue, one.transfers)
+    second = Receiver("X", ("127.0.0.1", one.port), [AllowedSender("A")], one.spool, one.queue, one.transfers)
     with pytest.raises(InputError, match=r"Cannot listen on 127.0.0.1:\d+: .*; choose another"):
         second.start()
 
@@ -386,4 +386,4 @@ def test_tls_files_that_are_none(tmp_path):
 @pytest.mark.parametrize("text", ["", "A" * 17, "A\\B", "Ä", "A@name.example", "A@"])
 def test_wrong_entries_of_the_allow_list(text):
     with pytest.raises(InputError):
-        parse_allowed(text)
+        parse_allowed_sender(text)

@@ -34,7 +34,7 @@ def test_results_arrive_once_and_the_log_names_nobody(orthanc, listener, series)
     # The PACS sends the same again (a rule that forwards what changed, say), with everything in the study.
     (study,) = orthanc.get("/studies")
     orthanc.post("/modalities/midlineshift/store", {"Resources": [study]})
-    wait_for(lambda: "nothing new came" in listener.logged(), what=listener.logged)
+    wait_for(lambda: "no new images" in listener.logged(), what=listener.logged)
     assert settled(listener)
     assert listener.measurements() == 1
     assert_one_result(orthanc, listener)

@@ -7,13 +7,13 @@ import pydicom
 import pytest
 from pacs_case import FakeMeasurer, head_series, result_files
 
-from MidlineShiftLogic.pacs.backoff import Backoff
-from MidlineShiftLogic.pacs.errors import Rejected, Unreachable
-from MidlineShiftLogic.pacs.measurer import MeasuringFailed, Outcome
+from MidlineShiftLogic.pacs.job import Backoff
+from MidlineShiftLogic.pacs.measuring import MeasurementFailed, Outcome
 from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.spool import Spool
+from MidlineShiftLogic.pacs.targets import Rejected, Unreachable
 from MidlineShiftLogic.pacs.transfers import Transfers
-from MidlineShiftLogic.pacs.worker import DAY, Rules, Worker
+from MidlineShiftLogic.pacs.worker import DAY_SECONDS, Rules, Worker
 
 SERIES = "1.2.3"
 
@@ -21,7 +21,7 @@ SERIES = "1.2.3"
 class Measuring:
     """A measurer that does what the test says; ``seen`` holds the image names of every measurement."""
 
-    maker = "one"
+    version = "one"
 
     def __init__(self):
         self.seen, self.then = [], None
@@ -95,7 +95,7 @@ class Desk:
         """Images of the series over one association, as the receiver does it."""
         for index in indices:
             path = self.images[index]
-            job = self.queue.of_series(series)
+            job = self.queue.find_by_series(series)
             if not (job and job.state != "failed" and self.spool.has_image(job.id, f"{path.name}.dcm")):
                 job = self.queue.begin_image(series, self.time)
                 self.spool.put_image(job.id, f"{path.name}.dcm", path.read_bytes())
@@ -105,7 +105,7 @@ class Desk:
             if ends == "released":
                 self.queue.transfer_ended(self.transfers.released(by))
             else:
-                self.transfers.broke_off(by)
+                self.transfers.aborted(by)
 
     def later(self, seconds):
         """Time goes by; then everything that is due is done."""
@@ -119,11 +119,11 @@ class Desk:
 
     @property
     def state(self):
-        return self.queue.of_series(SERIES).state
+        return self.queue.find_by_series(SERIES).state
 
     @property
     def reason(self):
-        return self.queue.of_series(SERIES).reason
+        return self.queue.find_by_series(SERIES).reason
 
 
 @pytest.fixture(scope="session")
@@ -184,7 +184,7 @@ def test_one_of_two_parallel_transfers_breaks_off(desk, more):
 
 def test_a_broken_transfer_is_refused_in_the_end_and_taken_up_later(desk):
     desk.receive(range(6), ends="aborted")
-    assert desk.later(101) == "refused" and "its transfer broke off" in desk.reason
+    assert desk.later(101) == "refused" and "its transfer was aborted" in desk.reason
     assert len(desk.spool.image_names(1)) == 6, "kept: the rest may come"
     desk.receive(range(6, 12))
     assert desk.later(10) == "sent"
@@ -194,17 +194,17 @@ def test_a_broken_transfer_is_refused_in_the_end_and_taken_up_later(desk):
 def test_images_of_incomplete_series_are_kept_for_a_time_only(desk):
     desk.receive(range(6), ends="aborted")
     desk.later(101)
-    desk.later(6.9 * DAY)
+    desk.later(6.9 * DAY_SECONDS)
     desk.worker.drop_old()
     assert desk.spool.image_names(1)
-    desk.later(0.2 * DAY)
+    desk.later(0.2 * DAY_SECONDS)
     desk.worker.drop_old()
     assert not desk.spool.image_names(1) and desk.state == "refused"
     desk.receive(range(6, 12))
-    assert desk.later(20) == "refused" and "send it whole" in desk.reason, "the other half alone is no head"
-    desk.later(91 * DAY)
+    assert desk.later(20) == "refused" and "send the whole series" in desk.reason, "the other half alone is no head"
+    desk.later(91 * DAY_SECONDS)
     desk.worker.drop_old()
-    assert desk.queue.of_series(SERIES) is None
+    assert desk.queue.find_by_series(SERIES) is None
 
 
 def test_a_lost_image_keeps_a_series_from_being_finished(desk):
@@ -218,7 +218,7 @@ def test_a_lost_image_keeps_a_series_from_being_finished(desk):
 def test_a_lost_image_that_never_comes(desk):
     desk.receive(ALL[:-1])
     desk.queue.image_lost(1, f"{desk.images[-1].name}.dcm")
-    assert desk.later(101) == "refused" and "1 images could not be kept" in desk.reason
+    assert desk.later(101) == "refused" and "1 images could not be stored" in desk.reason
     assert not desk.measuring.seen
 
 
@@ -278,7 +278,7 @@ def test_known_images_are_not_measured_twice(desk):
 def test_another_model_measures_known_images_again(desk):
     desk.receive(ALL)
     desk.later(20)
-    desk.measuring.maker = "two"
+    desk.measuring.version = "two"
     desk.receive(ALL)
     assert desk.later(20) == "sent"
     assert len(desk.measuring.seen) == 2
@@ -289,7 +289,7 @@ def test_one_image_after_the_series_was_sent(desk):
     desk.receive(ALL[:-1])
     assert desk.later(20) == "sent"
     desk.receive([11])
-    assert desk.later(20) == "refused" and "send it whole" in desk.reason
+    assert desk.later(20) == "refused" and "send the whole series" in desk.reason
     desk.receive(ALL)
     assert desk.later(20) == "sent"
     assert [len(seen) for seen in desk.measuring.seen] == [11, 12]
@@ -297,7 +297,7 @@ def test_one_image_after_the_series_was_sent(desk):
 
 def test_a_crash_of_a_case_is_tried_thrice_and_then_kept(desk):
     def crash():
-        raise MeasuringFailed("measuring ended without an answer (exit code -11)")
+        raise MeasurementFailed("measuring ended without an answer (exit code -11)")
 
     desk.measuring.then = crash
     desk.receive(ALL)
@@ -382,7 +382,7 @@ def test_a_refused_job_does_not_hold_up_the_others(desk):
     desk.receive(ALL)
     desk.receive(ALL, series="1.2.4")
     desk.later(20)
-    assert (desk.state, desk.queue.of_series("1.2.4").state) == ("sending", "sent")
+    assert (desk.state, desk.queue.find_by_series("1.2.4").state) == ("sending", "sent")
 
 
 def test_results_that_vanished_are_not_called_sent(desk):
@@ -390,7 +390,7 @@ def test_results_that_vanished_are_not_called_sent(desk):
     desk.receive(ALL)
     desk.later(20)
     desk.spool.drop_results(1)
-    assert desk.later(20) == "failed" and "no longer whole in the spool" in desk.reason
+    assert desk.later(20) == "failed" and "in the spool are incomplete" in desk.reason
 
 
 @pytest.mark.parametrize("harm", ["missing", "truncated"])
@@ -407,7 +407,7 @@ def test_measuring_that_writes_no_objects_is_a_crash(desk):
     desk.measuring.then = lambda: Outcome(())
     desk.receive(ALL)
     assert desk.later(20) == "waiting" and desk.later(5) == "waiting" and desk.later(10) == "failed"
-    assert "no whole DICOM objects" in desk.reason
+    assert "no complete DICOM objects" in desk.reason
 
 
 def test_a_full_disk_is_not_the_cases_fault(desk, monkeypatch):
@@ -448,7 +448,7 @@ def test_a_strange_answer_does_not_hold_up_the_others(desk):
     desk.receive(ALL)
     desk.receive(ALL, series="1.2.4")
     desk.later(20)
-    assert (desk.state, desk.queue.of_series("1.2.4").state) == ("sending", "sent")
+    assert (desk.state, desk.queue.find_by_series("1.2.4").state) == ("sending", "sent")
     assert desk.later(10) == "sent"
 
 
@@ -482,16 +482,16 @@ def test_killed_between_results_and_their_announcement(desk, monkeypatch):
 def test_a_spool_serves_one_listener(desk):
     from MidlineShiftLogic.errors import InputError
 
-    hold = desk.spool.hold()
+    hold = desk.spool.claim()
     with pytest.raises(InputError, match="in use by another listener"):
-        Spool(desk.folder).hold()
+        Spool(desk.folder).claim()
     hold.close()
-    Spool(desk.folder).hold().close()
+    Spool(desk.folder).claim().close()
 
 
 def test_fake_measurer_is_one(tmp_path):
     """The stand-in of the other tests keeps to the protocol's promise to stop."""
-    from MidlineShiftLogic.pacs.measurer import Stopped
+    from MidlineShiftLogic.pacs.measuring import Stopped
 
     stop = threading.Event()
     stop.set()

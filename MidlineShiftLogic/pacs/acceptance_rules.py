@@ -1,4 +1,4 @@
-"""Is a received series a whole head CT to measure? Asked of the headers, before anything heavy is started."""
+"""Decide from the headers alone whether a received series is a complete head CT to measure."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from MidlineShiftLogic.errors import InputError
 
 WIDE_GAP = 1.5
-"""A step between slices this many times the usual one around it, where instance numbers are missing too, is a hole."""
-AROUND = 3
-"""Steps on either side that tell what is usual there: many series change their step once."""
+"""A step this many times the median of the steps around it, with instance numbers missing as well, is a gap."""
+NEIGHBOURS = 3
+"""Steps on either side that define the usual step: many series change their step once."""
 
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a series is not measured; ``incomplete`` ones are kept, since the rest may come."""
+    """The reason for not measuring a series. Images of ``incomplete`` ones are kept, since the rest may arrive later."""
 
     sentence: str
     incomplete: bool = False
 
 
-def objection(folder: Path) -> Objection | None:
-    """Why the series in a folder is not to be measured automatically; None if it is.
+def find_objection(folder: Path) -> Objection | None:
+    """Return why the series in a folder must not be measured automatically, or None if it may be.
 
-    Stricter than ``midlineshift measure``, where a person chose the series: here every series of a study comes by, and
-    one that was meant for bone, or cut along another plane, is left alone.
+    The rules are stricter than those of ``midlineshift measure``, where a person chose the series: the listener receives
+    every series of a study, also those reconstructed for bone or along another plane.
     """
     from MidlineShiftLogic.headct.series import find_series, why_not
 
@@ -42,16 +42,16 @@ def objection(folder: Path) -> Objection | None:
         return Objection(f"its images are {info.orientation}, not axial")
     if info.sharp:
         return Objection("it was made with a bone or lung kernel; the soft-tissue series is measured")
-    holes = missing_slices(info.frames)
-    if holes:
-        return Objection(f"it is incomplete: {holes} of its slices are missing", incomplete=True)
+    gaps = missing_slices(info.frames)
+    if gaps:
+        return Objection(f"it is incomplete: {gaps} of its slices are missing", incomplete=True)
     return None
 
 
 def missing_slices(frames) -> int:
-    """How many slices are missing inside a series: where the step is too wide and instance numbers are skipped as well.
+    """Count the slices missing inside a series: the step is too wide and instance numbers are skipped as well.
 
-    A wide step with consecutive numbers was scanned so. Missing ends do not show here; the checks on the voxels see them.
+    A wide step with consecutive numbers was acquired that way. Missing ends are not found here, but by ``headct.check``.
 
     Args:
         frames: ``headct.frames.Frame`` of one series, with positions and normals.
@@ -60,11 +60,11 @@ def missing_slices(frames) -> int:
     places = np.array([float(frame.position @ frames[0].normal) for frame in ordered])
     numbers = [frame.order[1:] for frame in ordered]
     steps = np.diff(places)
-    holes = 0
+    gaps = 0
     for index, step in enumerate(steps):
-        nearby = np.delete(steps[max(index - AROUND, 0) : index + AROUND + 1], min(index, AROUND))
+        nearby = np.delete(steps[max(index - NEIGHBOURS, 0) : index + NEIGHBOURS + 1], min(index, NEIGHBOURS))
         usual = float(np.median(nearby)) if len(nearby) else 0.0
         skipped = max(abs(numbers[index + 1][axis] - numbers[index][axis]) for axis in (0, 1)) - 1
         if usual > 0 and step > WIDE_GAP * usual and skipped > 0:
-            holes += min(skipped, max(1, round(step / usual) - 1))
-    return holes
+            gaps += min(skipped, max(1, round(step / usual) - 1))
+    return gaps

@@ -1,4 +1,4 @@
-"""C-FIND and C-MOVE: an archive that sends what is asked for to a receiver of ours, open just for that."""
+"""Query and fetch by C-FIND and C-MOVE, with a receiver of our own that is open during the fetch only."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import ssl
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.pacs.dimse import application_entity, associate
-from MidlineShiftLogic.pacs.errors import PacsError, Rejected, Unreachable
-from MidlineShiftLogic.pacs.files import image_name, write_whole
-from MidlineShiftLogic.pacs.found import Found, Wanted
+from MidlineShiftLogic.pacs.dicom_files import image_file_name, write_atomically
+from MidlineShiftLogic.pacs.dimse import add_supported_contexts, application_entity, associate
+from MidlineShiftLogic.pacs.exchange import FoundSeries, SeriesQuery
 from MidlineShiftLogic.pacs.receiver import MISMATCH, NO_ROOM, SUCCESS
-from MidlineShiftLogic.pacs.supported import support
-from MidlineShiftLogic.pacs.target import DicomTarget
+from MidlineShiftLogic.pacs.targets import DicomTarget, PacsError, Rejected, Unreachable
 
 PENDING = (0xFF00, 0xFF01)
 DESTINATION_UNKNOWN = 0xA801
-MOST_STUDIES = 500
+MAX_STUDIES = 500
 
 
 class DimseArchive:
@@ -38,44 +36,44 @@ class DimseArchive:
         self._target, self._aet, self._address = target, own_aet, own_address
         self._sending, self._receiving = sending, receiving
 
-    def find(self, wanted: Wanted) -> list[Found]:
-        """See ``found.Archive``."""
+    def find(self, query: SeriesQuery) -> list[FoundSeries]:
+        """See ``exchange.Archive``."""
         from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as Find
 
         association = self._associate(Find)
         try:
-            studies = self._ask(
+            studies = self._query(
                 association,
                 Find,
                 QueryRetrieveLevel="STUDY",
-                StudyInstanceUID=wanted.study,
-                AccessionNumber=wanted.accession,
-                PatientID=wanted.patient_id,
-                StudyDate=wanted.date,
+                StudyInstanceUID=query.study,
+                AccessionNumber=query.accession,
+                PatientID=query.patient_id,
+                StudyDate=query.date,
             )
-            if len(studies) > MOST_STUDIES:
-                raise PacsError(f"More than {MOST_STUDIES} studies match; ask for fewer.", "query")
+            if len(studies) > MAX_STUDIES:
+                raise PacsError(f"More than {MAX_STUDIES} studies match; ask for fewer.", "query")
             found = []
             for study in studies:
-                series = self._ask(
+                series = self._query(
                     association,
                     Find,
                     QueryRetrieveLevel="SERIES",
                     StudyInstanceUID=str(study.StudyInstanceUID),
-                    SeriesInstanceUID=wanted.series,
-                    Modality=wanted.modality,
+                    SeriesInstanceUID=query.series,
+                    Modality=query.modality,
                     SeriesNumber="",
                     SeriesDescription="",
                     NumberOfSeriesRelatedInstances="",
                 )
-                found += [Found.of(study, one) for one in series]
+                found += [FoundSeries.of(study, one) for one in series]
         finally:
             if association.is_established:
                 association.release()
         return sorted(found, key=lambda one: (one.study, one.number or 0, one.series))
 
-    def fetch(self, found: Found, folder: Path) -> int:
-        """See ``found.Archive``."""
+    def fetch(self, found: FoundSeries, folder: Path) -> int:
+        """See ``exchange.Archive``."""
         from pydicom.dataset import Dataset
         from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as Move
 
@@ -84,11 +82,11 @@ class DimseArchive:
         association = None
         try:
             association = self._associate(Move)
-            query = Dataset()
-            query.QueryRetrieveLevel = "SERIES"
-            query.StudyInstanceUID, query.SeriesInstanceUID = found.study, found.series
-            for status, _ in association.send_c_move(query, self._aet, Move):
-                self._judge(status)
+            identifier = Dataset()
+            identifier.QueryRetrieveLevel = "SERIES"
+            identifier.StudyInstanceUID, identifier.SeriesInstanceUID = found.study, found.series
+            for status, _ in association.send_c_move(identifier, self._aet, Move):
+                self._require_success(status)
         finally:
             if association is not None and association.is_established:
                 association.release()
@@ -100,16 +98,16 @@ class DimseArchive:
 
         return associate(application_entity(self._aet), self._target, [build_context(model)], self._sending)
 
-    def _ask(self, association, model, **keys) -> list:
+    def _query(self, association, model, **keys) -> list:
         from pydicom.dataset import Dataset
 
-        query = Dataset()
+        identifier = Dataset()
         for name, value in keys.items():
-            setattr(query, name, value)
+            setattr(identifier, name, value)
         answers = []
-        for status, answer in association.send_c_find(query, model):
+        for status, answer in association.send_c_find(identifier, model):
             if "Status" not in status:
-                raise self._broken_off()
+                raise self._connection_lost()
             if status.Status in PENDING:
                 if answer is not None:
                     answers.append(answer)
@@ -117,7 +115,7 @@ class DimseArchive:
                 raise Rejected(f"{self._target} refuses the query (status 0x{status.Status:04X}).", "pacs-rejected")
         return answers
 
-    def _receive(self, found: Found, folder: Path, received: set[str]):
+    def _receive(self, found: FoundSeries, folder: Path, received: set[str]):
         from pynetdicom import evt
 
         def store(event) -> int:
@@ -126,7 +124,7 @@ class DimseArchive:
             if (dataset.get("SeriesInstanceUID"), dataset.get("SOPInstanceUID")) != (found.series, instance):
                 return MISMATCH
             try:
-                write_whole(folder / image_name(instance), event.encoded_dataset())
+                write_atomically(folder / image_file_name(instance), event.encoded_dataset())
             except OSError:
                 return NO_ROOM
             received.add(instance)
@@ -134,7 +132,7 @@ class DimseArchive:
 
         entity = application_entity(self._aet)
         entity.require_called_aet = True
-        support(entity)
+        add_supported_contexts(entity)
         try:
             return entity.start_server(
                 self._address, block=False, evt_handlers=[(evt.EVT_C_STORE, store)], ssl_context=self._receiving
@@ -146,18 +144,18 @@ class DimseArchive:
                 f"Cannot listen on {host}:{port}: {why}; choose another --host or --port.", "port"
             ) from error
 
-    def _broken_off(self) -> Unreachable:
+    def _connection_lost(self) -> Unreachable:
         return Unreachable(
-            f"{self._target} broke the connection off; check that it runs, knows {self._aet} and lets it query.",
+            f"{self._target} closed the connection; check that it runs, knows {self._aet} and lets it query.",
             "pacs-unreachable",
         )
 
-    def _judge(self, status) -> None:
+    def _require_success(self, status) -> None:
         if "Status" not in status:
-            raise self._broken_off()
+            raise self._connection_lost()
         if status.Status == DESTINATION_UNKNOWN:
             raise Rejected(
-                f"{self._target} does not know {self._aet} as a place to send to; enter this AE title there with "
+                f"{self._target} does not know {self._aet} as a destination; enter this AE title there with "
                 f"the address {self._address[0]}:{self._address[1]}.",
                 "pacs-rejected",
             )

@@ -1,4 +1,4 @@
-"""Where to send to or fetch from: ``AET@HOST:PORT`` (DICOM) or ``http(s)://...`` (DICOMweb)."""
+"""Where objects are sent to or fetched from: ``AET@HOST:PORT`` (DICOM) or ``http(s)://...`` (DICOMweb)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Target = DicomTarget | WebTarget
 
 
 def parse_target(text: str) -> Target:
-    """The target a user typed.
+    """Parse the target that a user typed.
 
     Raises:
         InputError: neither form.
@@ -46,20 +46,20 @@ def parse_target(text: str) -> Target:
     host, colon, port = place.rpartition(":")
     if not (at and colon and host and port.isdigit() and 0 < int(port) < 65536):
         raise InputError(
-            f"{text!r} is no PACS: give AET@HOST:PORT, or the http(s) address of its DICOMweb root.", "target"
+            f"{text!r} is not a PACS: give AET@HOST:PORT, or the http(s) address of its DICOMweb root.", "target"
         )
     return DicomTarget(parse_aet(aet), host.strip("[]"), int(port))
 
 
 def parse_aet(text: str) -> str:
-    """An application entity title: 1 to 16 printable ASCII characters, no backslash (PS3.5, VR AE).
+    """Parse an application entity title: 1 to 16 printable ASCII characters, no backslash (PS3.5, VR AE).
 
     Raises:
-        InputError: it is none.
+        InputError: not an AE title.
     """
     title = text.strip()
     if not re.fullmatch(r"[\x20-\x5b\x5d-\x7e]{1,16}", title):
-        raise InputError(f"{text!r} is no AE title: 1 to 16 ASCII characters, no backslash.", "target")
+        raise InputError(f"{text!r} is not an AE title: 1 to 16 ASCII characters, no backslash.", "target")
     return title
 
 
@@ -70,11 +70,23 @@ def _checked_url(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise InputError(f"{text!r} is no address of a DICOMweb service.", "target")
+        raise InputError(f"{text!r} is not the address of a DICOMweb service; give its root.", "target")
     if parts.username or parts.password:
         raise InputError(
-            "The address holds a name or a password, which other users of this machine could see; "
+            "The address holds a name or a password, which other users of this machine can see; "
             "put them into ~/.netrc (docs/pacs.md).",
             "target",
         )
     return text.rstrip("/")
+
+
+class PacsError(InputError):
+    """Base of the errors of communicating with a PACS; the message holds no identifiers of a patient."""
+
+
+class Unreachable(PacsError):
+    """No answer, or the connection broke: the same request may succeed later."""
+
+
+class Rejected(PacsError):
+    """The other side answered and refused: a retry helps only after somebody changed its settings."""

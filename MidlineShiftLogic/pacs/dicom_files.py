@@ -1,4 +1,4 @@
-"""DICOM files on disk: found, looked into, and written so that they are whole or not there."""
+"""Find DICOM files on disk, read their meta information, and write files atomically."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PART = ".part"
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A DICOM file and what its meta information says of it."""
+class DicomFile:
+    """A DICOM file and the UIDs of its meta information."""
 
     path: Path
     sop_class_uid: str
@@ -24,16 +24,16 @@ class Stored:
     transfer_syntax_uid: str
 
 
-def image_name(sop_instance_uid: str) -> str:
-    """File name of an object: a digest, so that whatever a sender claims as UID is a harmless name."""
+def image_file_name(sop_instance_uid: str) -> str:
+    """Return the file name of an object: a digest, so that any claimed UID becomes a safe name."""
     return hashlib.sha256(sop_instance_uid.encode()).hexdigest()[:32] + ".dcm"
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that has the name only once it is whole and on the disk, whatever happens meanwhile.
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that gets its name only after it is complete and on the disk.
 
     Raises:
-        OSError: it cannot be written; nothing is left.
+        OSError: it cannot be written; no partial file is left.
     """
     part = path.with_name(path.name + PART)
     try:
@@ -50,7 +50,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names in a folder last through a power cut; systems that cannot open a folder see to it themselves."""
+    """Flush a folder's names to the disk; Windows cannot open a folder and does this itself."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -60,8 +60,8 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def find_dicom(paths: Iterable[Path]) -> Iterator[Stored]:
-    """The DICOM files among files and in folders, sorted by name; other files in a folder are passed over.
+def find_dicom_files(paths: Iterable[Path]) -> Iterator[DicomFile]:
+    """Yield the DICOM files among files and in folders, sorted by name; other files in a folder are skipped.
 
     Raises:
         InputError: no such path, or a file named by itself is not DICOM.
@@ -69,9 +69,9 @@ def find_dicom(paths: Iterable[Path]) -> Iterator[Stored]:
     for path in paths:
         if path.is_dir():
             inside = sorted(Path(place) / name for place, _, names in os.walk(path) for name in names)
-            yield from (found for found in map(look_at, inside) if found)
+            yield from (found for found in map(read_meta, inside) if found)
         elif path.is_file():
-            found = look_at(path)
+            found = read_meta(path)
             if found is None:
                 raise InputError(f"{path} is not a DICOM file (no file meta information).", "not-dicom")
             yield found
@@ -79,8 +79,8 @@ def find_dicom(paths: Iterable[Path]) -> Iterator[Stored]:
             raise InputError(f"There is no file or folder {path}; check the path.", "no-such-path")
 
 
-def look_at(path: Path) -> Stored | None:
-    """What the file's meta information says; None if it is no DICOM file, or a DICOMDIR."""
+def read_meta(path: Path) -> DicomFile | None:
+    """Read a file's meta information; None if it is not a DICOM file, or a DICOMDIR."""
     from pydicom.errors import InvalidDicomError
     from pydicom.filereader import read_file_meta_info
     from pydicom.uid import MediaStorageDirectoryStorage
@@ -90,7 +90,7 @@ def look_at(path: Path) -> Stored | None:
             if stream.read(132)[128:] != b"DICM":
                 return None
         meta = read_file_meta_info(path)
-        found = Stored(
+        found = DicomFile(
             path,
             str(meta.MediaStorageSOPClassUID),
             str(meta.MediaStorageSOPInstanceUID),

@@ -1,17 +1,48 @@
-"""DICOM over TLS (PS3.15, BCP 195): contexts of the standard library's ssl for both ends."""
+"""Who may send to the listener: AE titles, addresses, and certificates (DICOM over TLS)."""
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.pacs.targets import parse_aet
+
+
+@dataclass(frozen=True)
+class AllowedSender:
+    """A sender that may connect: its AE title, and the address it must connect from (None: any)."""
+
+    aet: str
+    host: str | None = None
+
+
+def parse_allowed_sender(text: str) -> AllowedSender:
+    """Parse ``AET`` or ``AET@ADDRESS``.
+
+    Raises:
+        InputError: neither form.
+    """
+    aet, at, host = text.partition("@")
+    if at:
+        try:
+            host = str(ipaddress.ip_address(host.strip("[]")))
+        except ValueError as error:
+            raise InputError(f"{text!r}: after the @ give the numerical address of the sender.", "target") from error
+    return AllowedSender(parse_aet(aet), host if at else None)
+
+
+def is_allowed(allowed: Iterable[AllowedSender], aet: str, host: str) -> bool:
+    """Return whether a sender of this AE title at this address is on the list."""
+    return any(one.aet == aet and one.host in (None, host) for one in allowed)
 
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """PEM files: our certificate and key, and the authority whose certificates the other side must show."""
+    """PEM files: our certificate and key, and the authority that must have signed the other side's certificate."""
 
     certificate: Path | None = None
     key: Path | None = None
@@ -22,7 +53,7 @@ class TlsFiles:
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext | None:
-    """For receiving; with an authority, senders must show a certificate of it. None without files.
+    """Return the TLS context for receiving, or None without files; with an authority, senders must present a certificate.
 
     Raises:
         InputError: no certificate and key, or files that cannot be used.
@@ -38,7 +69,7 @@ def server_context(files: TlsFiles) -> ssl.SSLContext | None:
 
 
 def client_context(files: TlsFiles) -> ssl.SSLContext | None:
-    """For sending; the other side's certificate must be valid for its host. None without files.
+    """Return the TLS context for sending, or None without files; the certificate must be valid for the host.
 
     Raises:
         InputError: files that cannot be used.

@@ -1,4 +1,4 @@
-"""The listener's queue for the person who runs it: look, try again, forget."""
+"""The listener's queue for the person who runs it: list jobs, retry one, or drop one."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.spool import Spool
 
 
-def lines(spool: Path, uids: bool = False) -> Iterator[str]:
-    """One line a job, then how many there are."""
-    with _opened(spool) as (folder, queue):
+def list_jobs(spool: Path, uids: bool = False) -> Iterator[str]:
+    """Yield one line for each job, then the number of jobs."""
+    with _open_queue(spool) as (folder, queue):
         jobs = queue.all()
         for job in jobs:
             changed = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job.changed))
             count = folder.count_images(job.id)
-            told = [f"job {job.id}", job.state, f"{count} images", changed, job.reason, job.series if uids else ""]
-            yield "  ".join(part for part in told if part)
+            parts = [f"job {job.id}", job.state, f"{count} images", changed, job.reason, job.series if uids else ""]
+            yield "  ".join(part for part in parts if part)
         yield f"{len(jobs)} jobs"
 
 
 def retry(spool: Path, id: int) -> None:
-    """Put a failed job back where it failed; a running listener takes it up.
+    """Put a failed job back into the state in which it failed; a running listener continues it.
 
     Raises:
         InputError: no such queue, or the job is not failed.
     """
-    with _opened(spool) as (folder, queue):
+    with _open_queue(spool) as (folder, queue):
         if not queue.retry(id, bool(folder.results(id)), wall_clock()):
-            raise InputError(f"Job {id} is not a failed one; there is nothing to try again.", "queue")
+            raise InputError(f"Job {id} is not a failed one; there is nothing to retry.", "queue")
 
 
 def drop(spool: Path, id: int) -> None:
@@ -42,8 +42,8 @@ def drop(spool: Path, id: int) -> None:
     Raises:
         InputError: no such queue or job, or a listener is running.
     """
-    with _opened(spool) as (folder, queue):
-        hold = folder.hold()
+    with _open_queue(spool) as (folder, queue):
+        claim = folder.claim()
         try:
             if queue.job(id) is None:
                 raise InputError(f"There is no job {id} in the queue.", "queue")
@@ -51,13 +51,13 @@ def drop(spool: Path, id: int) -> None:
             folder.drop_images(id)
             folder.drop_results(id)
         finally:
-            hold.close()
+            claim.close()
 
 
 @contextmanager
-def _opened(root: Path) -> Iterator[tuple[Spool, Queue]]:
+def _open_queue(root: Path) -> Iterator[tuple[Spool, Queue]]:
     if not (root / "queue.sqlite").is_file():
-        raise InputError(f"{root} is not a listener's spool; give the folder that was its --spool.", "queue")
+        raise InputError(f"{root} is not the spool of a listener; give the folder of its --spool option.", "queue")
     queue = Queue(root / "queue.sqlite")
     try:
         yield Spool(root), queue

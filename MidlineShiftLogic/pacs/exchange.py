@@ -1,24 +1,25 @@
-"""What a query asks for and what it finds; a fetched series as a folder that appears whole."""
+"""Queries, their results and the two collaborators (sender, archive); fetch series into folders."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.pacs.errors import PacsError
+from MidlineShiftLogic.pacs.dicom_files import DicomFile
+from MidlineShiftLogic.pacs.targets import PacsError
 
 COUNT_FIELD = "NumberOfSeriesRelatedInstances"
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which series: every field that is not empty must match. At least one of the first four is needed."""
+class SeriesQuery:
+    """A query for series: every field that is not empty must match. At least one of the first four is needed."""
 
     study: str = ""
     accession: str = ""
@@ -27,22 +28,26 @@ class Wanted:
     series: str = ""
     modality: str = "CT"
 
-    def check(self) -> None:
-        """Raise InputError where this would ask for a whole archive, or a value is none of its kind."""
+    def validate(self) -> None:
+        """Refuse a query that would match a whole archive, or a value of the wrong form.
+
+        Raises:
+            InputError: one sentence that names the option.
+        """
         if not (self.study or self.accession or self.patient_id or self.date):
-            raise InputError("Say which study: --study, --accession, --patient-id or --date.", "query")
+            raise InputError("Name the study: --study, --accession, --patient-id or --date.", "query")
         for name, uid in (("--study", self.study), ("--series", self.series)):
             if uid and not re.fullmatch(r"[0-9.]{1,64}", uid):
                 raise InputError(f"{name} {uid!r} is not a UID.", "query")
         if self.date and not re.fullmatch(r"\d{8}(-\d{8})?", self.date):
             raise InputError(f"--date {self.date!r} is not YYYYMMDD or YYYYMMDD-YYYYMMDD.", "query")
         if any(sign in self.accession + self.patient_id for sign in "*?\\"):
-            raise InputError("Wildcards are not taken in --accession and --patient-id.", "query")
+            raise InputError("Wildcards are not accepted in --accession and --patient-id.", "query")
 
 
 @dataclass(frozen=True)
-class Found:
-    """One series of the archive; ``images`` is None where the archive does not tell."""
+class FoundSeries:
+    """One series of the archive; ``images`` is None where the archive does not report the number."""
 
     study: str
     series: str
@@ -53,8 +58,8 @@ class Found:
     images: int | None
 
     @classmethod
-    def of(cls, study, series) -> Found:
-        """From the data sets that an archive answers with about a study and one of its series."""
+    def of(cls, study, series) -> FoundSeries:
+        """Build from the data sets with which an archive answers about a study and one of its series."""
         return cls(
             study=str(study.StudyInstanceUID),
             series=str(series.get("SeriesInstanceUID") or ""),
@@ -67,37 +72,39 @@ class Found:
 
     @property
     def folder(self) -> str:
-        """A name for its folder without identifiers: number and a digest of the UID."""
+        """Folder name without identifiers: series number and a digest of the UID."""
         number = "x" if self.number is None else self.number
         return f"series_{number}_{hashlib.sha256(self.series.encode()).hexdigest()[:8]}"
 
 
 class Archive(Protocol):
-    """A PACS that can be asked and fetched from."""
+    """A PACS that can be queried and fetched from."""
 
-    def find(self, wanted: Wanted) -> list[Found]:
-        """Series that match, by study and number. Raises PacsError."""
+    def find(self, query: SeriesQuery) -> list[FoundSeries]:
+        """Return the matching series, sorted by study and number. Raises PacsError."""
         ...
 
-    def fetch(self, found: Found, folder: Path) -> int:
-        """Write a series' objects into an existing folder; how many. Raises PacsError, OSError."""
+    def fetch(self, found: FoundSeries, folder: Path) -> int:
+        """Write a series' objects into an existing folder and return their number. Raises PacsError, OSError."""
         ...
 
 
-def fetch_series(archive: Archive, found: Iterable[Found], out: Path, tell: Callable[[Found, str], None]) -> None:
-    """Fetch series into ``out/<folder>``; each appears only when complete, and one that is there is not fetched again.
+def fetch_series(
+    archive: Archive, found: Iterable[FoundSeries], out: Path, report: Callable[[FoundSeries, str], None]
+) -> None:
+    """Fetch series into ``out/<folder>``; each folder appears only when complete, and an existing one is skipped.
 
     Args:
-        tell: told each series and what became of it.
+        report: called with each series and its outcome.
 
     Raises:
-        PacsError: the archive fails, or gives fewer images than it says it has. InputError: ``out`` cannot be written.
+        PacsError: the archive fails, or gives fewer images than it announced. InputError: ``out`` cannot be written.
     """
     for one in found:
         final, partial = out / one.folder, out / f".{one.folder}.partial"
         try:
             if final.is_dir():
-                tell(one, f"{final} is there already")
+                report(one, f"{final} is there already")
                 continue
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
@@ -115,12 +122,25 @@ def fetch_series(archive: Archive, found: Iterable[Found], out: Path, tell: Call
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        tell(one, f"{final} ({count} images)")
+        report(one, f"{final} ({count} images)")
 
 
 def integer(value) -> int | None:
-    """A number of a query's answer, or None where it is none."""
+    """Return an integer value of a query's answer, or None for anything else."""
     try:
         return int(value)
     except (TypeError, ValueError):
         return None
+
+
+class Sender(Protocol):
+    """Sends files to one target."""
+
+    def send(self, files: Sequence[DicomFile]) -> Iterator[DicomFile]:
+        """Send files in order, and yield each one after the other side has confirmed it.
+
+        Raises:
+            Unreachable: no answer, or the connection broke; the yielded files were stored.
+            Rejected: the other side refuses a file; the files before it were stored.
+        """
+        ...
