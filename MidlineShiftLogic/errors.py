@@ -1,4 +1,4 @@
-"""What can go wrong, in the two forms a user meets: bad input, and a scan that was read but must not be measured."""
+"""Define the errors that a user meets, and turn any error into one sentence."""
 
 from __future__ import annotations
 
@@ -29,3 +29,32 @@ class Cancelled(MidlineShiftError):
     """The caller asked to stop; nothing was written."""
 
     exit_code = 1
+
+
+DISTRIBUTIONS = {"yaml": "PyYAML", "dicomweb_client": "dicomweb-client"}
+"""Packages whose name on the package index is not the one they are imported by."""
+
+
+def format_error(error: BaseException) -> str:
+    """Return what went wrong and what to do, as one sentence on one line."""
+    return " ".join(_sentence(error).split())
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, MidlineShiftError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("MidlineShiftLogic"):
+        package = error.name.partition(".")[0]
+        distribution = DISTRIBUTIONS.get(package, package)
+        return f"The Python package {package!r} is missing; install it with: python -m pip install {distribution}"
+    # torch's out-of-memory error by its name: torch itself may not be imported, or not be importable.
+    if type(error).__name__ == "OutOfMemoryError":
+        return "The GPU has too little free memory; close other programs that use it, or choose --device cpu."
+    if isinstance(error, MemoryError):
+        return "This machine has too little free memory for this scan; close other programs and try again."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+    return (
+        f"Something went wrong inside midlineshift ({type(error).__name__}: {error}); "
+        "please report it with the output of: midlineshift --debug measure ..."
+    )

@@ -71,9 +71,9 @@ def exportCase(nodes: "scene.MeasurementNodes", folder: str) -> Exported:
 
 def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
     """Fill the case's folder; the reason why there is no DICOM in it, or an empty text."""
+    from MidlineShiftLogic.reporting.figures.overlay import write_overlay
+    from MidlineShiftLogic.reporting.figures.sheet import write_sheet
     from MidlineShiftLogic.reporting.html import write_report
-    from MidlineShiftLogic.reporting.overlay import write_overlay
-    from MidlineShiftLogic.reporting.sheet import write_sheet
 
     measurement = nodes.measurement
     ct = scene.head_ct_from_volume(nodes.volume)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from MidlineShiftLogic.reporting.wording import certainty_text
+from MidlineShiftLogic.reporting.formatting import certainty_text
 
 NONE, MILD, MODERATE, SEVERE = "#bfe3bf", "#f6e58d", "#f5b971", "#ee8a80"
 ARROWS = {"left": "to the left →", "right": "← to the right", "none": "no side"}

@@ -1,4 +1,4 @@
-"""``midlineshift import-sr``: a structured report of ours back into ``measurement.json``."""
+"""Define ``midlineshift import-sr``: a structured report written by midlineshift back into ``measurement.json``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from MidlineShiftLogic.cli import exit_codes
+from MidlineShiftLogic import exit_codes
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -17,19 +17,19 @@ def import_sr(file: Path, out: Path) -> int:
     """Read a DICOM structured report that midlineshift wrote back into OUT/<case>/measurement.json.
 
     The reader's edits and decision come along. Reports of other programs are refused. An older result of the same case
-    is replaced. Exit code: 0 read, 2 not a report of ours or OUT cannot be written.
+    is replaced. Exit code: 0 read, 2 not a report of midlineshift or OUT cannot be written.
     """
-    from MidlineShiftLogic.cli.reporter import case_line
-    from MidlineShiftLogic.reporting.case_folder import clear_leavings, result_parent
+    from MidlineShiftLogic.reporting.case_folder import remove_stale, result_parent
     from MidlineShiftLogic.reporting.case_name import case_name
     from MidlineShiftLogic.reporting.dicom import read_report
+    from MidlineShiftLogic.reporting.formatting import case_line
     from MidlineShiftLogic.reporting.write_case import write_case
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what pydicom says of other programs' spelling is not for the user
+        warnings.simplefilter("ignore")  # pydicom's remarks on other programs' spelling are not for the user
         measurement = read_report(file)
     out = result_parent(out)
-    clear_leavings(out)
+    remove_stale(out)
     folder = write_case(out, case_name(measurement.case_id), measurement, None, None)
     click.echo(case_line(measurement, folder, "measurement.json"))
     return exit_codes.MEASURED

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import click
 
-from MidlineShiftLogic.cli import exit_codes
+from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.cli.pacs_options import FILE, HELP, aet_option, open_sender, tls_options
 
 GIGA, MEGA = 1_000_000_000, 1_000_000

@@ -1,4 +1,4 @@
-"""``midlineshift``: the command, its sub-commands (loaded when used), and what a user sees when something fails."""
+"""Define the command ``midlineshift``: its sub-commands, loaded when used, and what a user sees when something fails."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 import click
 
-from MidlineShiftLogic.cli import exit_codes
-from MidlineShiftLogic.cli.format_error import explain
+from MidlineShiftLogic import exit_codes
+from MidlineShiftLogic.errors import format_error
 
 COMMANDS = {
     "measure": ("MidlineShiftLogic.cli.measure", "measure", "Measure the midline shift on head CT scans."),
     "import-sr": (
         "MidlineShiftLogic.cli.import_sr",
         "import_sr",
-        "Read a structured report of ours back into a result.",
+        "Read a midlineshift structured report back into a result.",
     ),
     "pseudo-healthy": (
         "MidlineShiftLogic.cli.pseudo_healthy",
@@ -67,7 +67,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command and leave the process with its exit code (``MidlineShiftLogic.cli.exit_codes``)."""
+    """Run the command and leave the process with its exit code (``MidlineShiftLogic.exit_codes``)."""
     for stream in (sys.stdout, sys.stderr):
         # A file name that the terminal's encoding cannot show must not end the run.
         stream.reconfigure(errors="backslashreplace")
@@ -88,11 +88,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         # Whoever read our output is gone; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_codes.OUR_FAULT
+        return exit_codes.INTERNAL_ERROR
     except Exception as error:
         if "--debug" in (sys.argv if arguments is None else arguments):
             raise
-        click.echo(f"Error: {explain(error)}", err=True)
+        click.echo(f"Error: {format_error(error)}", err=True)
         return exit_codes.of(error)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from MidlineShiftLogic.cli import exit_codes
+from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.cli.pacs_options import FILE, HELP, aet_option, open_archive, open_sender, tls_options
 
 

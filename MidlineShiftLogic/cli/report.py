@@ -1,15 +1,10 @@
-"""``midlineshift report``: a report for people, from a result that is there (also one that a reader edited)."""
+"""Define ``midlineshift report``: a report for people from an existing result, also one that a reader edited."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from MidlineShiftLogic.headct.patient import Patient
-    from MidlineShiftLogic.measurement.results import Measurement
 
 _PATH = click.Path(path_type=Path)
 
@@ -18,7 +13,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("case", metavar="CASE", type=_PATH)
 @click.option(
     "--prior", "priors", multiple=True, type=_PATH, metavar="CASE",
-    help="An earlier result of the same patient, for the course; may be given several times.",
+    help="An earlier result of the same patient, for the timeline; may be given several times.",
 )  # fmt: skip
 @click.option(
     "--identify", type=_PATH, metavar="DICOM", help="Put the patient's name of this scan (the one measured) on it."
@@ -33,6 +28,7 @@ def report(case: Path, priors: tuple[Path, ...], identify: Path | None, pdf: boo
     from MidlineShiftLogic.errors import InputError
     from MidlineShiftLogic.reporting.html import read_result, write_report
     from MidlineShiftLogic.reporting.html.pdf import require_pdf
+    from MidlineShiftLogic.reporting.html.verified_patient import read_verified_patient
     from MidlineShiftLogic.reporting.html.write import ReportOptions
 
     if pdf:
@@ -40,7 +36,7 @@ def report(case: Path, priors: tuple[Path, ...], identify: Path | None, pdf: boo
     measurement = read_result(case)
     options = ReportOptions(
         priors=[read_result(prior) for prior in priors],
-        patient=None if identify is None else _patient(identify, measurement),
+        patient=None if identify is None else read_verified_patient(identify, measurement),
         pdf=pdf,
     )
     folder = case if case.is_dir() else case.parent
@@ -50,23 +46,3 @@ def report(case: Path, priors: tuple[Path, ...], identify: Path | None, pdf: boo
         raise InputError(f"The report cannot be written into {folder}: {error.strerror or error}.", "out") from error
     for path in written:
         click.echo(str(folder / path.name))
-
-
-def _patient(scan: Path, measurement: Measurement) -> Patient:
-    """The scan's patient, once it is sure that this scan was measured: a wrong name on a report is worse than none."""
-    from MidlineShiftLogic.errors import InputError
-    from MidlineShiftLogic.headct import read
-    from MidlineShiftLogic.headct.patient import read_patient
-
-    patient = read_patient(scan)
-    digest = measurement.input.get("sha256")
-    if not digest:
-        raise InputError(
-            "The result does not say which data it was measured on, so no name can be put on it.", "identify"
-        )
-    if read(scan).source.get("sha256") != digest:
-        raise InputError(
-            f"{scan} is not the scan that {measurement.case_id!r} was measured on; give that one, or leave --identify out.",
-            "identify",
-        )
-    return patient

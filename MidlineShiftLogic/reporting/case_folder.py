@@ -28,6 +28,8 @@ CAPTURE_NAME = re.compile(r"\d{3,}\.dcm")
 """Files of ``capture``, the one folder among the results."""
 FOLDER_VIEW_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """What file managers leave in a folder that was looked at."""
+READERS_WORK = "reviewed"
+"""Code of the error of ``refuse_readers_work``."""
 STALE_AFTER_SECONDS = 24 * 3600
 """Windows cannot be asked about a process without touching it; there, leavings this old count as dead."""
 
@@ -78,7 +80,7 @@ def refuse_readers_work(final: Path) -> None:
         raise InputError(
             f"{final} holds a measurement {whose}, which measuring again would replace; choose another --out, or move "
             "that folder away.",
-            "reviewed",
+            READERS_WORK,
         )
 
 
@@ -121,7 +123,7 @@ def case_folder(out: Path, case: str, replaced: Set[str] = RESULT_FILES) -> Iter
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def clear_leavings(out: Path) -> None:
+def remove_stale(out: Path) -> None:
     """Remove what killed runs on this machine left in ``out``; put back a result one of them had moved aside.
 
     To be called before this process opens a ``case_folder`` of its own.

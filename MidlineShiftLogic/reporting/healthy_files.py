@@ -12,8 +12,8 @@ import numpy as np
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
-from MidlineShiftLogic.reporting import drawing
 from MidlineShiftLogic.reporting.case_folder import PSEUDO_HEALTHY_FILES, case_folder
+from MidlineShiftLogic.reporting.figures import drawing
 
 FORMAT = "midlineshift-pseudo-healthy/1"
 TILE_WIDTH, TILE_HEIGHT, HEADER, DPI = 2.15, 2.6, 0.6, 100

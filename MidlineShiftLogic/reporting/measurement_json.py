@@ -21,7 +21,7 @@ from MidlineShiftLogic.measurement.distance import CaseRule
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES, SCHEMA, Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.review import Review
 from MidlineShiftLogic.quality import Quality
-from MidlineShiftLogic.reporting.wording import rule_text
+from MidlineShiftLogic.reporting.formatting import rule_text
 
 RESEARCH_USE_ONLY = "Research use only; not a medical device; not for diagnosis or treatment."
 DECIMALS = 4

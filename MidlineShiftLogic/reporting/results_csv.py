@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import Measurement
 
+TABLE_FILE = "results.csv"
 MEASURED, REFUSED, ERROR = "measured", "refused", "error"
 RESULT_COLUMNS = (
     "case", "source", "status", "code", "message", "shift_mm", "signed_shift_mm", "side", "interval_low_mm",

@@ -38,8 +38,8 @@ def write_case(
     with case_folder(out, case) as folder:
         (folder / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
         if dense is not None:
-            from MidlineShiftLogic.reporting.overlay import write_overlay
-            from MidlineShiftLogic.reporting.sheet import write_sheet
+            from MidlineShiftLogic.reporting.figures.overlay import write_overlay
+            from MidlineShiftLogic.reporting.figures.sheet import write_sheet
 
             write_overlay(folder / "overlay.png", ct, measurement, dense.of_slice(measurement.slice))
             write_sheet(folder / "slices.png", ct, measurement)

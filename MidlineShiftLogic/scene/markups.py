@@ -9,7 +9,8 @@ import numpy as np
 import vtk
 
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES, SliceMeasurement
-from MidlineShiftLogic.reporting.drawing import BAR_COLOUR, FOUND_COLOUR, IDEAL_COLOUR, shift_text
+from MidlineShiftLogic.reporting.figures.drawing import BAR_COLOUR, FOUND_COLOUR, IDEAL_COLOUR
+from MidlineShiftLogic.reporting.formatting import shift_text
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
 from MidlineShiftLogic.scene.nodes import MeasurementNodes
 

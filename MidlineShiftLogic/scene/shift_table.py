@@ -5,7 +5,7 @@ from __future__ import annotations
 import vtk
 
 from MidlineShiftLogic.measurement.results import Measurement
-from MidlineShiftLogic.reporting.drawing import BAR_COLOUR, FOUND_COLOUR
+from MidlineShiftLogic.reporting.figures.drawing import BAR_COLOUR, FOUND_COLOUR
 from MidlineShiftLogic.scene.nodes import MeasurementNodes
 
 SLICE, HEIGHT, SHIFT = "Slice", "Height (mm)", "Shift to the left (mm)"

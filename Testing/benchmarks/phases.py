@@ -28,8 +28,8 @@ PHASES = (
     ("cutting the frame", "MidlineShiftLogic.geometry.frame", "align"),
     ("networks", "MidlineShiftLogic.networks.midline_unet", "MidlineUNet.forward"),
     ("read-out and flags", "MidlineShiftLogic.inference.pipeline", "measure_ct"),
-    ("drawing", "MidlineShiftLogic.reporting.overlay", "write_overlay"),
-    ("drawing", "MidlineShiftLogic.reporting.sheet", "write_sheet"),
+    ("drawing", "MidlineShiftLogic.reporting.figures.overlay", "write_overlay"),
+    ("drawing", "MidlineShiftLogic.reporting.figures.sheet", "write_sheet"),
     ("writing", "MidlineShiftLogic.reporting.write_case", "write_case"),
 )
 

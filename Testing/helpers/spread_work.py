@@ -27,3 +27,18 @@ def refused(number: int) -> int:
     if number == 2:
         raise InputError("Case 2 is no scan.", "bad")
     return number
+
+
+def sleep_for(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def killed_by_two(number: int) -> int:
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def own_process(_number: int) -> int:
+    return os.getpid()

@@ -14,13 +14,14 @@ from source_tree import PACKAGES, ROOT, import_graph, imports, modules
 # circle, either.
 LAYERS = {
     "MidlineShiftLogic": [
-        {"device", "errors", "progress", "quality", "software", "text"},
+        {"device", "errors", "exit_codes", "parallel", "progress", "quality", "software", "text"},
         {"geometry", "headct", "networks"},
         {"measurement", "models"},
         {"inference"},
         {"api", "reporting"},
-        {"scene"},
-        {"batch", "cli", "pacs", "review_app"},
+        {"batch", "dicom_objects", "scene"},
+        {"pacs", "review_app"},
+        {"cli"},
     ],
     "midlineshift_training": [
         {"datasets", "losses"},

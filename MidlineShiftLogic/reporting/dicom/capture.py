@@ -10,9 +10,10 @@ import numpy as np
 from MidlineShiftLogic.headct.frames import Frame
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement
-from MidlineShiftLogic.reporting.dicom import pictures, series
+from MidlineShiftLogic.reporting.dicom import series
 from MidlineShiftLogic.reporting.dicom.source import Source
 from MidlineShiftLogic.reporting.dicom.uids import result_key, uid
+from MidlineShiftLogic.reporting.figures import capture_figures as pictures
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -12,8 +12,8 @@ from MidlineShiftLogic.reporting.dicom import codes, series
 from MidlineShiftLogic.reporting.dicom.coordinates import of_landmarks
 from MidlineShiftLogic.reporting.dicom.source import Source
 from MidlineShiftLogic.reporting.dicom.uids import uid
+from MidlineShiftLogic.reporting.formatting import rule_text
 from MidlineShiftLogic.reporting.measurement_json import DECIMALS, RESEARCH_USE_ONLY, to_dict
-from MidlineShiftLogic.reporting.wording import rule_text
 
 FORMAT = "midlineshift-sr/1"
 """Version of the layout of our reports; stands in the provenance text."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from datetime import datetime
 
 from MidlineShiftLogic.measurement.results import COVERAGE, LARGE_MM, Measurement
-from MidlineShiftLogic.reporting.drawing import NO_SIDE_BELOW_MM, shift_text
+from MidlineShiftLogic.reporting.formatting import NO_SIDE_BELOW_MM, parse_time, shift_text
 
 PATIENTS_SIDES = (" to the patient's left", " to the patient's right")
 
@@ -58,18 +57,10 @@ def change_words(before_mm: float, now_mm: float) -> str:
 
 def date_words(iso: str | None) -> str:
     """``2026-11-02 13:05`` of ISO 8601, ``2026-11-02`` of a date alone; empty for what is not a date."""
-    moment = moment_of(iso)
+    moment = parse_time(iso)
     if moment is None:
         return ""
     return moment.strftime("%Y-%m-%d %H:%M") if "T" in str(iso) or " " in str(iso) else moment.strftime("%Y-%m-%d")
-
-
-def moment_of(iso: str | None) -> datetime | None:
-    """The time of ISO 8601 text as the scanner's clock showed it (a zone is left out); None for what is not one."""
-    try:
-        return datetime.fromisoformat(str(iso)).replace(tzinfo=None)
-    except ValueError:
-        return None
 
 
 def of_the_case(measurement: Measurement) -> str:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.review import REJECTED
+from MidlineShiftLogic.reporting.figures.image_data import overlay_pictures
+from MidlineShiftLogic.reporting.formatting import rule_text
 from MidlineShiftLogic.reporting.html import formatting as words
-from MidlineShiftLogic.reporting.html.pictures import overlay_pictures
 from MidlineShiftLogic.reporting.html.recommendations import advice
-from MidlineShiftLogic.reporting.html.timeline import Visit, all_dated, course
 from MidlineShiftLogic.reporting.measurement_json import RESEARCH_USE_ONLY
-from MidlineShiftLogic.reporting.wording import rule_text
+from MidlineShiftLogic.reporting.timeline import Visit, all_dated, course
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.headct.patient import Patient
@@ -199,7 +199,7 @@ def _pictures(measurement: Measurement, overlay_png: bytes | None) -> list[dict[
 
 
 def _slices_plot(measurement: Measurement) -> dict[str, Any]:
-    from MidlineShiftLogic.reporting.html.plots import slices_plot
+    from MidlineShiftLogic.reporting.figures.plots import slices_plot
 
     largest = max(measurement.slices, key=lambda one: abs(one.signed_shift_mm))
     return {
@@ -260,7 +260,7 @@ def _row(one: SliceMeasurement, measurement: Measurement) -> dict[str, Any]:
 
 
 def _course(visits: list[Visit]) -> dict[str, Any]:
-    from MidlineShiftLogic.reporting.html.plots import course_plot
+    from MidlineShiftLogic.reporting.figures.plots import course_plot
 
     left_out = max(0, len(visits) - MOST_VISITS)
     if left_out:  # the oldest go, never this report's own

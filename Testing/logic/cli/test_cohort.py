@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from scan_files import save_nifti
 
-from MidlineShiftLogic.cli import cohort as module
-from MidlineShiftLogic.cli.worklist import cases_of
+from MidlineShiftLogic.batch.work_list import list_cases
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.reporting.results_csv import TABLE_FILE
 
 HELPERS = Path(__file__).parents[2] / "helpers"
 # What a worker's process starts with too: the stand-ins for pictures and pipeline, which ends the process for some cases.
 SITE = """
 import os
-from MidlineShiftLogic.reporting import overlay, sheet
+from MidlineShiftLogic.reporting.figures import overlay, sheet
 overlay.write_overlay = sheet.write_sheet = lambda path, *_: path.touch()
 if os.environ.get("FAKE_STEP"):
     import synthetic_case
@@ -42,7 +42,7 @@ def quick_pictures(monkeypatch):
     """The table is what matters here; drawing takes most of a stand-in case's time."""
     from PIL import Image
 
-    from MidlineShiftLogic.reporting import overlay, sheet
+    from MidlineShiftLogic.reporting.figures import overlay, sheet
 
     def draw(path, *_arguments):
         Image.new("RGB", (4, 2)).save(path)
@@ -186,7 +186,7 @@ def test_list_with_ids_spacing_and_priors(midlineshift, fake_pipeline, tree, tmp
         ("id,age\na,1\n", "no column 'path'"),
         ("", "no column 'path'"),
         ("path\n\n", "names no scan"),
-        ("path,id\na.nii,x\nb.nii,X\n", "line 3: the id 'X' stands on line 2"),
+        ("path,id\na.nii,x\nb.nii,X\n", "line 3: the id 'X' is already used on line 2"),
         ("path,spacing\na.npy,1x0\n", "line 2: '1x0' is not three positive millimetres"),
         ("path,id\n,x\n", "line 2: there is no path"),
         (b"path\n\xff\xfe\n", "not a CSV list in UTF-8"),
@@ -202,7 +202,7 @@ def test_list_that_cannot_be_used_is_told_before_anything(midlineshift, tmp_path
 
 def test_names_stay_when_scans_are_added(tree, tmp_path):
     def names():
-        return {case.source: case.name for case in cases_of([tree], None, tmp_path / "out")}
+        return {case.source: case.name for case in list_cases([tree], None, tmp_path / "out")}
 
     before = names()
     (tree / "a").mkdir()
@@ -306,6 +306,6 @@ def test_stopped_or_killed_it_leaves_whole_rows_and_goes_on(tree, tmp_path, work
 
 
 def test_table_file_is_the_documented_one():
-    assert module.TABLE_FILE == "results.csv"
+    assert TABLE_FILE == "results.csv"
     with pytest.raises(InputError):
-        cases_of([Path("missing.csv")], None, Path("out"))
+        list_cases([Path("missing.csv")], None, Path("out"))

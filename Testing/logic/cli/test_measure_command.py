@@ -16,7 +16,7 @@ import pytest
 from scan_files import save_nifti
 
 import MidlineShiftLogic
-from MidlineShiftLogic.cli import exit_codes
+from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.errors import InputError, RefusedError
 from MidlineShiftLogic.reporting.measurement_json import SCHEMA_FILE
 

@@ -6,7 +6,7 @@ import torch
 from heads import frame, scan
 
 from MidlineShiftLogic.geometry.frame import align, plane_to_pixels
-from MidlineShiftLogic.reporting.drawing import plane_mm
+from MidlineShiftLogic.reporting.figures.drawing import plane_mm
 
 
 def test_points_go_to_the_plane_and_back():

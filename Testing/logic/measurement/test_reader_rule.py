@@ -13,8 +13,8 @@ from MidlineShiftLogic.measurement.distance import CaseRule, case_slice
 from MidlineShiftLogic.measurement.edit import add_slice, move_landmarks, pin_slice, restore, slice_of, unpin_slice
 from MidlineShiftLogic.measurement.history import LONGEST, EditHistory
 from MidlineShiftLogic.measurement.review import ACCEPTED_WITH_EDITS, accept
+from MidlineShiftLogic.reporting.formatting import rule_text
 from MidlineShiftLogic.reporting.measurement_json import SCHEMA_FILE, from_json, to_json
-from MidlineShiftLogic.reporting.wording import rule_text
 
 RULES = (CaseRule(0.75, (0.0, 20.0), 0.0), CaseRule(0.75, (0.0, 20.0), 1.0), CaseRule(0.5), CaseRule(1.0))
 SHIFTS_MM = (8.2, -8.2, 1.5, -14.0, 0.3)

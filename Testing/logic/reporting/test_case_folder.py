@@ -8,7 +8,7 @@ import pytest
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.reporting import case_folder as module
-from MidlineShiftLogic.reporting.case_folder import case_folder, clear_leavings, result_parent
+from MidlineShiftLogic.reporting.case_folder import case_folder, remove_stale, result_parent
 
 
 def entries(folder):
@@ -70,7 +70,7 @@ def test_leavings_of_dead_runs_are_cleared_and_those_of_living_ones_kept(tmp_pat
     alive = os.getppid()
     for name in (f".a.partial-{host}-{dead}", f".b.partial-{host}-{alive}", f".c.partial-elsewhere-{dead}", ".mine"):
         (tmp_path / name).mkdir()
-    clear_leavings(tmp_path)
+    remove_stale(tmp_path)
     assert entries(tmp_path) == sorted([f".b.partial-{host}-{alive}", f".c.partial-elsewhere-{dead}", ".mine"])
 
 
@@ -78,7 +78,7 @@ def test_result_moved_aside_by_a_killed_run_comes_back(tmp_path):
     aside = tmp_path / f".case.old-{module._host()}-{dead_pid()}"
     aside.mkdir()
     (aside / "measurement.json").write_text("old")
-    clear_leavings(tmp_path)
+    remove_stale(tmp_path)
     assert (tmp_path / "case" / "measurement.json").read_text() == "old"
     assert entries(tmp_path) == ["case"]
 

@@ -12,10 +12,10 @@ from matplotlib import image
 from matplotlib.colors import to_rgb
 
 from MidlineShiftLogic.quality import Quality
-from MidlineShiftLogic.reporting import drawing, overlay
-from MidlineShiftLogic.reporting.overlay import write_overlay
-from MidlineShiftLogic.reporting.sheet import MOST_TILES, choose, write_sheet
-from MidlineShiftLogic.reporting.wording import certainty_text
+from MidlineShiftLogic.reporting.figures import drawing, overlay
+from MidlineShiftLogic.reporting.figures.overlay import write_overlay
+from MidlineShiftLogic.reporting.figures.sheet import MOST_TILES, choose, write_sheet
+from MidlineShiftLogic.reporting.formatting import certainty_text, shift_text
 
 
 def near(picture, colour, tolerance=0.12):
@@ -188,6 +188,6 @@ def test_how_sure_in_words(case, interval, p, text):
 
 
 def test_small_shift_has_no_side():
-    assert drawing.shift_text(0.44) == "0.4 mm"
-    assert drawing.shift_text(-0.6) == "0.6 mm to the right"
-    assert drawing.shift_text(7.94) == "7.9 mm to the left"
+    assert shift_text(0.44) == "0.4 mm"
+    assert shift_text(-0.6) == "0.6 mm to the right"
+    assert shift_text(7.94) == "7.9 mm to the left"

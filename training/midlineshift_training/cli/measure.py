@@ -42,13 +42,13 @@ def measure(
     from midlineshift_training.distributed.measure_cases import RESULT, Scan, measure_into
     from midlineshift_training.distributed.model_cache import model_fingerprint
     from midlineshift_training.evaluation.cases import scan_paths
-    from MidlineShiftLogic.cli.exit_codes import worst
-    from MidlineShiftLogic.reporting.case_folder import clear_leavings, result_parent
+    from MidlineShiftLogic.exit_codes import worst
+    from MidlineShiftLogic.reporting.case_folder import remove_stale, result_parent
     from MidlineShiftLogic.reporting.case_name import case_names
 
     paths = [path.resolve() for path in scan_paths(scans)]
     out = result_parent(out).resolve()
-    clear_leavings(out)
+    remove_stale(out)
     if model and Path(model).is_dir():
         model = str(Path(model).resolve())
     fingerprint = model_fingerprint(model)  # a damaged model is told before anything is measured

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from midlineshift_training.distributed.model_cache import cached_model
+from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.api import measure_case
-from MidlineShiftLogic.cli import exit_codes
-from MidlineShiftLogic.cli.format_error import explain
-from MidlineShiftLogic.cli.reporter import case_line
+from MidlineShiftLogic.cli.progress_output import case_line
+from MidlineShiftLogic.errors import format_error
 from MidlineShiftLogic.reporting.case_folder import refuse_foreign_folder, refuse_readers_work
 from MidlineShiftLogic.reporting.write_case import write_case
 
@@ -49,7 +49,7 @@ def measure_into(
         )
         folder = write_case(out, scan.case, result.measurement, result.ct, result.dense, fields)
     except Exception as error:
-        return Outcome(scan.case, f"{scan.case}  error: {explain(error)}", exit_codes.of(error))
+        return Outcome(scan.case, f"{scan.case}  error: {format_error(error)}", exit_codes.of(error))
     refused = bool(result.measurement.refused)
     code = exit_codes.REFUSED if refused else exit_codes.MEASURED
     return Outcome(scan.case, case_line(result.measurement, folder), code)

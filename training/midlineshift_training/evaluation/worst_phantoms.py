@@ -10,7 +10,7 @@ from midlineshift_training.evaluation.cases import phantom_scan
 from midlineshift_training.evaluation.measuring import PHANTOMS
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.models import Model
-from MidlineShiftLogic.reporting.overlay import write_overlay
+from MidlineShiftLogic.reporting.figures.overlay import write_overlay
 
 PICTURES = 3
 WIDTH_PX = 1100

@@ -19,10 +19,11 @@ from MidlineShiftLogic.headct.patient import Patient
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.measurement.review import Review
 from MidlineShiftLogic.quality import Quality
+from MidlineShiftLogic.reporting.figures import plots
+from MidlineShiftLogic.reporting.figures.overlay import write_overlay
 from MidlineShiftLogic.reporting.html import page as module
-from MidlineShiftLogic.reporting.html import plots, report_html
+from MidlineShiftLogic.reporting.html import report_html
 from MidlineShiftLogic.reporting.html.recommendations import ADVICE
-from MidlineShiftLogic.reporting.overlay import write_overlay
 
 ROOT = Path(__file__).parents[4]
 EVIL = '<script>alert(\'x\')</script>" onload="x" {{ 7*7 }} <img src=http://evil.example/x> \u202e&amp;'

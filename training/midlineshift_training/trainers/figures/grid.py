@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from MidlineShiftLogic.reporting.drawing import BACKGROUND, FAINT_TEXT_COLOUR, RESEARCH_USE_ONLY, TEXT_COLOUR
+from MidlineShiftLogic.reporting.figures.drawing import BACKGROUND, FAINT_TEXT_COLOUR, RESEARCH_USE_ONLY, TEXT_COLOUR
 
 SIDE_INCHES = 2.2
 

@@ -11,7 +11,7 @@ from midlineshift_training.datasets.set_slices import SetSlices
 from midlineshift_training.trainers.figures.grid import sheet, show
 from MidlineShiftLogic.geometry.fields import invert, warp
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
-from MidlineShiftLogic.reporting.drawing import FOUND_COLOUR, IDEAL_COLOUR
+from MidlineShiftLogic.reporting.figures.drawing import FOUND_COLOUR, IDEAL_COLOUR
 
 COUNT = 4
 

@@ -14,7 +14,7 @@ from midlineshift_training.trainers.midline_metrics import shift_errors
 from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU
 from MidlineShiftLogic.networks.midline_unet import SlicePrediction
-from MidlineShiftLogic.reporting.drawing import FOUND_COLOUR, IDEAL_COLOUR, TEXT_COLOUR
+from MidlineShiftLogic.reporting.figures.drawing import FOUND_COLOUR, IDEAL_COLOUR, TEXT_COLOUR
 
 COUNT = 4
 

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.reporting.overlay import PANELS_KEY
+from MidlineShiftLogic.reporting.figures.overlay import PANELS_KEY
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""A list of scans: a CSV file with a header line and one scan a row.
+"""Read a list of scans: a CSV file with a header line and one scan a row.
 
 Columns: ``path`` (needed), ``id`` (name of the case), ``spacing`` (``Z,Y,X`` mm, for ``.npy``), ``prior`` (earlier
-results of the same patient, several separated by ``;`` or ``|``). Others are not looked at. Relative paths start at the
-list's folder. The separator may be comma, semicolon or tab.
+results of the same patient, several separated by ``;`` or ``|``). Other columns are ignored. Relative paths start at
+the folder of the list. The separator may be comma, semicolon or tab.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ import csv
 import re
 from pathlib import Path
 
-from MidlineShiftLogic.cli.worklist import Case, Millimetres, parse_spacing
+from MidlineShiftLogic.batch.case import Case, Millimetres, parse_spacing
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.reporting.case_name import case_name
 
 
-def read_list(file: Path, spacing: Millimetres | None) -> list[Case]:
-    """The cases of a list, numbered later.
+def read_case_list(file: Path, spacing: Millimetres | None) -> list[Case]:
+    """Return the cases of a list; their numbers are set later.
 
     Args:
-        spacing: for rows that give none.
+        file: The list.
+        spacing: Spacing in mm for rows that give none.
 
     Raises:
-        InputError: no such file, not a list, or a row that cannot be used; the sentence names the line.
+        InputError: The file is missing or not a list, or a row cannot be used; the sentence names the line.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -49,7 +51,7 @@ def read_list(file: Path, spacing: Millimetres | None) -> list[Case]:
             if given and lines.setdefault(case.name.casefold(), rows.line_num) != rows.line_num:
                 first = lines[case.name.casefold()]
                 raise InputError(
-                    f"{file}, line {rows.line_num}: the id {given!r} stands on line {first} already.", "list"
+                    f"{file}, line {rows.line_num}: the id {given!r} is already used on line {first}.", "list"
                 )
             cases.append(case)
     if not cases:
@@ -58,8 +60,6 @@ def read_list(file: Path, spacing: Millimetres | None) -> list[Case]:
 
 
 def _case(file: Path, line: int, values: dict[str, str], spacing: Millimetres | None) -> Case:
-    from MidlineShiftLogic.reporting.case_name import case_name
-
     where = f"{file}, line {line}"
     if not values.get("path"):
         raise InputError(f"{where}: there is no path.", "list")

@@ -1,37 +1,22 @@
-"""What ``midlineshift measure`` says while it works: lines and a bar for people, or JSON lines for programs."""
+"""Print what a batch does: lines and a progress bar for people, or JSON lines for programs."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from MidlineShiftLogic.batch.output import BatchOutput
 from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.reporting.formatting import case_line
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.reporting.cohort_summary import CohortSummary
 
 
-class Reporter(Protocol):
-    """Told of every case: ``start``, ``progress`` any number of times, then ``result`` (a measurement), ``healthy`` (a
-    pseudo-healthy image) or ``error``; ``summary`` at the end of many."""
-
-    def start(self, case: str, number: int, of: int) -> None: ...
-
-    def progress(self, done: int, total: int, what: str) -> None: ...
-
-    def result(self, measurement: Measurement, folder: Path) -> None: ...
-
-    def healthy(self, slices: list[int], model: dict, seconds: float, folder: Path) -> None: ...
-
-    def error(self, case: str, sentence: str, code: str, exit_code: int) -> None: ...
-
-    def summary(self, summary: CohortSummary, table: Path, of: int) -> None: ...
-
-
-class TextReporter:
-    """One line a case on ``out``; errors and, on a terminal, a progress bar on ``err``. ``quiet`` leaves the errors."""
+class TextOutput:
+    """Print one line a case on ``out``; errors and, on a terminal, a progress bar on ``err``. ``quiet`` leaves the errors."""
 
     def __init__(self, quiet: bool = False, out: TextIO | None = None, err: TextIO | None = None):
         self._quiet = quiet
@@ -85,8 +70,8 @@ class TextReporter:
             self._bar = None
 
 
-class JsonLinesReporter:
-    """One JSON object a line on ``out``: ``type`` is ``status``, ``progress``, ``result``, ``error`` or ``summary``.
+class JsonLinesOutput:
+    """Print one JSON object a line on ``out``: ``type`` is ``status``, ``progress``, ``result``, ``error`` or ``summary``.
 
     ``quiet`` leaves ``result`` and ``error``.
     """
@@ -99,11 +84,11 @@ class JsonLinesReporter:
     def start(self, case: str, number: int, of: int) -> None:
         self._case = case
         if not self._quiet:
-            self._say("status", message="started", number=number, of=of)
+            self._print("status", message="started", number=number, of=of)
 
     def progress(self, done: int, total: int, what: str) -> None:
         if not self._quiet:
-            self._say("progress", done=done, total=total, what=what)
+            self._print("progress", done=done, total=total, what=what)
 
     def result(self, measurement: Measurement, folder: Path) -> None:
         from MidlineShiftLogic.reporting.measurement_json import to_dict
@@ -111,7 +96,7 @@ class JsonLinesReporter:
         self._case = measurement.case_id  # several may have been started
         summary = to_dict(measurement)
         files = {path.name: str(path) for path in sorted(folder.iterdir())}
-        self._say(
+        self._print(
             "result",
             shift_mm=summary["case"]["shift_mm"],
             signed_shift_mm=summary["case"]["signed_shift_mm"],
@@ -128,7 +113,7 @@ class JsonLinesReporter:
 
     def healthy(self, slices: list[int], model: dict, seconds: float, folder: Path) -> None:
         files = {path.name: str(path) for path in sorted(folder.glob("pseudo_healthy.*"))}
-        self._say(
+        self._print(
             "result",
             slices=slices,
             model=model,
@@ -140,33 +125,18 @@ class JsonLinesReporter:
 
     def error(self, case: str, sentence: str, code: str, exit_code: int) -> None:
         self._case = case
-        self._say("error", code=code, message=sentence, exit_code=exit_code)
+        self._print("error", code=code, message=sentence, exit_code=exit_code)
 
     def summary(self, summary: CohortSummary, table: Path, of: int) -> None:
         if not self._quiet:
             self._case = ""
-            self._say("summary", of=of, table=str(table), **summary.to_dict())
+            self._print("summary", of=of, table=str(table), **summary.to_dict())
 
-    def _say(self, kind: str, **fields) -> None:
+    def _print(self, kind: str, **fields) -> None:
         # ASCII only: the reader may be a program that was started with any encoding.
         print(json.dumps({"type": kind, "case": self._case, **fields}), file=self._out, flush=True)
 
 
-def case_line(measurement: Measurement, folder: Path, shown: str = "overlay.png") -> str:
-    """``case  7.9 mm to the left (90 %: 6.8 to 9.0), P(>5 mm) 0.99  slice 22  (3.1 s)  DIR/case/overlay.png``, or why the
-    case was refused."""
-    from MidlineShiftLogic.reporting.wording import certainty_text
-
-    seconds = f"({measurement.seconds:.1f} s)"
-    if measurement.refused:
-        why = f"refused, {measurement.refused['code']}: {measurement.refused['message']}"
-        return f"{measurement.case_id}  {why}  {seconds}  {folder / 'measurement.json'}"
-    side = "" if measurement.side == "none" else f" to the {measurement.side}"
-    certainty = certainty_text(measurement)
-    certainty = f" {certainty}" if certainty else ""
-    warnings = sum(flag.severity == "warning" for flag in measurement.quality)
-    flagged = f"  [{warnings} warning{'s' if warnings > 1 else ''}]" if warnings else ""
-    return (
-        f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}{certainty}  slice {measurement.slice}  {seconds}"
-        f"  {folder / shown}{flagged}"
-    )
+def make_output(json_lines: bool, quiet: bool, out: TextIO | None = None) -> BatchOutput:
+    """Return the output that the options ``--json-lines`` and ``--quiet`` ask for."""
+    return JsonLinesOutput(quiet, out) if json_lines else TextOutput(quiet, out)

@@ -11,7 +11,8 @@ import numpy as np
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.review import REJECTED
-from MidlineShiftLogic.reporting import drawing
+from MidlineShiftLogic.reporting.figures import drawing
+from MidlineShiftLogic.reporting.formatting import shift_text
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.inference.pipeline import DenseResult
@@ -39,7 +40,7 @@ def draw_summary(ct: HeadCT, measurement: Measurement, dense: DenseResult) -> np
     """(row, column, 3) uint8: ``overlay.png`` without the case's name, which may be a patient's."""
     from PIL import Image
 
-    from MidlineShiftLogic.reporting.overlay import write_overlay
+    from MidlineShiftLogic.reporting.figures.overlay import write_overlay
 
     buffer = BytesIO()
     write_overlay(buffer, ct, replace(measurement, case_id=_status(measurement)), dense)
@@ -75,7 +76,7 @@ def draw_slice(ct: HeadCT, measurement: Measurement, one: SliceMeasurement, imag
 
 def _write_words(axes, measurement: Measurement, one: SliceMeasurement, images: str) -> None:
     style = {"transform": axes.transAxes, "path_effects": drawing.halo(2.4), "color": drawing.TEXT_COLOUR}
-    number = drawing.shift_text(one.signed_shift_mm, (" L", " R"))
+    number = shift_text(one.signed_shift_mm, (" L", " R"))
     own = one.index == measurement.slice
     axes.text(0.02, 0.98, f"slice {one.index}, 0 lowest\n{images}", ha="left", va="top", fontsize=9, **style)
     axes.text(0.98, 0.98, number, ha="right", va="top", fontsize=14, fontweight="bold", **style)

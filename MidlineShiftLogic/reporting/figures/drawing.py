@@ -20,7 +20,6 @@ from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 WINDOW_HU = (0.0, 80.0)
 SKIN_HU = -300.0
 MARGIN_MM = 8.0
-NO_SIDE_BELOW_MM = 0.5
 
 # Okabe & Ito's colours, told apart by readers with any colour vision and on every grey of a head CT.
 IDEAL_COLOUR = "#56B4E9"
@@ -132,13 +131,6 @@ def halo(width: float) -> list:
     from matplotlib import patheffects
 
     return [patheffects.Stroke(linewidth=width, foreground="black", alpha=0.75), patheffects.Normal()]
-
-
-def shift_text(signed_mm: float, sides: tuple[str, str] = (" to the left", " to the right")) -> str:
-    """``7.9 mm to the left``; no side below 0.5 mm."""
-    if abs(signed_mm) < NO_SIDE_BELOW_MM:
-        return f"{abs(signed_mm):.1f} mm"
-    return f"{abs(signed_mm):.1f} mm{sides[0] if signed_mm > 0 else sides[1]}"
 
 
 def shown_slice(measurement: Measurement) -> SliceMeasurement:

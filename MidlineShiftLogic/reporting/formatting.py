@@ -1,6 +1,9 @@
-"""The interval, the probability and the case rule of a measurement in words, the same in all that is shown or written."""
+"""Format shifts, intervals and probabilities: the same words on the terminal, in figures and in reports."""
 
 from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -9,9 +12,27 @@ from MidlineShiftLogic.measurement.results import COVERAGE, LARGE_MM, Measuremen
 
 QUANTILE_NAMES = {0.25: "lower quartile", 0.5: "median", 0.75: "upper quartile", 1.0: "largest"}
 
+NO_SIDE_BELOW_MM = 0.5
+"""A shift below this has no side: readers do not agree on it either (``Measurement.side``)."""
+
+
+def shift_text(signed_mm: float, sides: tuple[str, str] = (" to the left", " to the right")) -> str:
+    """Return ``7.9 mm to the left``; no side below ``NO_SIDE_BELOW_MM``. Positive is toward the patient's left."""
+    if abs(signed_mm) < NO_SIDE_BELOW_MM:
+        return f"{abs(signed_mm):.1f} mm"
+    return f"{abs(signed_mm):.1f} mm{sides[0] if signed_mm > 0 else sides[1]}"
+
+
+def parse_time(iso: str | None) -> datetime | None:
+    """Parse ISO 8601 text to the time that the scanner's clock showed, without its zone; None if it is not a time."""
+    try:
+        return datetime.fromisoformat(str(iso)).replace(tzinfo=None)
+    except ValueError:
+        return None
+
 
 def interval_text(measurement: Measurement) -> str:
-    """``(90 %: 5.0 to 7.4)``; with sides, ``(90 %: 0.5 R to 2.5 L)``, if both are in it; empty without an interval."""
+    """Return ``(90 %: 5.0 to 7.4)``; with sides, ``(90 %: 0.5 R to 2.5 L)``, if both are in it; empty without an interval."""
     if measurement.interval_mm is None:
         return ""
     low, high = measurement.interval_mm
@@ -24,16 +45,16 @@ def interval_text(measurement: Measurement) -> str:
 
 
 def probability_text(measurement: Measurement) -> str:
-    """``P(>5 mm) 0.93``; empty without a probability."""
+    """Return ``P(>5 mm) 0.93``; empty without a probability."""
     if measurement.p_over_5mm is None:
         return ""
     p = measurement.p_over_5mm
-    told = "<0.01" if p < 0.005 else ">0.99" if p > 0.995 else f"{p:.2f}"
-    return f"P(>{LARGE_MM:.0f} mm) {told}"
+    shown = "<0.01" if p < 0.005 else ">0.99" if p > 0.995 else f"{p:.2f}"
+    return f"P(>{LARGE_MM:.0f} mm) {shown}"
 
 
 def certainty_text(measurement: Measurement) -> str:
-    """Both, ``(90 %: 5.0 to 7.4), P(>5 mm) 0.93``; empty without them."""
+    """Return both, ``(90 %: 5.0 to 7.4), P(>5 mm) 0.93``; empty without them."""
     return ", ".join(part for part in (interval_text(measurement), probability_text(measurement)) if part)
 
 
@@ -77,3 +98,28 @@ def _reader_rule(measurement: Measurement) -> str:
 
 def _counted(count: int) -> str:
     return f"{count} slice{'s' if count != 1 else ''}"
+
+
+def case_line(measurement: Measurement, folder: Path, shown: str = "overlay.png") -> str:
+    """Return the line of a case on the terminal, or why it was refused.
+
+    Such as ``case  7.9 mm to the left (90 %: 6.8 to 9.0), P(>5 mm) 0.99  slice 22  (3.1 s)  DIR/case/overlay.png``.
+
+    Args:
+        measurement: The case.
+        folder: Its result folder.
+        shown: The file to name, of a measured case.
+    """
+    seconds = f"({measurement.seconds:.1f} s)"
+    if measurement.refused:
+        why = f"refused, {measurement.refused['code']}: {measurement.refused['message']}"
+        return f"{measurement.case_id}  {why}  {seconds}  {folder / 'measurement.json'}"
+    side = "" if measurement.side == "none" else f" to the {measurement.side}"
+    certainty = certainty_text(measurement)
+    certainty = f" {certainty}" if certainty else ""
+    warnings = sum(flag.severity == "warning" for flag in measurement.quality)
+    flagged = f"  [{warnings} warning{'s' if warnings > 1 else ''}]" if warnings else ""
+    return (
+        f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}{certainty}  slice {measurement.slice}  {seconds}"
+        f"  {folder / shown}{flagged}"
+    )

@@ -1,4 +1,4 @@
-"""Whether a scan on disk is still the one that was measured, without reading it."""
+"""Tell whether a scan on disk is still the one that was measured, without reading its content."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def input_stamp(source: Path, others: Iterable[Path] = ()) -> str:
-    """A digest of names, sizes and times of change of a scan's files (all below a folder) and of ``others``.
+def input_fingerprint(source: Path, others: Iterable[Path] = ()) -> str:
+    """Return a digest of names, sizes and modification times of the files of a scan and of ``others``.
 
-    Copying a scan may change it, and then the scan is measured again; a changed scan that keeps size and time, to the
-    nanosecond, would not be noticed.
+    Copying a scan may change the digest, and then the scan is measured again. A changed scan that keeps size and time,
+    to the nanosecond, is not noticed.
+
+    Args:
+        source: File or folder of the scan.
+        others: Files and folders that the result depends on too (earlier results).
+
+    Returns:
+        16 hexadecimal digits.
     """
     digest = hashlib.sha256()
     for path in (source, *others):

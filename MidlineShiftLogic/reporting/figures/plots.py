@@ -10,8 +10,8 @@ import io
 from collections.abc import Sequence
 
 from MidlineShiftLogic.measurement.results import LARGE_MM, Measurement
-from MidlineShiftLogic.reporting.html.pictures import Picture, data_address
-from MidlineShiftLogic.reporting.html.timeline import Visit, all_dated
+from MidlineShiftLogic.reporting.figures.image_data import Picture, data_address
+from MidlineShiftLogic.reporting.timeline import Visit, all_dated
 
 INK, FAINT, GRID = "#1f2933", "#52606d", "#d9dee4"
 OWN, OTHER, EDITED, INTERVAL = "#0b5cad", "#6b7785", "#a3216f", "#7fb2e5"

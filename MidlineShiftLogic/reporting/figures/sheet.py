@@ -7,8 +7,8 @@ from pathlib import Path
 
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
-from MidlineShiftLogic.reporting import drawing
-from MidlineShiftLogic.reporting.wording import certainty_text
+from MidlineShiftLogic.reporting.figures import drawing
+from MidlineShiftLogic.reporting.formatting import certainty_text, shift_text
 
 TILE_WIDTH, TILE_HEIGHT, HEADER, DPI = 2.15, 2.6, 0.6, 100
 MOST_COLUMNS = 7
@@ -60,7 +60,7 @@ def choose(slices: tuple[SliceMeasurement, ...], case_slice: int | None) -> list
 def _write_header(figure, measurement: Measurement, shown: int, width: float, height: float) -> None:
     some = "" if shown == len(measurement.slices) else f", {shown} of {len(measurement.slices)} slices shown"
     sides = (" to the patient's left", " to the patient's right")
-    case = f"{drawing.legible(measurement.case_id, 34)}: {drawing.shift_text(measurement.signed_shift_mm, sides)}{some}"
+    case = f"{drawing.legible(measurement.case_id, 34)}: {shift_text(measurement.signed_shift_mm, sides)}{some}"
     key = (
         "L, R: side the midline is pushed to · framed: the case's slice · grey: not among the slices it is chosen from"
     )
@@ -79,7 +79,7 @@ def _header(measurement: Measurement) -> float:
 def _write_numbers(axes, one: SliceMeasurement, of_the_case: bool) -> None:
     strong = drawing.TEXT_COLOUR if one.in_case_window else drawing.FAINT_TEXT_COLOUR
     style = {"transform": axes.transAxes, "path_effects": drawing.halo(2.2), "color": strong}
-    number = drawing.shift_text(one.signed_shift_mm, (" L", " R")) if math.isfinite(one.signed_shift_mm) else "–"
+    number = shift_text(one.signed_shift_mm, (" L", " R")) if math.isfinite(one.signed_shift_mm) else "–"
     axes.text(0.03, 0.97, str(one.index), ha="left", va="top", fontsize=8, **style)
     axes.text(0.97, 0.97, number, ha="right", va="top", fontsize=9, fontweight="bold", **style)
     if of_the_case:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import Measurement
-from MidlineShiftLogic.reporting.html.formatting import moment_of
+from MidlineShiftLogic.reporting.formatting import parse_time
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def course(measurement: Measurement, priors: Sequence[Measurement]) -> list[Visi
             raise InputError(
                 f"The earlier measurement {prior.case_id!r} is of the same scan as this report; leave it out.", "prior"
             )
-    visits = [Visit(one, moment_of(one.input.get("acquired"))) for one in priors]
-    visits.append(Visit(measurement, moment_of(measurement.input.get("acquired")), current=True))
+    visits = [Visit(one, parse_time(one.input.get("acquired"))) for one in priors]
+    visits.append(Visit(measurement, parse_time(measurement.input.get("acquired")), current=True))
     if all_dated(visits):
         visits.sort(key=lambda visit: visit.moment)
     return visits

@@ -12,8 +12,8 @@ import numpy as np
 
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
-from MidlineShiftLogic.reporting import drawing
-from MidlineShiftLogic.reporting.wording import certainty_text, rule_text
+from MidlineShiftLogic.reporting.figures import drawing
+from MidlineShiftLogic.reporting.formatting import certainty_text, rule_text, shift_text
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.inference.pipeline import DenseResult
@@ -99,7 +99,7 @@ def _draw_distance(axes, ct: HeadCT, one: SliceMeasurement, box: tuple[float, fl
     toward = 1.0 if one.signed_shift_mm >= 0 else -1.0
     start, place = (shifted + np.array([toward * far, 0.0]) for far in (2.5, 0.11 * (right - left)))
     axes.annotate(
-        drawing.shift_text(one.signed_shift_mm, (" L", " R")), xy=start, xytext=place,
+        shift_text(one.signed_shift_mm, (" L", " R")), xy=start, xytext=place,
         ha="left" if toward > 0 else "right", va="center", fontsize=11, fontweight="bold", color=drawing.TEXT_COLOUR,
         bbox={"boxstyle": "round,pad=0.25", "facecolor": "black", "edgecolor": "none", "alpha": 0.65},
         arrowprops={"arrowstyle": "-", "color": drawing.TEXT_COLOUR, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0},
@@ -146,9 +146,9 @@ def _write_words(figure, panels, ct: HeadCT, measurement: Measurement, one: Slic
     from matplotlib.lines import Line2D
 
     sides = (" to the patient's left", " to the patient's right")
-    headline = f"Midline shift {drawing.shift_text(measurement.signed_shift_mm, sides)}"
+    headline = f"Midline shift {shift_text(measurement.signed_shift_mm, sides)}"
     if abs(measurement.signed_shift_mm - one.signed_shift_mm) > 0.05:
-        headline += f" (this slice alone: {drawing.shift_text(one.signed_shift_mm)})"
+        headline += f" (this slice alone: {shift_text(one.signed_shift_mm)})"
     certainty = "   ".join(text for text in (certainty_text(measurement), rule_text(measurement)) if text)
     where = f"{drawing.legible(measurement.case_id)}   slice {one.index} of 0–{ct.n_slices - 1}, 0 lowest"
     drawing.write_text(

@@ -1,0 +1,29 @@
+"""Define what a batch tells its caller while it works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.reporting.cohort_summary import CohortSummary
+
+
+class BatchOutput(Protocol):
+    """Receive the events of a batch; ``cli.progress_output`` prints them.
+
+    For each case: ``start``, ``progress`` any number of times, then ``result`` (a measurement), ``healthy`` (a
+    pseudo-healthy image) or ``error``. ``summary`` comes at the end of several cases.
+    """
+
+    def start(self, case: str, number: int, of: int) -> None: ...
+
+    def progress(self, done: int, total: int, what: str) -> None: ...
+
+    def result(self, measurement: Measurement, folder: Path) -> None: ...
+
+    def healthy(self, slices: list[int], model: dict, seconds: float, folder: Path) -> None: ...
+
+    def error(self, case: str, sentence: str, code: str, exit_code: int) -> None: ...
+
+    def summary(self, summary: CohortSummary, table: Path, of: int) -> None: ...

@@ -1,0 +1,63 @@
+"""Mapping over processes: order, deaths, errors."""
+
+import os
+import time
+
+import pytest
+import spread_work
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.parallel import map_parallel
+
+
+def test_one_worker_works_in_this_process():
+    started = []
+    assert list(map_parallel(lambda number: (number, os.getpid()), [1, 2], on_start=started.append)) == [
+        (1, os.getpid()),
+        (2, os.getpid()),
+    ]
+    assert started == [1, 2]
+
+
+@pytest.mark.slow
+def test_results_keep_their_order_or_come_as_they_are_ready():
+    delays = [0.6, 0.0, 0.0, 0.0]
+    assert list(map_parallel(spread_work.sleep_for, delays, 2)) == delays
+    assert list(map_parallel(spread_work.sleep_for, delays, 2, ordered=False))[-1] == 0.6
+
+
+@pytest.mark.slow
+def test_an_item_that_kills_its_process_costs_only_itself():
+    started = []
+    found = map_parallel(
+        spread_work.killed_by_two,
+        range(5),
+        2,
+        attempts=1,
+        on_start=started.append,
+        on_death=lambda item, how: (item, how),
+    )
+    assert list(found) == [0, 1, (2, "SIGKILL"), 3, 4]
+    assert started == list(range(5))
+
+
+@pytest.mark.slow
+def test_an_error_shows_where_it_arose_in_the_other_process():
+    with pytest.raises(InputError, match="Case 2") as raised:
+        list(map_parallel(spread_work.refused, range(4), 2))
+    assert raised.value.code == "bad" and "spread_work.py" in str(raised.value.__cause__)
+
+
+@pytest.mark.slow
+def test_processes_end_with_their_caller():
+    results = map_parallel(spread_work.own_process, range(40), 2)
+    process = next(results)
+    results.close()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("a worker outlived the map")
