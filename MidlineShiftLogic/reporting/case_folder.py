@@ -72,7 +72,7 @@ def refuse_readers_work(final: Path) -> None:
     try:
         data = json.loads((final / "measurement.json").read_text(encoding="utf-8"))
         review = data.get("review")
-        edited = any(one.get("edited") for one in data.get("slices") or ())
+        edited = any(one.get("edited") or one.get("pinned") for one in data.get("slices") or ())
         whose = f"{review['decision']} by {review['reader']}" if review else "corrected by a reader"
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return  # nothing there, or nothing that could be a reader's
