@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from training_authors import index_of, kept_in_memory, landmark_batch, write_volumes
 
-from midlineshift_training.datasets.landmark_batches import make_batch, unvaried
+from midlineshift_training.datasets.landmark_dataset import cut_landmark_batch, identity
 
 
 @pytest.mark.slow
@@ -36,6 +36,6 @@ def test_both_ways_load_the_same_slices(tmp_path):
     chosen = torch.tensor([4, 1])
     still = {"mirror": 0.0, "rotation_deg": 0.0, "size_jitter": 0.0, "place_jitter_px": 0.0}
     theirs = landmark_batch(index, chosen, still, torch.Generator().manual_seed(0))
-    ours = make_batch(store, chosen, unvaried(2))
+    ours = cut_landmark_batch(store, chosen, identity(2))
     assert torch.equal(ours.hu, theirs.hu) and torch.equal(ours.head, theirs.head)
     assert torch.equal(ours.landmarks.nan_to_num(-1), theirs.landmarks.nan_to_num(-1))

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from midlineshift_training.datasets.denoiser_slices import NoisedBatch
-from midlineshift_training.datasets.landmark_batches import LandmarkBatch, draw_transforms, make_batch
-from midlineshift_training.datasets.set_slices import SetSlices, head_mask
+from midlineshift_training.datasets.annotated_slices import AnnotatedSlices, head_mask
+from midlineshift_training.datasets.denoiser_dataset import DenoiserBatch
+from midlineshift_training.datasets.landmark_dataset import LandmarkBatch, cut_landmark_batch
+from midlineshift_training.datasets.settings import pick
+from midlineshift_training.datasets.transforms.frame_variation import AffineVariation, draw_affine
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
 
 FIRST, LEFT_OUT_ABOVE = 8, 5
@@ -56,11 +58,11 @@ def index_of(paths: list[Path]) -> list[tuple[Path, int]]:
     return [(path, k) for path in paths for k in range(FIRST, depth - LEFT_OUT_ABOVE)]
 
 
-def kept_in_memory(paths: list[Path]) -> SetSlices:
+def kept_in_memory(paths: list[Path]) -> AnnotatedSlices:
     """The same slices as we keep them: read once, their masks made once. Every second one has landmarks."""
     index = index_of(paths)
     hu = np.stack([np.load(path)[k] for path, k in index])
-    return SetSlices(
+    return AnnotatedSlices(
         hu=torch.from_numpy(hu).half(),
         head=torch.from_numpy(np.stack([head_mask(one) for one in hu])),
         landmarks=torch.stack([_landmarks(number, hu.shape[-1]) for number in range(len(hu))]),
@@ -79,11 +81,11 @@ def _landmarks(number: int, size: int) -> Tensor:
 
 def landmark_batch(index: list[tuple[Path, int]], chosen: Tensor, settings: dict, g: torch.Generator) -> LandmarkBatch:
     """Slices ``chosen`` of ``index``, one after another."""
-    parts = []
+    parts, varied = [], pick(AffineVariation, settings)
     for number in chosen.tolist():
         path, k = index[number]
         hu = np.load(path)[k]
-        one = SetSlices(
+        one = AnnotatedSlices(
             hu=torch.from_numpy(hu).half()[None],
             head=torch.from_numpy(head_mask(hu))[None],
             landmarks=_landmarks(number, hu.shape[-1])[None],
@@ -93,23 +95,25 @@ def landmark_batch(index: list[tuple[Path, int]], chosen: Tensor, settings: dict
             weight=torch.ones(1),
             case=torch.zeros(1, dtype=torch.long),
         )
-        parts.append(make_batch(one, torch.zeros(1, dtype=torch.long), draw_transforms(1, settings, hu.shape[-1], g)))
+        parts.append(cut_landmark_batch(one, torch.zeros(1, dtype=torch.long), draw_affine(1, varied, hu.shape[-1], g)))
     whole = {f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(LandmarkBatch)}
     return LandmarkBatch(**whole | {"index": chosen})
 
 
-def noised_batch(index: list[tuple[Path, int]], settings: dict, g: torch.Generator, cold: bool = False) -> NoisedBatch:
+def noised_batch(
+    index: list[tuple[Path, int]], settings: dict, g: torch.Generator, cold: bool = False
+) -> DenoiserBatch:
     """A batch for a denoiser."""
     chosen = torch.randint(len(index), (settings["batch"],), generator=g)
-    varying = settings | {"mirror": 0.5}
+    varied = pick(AffineVariation, settings | {"mirror": 0.5})
     images = []
     for number in chosen.tolist():
         path, k = index[number]
         hu = torch.from_numpy(read(path, cold)[k]).float()[None, None] + 1000.0
-        transform = draw_transforms(1, varying, hu.shape[-1], g)
+        transform = draw_affine(1, varied, hu.shape[-1], g)
         points = functional.affine_grid(transform, list(hu.shape), align_corners=False)
         hu = functional.grid_sample(hu, points, align_corners=False)[:, 0] - 1000.0
         images.append(functional.adaptive_avg_pool2d(window(hu, BRAIN_WINDOW_HU)[:, None], settings["grid"]))
     x = torch.cat(images)
     timesteps = torch.randint(0, settings["steps"], (len(x),), generator=g)
-    return NoisedBatch(x=x, timesteps=timesteps, noise=torch.randn(x.shape, generator=g))
+    return DenoiserBatch(x=x, timesteps=timesteps, noise=torch.randn(x.shape, generator=g))

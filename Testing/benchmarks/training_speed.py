@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import machine
 from training_authors import index_of, kept_in_memory, landmark_batch, noised_batch, write_volumes
 
-from midlineshift_training.datasets.set_slices import SetSlices, for_denoiser
+from midlineshift_training.datasets.annotated_slices import AnnotatedSlices, to_aligned_slices
 from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
 from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer
 from midlineshift_training.trainers.settings.diffusion import DEFAULTS
@@ -65,7 +65,7 @@ class Setting:
     def denoising(self, kept: int, **more) -> DiffusionTrainer:
         """Stage 1; our slices are kept on a grid of ``kept``."""
         settings = DEFAULTS | SAME | {"grid": DENOISER_GRID, "network": NETWORK, "batch": self.batch} | more
-        slices = for_denoiser(self.store, 1.5)
+        slices = to_aligned_slices(self.store, 1.5)
         slices.hu = torch.nn.functional.adaptive_avg_pool2d(slices.hu.float()[:, None], kept)[:, 0].half()
         return _free(DiffusionTrainer(settings, slices, None))
 
@@ -79,7 +79,7 @@ class Setting:
 class _Deforming(LandmarkTrainer):
     """Stage 2 with two fresh denoisers instead of those of runs."""
 
-    def __init__(self, settings: dict, slices: SetSlices, validation: None):
+    def __init__(self, settings: dict, slices: AnnotatedSlices, validation: None):
         import midlineshift_training.trainers.landmark_trainer as module
 
         original, module.load_run_network = (

@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import save_file
 from small_networks import SMALL_DENOISER, awake
 
-from midlineshift_training.datasets.phantom_store import load_phantoms, phantom_files
-from midlineshift_training.datasets.set_slices import SetSlices
+from midlineshift_training.datasets.annotated_slices import AnnotatedSlices
+from midlineshift_training.datasets.phantom_slices import load_phantoms
+from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.trainers.callbacks import weight_averaging
 from midlineshift_training.trainers.deformation_trainer import DeformationTrainer
 from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
@@ -63,7 +64,7 @@ def settings_of(kind: str, folder: Path, **more) -> dict:
     return DEFORMATION | READING | method | {"image_every": 2} | more
 
 
-def drawn_slices(count: int, seed: int) -> SetSlices:
+def drawn_slices(count: int, seed: int) -> AnnotatedSlices:
     """Elliptic slices of 64 px, every second one with landmarks."""
     g = torch.Generator().manual_seed(seed)
     y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 64), indexing="ij")
@@ -72,7 +73,7 @@ def drawn_slices(count: int, seed: int) -> SetSlices:
     points = torch.tensor([[0.0, -25.0], [0.0, 25.0], [0.0, -5.0], [0.0, -5.0]]).expand(count, 4, 2).clone()
     points[:, 2, 0] = shift
     points[1::2] = torch.nan
-    return SetSlices(
+    return AnnotatedSlices(
         hu=torch.where(head, 35.0 + 8 * torch.randn(count, 64, 64, generator=g), torch.tensor(-1000.0)).half(),
         head=head.expand(count, -1, -1).clone(),
         landmarks=points,

@@ -23,7 +23,7 @@ from midlineshift_training.calibration.fit import (
 from midlineshift_training.calibration.hard_augmentation import harden
 from midlineshift_training.calibration.samples import HARDENED, PHANTOMS, SCANS, CalibrationJob, Sample, sample_of
 from midlineshift_training.cli.calibrate import calibrate
-from midlineshift_training.evaluation.cases import phantom_scan
+from midlineshift_training.datasets.phantoms.files import phantom_scan
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.uncertainty import parse_uncertainty
 from MidlineShiftLogic.measurement.uncertainty_features import FEATURES

@@ -14,14 +14,10 @@ from scan_files import save_nifti
 from synthetic_case import drawn_head, measured
 
 from midlineshift_training.cli.main import main
+from midlineshift_training.datasets.phantoms.files import phantom_scan
+from midlineshift_training.datasets.scan_files import scan_paths
 from midlineshift_training.evaluation import alterations, measuring, run
-from midlineshift_training.evaluation.cases import (
-    phantom_scan,
-    phantom_slice_truth,
-    phantom_truth,
-    read_slice_truth,
-    scan_paths,
-)
+from midlineshift_training.evaluation.cases import phantom_slice_truth, phantom_truth, read_slice_truth
 from midlineshift_training.evaluation.groups import NEVER_SEEN, SEEN, phantom_groups, size_group
 from midlineshift_training.evaluation.measuring import (
     LABELLED,

@@ -7,7 +7,7 @@ from drawn_phantoms import draw_cohort
 from safetensors.torch import load_file
 
 from midlineshift_training.cli.main import main
-from midlineshift_training.datasets.phantom_store import phantom_files
+from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
 from midlineshift_training.trainers.settings.diffusion import DEFAULTS
 from midlineshift_training.trainers.start.diffusion import cut_phantoms

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from small_networks import SMALL_DENOISER, awake
 
 from midlineshift_training.cli.main import main
-from midlineshift_training.datasets.landmark_batches import InOrder
+from midlineshift_training.datasets.landmark_dataset import SlicesInOrder
 from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer, validation_figures
 from midlineshift_training.trainers.pseudo_healthy_targets import FILE
 from midlineshift_training.trainers.settings.landmarks import LANDMARKS
@@ -126,7 +126,7 @@ def test_pseudo_healthy_slices_kept_are_those_made(world, slices, tmp_path):
     stage = stage_of(world, slices, tmp_path)
     kept = stage._make_all()
     assert kept.images.shape == (len(slices[0]), 1, 32, 32)
-    batch = next(iter(InOrder(slices[0], 4)))
+    batch = next(iter(SlicesInOrder(slices[0], 4)))
     assert kept.of(batch).abs().max() <= 1
     flipped = copy.copy(batch)
     flipped.transform = torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]]).expand(4, -1, -1)

@@ -6,7 +6,8 @@ from click.testing import CliRunner
 from drawn_phantoms import draw_cohort
 from safetensors.torch import load_file
 
-from midlineshift_training.datasets.phantom_store import load_phantoms, phantom_files
+from midlineshift_training.datasets.phantom_slices import load_phantoms
+from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.trainers.deformation_trainer import (
     HEALTHY_STREAM,
     NOISE_STREAM,

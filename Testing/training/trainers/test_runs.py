@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from drawn_phantoms import draw_cohort
 
 from midlineshift_training.cli.main import main
-from midlineshift_training.datasets.midline_batches import ReadingBatches
+from midlineshift_training.datasets.midline_dataset import MidlineDataset
 from midlineshift_training.trainers.callbacks.progress_bar import duration
 from midlineshift_training.trainers.callbacks.stopping import StopEarly
 from midlineshift_training.trainers.callbacks.validation_table import read_validation_table
@@ -61,7 +61,7 @@ def perfect(batch) -> SlicePrediction:
 def test_the_validation_error_is_that_of_the_shift_in_scan_millimetres(folder):
     settings = tiny_runs.settings_of("pose", folder, batch=12)
     batches = tiny_runs.stage_of("pose", folder, settings).validation_batches()
-    assert isinstance(batches, ReadingBatches)
+    assert isinstance(batches, MidlineDataset)
     batch = batches[0]
     errors = shift_errors(perfect(batch), batch)
     read = batch.readable > 0

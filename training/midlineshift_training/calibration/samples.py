@@ -11,9 +11,10 @@ from zlib import crc32
 import numpy as np
 
 from midlineshift_training.calibration.hard_augmentation import harden
+from midlineshift_training.datasets.phantoms.files import phantom_scan
 from midlineshift_training.distributed.map_parallel import map_parallel
 from midlineshift_training.distributed.model_cache import cached_model, model_fingerprint
-from midlineshift_training.evaluation.cases import phantom_scan, phantom_truth
+from midlineshift_training.evaluation.cases import phantom_truth
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.errors import MidlineShiftError, RefusedError

@@ -78,7 +78,8 @@ def _renew_statistics(network, settings: dict, data, batches: int, seed: int) ->
     from torch.optim.swa_utils import update_bn
     from tqdm import tqdm
 
-    from midlineshift_training.datasets.phantom_store import load_phantoms, phantom_files
+    from midlineshift_training.datasets.phantom_slices import load_phantoms
+    from midlineshift_training.datasets.phantoms.files import phantom_files
     from midlineshift_training.trainers.midline_trainer import MidlineTrainer
     from MidlineShiftLogic.errors import InputError
 

@@ -69,8 +69,8 @@ def calibrate(
 
 def _jobs(phantoms: Path | None, first: int, scans: Path | None, warps: int, seed: int) -> list:
     from midlineshift_training.calibration.samples import HARDENED, PHANTOMS, SCANS, CalibrationJob
-    from midlineshift_training.datasets.phantom_store import phantom_files
-    from midlineshift_training.evaluation.cases import scan_paths
+    from midlineshift_training.datasets.phantoms.files import phantom_files
+    from midlineshift_training.datasets.scan_files import scan_paths
     from MidlineShiftLogic.errors import InputError
 
     if phantoms is None and scans is None:

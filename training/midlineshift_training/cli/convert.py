@@ -64,7 +64,7 @@ def convert(
     from midlineshift_training.datasets.annotated.convert import Split, convert_set
     from midlineshift_training.datasets.annotated.problems import WARNING
     from midlineshift_training.datasets.annotated.scans import read_scan_folder
-    from midlineshift_training.datasets.phantom_store import phantom_files
+    from midlineshift_training.datasets.phantoms.files import phantom_files
     from MidlineShiftLogic.errors import InputError
 
     sources = {"authors": authors, "scans": scans, "phantoms": phantoms}

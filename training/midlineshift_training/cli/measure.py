@@ -38,10 +38,10 @@ def measure(
 
     from tqdm import tqdm
 
+    from midlineshift_training.datasets.scan_files import scan_paths
     from midlineshift_training.distributed.map_parallel import check_visible, map_parallel
     from midlineshift_training.distributed.measure_cases import RESULT, Scan, measure_into
     from midlineshift_training.distributed.model_cache import model_fingerprint
-    from midlineshift_training.evaluation.cases import scan_paths
     from MidlineShiftLogic.exit_codes import worst
     from MidlineShiftLogic.reporting.case_folder import remove_stale, result_parent
     from MidlineShiftLogic.reporting.case_name import case_names

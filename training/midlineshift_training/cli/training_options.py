@@ -61,7 +61,7 @@ def midline_options(function):
 
 def is_annotated(data: Sequence[Path]) -> bool:
     """Whether the data are sets with sparse landmarks; InputError for a mixture with folders of phantoms."""
-    from midlineshift_training.datasets.annotated.open import is_landmark_set
+    from midlineshift_training.datasets.annotated.load import is_landmark_set
     from MidlineShiftLogic.errors import InputError
 
     kinds = {is_landmark_set(path) for path in data}

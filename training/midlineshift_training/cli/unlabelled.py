@@ -18,8 +18,8 @@ def unlabelled(scans, names, model, out):
     """Turn unshifted real scans without readings into training cases whose midline is bent by known amounts."""
     from tqdm import tqdm
 
-    from midlineshift_training.datasets.unlabelled import pseudo_case, write_pseudo_case
-    from midlineshift_training.evaluation.cases import scan_paths
+    from midlineshift_training.datasets.scan_files import scan_paths
+    from midlineshift_training.datasets.unlabelled.case import unlabelled_case, write_unlabelled_case
     from MidlineShiftLogic.errors import InputError, MidlineShiftError
     from MidlineShiftLogic.headct import read
     from MidlineShiftLogic.models import load_model
@@ -40,10 +40,10 @@ def unlabelled(scans, names, model, out):
     written = 0
     for number, (name, path) in enumerate(tqdm(paths.items(), desc="scans", unit="case")):
         try:
-            entries = pseudo_case(read(path), loaded, name)
+            entries = unlabelled_case(read(path), loaded, name)
         except MidlineShiftError as error:
             click.echo(f"{name}: left out: {error}", err=True)
             continue
-        write_pseudo_case(out / f"{number:05d}.npz", entries)
+        write_unlabelled_case(out / f"{number:05d}.npz", entries)
         written += 1
     click.echo(f"{written} cases in {out}")

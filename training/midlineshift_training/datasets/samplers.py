@@ -9,7 +9,7 @@ _EPOCH_STREAM = 2_000_000_000
 """Seeds of the shuffles; the batches draw from seed * 1_000_003 + number."""
 
 
-class Drawing:
+class SliceSampler:
     """Batch number -> slices, the same for the same seed whenever it is asked for.
 
     Args:
@@ -37,7 +37,11 @@ class Drawing:
 
 
 def with_share(weights: Tensor, group: Tensor, share: float | None) -> Tensor:
-    """Weights scaled so that a group makes ``share`` of all draws; unchanged for None, or if only one side has any."""
+    """Scale weights so that a group makes ``share`` of all draws; unchanged for None, or if only one side has any.
+
+    Args:
+        weights: (S,). group: (S,) bool.
+    """
     inside, outside = weights[group].sum(), weights[~group].sum()
     if share is None or not inside or not outside:
         return weights

@@ -7,30 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from midlineshift_training.datasets.phantom_store import read_phantom
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.distance import case_slice
-
-ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
-
-
-def phantom_scan(path: Path) -> tuple[HeadCT, dict]:
-    """A phantom file as a ``HeadCT``, and all its entries. InputError if it is damaged or incomplete."""
-    q = read_phantom(path)
-    pixel, heights = float(q["pixel_mm"]), q["heights_mm"].astype(float)
-    origins = np.stack([np.full(len(heights), -127.5 * pixel)] * 2 + [heights], -1)
-    ct = HeadCT(
-        hu=q["hu"].astype(np.float32),
-        origins=origins,
-        column_axis=np.array([1.0, 0.0, 0.0]),
-        row_axis=np.array([0.0, 1.0, 0.0]),
-        pixel_spacing=(pixel, pixel),
-        thickness=np.full(len(heights), float(q["thickness_mm"])),
-        source={"format": "phantom"},
-    )
-    return ct, q
 
 
 def phantom_slice_truth(q: dict, settings: ShiftSettings) -> np.ndarray:
@@ -88,31 +68,3 @@ def read_slice_truth(ct: HeadCT, rows: list[dict]) -> np.ndarray:
     for index, values in found.items():
         truth[index] = np.mean(values)
     return truth
-
-
-def scan_paths(folder: Path) -> list[Path]:
-    """Scan files of a folder and its sub-folders (DICOM series); ``.npy`` carries no spacing and is left out.
-
-    Raises:
-        InputError: no such folder, or nothing in it.
-    """
-    if not folder.is_dir():
-        raise InputError(f"There is no folder of scans {folder}.", "no-scans")
-    visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    paths = [path for path in visible if path.is_dir() or path.name.lower().endswith(ENDINGS)]
-    if not paths:
-        raise InputError(f"No scans ({', '.join(ENDINGS)}, DICOM folders) in {folder}.", "no-scans")
-    return paths
-
-
-def read_seen(path: Path) -> set[str]:
-    """Names of the scans that training saw, one a line; empty lines and what follows ``#`` do not count.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The list of seen scans {path} cannot be read ({error}).", "seen") from None
-    return {name for line in lines if (name := line.partition("#")[0].strip())}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+
+from MidlineShiftLogic.errors import InputError
 
 SIZES_MM = (0.0, 1.0, 3.0, 5.0, 10.0, np.inf)
 SEEN, NEVER_SEEN = "seen unlabelled in training", "never seen in training"
@@ -46,3 +49,16 @@ def seen_groups(case: str, seen: set[str] | None) -> dict[str, tuple[str, ...]]:
     if seen is None:
         return {}
     return {"training": (SEEN if case in seen else NEVER_SEEN,)}
+
+
+def read_seen(path: Path) -> set[str]:
+    """Names of the scans that training saw, one a line; empty lines and what follows ``#`` do not count.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The list of seen scans {path} cannot be read ({error}).", "seen") from None
+    return {name for line in lines if (name := line.partition("#")[0].strip())}

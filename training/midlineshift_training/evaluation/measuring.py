@@ -13,11 +13,12 @@ from zlib import crc32
 
 import numpy as np
 
-from midlineshift_training.datasets.annotated.case import SetCase, signed_shift_mm
+from midlineshift_training.datasets.annotated.case import AnnotatedCase, signed_shift_mm
+from midlineshift_training.datasets.phantoms.files import phantom_scan
 from midlineshift_training.distributed.map_parallel import map_parallel
 from midlineshift_training.distributed.model_cache import cached_model, model_fingerprint
 from midlineshift_training.evaluation.alterations import ALTERATIONS
-from midlineshift_training.evaluation.cases import phantom_scan, phantom_slice_truth, phantom_truth, read_slice_truth
+from midlineshift_training.evaluation.cases import phantom_slice_truth, phantom_truth, read_slice_truth
 from midlineshift_training.evaluation.groups import phantom_groups
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
 from MidlineShiftLogic.api import measure_case
@@ -57,7 +58,7 @@ class Job:
     warps: int = 0
     alter: bool = False
     seed: int = 0
-    labels: SetCase | None = None
+    labels: AnnotatedCase | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def report(job: Job, models: Mapping[str, Model]) -> CaseReport:
     return CaseReport(readings, warps, changes)
 
 
-def labelled_truth(case: SetCase) -> float | None:
+def labelled_truth(case: AnnotatedCase) -> float | None:
     """Shift of a case of a set: its largest labelled slice's, signed; else its number, without a side; None without."""
     if case.signed_mm is not None:
         return case.signed_mm

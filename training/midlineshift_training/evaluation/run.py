@@ -14,12 +14,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from midlineshift_training.datasets.annotated.open import open_set
-from midlineshift_training.datasets.phantom_store import phantom_files
+from midlineshift_training.datasets.annotated.load import load_dataset
+from midlineshift_training.datasets.phantoms.files import phantom_files
+from midlineshift_training.datasets.scan_files import scan_paths
 from midlineshift_training.distributed.map_parallel import check_visible
-from midlineshift_training.evaluation.cases import read_readings, read_seen, scan_paths
+from midlineshift_training.evaluation.cases import read_readings
 from midlineshift_training.evaluation.figures import draw_figures
-from midlineshift_training.evaluation.groups import seen_groups
+from midlineshift_training.evaluation.groups import read_seen, seen_groups
 from midlineshift_training.evaluation.known_shifts import follow
 from midlineshift_training.evaluation.measuring import (
     LABELLED,
@@ -122,7 +123,7 @@ def plan_jobs(plan: Plan, readers: Mapping[str, list[dict]]) -> list[Job]:
 
 def _labelled_jobs(plan: Plan) -> list[Job]:
     """Cases of a set with sparse landmarks, of one split or of all."""
-    cases = open_set(plan.labelled, plan.spacing)
+    cases = load_dataset(plan.labelled, plan.spacing)
     chosen = [case for case in cases if plan.split == "all" or case.split in (plan.split, None)]
     if not chosen:
         raise InputError(f"{plan.labelled} has no case of the split {plan.split!r}; give --split all.", "no-data")

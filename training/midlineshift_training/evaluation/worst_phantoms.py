@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from midlineshift_training.evaluation.cases import phantom_scan
+from midlineshift_training.datasets.phantoms.files import phantom_scan
 from midlineshift_training.evaluation.measuring import PHANTOMS
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.models import Model

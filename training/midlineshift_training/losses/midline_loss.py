@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from midlineshift_training.datasets.midline_batches import ReadingBatch
+from midlineshift_training.datasets.midline_dataset import MidlineBatch
 from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 
@@ -49,7 +49,7 @@ def heat_map_loss(logits: torch.Tensor, ends: torch.Tensor, readable: torch.Tens
     return _masked_mean(distance / 4 + entropy / 4, weight) * 2
 
 
-def midline_loss(out: SlicePrediction, truth: ReadingBatch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def midline_loss(out: SlicePrediction, truth: MidlineBatch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Sum of the weighted terms, and each term.
 
     Distances near the deformed midline count most. The field is held to the truth by squared error, weighted by the

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from midlineshift_training.datasets.midline_batches import ReadingBatch
+from midlineshift_training.datasets.midline_dataset import MidlineBatch
 from midlineshift_training.losses import deformation_loss
 from midlineshift_training.losses.midline_loss import midline_loss
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
@@ -71,7 +71,7 @@ class DeformationTrainer(MidlineTrainer):
         """Random numbers that depend on the run's seed and the batch's number alone, so that a resumed run repeats them."""
         return torch.Generator().manual_seed(stream + self.settings["seed"] * 1_000_003 + number)
 
-    def inputs(self, batch: ReadingBatch, number: int | None = None) -> torch.Tensor:
+    def inputs(self, batch: MidlineBatch, number: int | None = None) -> torch.Tensor:
         windows = two_windows(batch.hu)
         if self._denoisers:
             timesteps = noise = None
@@ -86,7 +86,7 @@ class DeformationTrainer(MidlineTrainer):
             windows = torch.cat([windows, channel], 1)
         return windows.to(memory_format=self.memory_format)
 
-    def training_step(self, batch: ReadingBatch, batch_idx: int) -> torch.Tensor:
+    def training_step(self, batch: MidlineBatch, batch_idx: int) -> torch.Tensor:
         number = self.number_of(batch_idx)
         out = self.network(self.inputs(batch, number))
         total, terms = midline_loss(out, batch)
@@ -109,7 +109,7 @@ class DeformationTrainer(MidlineTrainer):
             figures["pseudo_healthy"] = draw_pairs(x, self._pseudo_healthy(x, 0))
         return figures
 
-    def _method_terms(self, out: SlicePrediction, batch: ReadingBatch, number: int) -> dict[str, torch.Tensor]:
+    def _method_terms(self, out: SlicePrediction, batch: MidlineBatch, number: int) -> dict[str, torch.Tensor]:
         """The four terms of Gong et al.; fields on the half grid, told in half-grid pixels."""
         field = out.displacement / 2
         middle = (field.shape[-1] - 1) / 2

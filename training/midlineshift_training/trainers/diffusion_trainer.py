@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.data import Dataset
 
-from midlineshift_training.datasets.denoiser_slices import AlignedSlices, NoisedBatch, NoisedBatches
+from midlineshift_training.datasets.aligned_slices import AlignedSlices
+from midlineshift_training.datasets.denoiser_dataset import DenoiserBatch, DenoiserDataset, DenoiserDataSettings
+from midlineshift_training.datasets.settings import pick
 from midlineshift_training.losses.diffusion_loss import DiffusionLoss, diffusion_loss
 from midlineshift_training.trainers.learning_rate import with_learning_rate
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
@@ -52,18 +54,20 @@ class DiffusionTrainer(NetworkTrainer):
         self._found: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def training_batches(self, first: int, count: int) -> Dataset:
-        return NoisedBatches(self.slices, self.settings, self.settings["seed"], first, count)
+        drawn = pick(DenoiserDataSettings, self.settings)
+        return DenoiserDataset(self.slices, drawn, self.settings["seed"], first, count)
 
     def validation_batches(self) -> Dataset:
         count = self.settings["validation_batches"]
-        return NoisedBatches(self.validation, self.settings, VALIDATION_SEED, 0, count, even_steps=True)
+        drawn = pick(DenoiserDataSettings, self.settings)
+        return DenoiserDataset(self.validation, drawn, VALIDATION_SEED, 0, count, even_steps=True)
 
-    def loss(self, batch: NoisedBatch) -> DiffusionLoss:
+    def loss(self, batch: DenoiserBatch) -> DiffusionLoss:
         """Loss of each slice of a batch."""
         x = batch.x.contiguous(memory_format=self.memory_format)
         return diffusion_loss(self.network, self.schedule, x, batch.timesteps, batch.noise)
 
-    def training_step(self, batch: NoisedBatch, batch_idx: int) -> torch.Tensor:
+    def training_step(self, batch: DenoiserBatch, batch_idx: int) -> torch.Tensor:
         weights = None
         if self.sampler is not None:
             g = torch.Generator().manual_seed(
@@ -78,7 +82,7 @@ class DiffusionTrainer(NetworkTrainer):
         self.log_terms(total, {"mse": loss.mse.mean(), "vb": loss.vb.mean()})
         return total
 
-    def on_train_batch_end(self, outputs, batch: NoisedBatch, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs, batch: DenoiserBatch, batch_idx: int) -> None:
         # once a step, so that all its microbatches, whoever makes them, draw by the same losses
         if self.sampler is None or (batch_idx + 1) % self.share.own:
             return
@@ -99,7 +103,7 @@ class DiffusionTrainer(NetworkTrainer):
     def configure_optimizers(self):
         return with_learning_rate(super().configure_optimizers(), self.settings)
 
-    def validation_step(self, batch: NoisedBatch, number: int) -> None:
+    def validation_step(self, batch: DenoiserBatch, number: int) -> None:
         loss = self.loss(batch)
         values = {"validation/mse": loss.mse.mean(), "validation/vb": loss.vb.mean()}
         self.log_dict(values, batch_size=len(batch.x))

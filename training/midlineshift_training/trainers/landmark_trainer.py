@@ -15,8 +15,14 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from midlineshift_training.datasets.landmark_batches import InOrder, LandmarkBatch, LandmarkBatches
-from midlineshift_training.datasets.set_slices import SetSlices
+from midlineshift_training.datasets.annotated_slices import AnnotatedSlices
+from midlineshift_training.datasets.landmark_dataset import (
+    LandmarkBatch,
+    LandmarkDataset,
+    LandmarkDataSettings,
+    SlicesInOrder,
+)
+from midlineshift_training.datasets.settings import pick
 from midlineshift_training.losses import deformation_loss
 from midlineshift_training.trainers.deformation_trainer import HEALTHY_STREAM, NOISE_STREAM
 from midlineshift_training.trainers.learning_rate import with_learning_rate
@@ -75,7 +81,11 @@ class LandmarkTrainer(NetworkTrainer):
     SHARED = (*NetworkTrainer.SHARED, "_healthy")
 
     def __init__(
-        self, settings: dict[str, Any], slices: SetSlices | None, validation: SetSlices | None, run: Path | None = None
+        self,
+        settings: dict[str, Any],
+        slices: AnnotatedSlices | None,
+        validation: AnnotatedSlices | None,
+        run: Path | None = None,
     ):
         check_settings(settings)
         super().__init__(settings)
@@ -92,10 +102,11 @@ class LandmarkTrainer(NetworkTrainer):
         self._checked: list[dict[str, Tensor]] = []
 
     def training_batches(self, first: int, count: int) -> Dataset:
-        return LandmarkBatches(self.slices, self.settings, self.settings["seed"], first, count)
+        drawn = pick(LandmarkDataSettings, self.settings)
+        return LandmarkDataset(self.slices, drawn, self.settings["seed"], first, count)
 
     def validation_batches(self) -> Dataset:
-        return InOrder(self.validation, self.settings["batch"])
+        return SlicesInOrder(self.validation, self.settings["batch"])
 
     def on_fit_start(self) -> None:
         self._denoisers = [network.to(self.device) for network in self._denoisers]
@@ -108,7 +119,7 @@ class LandmarkTrainer(NetworkTrainer):
         return PseudoHealthyTargets(torch.cat([one.half().cpu() for one in self._all_healthy()]))
 
     def _all_healthy(self) -> Iterator[Tensor]:
-        for number, batch in enumerate(InOrder(self.slices, self.settings["batch"])):
+        for number, batch in enumerate(SlicesInOrder(self.slices, self.settings["batch"])):
             x = denoiser_input(batch.hu.to(self.device), self.noise.grid)
             yield self._make(x, self._generator(HEALTHY_STREAM, number))
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from midlineshift_training.datasets.midline_batches import ReadingBatch
+from midlineshift_training.datasets.midline_dataset import MidlineBatch
 from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 
 
-def shift_errors(out: SlicePrediction, batch: ReadingBatch) -> dict[str, Tensor]:
+def shift_errors(out: SlicePrediction, batch: MidlineBatch) -> dict[str, Tensor]:
     """Absolute errors (B,) in mm, NaN for slices that cannot be read.
 
     Returns:

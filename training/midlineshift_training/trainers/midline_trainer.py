@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.data import Dataset
 
-from midlineshift_training.datasets.midline_batches import FrameVariation, ReadingBatch, ReadingBatches
-from midlineshift_training.datasets.phantom_store import PhantomSlices
+from midlineshift_training.datasets.midline_dataset import MidlineBatch, MidlineDataset
+from midlineshift_training.datasets.phantom_slices import PhantomSlices
+from midlineshift_training.datasets.transforms.frame_variation import FrameVariation
 from midlineshift_training.losses.midline_loss import midline_loss
 from midlineshift_training.trainers.midline_metrics import shift_errors
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
@@ -43,7 +44,7 @@ class MidlineTrainer(NetworkTrainer):
 
     def _batches(self, slices, count, seed, first=0) -> Dataset:
         s = self.settings
-        return ReadingBatches(
+        return MidlineDataset(
             slices, s["batch"], first + count, self.variation, s["grid"], s["pixel_mm"], s["frame_mm"], seed, first,
             s["fineness"],
         )  # fmt: skip
@@ -55,16 +56,16 @@ class MidlineTrainer(NetworkTrainer):
         # degraded and varied as in training, always the same
         return self._batches(self.validation, self.settings["validation_batches"], 987_654)
 
-    def inputs(self, batch: ReadingBatch, number: int | None = None) -> torch.Tensor:
+    def inputs(self, batch: MidlineBatch, number: int | None = None) -> torch.Tensor:
         """(B, C, H, W) network input of a batch; ``number`` seeds what is random about it in training."""
         return two_windows(batch.hu).to(memory_format=self.memory_format)
 
-    def training_step(self, batch: ReadingBatch, batch_idx: int) -> torch.Tensor:
+    def training_step(self, batch: MidlineBatch, batch_idx: int) -> torch.Tensor:
         total, terms = midline_loss(self.network(self.inputs(batch)), batch)
         self.log_terms(total, terms)
         return total
 
-    def validation_step(self, batch: ReadingBatch, number: int) -> None:
+    def validation_step(self, batch: MidlineBatch, number: int) -> None:
         out = self.network(self.inputs(batch))
         total, terms = midline_loss(out, batch)
         self.log_dict({f"validation/{name}": value for name, value in terms.items()}, batch_size=len(batch.hu))

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from midlineshift_training.datasets.landmark_batches import LandmarkBatch, varied
+from midlineshift_training.datasets.landmark_dataset import LandmarkBatch, vary
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.weights import read_weights
@@ -56,7 +56,7 @@ class PseudoHealthyTargets:
     def of(self, batch: LandmarkBatch) -> Tensor:
         """(B, 1, H, W) in -1..1, -1 outside."""
         kept = self.images[batch.index.cpu()].to(batch.hu.device).float()
-        return varied(kept + 1, batch.transform) - 1
+        return vary(kept + 1, batch.transform) - 1
 
 
 def load_or_make_targets(run: Path, count: int, make: Callable[[], object], first: bool = True) -> PseudoHealthyTargets:

@@ -24,8 +24,8 @@ from scan_files import save_nifti
 
 from midlineshift_training.cli.main import main
 from midlineshift_training.datasets.annotated.authors import read_authors_set
+from midlineshift_training.datasets.annotated.load import load_dataset, train_and_validation
 from midlineshift_training.datasets.annotated.manifest import read_cases, schema
-from midlineshift_training.datasets.annotated.open import open_set, train_and_validation
 from midlineshift_training.datasets.annotated.split import split_by_patient
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct import read
@@ -70,7 +70,7 @@ def test_the_authors_layout(authors, tmp_path):
 
 def test_a_pickle_reads_directly_and_alike(authors, tmp_path):
     convert("--authors", authors, "--spacing", SPACING_TEXT, "--out", tmp_path / "set")
-    for direct, kept in zip(open_set(authors, SPACING), read_cases(tmp_path / "set"), strict=True):
+    for direct, kept in zip(load_dataset(authors, SPACING), read_cases(tmp_path / "set"), strict=True):
         assert direct.name == kept.name
         assert direct.limit_mm == pytest.approx(kept.limit_mm)
         (a, points), (b, same) = direct.read(), kept.read()
@@ -103,7 +103,7 @@ def test_missing_labels_are_missing_not_wrong(tmp_path):
         "e": ["e.npy", 0, {}, 0],
     }
     (tmp_path / "set.pkl").write_bytes(pickle.dumps(records))
-    cases = {case.name: case for case in open_set(tmp_path / "set.pkl", SPACING)}
+    cases = {case.name: case for case in load_dataset(tmp_path / "set.pkl", SPACING)}
     assert np.isnan([cases["a"].limit_mm, cases["b"].limit_mm]).all()
     assert cases["c"].limit_mm == cases["d"].limit_mm == pytest.approx(6.0, abs=0.01)
     assert cases["e"].limit_mm == 0

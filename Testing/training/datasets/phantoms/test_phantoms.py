@@ -15,12 +15,13 @@ from midlineshift_training.datasets.phantoms import (
     case,
     falx,
     fields,
-    lesions,
     skull,
     subject,
     truth,
     variation,
 )
+from midlineshift_training.datasets.phantoms.lesions import draw as lesions
+from midlineshift_training.datasets.phantoms.lesions.model import MASS, PARENCHYMAL
 from midlineshift_training.distributed.generate_phantoms import generate_cases
 from MidlineShiftLogic.errors import InputError
 
@@ -143,9 +144,7 @@ def test_the_wished_shift_is_reached(cases):
 
 
 def test_a_mass_in_the_brain_stays_on_its_side(cases):
-    inside = [
-        phantom["x_template"][np.isin(phantom["lesion"], (lesions.PARENCHYMAL, lesions.MASS))] for phantom in cases
-    ]
+    inside = [phantom["x_template"][np.isin(phantom["lesion"], (PARENCHYMAL, MASS))] for phantom in cases]
     assert sum(map(len, inside)) > 100
     assert min(np.abs(x.astype(float)).min() for x in inside if len(x)) > 0.5
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from midlineshift_training.datasets.annotated.case import SetCase, shift_mm
+from midlineshift_training.datasets.annotated.case import AnnotatedCase, shift_mm
 from midlineshift_training.datasets.annotated.problems import WARNING, Problem
 from midlineshift_training.datasets.annotated.safe_pickle import load_plain
 from MidlineShiftLogic.errors import InputError
@@ -29,7 +29,7 @@ _SAME = 0.02
 
 def read_authors_set(
     path: Path, spacing: Spacing | None, unit: str = "px", root: Path | None = None
-) -> tuple[list[SetCase], list[Problem]]:
+) -> tuple[list[AnnotatedCase], list[Problem]]:
     """Cases of their ``.pkl``; scans are not opened.
 
     Args:
@@ -50,7 +50,7 @@ def read_authors_set(
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path} is no table of cases: a dict of patients is needed.", "pickle")
     roots = [root] if root else [path.parent, path.parent.parent, Path()]
-    cases: dict[Path, SetCase] = {}
+    cases: dict[Path, AnnotatedCase] = {}
     problems = []
     names = Counter(str(name) for name in content)
     for name, record in content.items():
@@ -78,7 +78,7 @@ class _Bad(Exception):
     """A record that cannot be used, and why."""
 
 
-def _case(name: str, record: Any, spacing: Spacing, unit: str, roots: list[Path]) -> tuple[SetCase, list[str]]:
+def _case(name: str, record: Any, spacing: Spacing, unit: str, roots: list[Path]) -> tuple[AnnotatedCase, list[str]]:
     if not isinstance(record, list | tuple) or not 1 <= len(record) <= 4 or not isinstance(record[0], str):
         raise _Bad("its record must be [path, 0 or 1, {slice: landmarks}, shift], of which only the path is needed.")
     given, label, slices, shift = (*record, *[None] * (4 - len(record)))
@@ -90,7 +90,7 @@ def _case(name: str, record: Any, spacing: Spacing, unit: str, roots: list[Path]
     shifted = None if label is None else bool(label)
     landmarks = _landmarks({} if slices is None else slices)
     case_mm, warnings = _case_mm(shift, shifted, landmarks.values(), spacing[1:], unit)
-    case = SetCase(
+    case = AnnotatedCase(
         name, name, path, spacing[1:], spacing, shifted=shifted, case_mm=case_mm, landmarks=landmarks, of_file=True
     )
     return case, warnings
@@ -144,6 +144,6 @@ def _close(a: float, b: float) -> bool:
     return abs(a - b) <= max(0.05, _SAME * b)
 
 
-def _same_labels(a: SetCase, b: SetCase) -> bool:
+def _same_labels(a: AnnotatedCase, b: AnnotatedCase) -> bool:
     same = (a.shifted, a.case_mm, a.landmarks.keys()) == (b.shifted, b.case_mm, b.landmarks.keys())
     return same and all(np.array_equal(points, b.landmarks[k]) for k, points in a.landmarks.items())

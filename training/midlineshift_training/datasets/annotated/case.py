@@ -21,7 +21,7 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class SetCase:
+class AnnotatedCase:
     """A case.
 
     Attributes:

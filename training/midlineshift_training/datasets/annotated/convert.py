@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from midlineshift_training.datasets.annotated.case import SetCase, is_slab, one_a_slice
+from midlineshift_training.datasets.annotated.case import AnnotatedCase, is_slab, one_a_slice
 from midlineshift_training.datasets.annotated.checks import check_case
 from midlineshift_training.datasets.annotated.manifest import CASES, FILE, FORMAT, entry_of
 from midlineshift_training.datasets.annotated.patients import dicom_patient, named
@@ -25,7 +25,7 @@ from midlineshift_training.datasets.annotated.pose import estimated_pose, open_p
 from midlineshift_training.datasets.annotated.problems import WARNING, Problem, errors, refuse
 from midlineshift_training.datasets.annotated.scans import GivenScan
 from midlineshift_training.datasets.annotated.split import split_by_patient
-from midlineshift_training.evaluation.cases import phantom_scan
+from midlineshift_training.datasets.phantoms.files import phantom_scan
 from MidlineShiftLogic.errors import InputError, MidlineShiftError
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.headct import HeadCT
@@ -34,7 +34,7 @@ from MidlineShiftLogic.models.weights import sha256
 from MidlineShiftLogic.software import software
 
 NON_MLS_BELOW_MM = 1.5
-Given = SetCase | GivenScan | Path
+Given = AnnotatedCase | GivenScan | Path
 """A case of the authors' layout, a scan with what was told of it, or a phantom file."""
 
 
@@ -51,7 +51,7 @@ class Split:
 class Converted:
     """What came of one case: what the manifest needs of it, or None where it cannot be used."""
 
-    case: SetCase | None
+    case: AnnotatedCase | None
     problems: list[Problem]
     shape: tuple[int, ...] = ()
     slice_mm: float = 0.0
@@ -187,11 +187,11 @@ def _convert(folder: Path, pose_model: str | None, numbered: tuple[int, Given]) 
     return Converted(case, problems, ct.hu.shape, slice_mm, sha256(file))
 
 
-def _opened(given: Given) -> tuple[SetCase, HeadCT]:
+def _opened(given: Given) -> tuple[AnnotatedCase, HeadCT]:
     """The case with its landmarks by slice of the scan as read, and the scan."""
     if isinstance(given, Path):
         return _phantom(given)
-    if isinstance(given, SetCase):
+    if isinstance(given, AnnotatedCase):
         ct, landmarks = given.read()
         return replace(given, landmarks=landmarks), ct
     ct = read(given.path, given.spacing)
@@ -210,12 +210,12 @@ def _opened(given: Given) -> tuple[SetCase, HeadCT]:
     landmarks = one_a_slice(slices)
     row = given.row
     patient = row.patient or dicom_patient(given.path) or given.name
-    return SetCase(
+    return AnnotatedCase(
         given.name, patient, given.path, ct.pixel_spacing, None, None, row.shifted, row.case_mm, landmarks
     ), ct
 
 
-def _phantom(path: Path) -> tuple[SetCase, HeadCT]:
+def _phantom(path: Path) -> tuple[AnnotatedCase, HeadCT]:
     """A phantom with as little truth as a real set: the landmarks of every slice that shows its midline."""
     ct, entries = phantom_scan(path)
     found = {
@@ -223,4 +223,4 @@ def _phantom(path: Path) -> tuple[SetCase, HeadCT]:
         for k, points in enumerate(entries["landmarks"])
         if entries["has_midline"][k] and np.isfinite(points).all()
     }
-    return SetCase(path.stem, path.stem, path, ct.pixel_spacing, landmarks=found), ct
+    return AnnotatedCase(path.stem, path.stem, path, ct.pixel_spacing, landmarks=found), ct

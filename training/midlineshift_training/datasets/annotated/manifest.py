@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 
-from midlineshift_training.datasets.annotated.case import SetCase
+from midlineshift_training.datasets.annotated.case import AnnotatedCase
 from MidlineShiftLogic.errors import InputError
 
 FORMAT = "midlineshift-set/1"
@@ -56,7 +56,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
-def read_cases(folder: Path) -> list[SetCase]:
+def read_cases(folder: Path) -> list[AnnotatedCase]:
     """Cases of a converted set. InputError if the manifest is wrong or a scan is missing."""
     cases = [_case(folder, entry) for entry in read_manifest(folder)["cases"]]
     missing = [str(case.path) for case in cases if not case.path.is_file()]
@@ -67,8 +67,8 @@ def read_cases(folder: Path) -> list[SetCase]:
     return cases
 
 
-def _case(folder: Path, entry: dict[str, Any]) -> SetCase:
-    return SetCase(
+def _case(folder: Path, entry: dict[str, Any]) -> AnnotatedCase:
+    return AnnotatedCase(
         name=entry["name"],
         patient=entry["patient"],
         path=folder / entry["file"],
@@ -82,7 +82,7 @@ def _case(folder: Path, entry: dict[str, Any]) -> SetCase:
     )
 
 
-def entry_of(case: SetCase, shape: tuple[int, ...], slice_mm: float, digest: str) -> dict[str, Any]:
+def entry_of(case: AnnotatedCase, shape: tuple[int, ...], slice_mm: float, digest: str) -> dict[str, Any]:
     """The manifest's entry of a case. ``slice_mm``: mean distance of its slices; ``digest``: SHA-256 of its file."""
     return {
         "name": case.name,

@@ -22,7 +22,7 @@ def open_pose_model(name: str) -> Model:
 
 
 def estimated_pose(ct: HeadCT, model_name: str) -> tuple[dict[str, Any] | None, str]:
-    """``SetCase.pose`` of a scan, or None and the reason."""
+    """``AnnotatedCase.pose`` of a scan, or None and the reason."""
     model = open_pose_model(model_name)
     frame = model.frame_of("pose")
     try:

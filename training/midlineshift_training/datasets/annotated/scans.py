@@ -10,7 +10,7 @@ from midlineshift_training.datasets.annotated.landmark_table import CaseRow, rea
 from midlineshift_training.datasets.annotated.markups import read_markups
 from midlineshift_training.datasets.annotated.points import GivenPoints
 from midlineshift_training.datasets.annotated.problems import Problem
-from midlineshift_training.evaluation.cases import ENDINGS
+from midlineshift_training.datasets.scan_files import ENDINGS
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.reporting.case_name import case_name
 

@@ -5,182 +5,32 @@ Everything is computed on a flat list of the voxels inside the skull (about a th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-
 import numpy as np
 import torch
-from scipy import fft
 
-from midlineshift_training.datasets.phantoms import tissue_model
-from midlineshift_training.datasets.phantoms.falx import free_edge_z, straight_sinus_z
-from midlineshift_training.datasets.phantoms.fields import gradient, noise, sample, smooth, upsample
-from midlineshift_training.datasets.phantoms.lesions import Lesions
-from midlineshift_training.datasets.phantoms.subject import ICBM, Subject
-from midlineshift_training.datasets.phantoms.tissue_model import BRAIN, HEAD, Grid
+from midlineshift_training.datasets.phantoms.atlas import tissues_of, voxels_inside
+from midlineshift_training.datasets.phantoms.cortex import fold
+from midlineshift_training.datasets.phantoms.fields import noise, upsample
+from midlineshift_training.datasets.phantoms.lesions.model import Lesions
+from midlineshift_training.datasets.phantoms.subject import Subject
+from midlineshift_training.datasets.phantoms.tissue_model import BRAIN, Grid
 
 COARSE = Grid(BRAIN.origin, 6.0, (27, 34, 29))  # random textures, covers BRAIN up to a voxel
-FOLDS = Grid(BRAIN.origin, 2.0, (79, 98, 84))  # random folds
-MARGIN_MM = 4.0  # voxels this far outside the inner table are filled too
-CORTEX_MM = 2.8
-FOLDED_DEPTH_MM = 17.0  # cortex and sulci reach this deep below the inner table
-
-
-def _tentorium_z(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Height of the tentorium: a ridge on the mid-plane, falling to the sides."""
-    return straight_sinus_z(y) - 24 * (np.abs(x) / 55) ** 1.5
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """Subject-independent values of the voxels inside the skull, each (M,).
-
-    Attributes:
-        index: flat index on BRAIN.
-        x, y, z: template mm.
-        depth: mm to the inner table.
-        falx, tentorium: 0..1.
-        near_table: 1 at the inner table, falling over 2.5 mm.
-        sinus: 0..1, venous sinus along the attachment of the falx.
-        foldable: 0..1 where cortex may be replaced by random folds.
-        cavum: 0..1 where a cavum septi pellucidi may lie.
-    """
-
-    index: torch.Tensor
-    x: torch.Tensor
-    y: torch.Tensor
-    z: torch.Tensor
-    depth: torch.Tensor
-    falx: torch.Tensor
-    tentorium: torch.Tensor
-    near_table: torch.Tensor
-    sinus: torch.Tensor
-    foldable: torch.Tensor
-    cavum: torch.Tensor
-
-
-def _sigmoid(value: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(value, -30, 30)))
-
-
-@lru_cache(maxsize=1)
-def _frame() -> _Frame:
-    offset = [round(b - h) for b, h in zip(BRAIN.origin, HEAD.origin, strict=True)]
-    depth = tissue_model.load().depth[tuple(slice(o, o + n) for o, n in zip(offset, BRAIN.shape, strict=True))]
-    index = np.flatnonzero(depth > -MARGIN_MM)
-    x, y, z = (a.ravel()[index] for a in BRAIN.coordinates())
-    depth = depth.ravel()[index]
-    falx = _sigmoid(z - free_edge_z(y))
-    roof = _tentorium_z(x, y)
-    open_notch = (x / 17) ** 2 + ((y + 26) / 20) ** 2 < 1
-    tentorium = np.exp(-(((z - roof) / 1.3) ** 2)) * (y < -20) * ~open_notch
-    sinus = np.exp(-((x / 3.3) ** 4)) * np.exp(-((np.clip(depth - 1.5, 0, None) / 2.2) ** 2)) * falx
-    to_surface = np.minimum(depth, np.abs(x) + 4 + 30 * (1 - falx))
-    foldable = _sigmoid((FOLDED_DEPTH_MM - to_surface) / 2.0)
-    above_tentorium = np.where(y < -20, _sigmoid((z - roof - 1) / 1.5), _sigmoid((z + 42) / 4))
-    brainstem = np.exp(-((x / 26) ** 4) - (((y + 22) / 30) ** 4)) * _sigmoid((-z - 4) / 3)
-    foldable = foldable * above_tentorium * (1 - brainstem)
-    cavum = _sigmoid((y + 30) / 4) * _sigmoid((24 - y) / 2) * _sigmoid((z - 5) / 1.5) * _sigmoid((22 - z) / 1.5)
-    arrays = (x, y, z, depth, falx, tentorium, np.exp(-((np.clip(depth, 0, None) / 2.5) ** 2)), sinus, foldable, cavum)
-    return _Frame(
-        torch.from_numpy(index), *(torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in arrays)
-    )
-
-
-@dataclass(frozen=True)
-class _Tissues:
-    """Fractions of one atlas brain at the frame's voxels, (M,).
-
-    ``core`` is the mask of the ventricles smoothed by 2 mm, so that a level set of it is a narrower ventricle; ``halo`` a
-    0..1 neighbourhood of them.
-    """
-
-    grey: torch.Tensor
-    white: torch.Tensor
-    csf: torch.Tensor
-    ventricles: torch.Tensor
-    core: torch.Tensor
-    halo: torch.Tensor
-
-
-@lru_cache(maxsize=2)
-def _tissues(brain: int) -> _Tissues:
-    """Sharpened where the atlas is an average of many heads."""
-    model, index = tissue_model.load(), _frame().index
-    grey, white = (torch.from_numpy(a[brain]).view(-1)[index] for a in (model.grey, model.white))
-    csf = (1 - grey - white).clamp(0, 1)
-    if brain == ICBM:
-        csf = ((csf - 0.08) * 1.9).clamp(0, 1)
-        white = ((white - 0.5) * 1.5 + 0.5).clamp(0, 1)
-        grey = (1 - csf - white).clamp(0, 1)
-    total = grey + white + csf
-    ventricles = smooth(model.ventricles[brain], 0.8, BRAIN).view(-1)[index]
-    core = smooth(model.ventricles[brain], 2.0, BRAIN).view(-1)[index]
-    halo = (4 * smooth(model.ventricles[brain], 5.0, BRAIN)).clamp(0, 1).view(-1)[index]
-    return _Tissues(grey / total, white / total, csf / total, ventricles, core, halo)
 
 
 def _texture(rng: np.random.Generator, sigma_mm: float) -> torch.Tensor:
     """(M,) smooth unit noise."""
-    return upsample(noise(rng, sigma_mm, COARSE), BRAIN.shape).view(-1)[_frame().index]
-
-
-@lru_cache(maxsize=1)
-def _surface_points() -> torch.Tensor:
-    """(*FOLDS.shape, 3) points moved most of the way to the brain's surface: folds that hang on them run inward."""
-    points = torch.from_numpy(np.stack(FOLDS.coordinates(), -1))
-    depth = sample(torch.from_numpy(tissue_model.load().depth)[None], points, HEAD)[0]
-    inward = gradient(smooth(depth, 3.0, FOLDS), FOLDS).movedim(0, -1)
-    inward = inward / (inward.norm(dim=-1, keepdim=True) + 0.2)
-    medial = (points[..., 0].abs() < depth).float() * torch.exp(-((points[..., 0] / 14) ** 2))
-    return points - 0.75 * (depth.clamp(-2, 25) * (1 - medial))[..., None] * inward
-
-
-def _fold_distance(rng: np.random.Generator) -> torch.Tensor:
-    """(M,) approximate mm to the nearest sulcus of a random folding: the zero level of band-limited noise."""
-    wavelength = rng.uniform(19, 27)
-    white = rng.standard_normal(FOLDS.shape, dtype=np.float32)
-    frequency = np.sqrt(
-        np.fft.fftfreq(FOLDS.shape[0], FOLDS.spacing)[:, None, None] ** 2
-        + np.fft.fftfreq(FOLDS.shape[1], FOLDS.spacing)[None, :, None] ** 2
-        + np.fft.rfftfreq(FOLDS.shape[2], FOLDS.spacing)[None, None] ** 2
-    ).astype(np.float32)
-    band = np.exp(-((frequency * wavelength - 1) ** 2) / (2 * 0.22**2))
-    waves = torch.from_numpy(fft.irfftn(fft.rfftn(white) * band, s=FOLDS.shape))
-    waves = sample(waves[None], _surface_points(), FOLDS)[0]
-    steep = gradient(waves, FOLDS).norm(dim=0)
-    distance = (waves.abs() / (steep + 0.25 * steep.mean())).clamp(max=12)
-    return upsample(distance, BRAIN.shape).view(-1)[_frame().index]
-
-
-def _fold(rng, share: float, tissues: _Tissues, openness: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Grey, white and CSF with the cortex replaced by random folds."""
-    frame = _frame()
-    if share <= 0:
-        return tissues.grey, tissues.white, tissues.csf
-    distance = _fold_distance(rng)
-    amount = frame.foldable * share * (1 - (3 * tissues.ventricles).clamp(0, 1))
-    width = 0.35 + 1.1 * openness
-    at_surface = torch.sigmoid((1.2 + 0.8 * openness - frame.depth) / 0.5)
-    csf = torch.maximum(torch.sigmoid((width - distance) / 0.35), at_surface)
-    ribbon = torch.sigmoid((torch.minimum(distance - width, frame.depth - 2) - CORTEX_MM) / 0.5)
-    folded_white = ribbon * (1 - csf)
-    folded_grey = (1 - ribbon) * (1 - csf)
-    return (
-        torch.lerp(tissues.grey, folded_grey, amount),
-        torch.lerp(tissues.white, folded_white, amount),
-        torch.lerp(tissues.csf, csf, amount),
-    )
+    return upsample(noise(rng, sigma_mm, COARSE), BRAIN.shape).view(-1)[voxels_inside().index]
 
 
 def render(rng: np.random.Generator, subject: Subject, lesions: Lesions) -> torch.Tensor:
     """(*BRAIN.shape) HU of the brain before any shift."""
-    frame, tissues = _frame(), _tissues(subject.brain)
+    frame, tissues = voxels_inside(), tissues_of(subject.brain)
     x, falx = frame.x, frame.falx
 
     # How much of the CSF spaces shows: little in the young and on the side of a mass, all of it in the old.
     openness = float(np.clip(0.5 + 0.6 * subject.atrophy + rng.uniform(-0.15, 0.15), 0.08, 1.3))
-    grey, white, csf = _fold(rng, subject.folding, tissues, openness)
+    grey, white, csf = fold(rng, subject.folding, tissues, openness)
     right = torch.sigmoid(x / 4)
     emptied = right * lesions.squeeze[1] + (1 - right) * lesions.squeeze[-1]
     if subject.surgery is not None and subject.surgery.removed and subject.surgery.bulge_mm > 4:
@@ -240,7 +90,7 @@ def render(rng: np.random.Generator, subject: Subject, lesions: Lesions) -> torc
 
 def _septum(rng, subject: Subject, hu: torch.Tensor, deep: torch.Tensor) -> torch.Tensor:
     """Septum pellucidum between the frontal horns; two leaves with a cavum between them in most infants."""
-    frame = _frame()
+    frame = voxels_inside()
     sheet = rng.uniform(0.5, 0.9)
     strength = rng.uniform(0.4, 0.9)
     if rng.random() < (0.6 if subject.age == "infant" else 0.12):

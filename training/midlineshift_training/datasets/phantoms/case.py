@@ -5,7 +5,7 @@ File ``NNNNN.npz`` (n slices, canonical radiological order: slice 0 lowest, row 
 * ``hu`` (n, 256, 256) int16; ``pixel_mm``, ``thickness_mm`` float; ``heights_mm`` (n,) along the stack's normal.
 * ``displacement_px``, ``inverse_px`` (n, 2, 64, 64) float16: channel 0 rows, 1 columns, in pixels of the slice, at the nodes
   linspace(0, 255, 64). ``displacement_px`` points from where tissue is to where it would be in the unshifted head.
-* ``inside`` (n, 128, 128) uint8: inside the inner table; ``lesion`` (n, 128, 128) uint8 codes (``lesions.py``);
+* ``inside`` (n, 128, 128) uint8: inside the inner table; ``lesion`` (n, 128, 128) uint8 codes (``lesions.model``);
   ``x_template`` (n, 128, 128) float16 mm, NaN outside the skull. A block is 2 x 2 pixels.
 * ``line_angle`` a (radians), ``line_offset`` (n,): ideal midline normal . (column, row) = offset in pixels, with the normal
   (cos a, sin a) toward the patient's left; anterior to posterior is (-sin a, cos a).
@@ -30,7 +30,6 @@ import numpy as np
 from midlineshift_training.datasets.phantoms import (
     acquisition,
     brain,
-    lesions,
     pose,
     render,
     skull,
@@ -38,6 +37,7 @@ from midlineshift_training.datasets.phantoms import (
     truth,
     variation,
 )
+from midlineshift_training.datasets.phantoms.lesions import draw as lesions
 
 BLOCK = 2  # pixels of a slice along the edge of one block of the maps
 

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from midlineshift_training.datasets.phantoms import lesions as lesion_codes
 from midlineshift_training.datasets.phantoms.fields import move, sample
-from midlineshift_training.datasets.phantoms.lesions import FINE, Lesions
+from midlineshift_training.datasets.phantoms.lesions.model import FINE, INFARCT, Bleed, Infarct, Lesions
 from midlineshift_training.datasets.phantoms.pose import NODES, SIZE, Pose
 from midlineshift_training.datasets.phantoms.subject import Subject
 from midlineshift_training.datasets.phantoms.tissue_model import BRAIN, HEAD, SKULL
@@ -66,14 +65,14 @@ def _upsample(nodes: torch.Tensor) -> torch.Tensor:
     return grown.transpose(0, 1)
 
 
-def _paint_infarct(pixels: _Pixels, infarct: lesion_codes.Infarct) -> None:
+def _paint_infarct(pixels: _Pixels, infarct: Infarct) -> None:
     distance = sample(infarct.distance[None], pixels.head, FINE)[0]
     amount = torch.sigmoid(-distance / 1.8) * infarct.depth
     pixels.hu += (infarct.hu - pixels.hu).clamp(max=0) * amount
-    pixels.label[(distance < 0) & (pixels.depth_before > 0)] = lesion_codes.INFARCT
+    pixels.label[(distance < 0) & (pixels.depth_before > 0)] = INFARCT
 
 
-def _paint_bleed(pixels: _Pixels, bleed: lesion_codes.Bleed, subject: Subject) -> None:
+def _paint_bleed(pixels: _Pixels, bleed: Bleed, subject: Subject) -> None:
     near = ((pixels.head - torch.tensor(bleed.centre)) ** 2).sum(-1) < bleed.reach_mm**2
     where = near.nonzero()[:, 0]
     if not len(where):

@@ -1,7 +1,7 @@
 """Natural variation: the maps from a subject's head (before any lesion) to the template.
 
 Both keep the mid-plane: a point with x = 0 maps to x = 0 exactly, so that in an unshifted head the ideal midline is a
-straight line in every slice. Whatever bends the midline comes from the lesion map (``lesions.py``) alone.
+straight line in every slice. Whatever bends the midline comes from the lesion map (``lesions.draw``) alone.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from midlineshift_training.datasets.landmark_batches import LandmarkBatch, make_batch, unvaried
-from midlineshift_training.datasets.set_slices import SetSlices
+from midlineshift_training.datasets.annotated_slices import AnnotatedSlices
+from midlineshift_training.datasets.landmark_dataset import LandmarkBatch, cut_landmark_batch, identity
 from midlineshift_training.trainers.figures.grid import sheet, show
 from MidlineShiftLogic.geometry.fields import invert, warp
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
@@ -16,7 +16,7 @@ from MidlineShiftLogic.reporting.figures.drawing import FOUND_COLOUR, IDEAL_COLO
 COUNT = 4
 
 
-def telling(slices: SetSlices) -> LandmarkBatch:
+def telling(slices: AnnotatedSlices) -> LandmarkBatch:
     """The labelled slices that shift most, each of another case; of a set without labels, its middle slices."""
     size = slices.true_mm.nan_to_num(-1.0)
     order = size.argsort(descending=True, stable=True)
@@ -25,7 +25,7 @@ def telling(slices: SetSlices) -> LandmarkBatch:
         members = (slices.case == slices.case[index]).nonzero()[:, 0]
         chosen.setdefault(int(slices.case[index]), index if size[index] >= 0 else int(members[len(members) // 2]))
     index = torch.tensor(list(chosen.values())[:COUNT])
-    return make_batch(slices, index, unvaried(len(index)))
+    return cut_landmark_batch(slices, index, identity(len(index)))
 
 
 def draw_landmark_fields(batch: LandmarkBatch, field: Tensor, x: Tensor, healthy: Tensor) -> Figure:

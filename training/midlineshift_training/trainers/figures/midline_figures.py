@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from midlineshift_training.datasets.midline_batches import ReadingBatch
+from midlineshift_training.datasets.midline_dataset import MidlineBatch
 from midlineshift_training.trainers.figures.grid import sheet, show
 from midlineshift_training.trainers.midline_metrics import shift_errors
 from MidlineShiftLogic.geometry.lines import half_grid
@@ -19,16 +19,16 @@ from MidlineShiftLogic.reporting.figures.drawing import FOUND_COLOUR, IDEAL_COLO
 COUNT = 4
 
 
-def most_shifted_slices(batch: ReadingBatch, count: int = COUNT) -> ReadingBatch:
+def most_shifted_slices(batch: MidlineBatch, count: int = COUNT) -> MidlineBatch:
     """The readable slices of a batch with the largest true displacement, and one with the smallest."""
     size = torch.where(batch.readable > 0, batch.case_limit, -1.0)
     order = size.argsort(descending=True)
     readable = order[: max(1, int((batch.readable > 0).sum()))]
     chosen = torch.cat([readable[: count - 1], readable[-1:]]).unique()
-    return ReadingBatch(**{field.name: getattr(batch, field.name)[chosen] for field in fields(batch)})
+    return MidlineBatch(**{field.name: getattr(batch, field.name)[chosen] for field in fields(batch)})
 
 
-def draw_fields(out: SlicePrediction, batch: ReadingBatch) -> Figure:
+def draw_fields(out: SlicePrediction, batch: MidlineBatch) -> Figure:
     """A column a slice: the slice with the true and the found midlines, and the true and the found field if there is one."""
     has_field = out.displacement is not None
     note = "Dashed true, solid found; blue ideal, orange deformed midline."
@@ -48,7 +48,7 @@ def draw_fields(out: SlicePrediction, batch: ReadingBatch) -> Figure:
     return figure
 
 
-def _slice(axes, out: SlicePrediction, batch: ReadingBatch, k: int, extent: float) -> None:
+def _slice(axes, out: SlicePrediction, batch: MidlineBatch, k: int, extent: float) -> None:
     low, high = BRAIN_WINDOW_HU
     edge = extent + 0.5
     show(axes, batch.hu[k], low, high, extent=(-edge, edge, edge, -edge))

@@ -17,7 +17,7 @@ DEFAULTS = ENGINE | {
     },
     "schedule": "linear",
     "steps": 1000,
-    # of a set with sparse landmarks: frame, and which slices of a case are taken (``cohorts.set_slices``)
+    # of a set with sparse landmarks: frame, and which slices of a case are taken (``datasets.annotated_slices``)
     "frame": "aligned",
     "slices": "brain",
     "heights_mm": [-25.0, 70.0],

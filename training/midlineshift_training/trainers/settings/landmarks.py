@@ -7,7 +7,7 @@ LANDMARKS = (
     FRAME
     | ENGINE
     | {
-        # which slices are taken and in what frame (``cohorts.set_slices``)
+        # which slices are taken and in what frame (``datasets.annotated_slices``)
         "frame": "aligned",
         "slices": "brain",
         "heights_mm": [-25.0, 70.0],

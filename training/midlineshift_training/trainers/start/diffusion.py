@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from midlineshift_training.datasets.denoiser_slices import load_aligned
-from midlineshift_training.datasets.phantom_store import split_phantoms
-from midlineshift_training.datasets.set_slices import for_denoiser
+from midlineshift_training.datasets.aligned_slices import load_aligned
+from midlineshift_training.datasets.annotated_slices import to_aligned_slices
+from midlineshift_training.datasets.phantoms.files import split_phantoms
 from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
 from midlineshift_training.trainers.initial_weights import load_exactly
 from midlineshift_training.trainers.processes import say
@@ -67,7 +67,7 @@ def _of_set(settings: dict):
     pixel_mm = settings["frame_width_mm"] / size
     parts = set_cases(settings)
     cut_parts = (cut_cases(part, settings, size, pixel_mm, settings["cohort"]) for part in parts)
-    return [for_denoiser(part, settings["non_mls_below_mm"]) for part in cut_parts]
+    return [to_aligned_slices(part, settings["non_mls_below_mm"]) for part in cut_parts]
 
 
 def check_settings(settings: dict) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from midlineshift_training.datasets.phantom_store import PhantomSlices, load_phantoms, split_phantoms
+from midlineshift_training.datasets.phantom_slices import PhantomSlices, load_phantoms
+from midlineshift_training.datasets.phantoms.files import split_phantoms
 from midlineshift_training.trainers.processes import say
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from midlineshift_training.datasets.annotated.case import SetCase
-from midlineshift_training.datasets.annotated.open import train_and_validation
-from midlineshift_training.datasets.set_slices import SetSlices, cut_set
+from midlineshift_training.datasets.annotated.case import AnnotatedCase
+from midlineshift_training.datasets.annotated.load import train_and_validation
+from midlineshift_training.datasets.annotated_slices import AnnotatedSlices, cut_slices
 
 
-def set_cases(settings: dict[str, Any]) -> tuple[list[SetCase], list[SetCase]]:
+def set_cases(settings: dict[str, Any]) -> tuple[list[AnnotatedCase], list[AnnotatedCase]]:
     """Cases to train on and to check with; their numbers go into ``settings``.
 
     Args:
@@ -29,10 +29,10 @@ def set_cases(settings: dict[str, Any]) -> tuple[list[SetCase], list[SetCase]]:
 
 
 def cut_cases(
-    cases: Sequence[SetCase], settings: dict[str, Any], size: int, pixel_mm: float, cohort: str = "all"
-) -> SetSlices:
+    cases: Sequence[AnnotatedCase], settings: dict[str, Any], size: int, pixel_mm: float, cohort: str = "all"
+) -> AnnotatedSlices:
     """Slices of the cases in the run's frame, on ``size`` points of ``pixel_mm`` frame millimetres."""
     s = settings
-    return cut_set(
+    return cut_slices(
         cases, size, pixel_mm, s["frame_mm"], s["frame"], s["slices"], s["heights_mm"], s["non_mls_below_mm"], cohort
     )

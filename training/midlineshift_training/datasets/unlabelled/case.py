@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from midlineshift_training.datasets.falx_trace import ALONG, network_midline, trace_falx
 from midlineshift_training.datasets.phantoms.pose import NODES, SIZE
 from midlineshift_training.datasets.phantoms.truth import FRACTIONS, SEPTUM_FRACTION
+from midlineshift_training.datasets.unlabelled.falx_trace import ALONG, network_midline, trace_falx
 from MidlineShiftLogic.geometry import lines
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.pipeline import run_networks
@@ -32,7 +32,7 @@ FADE_MM = 60.0  # from the midline to where the brain no longer follows it
 FIELD_OF_HEADS = 1.32  # edge of the square that is kept, in falx lengths
 
 
-def pseudo_case(ct: HeadCT, model: Model, name: str) -> dict[str, np.ndarray]:
+def unlabelled_case(ct: HeadCT, model: Model, name: str) -> dict[str, np.ndarray]:
     """Entries of the training file of one scan that is known to be unshifted.
 
     Args:
@@ -140,7 +140,7 @@ def _inside(maps: PredictedMaps, frame, chosen, count: int, corner: np.ndarray, 
     return inside
 
 
-def write_pseudo_case(path: Path, entries: dict[str, np.ndarray]) -> None:
+def write_unlabelled_case(path: Path, entries: dict[str, np.ndarray]) -> None:
     """Write a file that appears whole or not at all."""
     partial = path.with_suffix(".part")
     try:

@@ -1,22 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from drawn_phantoms import draw_cohort, draw_phantom
 
-from midlineshift_training.datasets.denoiser_slices import AlignedSlices, NoisedBatches, load_aligned
-from midlineshift_training.datasets.phantom_store import phantom_files
+from midlineshift_training.datasets.aligned_slices import AlignedSlices, load_aligned
+from midlineshift_training.datasets.denoiser_dataset import DenoiserDataset, DenoiserDataSettings
+from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.datasets.samplers import with_share
+from midlineshift_training.datasets.settings import pick
 from midlineshift_training.trainers.settings.diffusion import DEFAULTS
 from MidlineShiftLogic.errors import InputError
 
 FRAME = {"size": 128, "pixel_mm": 1.8, "frame_mm": 198.0, "non_mls_below_mm": 1.5, "heights_mm": (-25.0, 70.0)}
-STILL = DEFAULTS | {
-    "rotation_deg": 0.0,
-    "size_jitter": 0.0,
-    "place_jitter_px": 0.0,
-    "degraded_share": 0.0,
-    "batch": 4,
-}
+USUAL = pick(DenoiserDataSettings, DEFAULTS | {"batch": 4})
+STILL = replace(USUAL, rotation_deg=0.0, size_jitter=0.0, place_jitter_px=0.0, degraded_share=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +59,7 @@ def test_a_head_without_any_falx_is_passed_over(files, tmp_path):
 
 def test_a_batch_depends_on_seed_and_number_alone(files):
     slices = load_aligned(files, "all", **FRAME)
-    settings = DEFAULTS | {"batch": 4}
-    whole, tail = (NoisedBatches(slices, settings, 7, *span) for span in ((0, 6), (4, 2)))
+    whole, tail = (DenoiserDataset(slices, USUAL, 7, *span) for span in ((0, 6), (4, 2)))
     assert len(list(whole)) == 6
     for name in ("x", "timesteps", "noise"):
         assert torch.equal(getattr(whole[5], name), getattr(tail[1], name))
@@ -78,7 +76,7 @@ def test_flips_are_the_only_change_when_nothing_else_is_asked_for():
     expected[10:20, 50:60] = 1
     seen = set()
     for number in range(6):
-        for x in NoisedBatches(slices, STILL, 0, 0, 6)[number].x[:, 0]:
+        for x in DenoiserDataset(slices, STILL, 0, 0, 6)[number].x[:, 0]:
             straight, flipped = torch.allclose(x, expected, atol=1e-3), torch.allclose(x.flip(-1), expected, atol=1e-3)
             assert straight or flipped
             seen.add(straight)
@@ -94,6 +92,6 @@ def test_shifted_cases_make_the_wished_share_of_the_draws():
 
 def test_validation_steps_cover_the_schedule(files):
     slices = load_aligned(files, "all", **FRAME)
-    steps = torch.cat([b.timesteps for b in NoisedBatches(slices, STILL, 1, 0, 10, even_steps=True)])
+    steps = torch.cat([b.timesteps for b in DenoiserDataset(slices, STILL, 1, 0, 10, even_steps=True)])
     counts = torch.bincount(steps // 250, minlength=4)
     assert (counts == 10).all()

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def resampled(images: Tensor, transform: Tensor) -> Tensor:
+def resample_affine(images: Tensor, transform: Tensor) -> Tensor:
     """Images sampled through affine maps, bilinearly; zeros outside.
 
     Args:

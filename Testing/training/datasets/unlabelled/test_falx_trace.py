@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from midlineshift_training.datasets.falx_trace import ALONG, follow_ridge, trace_falx
+from midlineshift_training.datasets.unlabelled.falx_trace import ALONG, follow_ridge, trace_falx
 from MidlineShiftLogic.headct.headct import HeadCT
 
 PIXEL_MM, LENGTH_MM, TOP_MM = 0.7, 150.0, 20.0

@@ -8,22 +8,22 @@ import torch
 from click.testing import CliRunner
 
 from midlineshift_training.cli.main import main
-from midlineshift_training.datasets.midline_batches import SEPTUM_FRACTION, make_batch
-from midlineshift_training.datasets.phantom_store import load_phantoms
+from midlineshift_training.datasets.midline_dataset import SEPTUM_FRACTION, cut_midline_batch
+from midlineshift_training.datasets.phantom_slices import load_phantoms
 from midlineshift_training.datasets.phantoms.truth import FRACTIONS
-from midlineshift_training.datasets.unlabelled import pseudo_case, write_pseudo_case
+from midlineshift_training.datasets.unlabelled.case import unlabelled_case, write_unlabelled_case
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.models import load_model
 
-SAMPLES = Path(__file__).parents[3] / "Resources" / "SampleScans"
+SAMPLES = Path(__file__).parents[4] / "Resources" / "SampleScans"
 
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
     ct = read(SAMPLES / "sample_unshifted.nii.gz")
-    entries = pseudo_case(ct, load_model(None, "cpu"), "sample")
+    entries = unlabelled_case(ct, load_model(None, "cpu"), "sample")
     path = tmp_path_factory.mktemp("pseudo") / "00000.npz"
-    write_pseudo_case(path, entries)
+    write_unlabelled_case(path, entries)
     return ct, entries, path
 
 
@@ -41,7 +41,7 @@ def test_the_line_lies_on_the_bright_falx(case):
 def test_it_is_read_as_an_unshifted_real_case(case):
     ct, entries, path = case
     slices = load_phantoms([path])
-    assert slices.pseudo.all()
+    assert slices.unlabelled.all()
     # what the midline departs from the line between its attachments is little, and told
     assert float(slices.septum_shift[slices.readable].abs().median()) < 1.0
     assert 5 < int(slices.readable.sum()) < ct.n_slices
@@ -55,7 +55,7 @@ def test_the_displacement_carries_the_midline_onto_the_line(case):
     _, entries, path = case
     slices = load_phantoms([path])
     index = torch.nonzero(slices.readable)[:, 0]
-    batch = make_batch(slices, index, None, 128, 1.8, 198.0, torch.Generator())
+    batch = cut_midline_batch(slices, index, None, 128, 1.8, 198.0, torch.Generator())
     column, row = (batch.shifted / 2 + 31.5).round().long().unbind(-1)
     on_it = torch.arange(len(index))
     found = (batch.ideal - batch.deformed)[on_it, row, column] * batch.mm

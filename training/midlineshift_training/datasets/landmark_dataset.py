@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from midlineshift_training.datasets.resample import resampled
-from midlineshift_training.datasets.samplers import Drawing, with_share
-from midlineshift_training.datasets.set_slices import SetSlices
+from midlineshift_training.datasets.annotated_slices import AnnotatedSlices
+from midlineshift_training.datasets.samplers import SliceSampler, with_share
+from midlineshift_training.datasets.transforms.affine import resample_affine
+from midlineshift_training.datasets.transforms.frame_variation import AffineVariation, draw_affine
 
 
 @dataclass
@@ -43,8 +44,8 @@ class LandmarkBatch:
         return (self.landmarks[:, 2] - self.landmarks[:, 3]).norm(dim=-1) * self.pixel_mm
 
 
-def make_batch(slices: SetSlices, index: Tensor, transform: Tensor) -> LandmarkBatch:
-    """Slices varied by a transform.
+def cut_landmark_batch(slices: AnnotatedSlices, index: Tensor, transform: Tensor) -> LandmarkBatch:
+    """Return slices varied by a transform, with their landmarks.
 
     Args:
         index: (B,). transform: (B, 2, 3), from the batch's places to the store's, both -1..1 from edge to edge.
@@ -54,13 +55,13 @@ def make_batch(slices: SetSlices, index: Tensor, transform: Tensor) -> LandmarkB
     half = size / 2
     points = slices.landmarks[index] - (place * half)[:, None]
     points = torch.linalg.solve(matrix[:, None], points[..., None])[..., 0]
-    # an affine map with rotation, flip and one size: areas tell how lengths change
+    # the map is a rotation, a flip and one size: the change of areas gives that of lengths
     growth = torch.linalg.det(matrix).abs().sqrt()
     pixel_mm = slices.pixel_mm[index] * growth
-    hu = varied(slices.hu[index].float()[:, None] + 1000.0, transform)[:, 0] - 1000.0  # zeros outside mean air
+    hu = vary(slices.hu[index].float()[:, None] + 1000.0, transform)[:, 0] - 1000.0  # zeros outside mean air
     return LandmarkBatch(
         hu=hu,
-        head=(varied(slices.head[index].float()[:, None], transform)[:, 0] > 0.5).float(),
+        head=(vary(slices.head[index].float()[:, None], transform)[:, 0] > 0.5).float(),
         landmarks=points + (size - 1) / 2,
         limit=slices.limit_mm[index] / pixel_mm,
         pixel_mm=pixel_mm,
@@ -70,53 +71,55 @@ def make_batch(slices: SetSlices, index: Tensor, transform: Tensor) -> LandmarkB
     )
 
 
-def varied(images: Tensor, transform: Tensor) -> Tensor:
-    """(B, C, H, W) sampled through (B, 2, 3); zeros outside. Images that are not varied stay exactly as they are."""
-    if torch.equal(transform, unvaried(len(transform)).to(transform)):
+def vary(images: Tensor, transform: Tensor) -> Tensor:
+    """Sample (B, C, H, W) through (B, 2, 3); zeros outside. Images that are not varied stay exactly as they are."""
+    if torch.equal(transform, identity(len(transform)).to(transform)):
         return images
-    return resampled(images, transform)
+    return resample_affine(images, transform)
 
 
-def unvaried(count: int) -> Tensor:
+def identity(count: int) -> Tensor:
     """(count, 2, 3) transforms that change nothing."""
     return torch.eye(2, 3).expand(count, -1, -1).clone()
 
 
-def draw_transforms(count: int, settings: dict, size: int, g: torch.Generator) -> Tensor:
-    """(count, 2, 3): left-right flip, rotation, size and place as the settings say.
+@dataclass(frozen=True)
+class LandmarkDataSettings:
+    """What a ``LandmarkDataset`` draws.
 
-    Args:
-        settings: ``mirror`` (chance of a flip), ``rotation_deg`` (largest, on half of the slices), ``size_jitter``,
-            ``place_jitter_px``.
+    Attributes:
+        batch: slices a batch. mls_share, labelled_share: share of shifted and of labelled slices in all draws; None: as
+            they come.
+        mirror, rotation_deg, size_jitter, place_jitter_px: see ``AffineVariation``.
     """
 
-    def uniform() -> Tensor:
-        return torch.rand(count, generator=g)
+    batch: int
+    mls_share: float | None
+    labelled_share: float | None
+    mirror: float
+    rotation_deg: float
+    size_jitter: float
+    place_jitter_px: float
 
-    flip = 1 - 2 * (uniform() < settings["mirror"]).float()
-    turned = (uniform() < 0.5).float()
-    angle = turned * (2 * uniform() - 1) * math.radians(settings["rotation_deg"])
-    scale = 1 + (2 * uniform() - 1) * settings["size_jitter"]
-    place = torch.randn(count, 2, 1, generator=g) * settings["place_jitter_px"] * 2 / size
-    c, s = torch.cos(angle) * scale, torch.sin(angle) * scale
-    matrix = torch.stack([torch.stack([c * flip, -s], -1), torch.stack([s * flip, c], -1)], -2)
-    return torch.cat([matrix, place], dim=-1)
+    @property
+    def affine(self) -> AffineVariation:
+        """Flip, rotation, size and place of a slice."""
+        return AffineVariation(self.mirror, self.rotation_deg, self.size_jitter, self.place_jitter_px)
 
 
-class LandmarkBatches(Dataset):
+class LandmarkDataset(Dataset):
     """Batch number -> LandmarkBatch, the same for the same seed whenever it is asked for; that makes training resumable.
 
     Args:
-        slices: the store.
-        settings: ``batch``, ``mls_share``, ``labelled_share``, and those of ``draw_transforms``.
+        slices: the store. settings: what is drawn.
         seed: with the batch's number, seeds everything random. first, count: numbers ``first`` .. ``first + count - 1``.
     """
 
-    def __init__(self, slices: SetSlices, settings: dict, seed: int, first: int, count: int):
+    def __init__(self, slices: AnnotatedSlices, settings: LandmarkDataSettings, seed: int, first: int, count: int):
         self.slices, self.settings, self.seed, self.first, self.count = slices, settings, seed, first, count
-        weights = with_share(slices.weight, slices.shifted == 1, settings["mls_share"])
-        weights = with_share(weights, slices.labelled, settings["labelled_share"])
-        self.drawing = Drawing(weights, settings["batch"], seed)
+        weights = with_share(slices.weight, slices.shifted == 1, settings.mls_share)
+        weights = with_share(weights, slices.labelled, settings.labelled_share)
+        self.sampler = SliceSampler(weights, settings.batch, seed)
 
     def __len__(self) -> int:
         return self.count
@@ -126,14 +129,15 @@ class LandmarkBatches(Dataset):
             raise IndexError(number)
         number += self.first
         g = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-        index = self.drawing.slices(number, g)
-        return make_batch(self.slices, index, draw_transforms(len(index), self.settings, self.slices.hu.shape[-1], g))
+        index = self.sampler.slices(number, g)
+        transform = draw_affine(len(index), self.settings.affine, self.slices.hu.shape[-1], g)
+        return cut_landmark_batch(self.slices, index, transform)
 
 
-class InOrder(Dataset):
+class SlicesInOrder(Dataset):
     """All slices as they are, in order, ``batch`` at a time: for validation, and to make something of each slice once."""
 
-    def __init__(self, slices: SetSlices, batch: int):
+    def __init__(self, slices: AnnotatedSlices, batch: int):
         self.slices, self.batch = slices, batch
 
     def __len__(self) -> int:
@@ -143,4 +147,4 @@ class InOrder(Dataset):
         if number >= len(self):
             raise IndexError(number)
         index = torch.arange(number * self.batch, min(len(self.slices), (number + 1) * self.batch))
-        return make_batch(self.slices, index, unvaried(len(index)))
+        return cut_landmark_batch(self.slices, index, identity(len(index)))

@@ -5,10 +5,11 @@ import pytest
 import torch
 from drawn_phantoms import draw_cohort, draw_phantom
 
-from midlineshift_training.datasets import degrade
-from midlineshift_training.datasets import midline_batches as reading_batches
-from midlineshift_training.datasets.midline_batches import FrameVariation, ReadingBatches, _loose, make_batch
-from midlineshift_training.datasets.phantom_store import load_phantoms, phantom_files, sampling_weights, split_phantoms
+from midlineshift_training.datasets.midline_dataset import MidlineDataset, cut_midline_batch
+from midlineshift_training.datasets.phantom_slices import load_phantoms, sampling_weights
+from midlineshift_training.datasets.phantoms.files import phantom_files, split_phantoms
+from midlineshift_training.datasets.transforms import degrade, midline_warp
+from midlineshift_training.datasets.transforms.frame_variation import FrameVariation
 from MidlineShiftLogic.errors import InputError
 
 FRAME = (128, 1.8, 198.0)
@@ -23,7 +24,7 @@ def test_truth_in_the_undisturbed_frame(tmp_path):
     push = draw_phantom(tmp_path / "00000.npz", 3, 6.0)
     slices = load_phantoms(phantom_files(tmp_path))
     index = torch.nonzero(slices.readable)[:, 0]
-    batch = make_batch(slices, index, None, *FRAME, torch.Generator())
+    batch = cut_midline_batch(slices, index, None, *FRAME, torch.Generator())
     assert batch.ends[:, :, 0].abs().max() < 0.05  # the head stands upright in the middle
     assert (batch.ends[:, 1, 1] - batch.ends[:, 0, 1]).numpy() * 1.8 == pytest.approx(198.0, abs=0.5)
     deviation = (batch.ideal - batch.deformed) * batch.mm[:, None, None]
@@ -34,10 +35,10 @@ def test_truth_in_the_undisturbed_frame(tmp_path):
 
 @pytest.mark.parametrize("broad", [True, False])
 def test_the_bright_midline_lies_where_the_truth_says(slices, broad, monkeypatch):
-    monkeypatch.setattr("midlineshift_training.datasets.degrade.degrade", lambda hu, inside, g: hu)
-    monkeypatch.setattr("midlineshift_training.datasets.degrade.fill_ventricles", lambda hu, *_: hu)
+    monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.degrade", lambda hu, inside, g: hu)
+    monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.fill_ventricles", lambda hu, *_: hu)
     index = torch.nonzero(slices.readable)[:, 0][::3]
-    batch = make_batch(slices, index, FrameVariation(broad=broad), *FRAME, torch.Generator().manual_seed(1))
+    batch = cut_midline_batch(slices, index, FrameVariation(broad=broad), *FRAME, torch.Generator().manual_seed(1))
     for k in range(len(index)):
         x, y = (batch.shifted[k] + 63.5).tolist()
         patch = batch.hu[k, round(y) - 1 : round(y) + 2, round(x) - 2 : round(x) + 3]
@@ -46,7 +47,7 @@ def test_the_bright_midline_lies_where_the_truth_says(slices, broad, monkeypatch
 
 def test_field_and_line_agree(slices):
     index = torch.nonzero(slices.readable)[:, 0]
-    batch = make_batch(slices, index, FrameVariation(broad=False), *FRAME, torch.Generator().manual_seed(2))
+    batch = cut_midline_batch(slices, index, FrameVariation(broad=False), *FRAME, torch.Generator().manual_seed(2))
     axis = (torch.arange(64) - 31.5) * 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     d = batch.ends[:, 1] - batch.ends[:, 0]
@@ -58,19 +59,19 @@ def test_field_and_line_agree(slices):
 
 
 def test_an_attachment_slides_along_a_skull_that_stays(slices, monkeypatch):
-    monkeypatch.setattr("midlineshift_training.datasets.degrade.degrade", lambda hu, inside, g: hu)
-    monkeypatch.setattr("midlineshift_training.datasets.degrade.fill_ventricles", lambda hu, *_: hu)
+    monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.degrade", lambda hu, inside, g: hu)
+    monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.fill_ventricles", lambda hu, *_: hu)
     index = torch.nonzero(slices.readable)[:, 0][:8]
-    still = FrameVariation(broad=False, mirror=0.0, bend=0.0, crooked=0.0)
-    carried = FrameVariation(broad=False, mirror=0.0, bend=0.0, crooked=1.0, crooked_mm=6.0)
-    # which of the two ways a slice is carried is drawn; here it is told
-    changes = []
+    still = FrameVariation(broad=False, mirror=0.0, bend=0.0, asymmetric=0.0)
+    carried = FrameVariation(broad=False, mirror=0.0, bend=0.0, asymmetric=1.0, asymmetric_mm=6.0)
+    # which of the two ways a slice is carried is drawn; here it is set
+    changes, loose_tissue = [], midline_warp.loose_tissue
     for share in (0.0, 1.0):
         monkeypatch.setattr(
-            reading_batches, "_loose", lambda inside, chance, s=share, f=_loose: f(inside, chance * 0 + s)
+            midline_warp, "loose_tissue", lambda inside, chance, s=share, f=loose_tissue: f(inside, chance * 0 + s)
         )
         before, after = (
-            make_batch(slices, index, v, *FRAME, torch.Generator().manual_seed(4)) for v in (still, carried)
+            cut_midline_batch(slices, index, v, *FRAME, torch.Generator().manual_seed(4)) for v in (still, carried)
         )
         moved = (after.ends - before.ends)[..., 0].abs()
         assert float(moved.max()) * 1.8 > 3.0
@@ -83,16 +84,18 @@ def test_an_attachment_slides_along_a_skull_that_stays(slices, monkeypatch):
 
 def test_finer_slices_show_the_same_head_at_the_same_place(slices):
     index = torch.nonzero(slices.readable)[:, 0][:8]
-    plain, fine = (make_batch(slices, index, None, *FRAME, torch.Generator(), fineness) for fineness in (1, 2))
+    plain, fine = (
+        cut_midline_batch(slices, index, None, *FRAME, torch.Generator(), upsampling) for upsampling in (1, 2)
+    )
     assert fine.hu.shape == (8, 256, 256)
     assert torch.equal(fine.deformed, plain.deformed)
     assert torch.allclose(torch.nn.functional.avg_pool2d(fine.hu, 2), plain.hu, atol=0.01)
-    varied = make_batch(slices, index, FrameVariation(broad=False), *FRAME, torch.Generator().manual_seed(3), 2)
+    varied = cut_midline_batch(slices, index, FrameVariation(broad=False), *FRAME, torch.Generator().manual_seed(3), 2)
     assert torch.isfinite(varied.hu).all()
 
 
 def test_a_batch_depends_on_its_number_alone(slices):
-    make = lambda first: ReadingBatches(slices, 4, 10, FrameVariation(broad=False), *FRAME, seed=5, first=first)  # noqa: E731
+    make = lambda first: MidlineDataset(slices, 4, 10, FrameVariation(broad=False), *FRAME, seed=5, first=first)  # noqa: E731
     assert torch.equal(make(0)[7].hu, make(3)[4].hu)
     assert not torch.equal(make(0)[7].hu, make(0)[6].hu)
 
@@ -137,25 +140,25 @@ def test_one_phantom_is_too_few_to_train_with(tmp_path):
 
 
 def test_carried_attachments_take_the_ideal_midline_along(tmp_path, monkeypatch):
-    monkeypatch.setattr("midlineshift_training.datasets.degrade.degrade", lambda hu, inside, g: hu)
-    monkeypatch.setattr("midlineshift_training.datasets.degrade.fill_ventricles", lambda hu, *_: hu)
+    monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.degrade", lambda hu, inside, g: hu)
+    monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.fill_ventricles", lambda hu, *_: hu)
     draw_phantom(tmp_path / "00000.npz", 3, 0.0)
     slices = load_phantoms(phantom_files(tmp_path))
     index = torch.nonzero(slices.readable)[:, 0]
     still = {"broad": False, "mirror": 0.0, "bend": 0.0}
-    draw = lambda crooked: make_batch(  # noqa: E731
+    draw = lambda share: cut_midline_batch(  # noqa: E731
         slices,
         index,
-        FrameVariation(**still, crooked=crooked, crooked_mm=4.0),
+        FrameVariation(**still, asymmetric=share, asymmetric_mm=4.0),
         *FRAME,
         torch.Generator().manual_seed(4),
     )
-    straight, crooked = draw(0.0), draw(1.0)
-    carried = (crooked.ends - straight.ends).norm(dim=-1) * 1.8
+    straight, carried_along = draw(0.0), draw(1.0)
+    carried = (carried_along.ends - straight.ends).norm(dim=-1) * 1.8
     assert float(carried.amax()) > 3.0
     # the septum stays where it is, so its distance from the new line is what the line was moved by there
-    shift = (crooked.ideal - crooked.deformed) * 1.8
-    moved = (crooked.ideal - straight.ideal) * 1.8
+    shift = (carried_along.ideal - carried_along.deformed) * 1.8
+    moved = (carried_along.ideal - straight.ideal) * 1.8
     near = straight.deformed.abs() < 2
     middle = torch.zeros_like(near)
     middle[:, 30:34] = True
@@ -170,9 +173,9 @@ def test_real_slices_make_their_share_of_the_draws(tmp_path):
         entries = dict(archive) | {"pseudo": np.array(True)}
     np.savez(tmp_path / "00001.npz", **entries)
     slices = load_phantoms(phantom_files(tmp_path))
-    weights = sampling_weights(slices, pseudo_share=0.25)
-    assert float(weights[slices.pseudo].sum()) == pytest.approx(0.25, abs=1e-4)
-    assert float(weights[slices.pseudo & ~slices.readable].sum()) == 0, "what these show is not known"
+    weights = sampling_weights(slices, unlabelled_share=0.25)
+    assert float(weights[slices.unlabelled].sum()) == pytest.approx(0.25, abs=1e-4)
+    assert float(weights[slices.unlabelled & ~slices.readable].sum()) == 0, "what these show is not known"
     assert float(weights.sum()) == pytest.approx(1.0, abs=1e-4)
 
 

@@ -1,27 +1,33 @@
-"""All slices of a folder of phantoms in memory, with what the training of the reading networks needs of each."""
+"""All slices of phantom files in memory, with what the training of the midline networks needs of each.
+
+Unlabelled real scans are stored as phantom files, too (``unlabelled.case``), and come along.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
+from midlineshift_training.datasets.phantoms.files import incomplete, read_phantom
 from MidlineShiftLogic.errors import InputError
 
-# Heights (mm above the anterior-commissure level) between which the falx is told to be readable end to end.
 READABLE_HEIGHT_MM = (-16.0, 56.0)
-# Fractions of the ideal midline around the septum pellucidum, where the shift is read.
+"""Heights above the anterior-commissure level between which the falx shows from end to end, so that it can be measured."""
 SEPTUM = (0.30, 0.46)
-# Share of real unlabelled slices in a batch, where there are any.
-PSEUDO_SHARE = 0.35
-# What training and evaluation need of a phantom file (``phantoms.case`` says what each is).
-ENTRIES = (
-    "hu", "pixel_mm", "thickness_mm", "heights_mm", "displacement_px", "inside", "line_angle", "line_offset", "landmarks",
-    "midline_shift_mm", "height_mm", "has_midline", "case_shift_mm",
-)  # fmt: skip
+"""Fractions of the ideal midline around the septum pellucidum, where the shift is measured."""
+UNLABELLED_SHARE = 0.35
+"""Share of real unlabelled slices in a batch, where there are any."""
+UNREADABLE_SHARE = 0.2
+"""Share of slices whose falx does not show from end to end."""
+FALX_PERCENTILE = 85
+"""Of the lengths of a case's slices: the falx length of the case."""
+FEWEST_FALX_SLICES = 3
+"""With fewer slices that show the falx, a case gives no midsagittal plane."""
+DOUBLED_AT_MM, MOST_WEIGHT = 2.5, 4.5
+"""Shift at which a slice comes twice as often as an unshifted one, and the largest factor."""
 
 
 @dataclass
@@ -32,12 +38,12 @@ class PhantomSlices:
         hu: (S, 256, 256) int16.
         displacement_px: (S, 2, 64, 64) float16: rows, columns, in pixels of the 256 grid, on nodes linspace(0, 255, 64).
         inside: (S, 128, 128) uint8.
-        pixel_mm: (S,). angle: (S,) radians of the mid-plane's in-plane normal.
-        anterior, posterior: (S, 2) plane mm (column, row); on slices without a falx, extrapolated along the mid-plane.
+        pixel_mm: (S,). angle: (S,) radians of the midsagittal plane's in-plane normal.
+        anterior, posterior: (S, 2) plane mm (column, row); on slices without a falx, extrapolated along the midsagittal plane.
         falx_length: (S,) the case's falx length. height: (S,).
         readable: (S,) bool. septum_shift: (S,) signed mean deviation around the septum, 0 where not readable.
         case_shift: (S,) signed.
-        pseudo: (S,) bool, real slices whose truth is only that they are unshifted (``cohorts.unlabelled``).
+        unlabelled: (S,) bool, real slices of which is only known that they are unshifted.
     """
 
     hu: torch.Tensor
@@ -52,59 +58,10 @@ class PhantomSlices:
     readable: torch.Tensor
     septum_shift: torch.Tensor
     case_shift: torch.Tensor
-    pseudo: torch.Tensor
+    unlabelled: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.hu)
-
-
-def phantom_files(folder: str | Path) -> list[Path]:
-    """Finished phantom files of a folder, in case order.
-
-    Raises:
-        InputError: the folder does not exist or holds no phantom.
-    """
-    folder = Path(folder)
-    files = sorted(folder.glob("[0-9]*.npz")) if folder.is_dir() else []
-    if not files:
-        raise InputError(
-            f"No phantom (*.npz) in {folder}; make some with 'midlineshift-train phantoms --out {folder}'.", "no-data"
-        )
-    return files
-
-
-def split_phantoms(folders: list[Path], validation_cases: int) -> tuple[list[Path], list[Path]]:
-    """Phantom files to train on, and the last ones, held out: ``validation_cases``, but at most a fifth of all.
-
-    Raises:
-        InputError: a folder holds no phantom, or all together hold fewer than two.
-    """
-    files = [path for folder in folders for path in phantom_files(folder)]
-    if len(files) < 2:
-        raise InputError("Training needs two phantoms or more: one to learn from, one to check with.", "no-data")
-    held_out = max(1, min(validation_cases, len(files) // 5))
-    return files[:-held_out], files[-held_out:]
-
-
-def read_phantom(path: Path) -> dict[str, np.ndarray]:
-    """All entries of a phantom file.
-
-    Raises:
-        InputError: the file is damaged or lacks an entry that training or evaluation needs; names the file.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            entries = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise _incomplete(path, error) from None
-    missing = [name for name in ENTRIES if name not in entries]
-    if missing:
-        raise _incomplete(path, f"it has no {missing[0]}")
-    return entries
-
-
-def _incomplete(path: Path, why) -> InputError:
-    return InputError(f"{path} is not a complete phantom file ({why}); make it again.", "bad-phantom")
 
 
 def _case_lines(q) -> dict[str, np.ndarray] | None:
@@ -112,7 +69,7 @@ def _case_lines(q) -> dict[str, np.ndarray] | None:
     pixel = float(q["pixel_mm"])
     ends = q["landmarks"][:, :2].astype(np.float64) * pixel
     has = q["has_midline"] & np.isfinite(ends).all((1, 2))
-    if has.sum() < 3:
+    if has.sum() < FEWEST_FALX_SLICES:
         return None
     angle = float(q["line_angle"])
     n, u = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
@@ -125,7 +82,7 @@ def _case_lines(q) -> dict[str, np.ndarray] | None:
         "has": has,
         "anterior": on_line + (along - half)[:, None] * u,
         "posterior": on_line + (along + half)[:, None] * u,
-        "length": np.percentile(length[has], 85),
+        "length": np.percentile(length[has], FALX_PERCENTILE),
     }
 
 
@@ -154,7 +111,7 @@ def _case_values(q: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
         "readable": readable,
         "septum_shift": np.where(readable, septum, 0).astype(np.float32),
         "case_shift": np.full(count, q["case_shift_mm"], np.float32),
-        "pseudo": np.full(count, bool(q.get("pseudo", False))),
+        "unlabelled": np.full(count, bool(q.get("pseudo", False))),
     }
 
 
@@ -169,7 +126,7 @@ def load_phantoms(files: list[Path]) -> PhantomSlices:
         try:
             values = _case_values(read_phantom(path))
         except (ValueError, TypeError, IndexError) as error:
-            raise _incomplete(path, error) from None
+            raise incomplete(path, error) from None
         if values is None:
             continue
         for name, value in values.items():
@@ -180,21 +137,22 @@ def load_phantoms(files: list[Path]) -> PhantomSlices:
 
 
 def sampling_weights(
-    slices: PhantomSlices, unreadable_share: float = 0.2, pseudo_share: float = PSEUDO_SHARE
+    slices: PhantomSlices, unreadable_share: float = UNREADABLE_SHARE, unlabelled_share: float = UNLABELLED_SHARE
 ) -> torch.Tensor:
-    """(S,) probability of drawing each slice.
+    """Return the probability of drawing each slice, (S,).
 
-    Shifted slices come more often, some that cannot be read come too, and real unlabelled ones (of which only those that
-    were read are of use: what the others show is not known) make ``pseudo_share`` of all draws if there are any.
+    Shifted slices come more often, some without a visible falx come too, and real unlabelled ones make
+    ``unlabelled_share`` of all draws if there are any; of these only the readable ones are of use, since what the others
+    show is not known.
     """
-    readable, pseudo = slices.readable.float(), slices.pseudo.float()
-    weight = readable * (1 - pseudo) * (1 + slices.septum_shift.abs() / 2.5).clamp(max=4.5)
-    other = (1 - readable) * (1 - pseudo) * torch.where(slices.height < 0, 1.0, 0.5)
+    readable, unlabelled = slices.readable.float(), slices.unlabelled.float()
+    weight = readable * (1 - unlabelled) * (1 + slices.septum_shift.abs() / DOUBLED_AT_MM).clamp(max=MOST_WEIGHT)
+    other = (1 - readable) * (1 - unlabelled) * torch.where(slices.height < 0, 1.0, 0.5)
     shares = ((weight, 1 - unreadable_share), (other, unreadable_share))
     drawn = sum(part / part.sum().clamp(min=1e-6) * share for part, share in shares)
-    real = readable * pseudo
+    real = readable * unlabelled
     if not real.any():
         return drawn
     if not drawn.any():
         return real / real.sum()
-    return drawn * (1 - pseudo_share) + real / real.sum() * pseudo_share
+    return drawn * (1 - unlabelled_share) + real / real.sum() * unlabelled_share

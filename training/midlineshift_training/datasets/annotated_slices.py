@@ -16,11 +16,11 @@ from scipy import ndimage
 from torch import Tensor
 from tqdm import tqdm
 
-from midlineshift_training.datasets.annotated.case import SetCase
+from midlineshift_training.datasets.aligned_slices import COHORTS, AlignedSlices
+from midlineshift_training.datasets.annotated.case import AnnotatedCase
 from midlineshift_training.datasets.annotated.checks import check_case
 from midlineshift_training.datasets.annotated.pose import aligned_frame, estimated_pose, frame_as_scanned
 from midlineshift_training.datasets.annotated.problems import errors, refuse
-from midlineshift_training.datasets.denoiser_slices import COHORTS, AlignedSlices
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.geometry.frame import Frame, align, plane_to_pixels
 from MidlineShiftLogic.headct.headct import HeadCT
@@ -34,7 +34,7 @@ LEAST_HEAD = 0.5
 
 
 @dataclass
-class SetSlices:
+class AnnotatedSlices:
     """S slices; pixels are those of the frame.
 
     Attributes:
@@ -72,8 +72,8 @@ class SetSlices:
         return (self.landmarks[:, 2] - self.landmarks[:, 3]).norm(dim=-1) * self.pixel_mm
 
 
-def cut_set(
-    cases: Sequence[SetCase],
+def cut_slices(
+    cases: Sequence[AnnotatedCase],
     size: int,
     pixel_mm: float,
     frame_mm: float,
@@ -82,7 +82,7 @@ def cut_set(
     heights_mm: tuple[float, float],
     non_mls_below_mm: float,
     cohort: str = "all",
-) -> SetSlices:
+) -> AnnotatedSlices:
     """Cut the slices of a cohort, one case in memory at a time.
 
     Args:
@@ -101,7 +101,7 @@ def cut_set(
     for what, value, known in (("frame", frame, FRAMES), ("slices", slices, SLICES), ("cohort", cohort, COHORTS)):
         if value not in known:
             raise InputError(f"Unknown {what} {value!r}; there are {' and '.join(known)}.", "settings")
-    parts: dict[str, list[Tensor]] = {name: [] for name in SetSlices.__dataclass_fields__}
+    parts: dict[str, list[Tensor]] = {name: [] for name in AnnotatedSlices.__dataclass_fields__}
     problems, lost = [], []
     for number, case in enumerate(tqdm(cases, desc="cutting", unit="case", disable=None)):
         shifted = case.is_shifted(non_mls_below_mm)
@@ -149,10 +149,10 @@ def cut_set(
             "0 makes a case non-MLS, and a head whose mid-plane is not found can be taken as scanned only.",
             "no-data",
         )
-    return SetSlices(**{name: torch.cat(values) for name, values in parts.items()})
+    return AnnotatedSlices(**{name: torch.cat(values) for name, values in parts.items()})
 
 
-def for_denoiser(slices: SetSlices, non_mls_below_mm: float) -> AlignedSlices:
+def to_aligned_slices(slices: AnnotatedSlices, non_mls_below_mm: float) -> AlignedSlices:
     """The slices as the denoisers' training takes them; a case only known to be shifted counts with the least shift."""
     least = slices.limit_mm.nan_to_num(0.0).clamp(min=non_mls_below_mm)
     case_shift = torch.where(slices.shifted == 1, least, 0.0)

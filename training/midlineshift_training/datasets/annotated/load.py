@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from midlineshift_training.datasets.annotated.authors import Spacing, read_authors_set
-from midlineshift_training.datasets.annotated.case import SetCase
+from midlineshift_training.datasets.annotated.case import AnnotatedCase
 from midlineshift_training.datasets.annotated.convert import NON_MLS_BELOW_MM, Split
 from midlineshift_training.datasets.annotated.manifest import is_set, read_cases
 from midlineshift_training.datasets.annotated.problems import refuse
@@ -21,7 +21,7 @@ def is_landmark_set(path: Path) -> bool:
     return path.suffix.lower() in PICKLES or is_set(path)
 
 
-def open_set(path: Path, spacing: Spacing | None = None) -> list[SetCase]:
+def load_dataset(path: Path, spacing: Spacing | None = None) -> list[AnnotatedCase]:
     """All cases of a set.
 
     Args:
@@ -39,7 +39,7 @@ def open_set(path: Path, spacing: Spacing | None = None) -> list[SetCase]:
 
 def train_and_validation(
     data: list[Path], validation: list[Path], spacing: Spacing | None, seed: int
-) -> tuple[list[SetCase], list[SetCase]]:
+) -> tuple[list[AnnotatedCase], list[AnnotatedCase]]:
     """Cases to train on and to check with.
 
     Args:
@@ -48,11 +48,11 @@ def train_and_validation(
         seed: of the draw by patient where a set has no split (``.pkl``).
 
     Raises:
-        InputError: as ``open_set``; or one of the two would be empty.
+        InputError: as ``load_dataset``; or one of the two would be empty.
     """
-    cases = [case for path in data for case in open_set(path, spacing)]
+    cases = [case for path in data for case in load_dataset(path, spacing)]
     if validation:
-        checked = [case for path in validation for case in open_set(path, spacing)]
+        checked = [case for path in validation for case in load_dataset(path, spacing)]
         split = {case.split for case in checked}
         if "validation" in split:
             checked = [case for case in checked if case.split in ("validation", None)]
