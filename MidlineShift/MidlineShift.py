@@ -69,10 +69,10 @@ class MidlineShiftWidget(ScriptedLoadableModuleWidget):
 
     def collaborators(self):
         """Whom the panel works with; a test puts others here."""
-        from MidlineShiftLib.dialogs import SlicerDialogs
-        from MidlineShiftLib.installer import SlicerInstaller
-        from MidlineShiftLib.panel import Collaborators
-        from MidlineShiftLib.processrunner import ChildProcess
+        from MidlineShiftLib.services.dialogs import SlicerDialogs
+        from MidlineShiftLib.services.install import SlicerInstaller
+        from MidlineShiftLib.services.process import ChildProcess
+        from MidlineShiftLib.session import Collaborators
 
         installer = SlicerInstaller(self.resourcePath("requirements.txt"))
         return Collaborators(installer, ChildProcess(), ChildProcess(), SlicerDialogs())
@@ -93,7 +93,7 @@ class MidlineShiftWidget(ScriptedLoadableModuleWidget):
         """Called by Slicer whenever the module is shown."""
         for key, method in KEYS.items():
             shortcut = qt.QShortcut(qt.QKeySequence(key), slicer.util.mainWindow() or self.parent)
-            shortcut.connect("activated()", getattr(self.panel, method))
+            shortcut.connect("activated()", getattr(self.panel.review, method))
             self._shortcuts.append(shortcut)
         self.panel.enter()
 

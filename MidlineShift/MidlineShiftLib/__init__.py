@@ -1,1 +1,1 @@
-"""Parts of the Midline Shift panel: each file one part, each handed to the others behind a Protocol."""
+"""Parts of the Midline Shift panel; the classes are handed to one another behind Protocols."""

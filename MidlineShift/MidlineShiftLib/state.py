@@ -4,10 +4,18 @@ from enum import Enum
 
 
 class State(Enum):
-    """Everything but Idle keeps a second start away. Running measures, Painting makes the pseudo-healthy image."""
+    """Every state but Idle prevents a second start.
+
+    Running measures, GeneratingPseudoHealthy makes the pseudo-healthy image of a measurement.
+    """
 
     Idle = "idle"
     Installing = "installing"
     Running = "running"
-    Painting = "painting"
+    GeneratingPseudoHealthy = "generating pseudo-healthy"
     Cancelling = "cancelling"
+
+    @property
+    def usesChild(self) -> bool:
+        """Whether a child process works for the panel."""
+        return self in (State.Running, State.GeneratingPseudoHealthy)

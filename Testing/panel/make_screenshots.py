@@ -15,8 +15,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "helpers")]
 
 import host.application  # noqa: E402
-from bench import MODULE, Bench, FakeDialogs  # noqa: E402
 from host.application import Host  # noqa: E402
+from panel_fixture import PanelFixture  # noqa: E402
 from PIL import Image  # noqa: E402
 
 TARGET = HERE.parents[1] / "Resources" / "Screenshots"
@@ -36,36 +36,34 @@ def shoot(host: Host, name: str, scroll_to=None) -> None:
 
 def main() -> None:
     host = Host(Path(tempfile.mkdtemp()))
-    host.load_module(MODULE)
+    panel = PanelFixture(host, fakes=False)
     host.window.resize(470, 640)
-    bench = Bench.__new__(Bench)
-    bench.host, bench.ui, bench.panel, bench.dialogs = host, host.widget.ui, host.widget.panel, FakeDialogs()
-    while bench.ui.deviceLabel.text.startswith("Looking"):
+    while panel.ui.deviceLabel.text.startswith("Looking"):
         host.process()
         time.sleep(0.02)
-    bench.click(bench.ui.loadSampleButton)
-    shoot(host, "panel_scan", bench.ui.inputSelector)
-    bench.click(bench.ui.measureButton)
-    wait(host, bench)
-    host.window.centralWidget().verticalScrollBar().setValue(bench.ui.resultBox.y)
+    panel.click(panel.ui.loadSampleButton)
+    shoot(host, "panel_scan", panel.ui.inputSelector)
+    panel.click(panel.ui.measureButton)
+    wait(host, panel)
+    host.window.centralWidget().verticalScrollBar().setValue(panel.ui.resultBox.y)
     shoot(host, "panel_measured")
-    bench.drag("shifted", -3.0)
-    bench.ui.readerEdit.text = "Dr. R. Eader"
-    bench.click(bench.ui.acceptButton)
+    panel.drag("shifted", -3.0)
+    panel.ui.readerEdit.text = "Dr. R. Eader"
+    panel.click(panel.ui.acceptButton)
     host.window.centralWidget().verticalScrollBar().setValue(99999)
     shoot(host, "panel_edited")
-    bench.click(bench.ui.restoreAllButton)
-    bench.choose_painter()
-    bench.click(bench.ui.healthyCheckBox)
-    wait(host, bench)
-    bench.click(bench.ui.gridCheckBox)
-    shoot(host, "panel_healthy", bench.ui.viewsLabel)
+    panel.click(panel.ui.restoreAllButton)
+    panel.choose_diffusion_model()
+    panel.click(panel.ui.healthyCheckBox)
+    wait(host, panel)
+    panel.click(panel.ui.gridCheckBox)
+    shoot(host, "panel_healthy", panel.ui.viewsLabel)
     host.close()
 
 
-def wait(host: Host, bench: Bench) -> None:
+def wait(host: Host, panel: PanelFixture) -> None:
     """Until the child process is done."""
-    while bench.panel.state.value != "idle":
+    while panel.state.value != "idle":
         host.process()
         time.sleep(0.02)
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bench import MODULE, Bench
+from panel_fixture import PanelFixture
 
 
 def wait(host, done, seconds=60.0):
@@ -22,24 +22,21 @@ def wait(host, done, seconds=60.0):
 @pytest.mark.slow
 def test_the_sample_is_measured_for_real(host):
     """Load, measure, read: the number of the shipped sample, with the panel's own runner."""
-    bench = Bench.__new__(Bench)
-    bench.host = host
-    host.load_module(MODULE)
-    bench.ui, bench.panel = host.widget.ui, host.widget.panel
-    bench.click(bench.ui.loadSampleButton)
-    bench.ui.deviceSelector.currentIndex = 1
+    panel = PanelFixture(host, fakes=False)
+    panel.click(panel.ui.loadSampleButton)
+    panel.ui.deviceSelector.currentIndex = 1
     said = set()
-    bench.click(bench.ui.measureButton)
-    wait(host, lambda: said.add(bench.ui.statusLabel.text) or bench.panel.state.value == "idle", 900)
-    assert bench.ui.shiftLabel.text.endswith("to the left →"), bench.ui.statusLabel.text
+    panel.click(panel.ui.measureButton)
+    wait(host, lambda: said.add(panel.ui.statusLabel.text) or panel.state.value == "idle", 900)
+    assert panel.ui.shiftLabel.text.endswith("to the left →"), panel.ui.statusLabel.text
     assert any(" of " in text for text in said)
-    measurement = bench.panel.review.measurement
+    measurement = panel.editor.measurement
     assert abs(measurement.signed_shift_mm - 8.85) < 2.0 and measurement.case_id == "sample_shifted"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="looks at POSIX processes")
 def test_stop_ends_the_child_and_its_children(host, tmp_path):
-    from MidlineShiftLib.processrunner import ChildProcess
+    from MidlineShiftLib.services.process import ChildProcess
 
     code = (
         "import subprocess, sys\n"
@@ -69,7 +66,7 @@ def test_stop_ends_the_child_and_its_children(host, tmp_path):
 
 
 def test_lines_and_exit_code_arrive_in_order(host, tmp_path):
-    from MidlineShiftLib.processrunner import ChildProcess
+    from MidlineShiftLib.services.process import ChildProcess
 
     code = "import sys; print('é 1'); print('2', file=sys.stderr, flush=True); sys.exit(3)"
     lines, ends = [], []
@@ -81,6 +78,6 @@ def test_lines_and_exit_code_arrive_in_order(host, tmp_path):
 
 
 def test_temporary_files_are_removed(host):
-    bench = Bench(host)
-    bench.measure()
-    assert not Path(bench.runner.option("--out")).parent.exists()
+    panel = PanelFixture(host)
+    panel.measure()
+    assert not Path(panel.runner.option("--out")).parent.exists()

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import slicer
-from bench import Bench
 from dicom_case import PATIENT
 from make_scans import write_dicom
+from panel_fixture import PanelFixture
 from slicer_dicom import imported, load_like_slicer
 
 from MidlineShiftLogic.errors import InputError
@@ -18,47 +18,47 @@ from MidlineShiftLogic.reporting.measurement_json import to_json
 
 
 @pytest.fixture
-def bench(host):
-    return Bench(host)
+def panel(host):
+    return PanelFixture(host)
 
 
 @pytest.fixture
-def scan(bench, tmp_path):
+def scan(panel, tmp_path):
     """The drawn head as a volume whose images Slicer's database has."""
-    images = write_dicom(bench.head, tmp_path / "images", **PATIENT)
-    volume = bench.add_scan()
-    with imported(bench.head, images) as uids:
+    images = write_dicom(panel.head, tmp_path / "images", **PATIENT)
+    volume = panel.add_scan()
+    with imported(panel.head, images) as uids:
         volume.SetAttribute("DICOM.instanceUIDs", uids)
         yield volume
 
 
 def reason(volume) -> str:
-    from MidlineShiftLib.dicomsource import sourceOfVolume
+    from MidlineShiftLib.services.dicom import sourceOfVolume
 
     with pytest.raises(InputError) as told:
         sourceOfVolume(volume)
     return str(told.value)
 
 
-def test_the_series_of_a_volume_is_found_whatever_the_order_of_its_slices(bench, scan):
-    from MidlineShiftLib.dicomsource import sourceOfVolume
+def test_the_series_of_a_volume_is_found_whatever_the_order_of_its_slices(panel, scan):
+    from MidlineShiftLib.services.dicom import sourceOfVolume
 
-    assert len(sourceOfVolume(scan).frames) == bench.head.n_slices
+    assert len(sourceOfVolume(scan).frames) == panel.head.n_slices
     affine = slicer.util.arrayFromVTKMatrix(matrix(scan))
-    affine[:3, 3] += affine[:3, 2] * (bench.head.n_slices - 1)
+    affine[:3, 3] += affine[:3, 2] * (panel.head.n_slices - 1)
     affine[:3, 2] *= -1
     scan.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
-    assert len(sourceOfVolume(scan).frames) == bench.head.n_slices
+    assert len(sourceOfVolume(scan).frames) == panel.head.n_slices
 
 
-def test_the_acquisition_transform_is_no_move(bench, scan):
-    from MidlineShiftLib.dicomsource import sourceOfVolume
+def test_the_acquisition_transform_is_no_move(panel, scan):
+    from MidlineShiftLib.services.dicom import sourceOfVolume
 
-    volume = load_like_slicer(bench.host.core, bench.head)
+    volume = load_like_slicer(panel.host.core, panel.head)
     volume.SetAttribute("DICOM.instanceUIDs", scan.GetAttribute("DICOM.instanceUIDs"))
-    assert len(sourceOfVolume(volume).frames) == bench.head.n_slices
+    assert len(sourceOfVolume(volume).frames) == panel.head.n_slices
     turn = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    middle = (bench.head.origins[0] + bench.head.to_lps(0, np.array([99, 119]))) / 2 * (-1, -1, 1)
+    middle = (panel.head.origins[0] + panel.head.to_lps(0, np.array([99, 119]))) / 2 * (-1, -1, 1)
     half_turn = np.diag([-1.0, -1.0, 1.0, 1.0])
     half_turn[:2, 3] = 2 * middle[:2]
     turn.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(half_turn))
@@ -67,7 +67,7 @@ def test_the_acquisition_transform_is_no_move(bench, scan):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_a_mirrored_scan_is_not_its_images(bench, scan, axis):
+def test_a_mirrored_scan_is_not_its_images(panel, scan, axis):
     affine = slicer.util.arrayFromVTKMatrix(matrix(scan))
     affine[:3, 3] += affine[:3, axis] * (scan.GetImageData().GetDimensions()[axis] - 1)
     affine[:3, axis] *= -1
@@ -75,13 +75,13 @@ def test_a_mirrored_scan_is_not_its_images(bench, scan, axis):
     assert "does not lie where" in reason(scan)
 
 
-def test_a_moved_scan_is_not_its_images(bench, scan):
+def test_a_moved_scan_is_not_its_images(panel, scan):
     move(scan)
     assert "does not lie where" in reason(scan)
 
 
-def test_lost_images_and_a_lacking_package_are_told(bench, scan, tmp_path, monkeypatch):
-    monkeypatch.setattr("MidlineShiftLib.dicomsource.find_spec", lambda name: None)
+def test_lost_images_and_a_lacking_package_are_told(panel, scan, tmp_path, monkeypatch):
+    monkeypatch.setattr("MidlineShiftLib.services.dicom.find_spec", lambda name: None)
     assert "highdicom" in reason(scan)
     next((tmp_path / "images").iterdir()).unlink()
     assert reason(scan).startswith("1 of the scan's 14 DICOM images")
@@ -89,58 +89,58 @@ def test_lost_images_and_a_lacking_package_are_told(bench, scan, tmp_path, monke
     assert reason(scan).startswith("14 of the scan's 14 DICOM images")
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(bench, tmp_path, monkeypatch):
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(panel, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    bench.measure()
-    bench.dialogs.folder = str(tmp_path / "out")
+    panel.measure()
+    panel.dialogs.folder = str(tmp_path / "out")
     monkeypatch.setattr("MidlineShiftLogic.reporting.html.write._replace", full)
-    bench.click(bench.ui.exportButton)
-    assert bench.ui.exportLabel.text == f"Cannot write the results into {tmp_path / 'out'}: No space left on device."
+    panel.click(panel.ui.exportButton)
+    assert panel.ui.exportLabel.text == f"Cannot write the results into {tmp_path / 'out'}: No space left on device."
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_images_that_no_objects_can_be_made_of_cost_only_these(bench, scan, tmp_path, monkeypatch):
+def test_images_that_no_objects_can_be_made_of_cost_only_these(panel, scan, tmp_path, monkeypatch):
     def strict(*arguments):
         raise ValueError("no such value")
 
-    bench.volume = scan
-    bench.ui.inputSelector.setCurrentNode(scan)
-    bench.measure()
-    bench.dialogs.folder = str(tmp_path / "out")
+    panel.volume = scan
+    panel.ui.inputSelector.setCurrentNode(scan)
+    panel.measure()
+    panel.dialogs.folder = str(tmp_path / "out")
     monkeypatch.setattr("MidlineShiftLogic.reporting.dicom.write.captures", strict)  # after the report was written
-    bench.click(bench.ui.exportButton)
-    assert bench.ui.exportLabel.text.endswith("cannot be made of this scan's images (no such value).")
+    panel.click(panel.ui.exportButton)
+    assert panel.ui.exportLabel.text.endswith("cannot be made of this scan's images (no such value).")
     names = {path.name for path in (tmp_path / "out" / "CT").iterdir()}
     assert names == {"measurement.json", "shifts.csv", "overlay.png", "slices.png", "report.html"}
 
 
-def test_a_measurement_is_loaded_for_its_scan_where_it_was_measured_alone(bench, tmp_path):
-    bench.choose_scan()
-    digest = scene_scan(bench.volume).source["sha256"]
-    write_npz(tmp_path / "scan.npz", scene_scan(bench.volume))
+def test_a_measurement_is_loaded_for_its_scan_where_it_was_measured_alone(panel, tmp_path):
+    panel.choose_scan()
+    digest = scene_scan(panel.volume).source["sha256"]
+    write_npz(tmp_path / "scan.npz", scene_scan(panel.volume))
     assert read(tmp_path / "scan.npz").source["sha256"] == digest  # of what the measuring child reads
 
     def load(measurement) -> str:
         path = tmp_path / "measurement.json"
         path.write_text(to_json(measurement), encoding="utf-8")
-        bench.dialogs.result = str(path)
-        bench.click(bench.ui.loadResultButton)
-        return bench.ui.statusLabel.text
+        panel.dialogs.result = str(path)
+        panel.click(panel.ui.loadResultButton)
+        return panel.ui.statusLabel.text
 
-    ours = replace(bench.measurement, input={"sha256": digest})
-    assert "is not of this scan" in load(bench.measurement)
+    ours = replace(panel.measurement, input={"sha256": digest})
+    assert "is not of this scan" in load(panel.measurement)
     assert "is not of this scan" in load(replace(ours, input={"sha256": "0" * 64}))
     refused = {"code": "motion", "message": "It moved."}
     assert "nothing to show" in load(replace(ours, refused=refused, slices=(), slice=None, signed_shift_mm=None))
-    bench.dialogs.result = str(tmp_path / "none.dcm")
-    bench.click(bench.ui.loadResultButton)
-    assert "There is no file" in bench.ui.statusLabel.text and bench.ui.shiftLabel.text == "–"
-    assert "was loaded" in load(ours) and bench.ui.shiftLabel.text == "8.0 mm  to the left →"
-    kept = bench.panel.review.nodes
-    move(bench.volume)
-    assert "does not lie where it was measured" in load(ours) and bench.panel.review.nodes == kept
+    panel.dialogs.result = str(tmp_path / "none.dcm")
+    panel.click(panel.ui.loadResultButton)
+    assert "There is no file" in panel.ui.statusLabel.text and panel.ui.shiftLabel.text == "–"
+    assert "was loaded" in load(ours) and panel.ui.shiftLabel.text == "8.0 mm  to the left →"
+    kept = panel.editor.nodes
+    move(panel.volume)
+    assert "does not lie where it was measured" in load(ours) and panel.editor.nodes == kept
 
 
 def scene_scan(volume):

@@ -11,14 +11,14 @@ import importlib.util, json, sys, tempfile
 from pathlib import Path
 sys.path[:0] = [{here!r}, {helpers!r}]
 from host.application import Host
-import bench
+import panel_fixture
 host = Host(Path(tempfile.mkdtemp()))
 before = set(sys.modules)
-spec = importlib.util.spec_from_file_location("MidlineShiftAtStart", bench.MODULE)
+spec = importlib.util.spec_from_file_location("MidlineShiftAtStart", panel_fixture.MODULE)
 spec.loader.exec_module(importlib.util.module_from_spec(spec))
 at_start = sorted(set(sys.modules) - before)
 before = set(sys.modules)
-bench.Bench(host).choose_scan()
+panel_fixture.PanelFixture(host).choose_scan()
 print(json.dumps([at_start, sorted(set(sys.modules) - before)]))
 """
 HEAVY = {"torch", "matplotlib", "nibabel", "pydicom", "SimpleITK", "skimage", "pandas", "PIL"}

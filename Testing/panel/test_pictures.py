@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from bench import Bench
+from panel_fixture import PanelFixture
 from PIL import Image
 
 
 def test_every_state_can_be_seen(host, tmp_path):
-    bench = Bench(host)
+    panel = PanelFixture(host)
     taken = []
 
     def take(name: str) -> None:
@@ -21,33 +21,33 @@ def test_every_state_can_be_seen(host, tmp_path):
         taken.append((name, picture))
 
     take("empty")
-    bench.installer.lacking = ["torch>=2.2"]
-    bench.panel.enter()
+    panel.installer.lacking = ["torch>=2.2"]
+    panel.enter()
     take("missing")
-    bench.click(bench.ui.installButton)
-    bench.installer.log("Collecting torch>=2.2")
+    panel.click(panel.ui.installButton)
+    panel.installer.log("Collecting torch>=2.2")
     take("installing")
-    bench.installer.lacking = []
-    bench.installer.end("")
-    bench.choose_scan()
+    panel.installer.lacking = []
+    panel.installer.end("")
+    panel.choose_scan()
     take("chosen")
-    bench.click(bench.ui.measureButton)
-    bench.runner.progress(5, 14)
+    panel.click(panel.ui.measureButton)
+    panel.runner.progress(5, 14)
     take("running")
-    bench.runner.line('{"type": "error", "message": "The GPU has too little free memory.", "code": "memory"}')
-    bench.runner.end(1)
-    bench.click(bench.ui.detailsButton)
+    panel.runner.line('{"type": "error", "message": "The GPU has too little free memory.", "code": "memory"}')
+    panel.runner.end(1)
+    panel.click(panel.ui.detailsButton)
     take("error")
-    bench.measure()
+    panel.measure()
     take("measured")
-    bench.drag("shifted", -6.0)
+    panel.drag("shifted", -6.0)
     take("edited")
-    bench.click(bench.ui.gridCheckBox)
+    panel.click(panel.ui.gridCheckBox)
     take("grid")
-    bench.ui.readerEdit.text = "Dr. R. Eader"
-    bench.click(bench.ui.acceptButton)
+    panel.ui.readerEdit.text = "Dr. R. Eader"
+    panel.click(panel.ui.acceptButton)
     take("accepted")
-    bench.click(bench.ui.scanLayoutButton)
+    panel.click(panel.ui.scanLayoutButton)
     take("scan only")
     for (before, one), (after, two) in itertools.pairwise(taken):
         assert one.shape != two.shape or np.abs(one - two).max() > 50, f"{before} looks like {after}"

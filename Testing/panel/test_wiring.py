@@ -10,22 +10,22 @@ import types
 import numpy as np
 import pytest
 import slicer
-from bench import Bench, FakeRunner
+from panel_fixture import FakeRunner, PanelFixture
 from PySide6 import QtCore
 
 from MidlineShiftLogic.models.locate import DEFAULT_MODEL, find_model
 
 
 @pytest.fixture
-def bench(host):
-    return Bench(host)
+def panel(host):
+    return PanelFixture(host)
 
 
-def test_every_widget_that_can_be_used_is_listened_to(bench):
+def test_every_widget_that_can_be_used_is_listened_to(panel):
     """Buttons and selectors have a listener; toggles, numbers and texts belong to a parameter."""
     signals = {"QPushButton": "2clicked(bool)", "QComboBox": "2currentIndexChanged(int)"}
     seen = 0
-    for name, widget in vars(bench.ui).items():
+    for name, widget in vars(panel.ui).items():
         kind = widget.className()
         if kind in signals and not name.startswith("qt_"):
             assert widget.receivers(signals[kind]) > 0, name
@@ -36,139 +36,139 @@ def test_every_widget_that_can_be_used_is_listened_to(bench):
     assert seen > 30
 
 
-def test_an_empty_panel_says_what_to_do(bench):
-    assert bench.ui.scanLabel.text == "Choose or load a head CT."
-    assert not bench.ui.measureButton.enabled and "scan" in bench.ui.measureButton.toolTip
-    assert not bench.ui.reviewBox.visible and not bench.ui.sliceTable.visible
-    assert "not a medical device" in bench.ui.researchLabel.text.lower()
+def test_an_empty_panel_says_what_to_do(panel):
+    assert panel.ui.scanLabel.text == "Choose or load a head CT."
+    assert not panel.ui.measureButton.enabled and "scan" in panel.ui.measureButton.toolTip
+    assert not panel.ui.reviewBox.visible and not panel.ui.sliceTable.visible
+    assert "not a medical device" in panel.ui.researchLabel.text.lower()
 
 
-def test_choosing_a_scan_windows_it_shows_it_and_checks_it(bench):
-    volume = bench.add_scan()
+def test_choosing_a_scan_windows_it_shows_it_and_checks_it(panel):
+    volume = panel.add_scan()
     volume.GetDisplayNode().SetWindowLevel(2000, 400)
-    bench.ui.inputSelector.setCurrentNode(volume)
+    panel.ui.inputSelector.setCurrentNode(volume)
     display = volume.GetDisplayNode()
     assert (display.GetWindow(), display.GetLevel()) == (80, 40)
     assert slicer.app.layoutManager().sliceViewNames() == ("Red",)
-    assert bench.view().sliceLogic().GetSliceCompositeNode().GetBackgroundVolumeID() == volume.GetID()
-    assert bench.ui.scanLabel.text.startswith("14 slices of 100 × 120, 1.70 × 1.70 × 6.0 mm.")
-    assert bench.parameters.inputVolume is volume and bench.ui.measureButton.enabled
+    assert panel.view().sliceLogic().GetSliceCompositeNode().GetBackgroundVolumeID() == volume.GetID()
+    assert panel.ui.scanLabel.text.startswith("14 slices of 100 × 120, 1.70 × 1.70 × 6.0 mm.")
+    assert panel.parameters.inputVolume is volume and panel.ui.measureButton.enabled
 
 
-def test_a_volume_that_is_no_scan_says_so(bench):
+def test_a_volume_that_is_no_scan_says_so(panel):
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
-    bench.ui.inputSelector.setCurrentNode(volume)
-    assert "no voxels" in bench.ui.scanLabel.text and not bench.ui.measureButton.enabled
+    panel.ui.inputSelector.setCurrentNode(volume)
+    assert "no voxels" in panel.ui.scanLabel.text and not panel.ui.measureButton.enabled
 
 
-def test_a_windowed_export_is_told_before_measuring(bench):
-    volume = bench.add_scan()
+def test_a_windowed_export_is_told_before_measuring(panel):
+    volume = panel.add_scan()
     slicer.util.updateVolumeFromArray(volume, np.clip(slicer.util.arrayFromVolume(volume), 0, 80))
-    bench.ui.inputSelector.setCurrentNode(volume)
-    assert "Cannot be measured" in bench.ui.scanLabel.text
+    panel.ui.inputSelector.setCurrentNode(volume)
+    assert "Cannot be measured" in panel.ui.scanLabel.text
 
 
-def test_loading(bench, tmp_path):
-    bench.dialogs.scan = ""
-    bench.click(bench.ui.loadFileButton)
-    assert bench.ui.inputSelector.currentNode() is None
-    bench.dialogs.scan = str(tmp_path / "none.nii.gz")
-    bench.click(bench.ui.loadFileButton)
-    assert "cannot be read" in bench.ui.statusLabel.text
-    bench.dialogs.scan = str(tmp_path / "image.dcm")
-    bench.click(bench.ui.loadFileButton)
-    assert "Load DICOM" in bench.ui.statusLabel.text
+def test_loading(panel, tmp_path):
+    panel.dialogs.scan = ""
+    panel.click(panel.ui.loadFileButton)
+    assert panel.ui.inputSelector.currentNode() is None
+    panel.dialogs.scan = str(tmp_path / "none.nii.gz")
+    panel.click(panel.ui.loadFileButton)
+    assert "cannot be read" in panel.ui.statusLabel.text
+    panel.dialogs.scan = str(tmp_path / "image.dcm")
+    panel.click(panel.ui.loadFileButton)
+    assert "Load DICOM" in panel.ui.statusLabel.text
     import nibabel
 
     path = tmp_path / "scan é.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(bench.head.hu.transpose(2, 1, 0), np.diag([-1.7, -1.7, 6.0, 1])), path)
-    bench.dialogs.scan = str(path)
-    bench.click(bench.ui.loadFileButton)
-    assert bench.ui.inputSelector.currentNode().GetName() == "scan é"
-    bench.click(bench.ui.loadDicomButton)
-    assert bench.host.selected == ["DICOM"]
-    bench.click(bench.ui.loadSampleButton)
-    assert bench.ui.inputSelector.currentNode().GetName() == "sample_shifted"
-    assert "All checks passed" in bench.ui.scanLabel.text
+    nibabel.save(nibabel.Nifti1Image(panel.head.hu.transpose(2, 1, 0), np.diag([-1.7, -1.7, 6.0, 1])), path)
+    panel.dialogs.scan = str(path)
+    panel.click(panel.ui.loadFileButton)
+    assert panel.ui.inputSelector.currentNode().GetName() == "scan é"
+    panel.click(panel.ui.loadDicomButton)
+    assert panel.host.selected == ["DICOM"]
+    panel.click(panel.ui.loadSampleButton)
+    assert panel.ui.inputSelector.currentNode().GetName() == "sample_shifted"
+    assert "All checks passed" in panel.ui.scanLabel.text
 
 
-def test_models_are_told_without_torch(bench, tmp_path):
-    about = bench.ui.modelLabel.text
-    assert bench.ui.modelSelector.currentText.startswith(DEFAULT_MODEL)
+def test_models_are_told_without_torch(panel, tmp_path):
+    about = panel.ui.modelLabel.text
+    assert panel.ui.modelSelector.currentText.startswith(DEFAULT_MODEL)
     description = json.loads((find_model() / "model.json").read_text(encoding="utf-8"))
     assert description["trained_on"] in about and "Mean error" in about and "phantoms" in about
     broken = tmp_path / "broken"
     broken.mkdir()
-    bench.dialogs.folder = str(broken)
-    bench.choose_scan()
-    bench.click(bench.ui.modelFolderButton)
-    assert "cannot be used" in bench.ui.modelSelector.currentText and not bench.ui.measureButton.enabled
+    panel.dialogs.folder = str(broken)
+    panel.choose_scan()
+    panel.click(panel.ui.modelFolderButton)
+    assert "cannot be used" in panel.ui.modelSelector.currentText and not panel.ui.measureButton.enabled
     good = tmp_path / "my model"
     good.mkdir()
     description["name"] = "mine"
     (good / "model.json").write_text(json.dumps(description), encoding="utf-8")
-    bench.dialogs.folder = str(good)
-    bench.click(bench.ui.modelFolderButton)
-    assert bench.ui.modelSelector.currentText.startswith("mine") and bench.parameters.model == str(good)
-    bench.click(bench.ui.measureButton)
-    assert bench.runner.option("--model") == str(good)
-    bench.click(bench.ui.cancelButton)
-    bench.ui.modelSelector.currentIndex = 0
-    assert bench.parameters.model == DEFAULT_MODEL
+    panel.dialogs.folder = str(good)
+    panel.click(panel.ui.modelFolderButton)
+    assert panel.ui.modelSelector.currentText.startswith("mine") and panel.parameters.model == str(good)
+    panel.click(panel.ui.measureButton)
+    assert panel.runner.option("--model") == str(good)
+    panel.click(panel.ui.cancelButton)
+    panel.ui.modelSelector.currentIndex = 0
+    assert panel.parameters.model == DEFAULT_MODEL
 
 
-def test_devices(bench):
-    assert bench.probe_runner.started and bench.ui.deviceLabel.text.startswith("Looking")
-    bench.probe_runner.line('{"torch": "2.8", "cuda": ["NVIDIA L4"], "mps": false}')
-    bench.probe_runner.end(0)
-    assert "NVIDIA L4" in bench.ui.deviceLabel.text
-    bench.choose_scan()
+def test_devices(panel):
+    assert panel.probe_runner.started and panel.ui.deviceLabel.text.startswith("Looking")
+    panel.probe_runner.line('{"torch": "2.8", "cuda": ["NVIDIA L4"], "mps": false}')
+    panel.probe_runner.end(0)
+    assert "NVIDIA L4" in panel.ui.deviceLabel.text
+    panel.choose_scan()
     for index, device in enumerate(("auto", "cpu", "cuda", "mps")):
-        bench.ui.deviceSelector.currentIndex = index
-        bench.click(bench.ui.measureButton)
-        assert bench.runner.option("--device") == device
-        bench.click(bench.ui.cancelButton)
+        panel.ui.deviceSelector.currentIndex = index
+        panel.click(panel.ui.measureButton)
+        assert panel.runner.option("--device") == device
+        panel.click(panel.ui.cancelButton)
 
 
-def test_what_is_missing_is_installed_only_when_the_user_agrees(bench):
-    bench.choose_scan()
-    bench.installer.lacking = ["torch>=2.2", "nibabel>=5.2"]
-    bench.panel.enter()
-    assert "torch>=2.2" in bench.ui.missingLabel.text and not bench.ui.measureButton.enabled
-    assert "Install" in bench.ui.measureButton.toolTip
-    bench.dialogs.yes = False
-    bench.click(bench.ui.installButton)
-    assert "torch>=2.2" in bench.dialogs.asked[-1] and not bench.installer.installs
-    bench.dialogs.yes = True
-    bench.click(bench.ui.installButton)
-    assert bench.panel.state.value == "installing" and not bench.ui.installButton.enabled
-    bench.installer.log("Collecting torch")
-    assert "Collecting torch" in bench.ui.installLog.plainText and bench.ui.installLog.visible
-    bench.installer.end("Installing torch failed; the log above says why.")
-    assert "failed" in bench.ui.statusLabel.text and bench.ui.installButton.enabled
-    bench.dialogs.folder = "/wheels here"
-    bench.click(bench.ui.installWheelsButton)
-    assert bench.installer.installs == ["", "/wheels here"]
-    bench.installer.lacking = []
-    bench.installer.end("")
-    assert not bench.ui.missingLabel.visible and not bench.ui.installButton.visible and bench.ui.measureButton.enabled
+def test_what_is_missing_is_installed_only_when_the_user_agrees(panel):
+    panel.choose_scan()
+    panel.installer.lacking = ["torch>=2.2", "nibabel>=5.2"]
+    panel.enter()
+    assert "torch>=2.2" in panel.ui.missingLabel.text and not panel.ui.measureButton.enabled
+    assert "Install" in panel.ui.measureButton.toolTip
+    panel.dialogs.yes = False
+    panel.click(panel.ui.installButton)
+    assert "torch>=2.2" in panel.dialogs.asked[-1] and not panel.installer.installs
+    panel.dialogs.yes = True
+    panel.click(panel.ui.installButton)
+    assert panel.state.value == "installing" and not panel.ui.installButton.enabled
+    panel.installer.log("Collecting torch")
+    assert "Collecting torch" in panel.ui.installLog.plainText and panel.ui.installLog.visible
+    panel.installer.end("Installing torch failed; the log above says why.")
+    assert "failed" in panel.ui.statusLabel.text and panel.ui.installButton.enabled
+    panel.dialogs.folder = "/wheels here"
+    panel.click(panel.ui.installWheelsButton)
+    assert panel.installer.installs == ["", "/wheels here"]
+    panel.installer.lacking = []
+    panel.installer.end("")
+    assert not panel.ui.missingLabel.visible and not panel.ui.installButton.visible and panel.ui.measureButton.enabled
 
 
-def test_an_error_is_one_sentence_with_details(bench):
-    bench.choose_scan()
-    bench.click(bench.ui.measureButton)
-    bench.runner.line("UserWarning: something odd")
-    bench.runner.line('{"type": "error", "message": "The GPU has too little free memory.", "code": "memory"}')
-    bench.runner.end(1)
-    assert bench.ui.statusLabel.text == "The GPU has too little free memory."
-    assert bench.ui.detailsButton.visible and not bench.ui.detailsText.visible
-    bench.click(bench.ui.detailsButton)
-    assert bench.ui.detailsText.visible and "something odd" in bench.ui.detailsText.plainText
-    assert "Exit code 1" in bench.ui.detailsText.plainText
-    bench.click(bench.ui.detailsButton)
-    assert not bench.ui.detailsText.visible
-    bench.measure()
-    assert not bench.ui.detailsButton.visible
+def test_an_error_is_one_sentence_with_details(panel):
+    panel.choose_scan()
+    panel.click(panel.ui.measureButton)
+    panel.runner.line("UserWarning: something odd")
+    panel.runner.line('{"type": "error", "message": "The GPU has too little free memory.", "code": "memory"}')
+    panel.runner.end(1)
+    assert panel.ui.statusLabel.text == "The GPU has too little free memory."
+    assert panel.ui.detailsButton.visible and not panel.ui.detailsText.visible
+    panel.click(panel.ui.detailsButton)
+    assert panel.ui.detailsText.visible and "something odd" in panel.ui.detailsText.plainText
+    assert "Exit code 1" in panel.ui.detailsText.plainText
+    panel.click(panel.ui.detailsButton)
+    assert not panel.ui.detailsText.visible
+    panel.measure()
+    assert not panel.ui.detailsButton.visible
 
 
 @pytest.mark.parametrize(
@@ -180,131 +180,131 @@ def test_an_error_is_one_sentence_with_details(bench):
         (['{"type": "result", "refused": null, "folder": "/no such folder"}'], 0, "No such file"),
     ],
 )
-def test_every_bad_end_leaves_the_scene_and_says_why(bench, lines, code, sentence):
-    bench.choose_scan()
-    before = bench.host.core.node_ids()
-    bench.click(bench.ui.measureButton)
+def test_every_bad_end_leaves_the_scene_and_says_why(panel, lines, code, sentence):
+    panel.choose_scan()
+    before = panel.host.core.node_ids()
+    panel.click(panel.ui.measureButton)
     for line in lines:
-        bench.runner.line(line)
-    bench.runner.end(code)
-    assert sentence in bench.ui.statusLabel.text and bench.panel.state.value == "idle"
-    assert bench.host.core.node_ids() == before and bench.ui.measureButton.enabled
+        panel.runner.line(line)
+    panel.runner.end(code)
+    assert sentence in panel.ui.statusLabel.text and panel.state.value == "idle"
+    assert panel.host.core.node_ids() == before and panel.ui.measureButton.enabled
 
 
-def test_a_child_that_cannot_be_started(bench, monkeypatch):
-    bench.choose_scan()
+def test_a_child_that_cannot_be_started(panel, monkeypatch):
+    panel.choose_scan()
 
     def fail(*_):
         raise FileNotFoundError("no PythonSlicer")
 
-    monkeypatch.setattr(bench.runner, "start", fail)
-    bench.click(bench.ui.measureButton)
-    assert "could not be started" in bench.ui.statusLabel.text and bench.panel.state.value == "idle"
+    monkeypatch.setattr(panel.runner, "start", fail)
+    panel.click(panel.ui.measureButton)
+    assert "could not be started" in panel.ui.statusLabel.text and panel.state.value == "idle"
 
 
-def test_removing_the_scan_during_a_run_cancels_it(bench):
-    bench.choose_scan()
-    bench.click(bench.ui.measureButton)
-    slicer.mrmlScene.RemoveNode(bench.volume)
-    bench.host.process()
-    assert bench.runner.stops and bench.panel.state.value == "idle"
-    bench.runner.finish(bench.measurement, bench.dense)
-    assert bench.panel.review.nodes is None
+def test_removing_the_scan_during_a_run_cancels_it(panel):
+    panel.choose_scan()
+    panel.click(panel.ui.measureButton)
+    slicer.mrmlScene.RemoveNode(panel.volume)
+    panel.host.process()
+    assert panel.runner.stops and panel.state.value == "idle"
+    panel.runner.finish(panel.measurement, panel.dense)
+    assert panel.editor.nodes is None
 
 
-def test_choosing_another_scan_during_a_run_cancels_it(bench):
-    bench.choose_scan()
-    bench.click(bench.ui.measureButton)
-    bench.ui.inputSelector.setCurrentNode(bench.add_scan("Other"))
-    assert bench.runner.stops and bench.panel.state.value == "idle"
+def test_choosing_another_scan_during_a_run_cancels_it(panel):
+    panel.choose_scan()
+    panel.click(panel.ui.measureButton)
+    panel.ui.inputSelector.setCurrentNode(panel.add_scan("Other"))
+    assert panel.runner.stops and panel.state.value == "idle"
 
 
-def test_each_scan_keeps_its_measurement(bench):
-    bench.measure()
-    other = bench.add_scan("Other")
-    bench.ui.inputSelector.setCurrentNode(other)
-    assert bench.ui.shiftLabel.text == "–"
-    bench.ui.inputSelector.setCurrentNode(bench.volume)
-    assert bench.ui.shiftLabel.text == "8.0 mm  to the left →"
+def test_each_scan_keeps_its_measurement(panel):
+    panel.measure()
+    other = panel.add_scan("Other")
+    panel.ui.inputSelector.setCurrentNode(other)
+    assert panel.ui.shiftLabel.text == "–"
+    panel.ui.inputSelector.setCurrentNode(panel.volume)
+    assert panel.ui.shiftLabel.text == "8.0 mm  to the left →"
 
 
-def test_measuring_again_asks_before_a_readers_work_is_replaced(bench):
-    bench.measure()
-    bench.measure()
-    assert not bench.dialogs.asked
-    bench.drag("shifted", -6.0)
-    edited = bench.ui.shiftLabel.text
-    bench.dialogs.yes = False
-    runs = len(bench.runner.started)
-    bench.click(bench.ui.measureButton)
-    assert len(bench.runner.started) == runs and bench.ui.shiftLabel.text == edited
-    bench.dialogs.yes = True
-    bench.measure()
-    assert bench.ui.shiftLabel.text == "8.0 mm  to the left →"
+def test_measuring_again_asks_before_a_readers_work_is_replaced(panel):
+    panel.measure()
+    panel.measure()
+    assert not panel.dialogs.asked
+    panel.drag("shifted", -6.0)
+    edited = panel.ui.shiftLabel.text
+    panel.dialogs.yes = False
+    runs = len(panel.runner.started)
+    panel.click(panel.ui.measureButton)
+    assert len(panel.runner.started) == runs and panel.ui.shiftLabel.text == edited
+    panel.dialogs.yes = True
+    panel.measure()
+    assert panel.ui.shiftLabel.text == "8.0 mm  to the left →"
     from MidlineShiftLogic import scene
 
     assert len(scene.find_all(slicer.mrmlScene)) == 1
 
 
-def test_every_landmark_can_be_dragged(bench):
-    bench.measure()
+def test_every_landmark_can_be_dragged(panel):
+    panel.measure()
     for name in ("anterior_falx", "posterior_falx", "ideal", "shifted"):
-        before = bench.panel.review.nodes.shown_slice.signed_shift_mm
-        bench.drag(name, 5.0)
-        assert abs(bench.panel.review.nodes.shown_slice.signed_shift_mm - before) > 0.5, name
-        bench.click(bench.ui.restoreAllButton)
+        before = panel.editor.nodes.shown_slice.signed_shift_mm
+        panel.drag(name, 5.0)
+        assert abs(panel.editor.nodes.shown_slice.signed_shift_mm - before) > 0.5, name
+        panel.click(panel.ui.restoreAllButton)
 
 
-def test_layouts(bench):
-    bench.measure()
+def test_layouts(panel):
+    panel.measure()
     manager = slicer.app.layoutManager()
     assert manager.sliceViewNames() == ("Red", "MidlineShiftNormal", "MidlineShiftMoved")
     assert all(
         manager.sliceWidget(name).sliceLogic().GetSliceCompositeNode().GetLinkedControl()
         for name in manager.sliceViewNames()
     )
-    bench.click(bench.ui.scanLayoutButton)
-    assert manager.sliceViewNames() == ("Red",) and bench.ui.sliceLabel.text == f"Slice {bench.measurement.slice}"
-    bench.click(bench.ui.reviewLayoutButton)
+    panel.click(panel.ui.scanLayoutButton)
+    assert manager.sliceViewNames() == ("Red",) and panel.ui.sliceLabel.text == f"Slice {panel.measurement.slice}"
+    panel.click(panel.ui.reviewLayoutButton)
     assert len(manager.sliceViewNames()) == 3
 
 
-def test_keys_page_through_the_slices(bench):
+def test_keys_page_through_the_slices(panel):
     from PySide6.QtTest import QTest
 
-    bench.measure()
-    window = bench.host.window
+    panel.measure()
+    window = panel.host.window
     window.activateWindow()
-    bench.host.process()
+    panel.host.process()
     for key, step in (("Key_PageUp", 1), ("Key_PageUp", 2), ("Key_PageDown", 1), ("Key_Home", 0)):
         QTest.keyClick(window, getattr(QtCore.Qt, key))
-        bench.host.process()
-        assert bench.panel.review.shown == bench.measurement.slice + step
-    bench.host.widget.exit()
+        panel.host.process()
+        assert panel.editor.shown == panel.measurement.slice + step
+    panel.host.widget.exit()
     QTest.keyClick(window, QtCore.Qt.Key_PageUp)
-    assert bench.panel.review.shown == bench.measurement.slice
+    assert panel.editor.shown == panel.measurement.slice
 
 
-def test_paging_stops_at_the_ends(bench):
-    bench.measure()
-    for _ in range(len(bench.measurement.slices) + 2):
-        bench.click(bench.ui.previousButton)
-    assert bench.panel.review.shown == bench.measurement.slices[0].index
+def test_paging_stops_at_the_ends(panel):
+    panel.measure()
+    for _ in range(len(panel.measurement.slices) + 2):
+        panel.click(panel.ui.previousButton)
+    assert panel.editor.shown == panel.measurement.slices[0].index
 
 
-def test_interval_and_probability_are_shown_until_an_edit(bench):
-    bench.measurement = dataclasses.replace(bench.measurement, interval_mm=(6.9, 10.1), p_over_5mm=0.97)
-    bench.measure()
-    case = f"slice {bench.measurement.slice}"
-    assert bench.ui.intervalLabel.text == f"{case}, (90 %: 6.9 to 10.1), P(>5 mm) 0.97"
-    bench.drag("shifted", -6.0)
-    assert bench.ui.intervalLabel.text == f"{case}, 1 slice edited by a reader"
+def test_interval_and_probability_are_shown_until_an_edit(panel):
+    panel.measurement = dataclasses.replace(panel.measurement, interval_mm=(6.9, 10.1), p_over_5mm=0.97)
+    panel.measure()
+    case = f"slice {panel.measurement.slice}"
+    assert panel.ui.intervalLabel.text == f"{case}, (90 %: 6.9 to 10.1), P(>5 mm) 0.97"
+    panel.drag("shifted", -6.0)
+    assert panel.ui.intervalLabel.text == f"{case}, 1 slice edited by a reader"
 
 
 def test_a_right_shift_points_to_the_right(host):
-    bench = Bench(host, shift_mm=-12.3)
-    bench.measure()
-    assert bench.ui.shiftLabel.text == "12.3 mm  ← to the right"
+    panel = PanelFixture(host, shift_mm=-12.3)
+    panel.measure()
+    assert panel.ui.shiftLabel.text == "12.3 mm  ← to the right"
 
 
 def test_nothing_heavy_is_loaded_for_a_whole_review():
@@ -316,8 +316,8 @@ def test_nothing_heavy_is_loaded_for_a_whole_review():
     code = (
         "import sys, tempfile; from pathlib import Path\n"
         f"sys.path[:0] = [{str(here)!r}, {str(here.parent / 'helpers')!r}]\n"
-        "from host.application import Host; from bench import Bench\n"
-        "bench = Bench(Host(Path(tempfile.mkdtemp()))); bench.measure()\n"
+        "from host.application import Host; from panel_fixture import PanelFixture\n"
+        "panel = PanelFixture(Host(Path(tempfile.mkdtemp()))); panel.measure()\n"
         "print(sorted({'torch', 'monai', 'matplotlib', 'skimage', 'nibabel'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
@@ -325,7 +325,7 @@ def test_nothing_heavy_is_loaded_for_a_whole_review():
 
 
 def test_installer_asks_packaging_and_pytorch(host, monkeypatch, tmp_path):
-    from MidlineShiftLib import installer as module
+    from MidlineShiftLib.services import install as module
 
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("# comment\ntorch>=2.2\nnibabel>=5\nno-such-package>=1  # why\n", encoding="utf-8")
@@ -357,7 +357,7 @@ def test_installer_asks_packaging_and_pytorch(host, monkeypatch, tmp_path):
 
 def test_requirements_are_those_of_the_package(host):
     tomllib = pytest.importorskip("tomllib")
-    from bench import MODULE
+    from panel_fixture import MODULE
 
     wanted = tomllib.loads((MODULE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     text = (MODULE.parent / "Resources" / "requirements.txt").read_text(encoding="utf-8")
@@ -366,13 +366,13 @@ def test_requirements_are_those_of_the_package(host):
 
 
 def test_seconds_left(host):
-    from MidlineShiftLib.childrun import ChildRun, Job, Listener
+    from MidlineShiftLib.services.child_run import ChildRun, Job, Listener
 
     now, said = [100.0], []
     runner = FakeRunner()
     run = ChildRun(runner, Listener(lambda *a: said.append(a), None), clock=lambda: now[0])
-    bench = Bench(host)
-    run.start(bench.head, Job(["measure"], None, None))
+    panel = PanelFixture(host)
+    run.start(panel.head, Job(["measure"], None, None))
     for done, total, seconds in ((0, 10, 101), (5, 10, 106), (0, 4, 107), (1, 4, 109)):
         now[0] = seconds
         runner.progress(done, total)

@@ -14,9 +14,9 @@ from mrml_core import SlicerCore
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Signal
 
-from host import doubles, qt_manners
+from host import fakes, pythonqt_shim
 from host.slice_widget import SliceWidget
-from host.standins import STANDINS, qMRMLWidget
+from host.stubs import STUBS, qMRMLWidget
 from host.ui_loader import QUiLoader
 
 VIEW_SIZE = (330, 380)
@@ -31,16 +31,16 @@ def install() -> None:
     if "qt" in sys.modules:
         return
     _application().setStyle("Fusion")
-    qt_manners.install()
+    pythonqt_shim.install()
     qt, ctk = types.ModuleType("qt"), types.ModuleType("ctk")
-    for module in qt_manners.MODULES:
+    for module in pythonqt_shim.MODULES:
         vars(qt).update({name: getattr(module, name) for name in dir(module) if not name.startswith("_")})
-    vars(qt).update(qt_manners.WRAPPED)
+    vars(qt).update(pythonqt_shim.WRAPPED)
     qt.QUiLoader = QUiLoader
-    for name, cls in STANDINS.items():
-        qt_manners.give_manners(cls)
+    for name, cls in STUBS.items():
+        pythonqt_shim.apply_shim(cls)
         setattr(ctk if name.startswith("ctk") else slicer, name, cls)
-    sys.modules.update({"qt": qt, "ctk": ctk, **doubles.modules()})
+    sys.modules.update({"qt": qt, "ctk": ctk, **fakes.modules()})
     for name in ("i18n", "ScriptedLoadableModule", "parameterNodeWrapper"):
         setattr(slicer, name, sys.modules[f"slicer.{name}"])
 
@@ -99,7 +99,7 @@ class CoreIO:
         return node is not None
 
 
-class Application(qt_manners.QObject):
+class Application(pythonqt_shim.QObject):
     """``slicer.app``."""
 
     startupCompleted = Signal()
@@ -146,8 +146,8 @@ class Host:
         self.core = SlicerCore(folder)
         core = self.core.app
         assert core.GetInteractionNode() and core.GetSelectionNode()  # asking makes them, as the application does
-        slicer.app = qt_manners.give_manners(Application)(self.core)
-        slicer.packaging = doubles.Packaging()
+        slicer.app = pythonqt_shim.apply_shim(Application)(self.core)
+        slicer.packaging = fakes.Packaging()
         sys.modules["slicer.packaging"] = slicer.packaging
         slicer.modules = types.SimpleNamespace()
         self.selected: list[str] = []

@@ -6,15 +6,15 @@ import xml.etree.ElementTree as ET
 
 from PySide6 import QtCore, QtUiTools
 
-from host import qt_manners
-from host.standins import STANDINS
+from host import pythonqt_shim
+from host.stubs import STUBS
 
 
 class QUiLoader(QtUiTools.QUiLoader):
     """Makes the widgets of a .ui file with PythonQt's manners and replays its ``vtkMRMLScene*`` connections."""
 
     def createWidget(self, name, parent=None, object_name=""):
-        known = STANDINS.get(name) or qt_manners.WRAPPED.get(name)
+        known = STUBS.get(name) or pythonqt_shim.WRAPPED.get(name)
         if known is None:
             raise TypeError(f"no stand-in for {name}")
         widget = known(parent)

@@ -130,7 +130,7 @@ def measured_in_the_panel(model: Path, monkeypatch):
     host = Host(model.parent)
     try:
         host.load_module(ROOT / "MidlineShift" / "MidlineShift.py")
-        dialogs = importlib.import_module("MidlineShiftLib.dialogs").SlicerDialogs
+        dialogs = importlib.import_module("MidlineShiftLib.services.dialogs").SlicerDialogs
         monkeypatch.setattr(dialogs, "chooseFolder", lambda self, title: str(model))
         ui, panel = host.widget.ui, host.widget.panel
         for button in (ui.loadSampleButton, ui.modelFolderButton, ui.measureButton):

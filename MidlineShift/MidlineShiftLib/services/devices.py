@@ -3,8 +3,8 @@
 import json
 from collections.abc import Callable
 
-from .childrun import packageFolder, startupEnvironment
-from .processrunner import ProcessRunner, pythonExecutable
+from .child_run import packageFolder, startupEnvironment
+from .process import ProcessRunner, pythonExecutable
 
 CHOICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
 

@@ -11,10 +11,10 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.edit import add_slice, restore, slice_of
 from MidlineShiftLogic.measurement.review import accept, reject
 
-from .layouts import REVIEW_VIEWS
+from .views.layouts import REVIEW_VIEWS
 
 
-class Review(VTKObservationMixin):
+class MeasurementEditor(VTKObservationMixin):
     """Keeps a measurement's nodes, the slice views and the panel in step.
 
     Args:
@@ -71,7 +71,7 @@ class Review(VTKObservationMixin):
             self.goTo(min(indices, key=lambda index: abs(index - shown)))
 
     def goToCase(self) -> None:
-        """To the slice that the case's number was read on."""
+        """Go to the slice of the case's number."""
         self.goTo(self.measurement.slice)
 
     def addSlice(self) -> None:

@@ -1,8 +1,7 @@
-"""The panel with everybody it works with replaced by somebody who does what a test says, and a drawn head to work on."""
+"""The panel fixture: the real panel with fake collaborators that do what a test says, and a drawn head to work on."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -111,10 +110,11 @@ class FakeRunner:
         self.end(0)
 
 
-class Bench:
+class PanelFixture:
     """A host with the panel and a drawn head; ``sign`` is the side its midline is pushed to (+1 patient's left)."""
 
-    def __init__(self, host, shift_mm: float = SHIFT_MM):
+    def __init__(self, host, shift_mm: float = SHIFT_MM, fakes: bool = True):
+        """``fakes``: False lets the panel work with the real child process, installer and dialogs of the module."""
         self.host = host
         self.dialogs, self.installer = FakeDialogs(), FakeInstaller()
         self.runner, self.probe_runner = FakeRunner(), FakeRunner()
@@ -123,12 +123,41 @@ class Bench:
         measurement, self.dense = measured(self.head, shift_mm)
         # the largest shift stands for the case, so that what a drag must do to the case can be said
         self.measurement = replace(measurement, case_rule=CaseRule(1.0, (-40.0, 40.0)))
-        self.module = host.load_module(MODULE, collaborators=self._collaborators)
-        self.ui, self.panel = host.widget.ui, host.widget.panel
+        attributes = {"collaborators": self._collaborators} if fakes else {}
+        self.module = host.load_module(MODULE, **attributes)
         self.volume = None
 
+    @property
+    def ui(self):
+        """The panel's widgets by name."""
+        return self.host.widget.ui
+
+    @property
+    def session(self):
+        """What the panel's sections share."""
+        return self.host.widget.panel.session
+
+    @property
+    def state(self):
+        """What the panel is doing."""
+        return self.session.state
+
+    @property
+    def editor(self):
+        """The reader's work on the measurement."""
+        return self.session.editor
+
+    @property
+    def plot(self):
+        """The plot of shift against slice."""
+        return self.host.widget.panel.result.plot
+
+    def enter(self) -> None:
+        """The module is shown again."""
+        self.host.widget.panel.enter()
+
     def _collaborators(self):
-        from MidlineShiftLib.panel import Collaborators
+        from MidlineShiftLib.session import Collaborators
 
         return Collaborators(self.installer, self.runner, self.probe_runner, self.dialogs)
 
@@ -156,18 +185,18 @@ class Bench:
         self.runner.finish(self.measurement, self.dense)
         self.host.process()
 
-    def choose_painter(self):
+    def choose_diffusion_model(self):
         """Choose the shipped model that has denoisers."""
         selector = self.ui.modelSelector
         selector.currentIndex = next(i for i in range(selector.count) if "diffusion" in selector.itemText(i))
         self.host.process()
 
-    def painted(self) -> PseudoHealthy:
+    def generated(self) -> PseudoHealthy:
         """A pseudo-healthy image: 12 HU in a rectangle of brain of every slice that the last command asked for."""
         slices = np.array([int(part) for part in self.runner.option("--slices").split(",")])
         brain = np.zeros((len(slices), *self.head.hu.shape[1:]), np.float32)
         brain[:, 40:60, 30:50] = 1
-        return PseudoHealthy(slices, np.full_like(brain, 12.0), brain, {"name": "painter", "version": "3"})
+        return PseudoHealthy(slices, np.full_like(brain, 12.0), brain, {"name": "generator", "version": "3"})
 
     def foreground(self, name: str):
         """(volume node laid over a view, its opacity)."""
@@ -195,7 +224,7 @@ class Bench:
         """Drag a landmark of the shown slice with the mouse; ``right_mm`` along the patient's right."""
         from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
 
-        nodes = self.panel.review.nodes
+        nodes = self.editor.nodes
         widget = self.view(view)
         start = np.array(nodes.landmarks.GetNthControlPointPositionWorld(LANDMARK_NAMES.index(landmark)))
         widget.draw()
@@ -221,13 +250,3 @@ class Bench:
     def offset(self, name="Red") -> float:
         """Height of a view's plane, mm along S."""
         return self.view(name).mrmlSliceNode().GetSliceToRAS().GetElement(2, 3)
-
-
-def forget_panel() -> None:
-    """Let the panel's files and those of the scene be imported anew."""
-    import MidlineShiftLogic
-
-    for name in list(sys.modules):
-        if name == "MidlineShift" or name.startswith(("MidlineShiftLib", "MidlineShiftLogic.scene")):
-            del sys.modules[name]
-    vars(MidlineShiftLogic).pop("scene", None)

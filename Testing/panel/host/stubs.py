@@ -153,4 +153,4 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
     del _option
 
 
-STANDINS = {cls.__name__: cls for cls in (ctkCollapsibleButton, qMRMLWidget, qMRMLNodeComboBox)}
+STUBS = {cls.__name__: cls for cls in (ctkCollapsibleButton, qMRMLWidget, qMRMLNodeComboBox)}

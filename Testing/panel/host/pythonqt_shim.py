@@ -73,7 +73,7 @@ def _strict_setattr(self, name: str, value):
             return setter(self, name, value)
 
 
-def give_manners(cls: type) -> type:
+def apply_shim(cls: type) -> type:
     """Replace connect, disconnect and attribute setting in one class's own dict: PySide looks nowhere else for them."""
     cls.connect, cls.disconnect, cls.__setattr__ = _connect, _disconnect, _strict_setattr
     return cls

@@ -13,13 +13,13 @@ from MidlineShiftLogic.models.locate import DEFAULT_MODEL, list_models
 @dataclass(frozen=True)
 class ModelChoice:
     """One entry of the selector: ``key`` is what the command line is given; ``usable`` is False for a broken folder,
-    ``paints`` is True for a model that can make a pseudo-healthy image."""
+    ``generatesPseudoHealthy`` is True for a model that can make a pseudo-healthy image."""
 
     key: str
     label: str
     about: str
     usable: bool
-    paints: bool = False
+    generatesPseudoHealthy: bool = False
 
 
 def releasedModels() -> list[ModelChoice]:
@@ -37,5 +37,5 @@ def modelChoice(key: str, folder: Path) -> ModelChoice:
     except (OSError, ValueError, InputError) as error:
         return ModelChoice(key, f"{key} (cannot be used)", f"{folder / 'model.json'}: {error}", False)
     about = f"Trained on {description.trained_on}. {accuracy_sentence(description.accuracy)}"
-    paints = {"conditional", "unconditional"} <= description.components.keys()
-    return ModelChoice(key, f"{description.name} {description.version}", about, True, paints)
+    generatesPseudoHealthy = {"conditional", "unconditional"} <= description.components.keys()
+    return ModelChoice(key, f"{description.name} {description.version}", about, True, generatesPseudoHealthy)

@@ -8,7 +8,7 @@ from typing import Any
 from MidlineShiftLogic.reporting.fields_file import read_fields
 from MidlineShiftLogic.reporting.measurement_json import from_json
 
-from .childrun import Job
+from .child_run import Job
 
 
 def measureJob(name: str, model: str, device: str, finished: Callable[[tuple[Any, Any]], None]) -> Job:

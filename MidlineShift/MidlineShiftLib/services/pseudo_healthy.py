@@ -6,12 +6,12 @@ from MidlineShiftLogic import scene
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.scene.healthy import MADE_BY
 
-from .childrun import ChildRun
+from .child_run import ChildRun
 from .jobs import healthyJob
 from .models import ModelChoice
 
 
-class HealthyImage:
+class PseudoHealthyImage:
     """Has the image of one measurement made, and puts it into the scene.
 
     Args:
@@ -42,27 +42,22 @@ class HealthyImage:
             self._finished()
 
 
-def isThere(nodes: "scene.MeasurementNodes | None") -> bool:
-    """Whether a measurement has its image."""
-    return nodes is not None and nodes.healthy is not None
-
-
 def aboutImage(nodes: "scene.MeasurementNodes | None", whyNot: str) -> str:
     """What to say below the switch: whose picture it is, or why there can be none (``whyNot``)."""
-    if isThere(nodes):
+    if nodes is not None and nodes.healthy is not None:
         maker = nodes.healthy.GetAttribute(MADE_BY) or "a model"
         return f"Pseudo-healthy: painted by {maker}, what it takes for normal. Not a scan."
     return whyNot or "Pseudo-healthy: made when it is switched on, some seconds a slice."
 
 
-def whyNotPaint(model: ModelChoice | None, models: list[ModelChoice], missing: list[str]) -> str:
+def whyNotGenerate(model: ModelChoice | None, models: list[ModelChoice], missing: list[str]) -> str:
     """Empty if an image can be made.
 
     Args:
         model: the chosen one. models: all that can be chosen. missing: packages that are not installed.
     """
-    if model is None or not model.paints:
-        able = next((one.label for one in models if one.paints), "")
+    if model is None or not model.generatesPseudoHealthy:
+        able = next((one.label for one in models if one.generatesPseudoHealthy), "")
         return (
             f"Pseudo-healthy: needs a model with denoisers{f', such as {able} (2. Model and device)' if able else ''}."
         )

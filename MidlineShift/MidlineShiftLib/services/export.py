@@ -17,7 +17,7 @@ from MidlineShiftLogic.reporting.case_name import case_name
 from MidlineShiftLogic.reporting.measurement_json import to_json
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
 
-from .dicomsource import SAME_PLACE_MM, sourceOfVolume
+from .dicom import SAME_PLACE_MM, sourceOfVolume
 
 CSV_COLUMNS = ("slice", "z_mm", "height_mm", "signed_shift_mm", "confidence", "in_case_window", "edited", "case_slice")
 

@@ -14,7 +14,7 @@ import slicer
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.npz import write_npz
 
-from .processrunner import ProcessRunner, pythonExecutable
+from .process import ProcessRunner, pythonExecutable
 
 SCAN = "scan.npz"
 DETAIL_LINES = 200
