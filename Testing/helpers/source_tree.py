@@ -6,6 +6,7 @@ import ast
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,11 @@ def modules(packages: dict[str, Path] = PACKAGES) -> dict[str, Path]:
     return found
 
 
+@cache
+def syntax_tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path, module: str = "") -> Iterator[Import]:
     """Yield every import of a file: at file scope, inside functions, and those for type checkers only.
 
@@ -59,7 +65,7 @@ def imports(path: Path, module: str = "") -> Iterator[Import]:
         module: its import name; needed to resolve relative imports, which are skipped without it.
     """
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, None, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -88,10 +94,11 @@ def import_graph(found: dict[str, Path]) -> dict[str, set[str]]:
     return graph
 
 
+@cache
 def defined_names(path: Path) -> set[str] | None:
     """Return the names that a module defines or imports, or None where ``__getattr__`` makes them."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             if node.name == "__getattr__":
                 return None
