@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
-from MidlineShiftLogic.networks.diffusion import fixed_noise, make_schedule, noise_difference
+from MidlineShiftLogic.networks.diffusion import Network, fixed_noise, make_schedule, noise_difference
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def denoiser_input(hu: torch.Tensor, grid: int) -> torch.Tensor:
 
 def noise_channel(
     hu: torch.Tensor,
-    conditional: torch.nn.Module,
-    unconditional: torch.nn.Module,
+    conditional: Network,
+    unconditional: Network,
     settings: NoiseSettings,
     timesteps: torch.Tensor | None = None,
     noise: torch.Tensor | None = None,

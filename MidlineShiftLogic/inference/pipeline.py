@@ -30,6 +30,7 @@ from MidlineShiftLogic.measurement.compute_shift import (
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.uncertainty import parse_uncertainty
 from MidlineShiftLogic.measurement.uncertainty_features import uncertainty_features
+from MidlineShiftLogic.models.folder import denoiser_pair
 from MidlineShiftLogic.models.settings import parse_settings
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.networks.outputs import PredictedMaps
@@ -226,17 +227,22 @@ def _read(
 
     The last is (k,) mm, taken from the field as the network gave it, before it is carried to another frame.
     """
-    denoisers = None
-    if model.uses_noise_difference:
-        denoisers = (model.network("conditional"), model.network("unconditional"))
+    denoisers = denoiser_pair(model) if model.uses_noise_difference else None
     frame = pose.frame(**model.grid_of("deformation"))
     network = model.network("deformation")
     if isinstance(network, MidlineUNet):
         maps = predict_slices(
-            align(ct, frame.upsampled(network.upsampling), chosen), network, denoisers, noise, device, step
+            align(ct, frame.upsampled(network.upsampling), chosen),
+            network,
+            denoisers,
+            noise,
+            device,
+            step,
+            pose.height[chosen],
         )
         return frame, maps, _largest_mm(maps.displacement, frame)
-    fields = authors_fields(align(ct, frame, chosen), network, denoisers, noise, device, step)
+    both = (model.network("conditional"), model.network("unconditional"))
+    fields = authors_fields(align(ct, frame, chosen), network, both, noise, device, step)
     upright = pose.frame(**model.grid_of("pose"))
     pose_network = model.network("pose")
     hu = align(ct, upright.upsampled(pose_network.upsampling), chosen)

@@ -10,6 +10,7 @@ import torch
 from MidlineShiftLogic.inference.batches import batch_size, in_batches
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, noise_channel
 from MidlineShiftLogic.inference.window import two_windows
+from MidlineShiftLogic.networks.diffusion import DenoiserPair
 from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 from MidlineShiftLogic.networks.outputs import PredictedMaps
 
@@ -20,20 +21,22 @@ BATCH = 8
 def predict_slices(
     hu: torch.Tensor,
     deformation: torch.nn.Module,
-    denoisers: tuple[torch.nn.Module, torch.nn.Module] | None,
+    denoisers: DenoiserPair | None,
     noise: NoiseSettings,
     device: torch.device,
     step: Callable[[int, int], None],
+    heights: np.ndarray | None = None,
 ) -> PredictedMaps:
     """Deformation network on every slice and on its mirror image, averaged so that left and right are treated alike.
 
     Args:
         hu: (N, H, W) aligned slices, sampled as finely as the network wants them (``MidlineUNet.upsampling``).
         deformation: ``MidlineUNet``; without flow heads the maps have no field.
-        denoisers: (conditional, unconditional), or None for a network trained without the noise difference.
+        denoisers: both denoisers of slices at given heights, or None for a network trained without the noise difference.
         noise: settings of the noise difference.
         device: where to run.
         step: told (slices done, slices in all) after each batch; may raise to stop.
+        heights: (N,) mm above the anterior-commissure level by the pose step; needed for denoisers only.
 
     Returns:
         Maps of all N slices.
@@ -44,7 +47,8 @@ def predict_slices(
         both = torch.cat([batch, batch.flip(-1)])
         inputs = two_windows(both)
         if denoisers is not None:
-            inputs = torch.cat([inputs, noise_channel(both, *denoisers, noise)], 1)
+            pair = denoisers(torch.as_tensor(heights[part], dtype=torch.float32, device=device))
+            inputs = torch.cat([inputs, noise_channel(both, *pair, noise)], 1)
         values = _both_ways(deformation(inputs), len(batch))
         step(part.stop, len(hu))
         return {name: value.float().cpu().numpy() for name, value in values.items()}

@@ -22,7 +22,7 @@ from MidlineShiftLogic.inference.predictor import predict_slices
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, unwindow
 from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
-from MidlineShiftLogic.models.folder import Model, check_denoisers
+from MidlineShiftLogic.models.folder import Model, check_denoisers, denoiser_pair
 from MidlineShiftLogic.models.settings import parse_settings
 from MidlineShiftLogic.networks.diffusion import fixed_noise, make_schedule, pseudo_healthy
 from MidlineShiftLogic.progress import Cancelled as CancelledCallback
@@ -77,7 +77,7 @@ def make_pseudo_healthy(
     pose = estimate_pose(ct, model.network("pose"), **model.grid_of("pose"), device=target)
     chosen = _measured(pose, model) if slices is None else np.array(sorted(set(slices)))
     frame, upright = pose.frame(**model.grid_of("deformation")), pose.frame(**model.grid_of("pose"))
-    pose_network = model.network("pose")
+    pose_network, denoisers = model.network("pose"), denoiser_pair(model)
     seen = align(ct, upright.upsampled(pose_network.upsampling), chosen)
     maps = predict_slices(seen, pose_network, None, noise_settings, target, lambda *_: None)
     hu = np.empty((len(chosen), *ct.hu.shape[1:]), np.float32)
@@ -87,7 +87,8 @@ def make_pseudo_healthy(
         def step(done: int, total: int, k: int = k) -> None:
             tell(k * total + done, len(chosen) * total)
 
-        healthy = _denoised(align(ct, frame, [index]), model, noise_settings, target, int(index), step)
+        pair = denoisers(torch.tensor([pose.height[index]], dtype=torch.float32, device=target))
+        healthy = _denoised(align(ct, frame, [index]), pair, noise_settings, target, int(index), step)
         hu[k] = _on_scan(healthy, frame, ct, index)
         inside = _on_scan(torch.from_numpy(maps.inside[k]), upright, ct, index)
         brain[k] = np.clip((inside - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1) * ~_skull(ct.hu[index])
@@ -106,13 +107,12 @@ def _measured(pose: HeadPose, model: Model) -> np.ndarray:
     return chosen if len(chosen) else np.arange(len(pose.height))
 
 
-def _denoised(hu: torch.Tensor, model: Model, settings: NoiseSettings, device, index: int, step) -> torch.Tensor:
+def _denoised(hu: torch.Tensor, denoisers, settings: NoiseSettings, device, index: int, step) -> torch.Tensor:
     """(1, size, size) aligned slice -> (grid, grid) HU."""
     # A noise of its own for every slice: one for all leaves the same marks at every height, which look like anatomy.
     noise = fixed_noise((1, 1, settings.grid, settings.grid), settings.seed + index).to(device)
     picture = pseudo_healthy(
-        model.network("conditional"),
-        model.network("unconditional"),
+        *denoisers,
         make_schedule(settings.schedule, settings.steps),
         denoiser_input(hu.to(device), settings.grid),
         noise,

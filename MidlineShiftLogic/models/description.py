@@ -12,7 +12,8 @@
                                                                        null without diffusion models; gain may be left out
       "components": {
         "pose": {"kind": "midline_unet", "config": {...}, "file": "pose.safetensors", "sha256": "..."},
-        "conditional": ..., "unconditional": ..., "deformation": ...
+        "conditional": ..., "unconditional": ...,          or, in place of these two, "denoiser" (class-conditional)
+        "deformation": ...
       },
       "readout": {...},                                                parameters of the read-out, by name
       "uncertainty": {...},                                            calibration of the intervals, null or left out
@@ -33,7 +34,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.registry import KINDS
 
 FORMAT = 1
-COMPONENTS = ("pose", "conditional", "unconditional", "deformation")
+COMPONENTS = ("pose", "conditional", "unconditional", "denoiser", "deformation")
 _FRAME = {"grid": int, "pixel_mm": float, "length_mm": float}
 _NOISE = {"t": int, "seed": int, "schedule": str, "steps": int, "grid": int}
 _MAY_BE_ZERO = ("t", "seed")

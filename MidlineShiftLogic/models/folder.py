@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -20,6 +20,9 @@ from MidlineShiftLogic.models.empty_init import empty_init
 from MidlineShiftLogic.models.locate import MODEL_WITH_DENOISERS, find_model
 from MidlineShiftLogic.models.registry import build_network, kind_of
 from MidlineShiftLogic.models.weights import fill, read_weights, sha256, write_weights
+
+if TYPE_CHECKING:
+    from MidlineShiftLogic.networks.diffusion import DenoiserPair
 
 
 @dataclass
@@ -64,8 +67,13 @@ class Model:
 
     @property
     def uses_noise_difference(self) -> bool:
-        """True if the model has both diffusion models."""
-        return {"conditional", "unconditional"} <= self.description.components.keys()
+        """True if the model has both diffusion models, as two networks or as one."""
+        return self.class_conditional or {"conditional", "unconditional"} <= self.description.components.keys()
+
+    @property
+    def class_conditional(self) -> bool:
+        """True if one class-conditional denoiser stands for both diffusion models."""
+        return "denoiser" in self.description.components
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -116,6 +124,18 @@ def check_denoisers(model: Model) -> None:
             f"as {MODEL_WITH_DENOISERS}.",
             "no-denoisers",
         )
+
+
+def denoiser_pair(model: Model) -> DenoiserPair:
+    """Both diffusion models of a model that has them, whether they are two networks or one class-conditional one."""
+    from MidlineShiftLogic.networks.diffusion import class_branches
+
+    if model.class_conditional:
+        network = model.network("denoiser")
+        height_condition = network.config.get("height_condition", False)
+        return lambda heights: class_branches(network, heights if height_condition else None)
+    both = (model.network("conditional"), model.network("unconditional"))
+    return lambda heights: both
 
 
 def load_model(name_or_folder: str | os.PathLike | None = None, device: str = "cpu") -> Model:

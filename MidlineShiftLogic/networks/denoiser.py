@@ -1,6 +1,8 @@
 """The denoising U-Net of the two diffusion models, after ADM (Dhariwal and Nichol 2021, arXiv 2105.05233, appendix A).
 
-The published checkpoints of Gong et al. (arXiv 2301.00409) are this network at 256 px; our own are smaller ones.
+The published checkpoints of Gong et al. (arXiv 2301.00409) are this network at 256 px; our own are smaller ones. One of
+them may stand for both diffusion models: with a class condition it is trained as both at once (Ho and Salimans 2022,
+arXiv 2207.12598).
 """
 
 from __future__ import annotations
@@ -16,6 +18,15 @@ from torch.nn import functional
 from MidlineShiftLogic.networks.group_norm import GroupNorm
 
 _LONGEST_PERIOD = 10000.0
+
+NULL_CLASS, UNSHIFTED_CLASS = 0, 1
+"""Classes of a class-conditional denoiser: any slice, and slices of unshifted heads."""
+CLASSES = 2
+
+# Heights are put on the sinusoids of the noise levels: from the skull base up, in tenths of a millimetre.
+_HEIGHT_RANGE_MM = (-40.0, 80.0)
+_HEIGHT_ORIGIN_MM = -50.0
+_HEIGHT_STEPS_PER_MM = 10.0
 
 
 class Denoiser(nn.Module):
@@ -36,6 +47,10 @@ class Denoiser(nn.Module):
         head_channels: channels of an attention head.
         num_classes: number of classes of an optional class condition, or None.
         dropout: probability inside the residual blocks, in training only.
+        folding: blocks of so many pixels a side become channels before the first layer and pixels again after the last
+            (pixel unshuffle, Shi et al. 2016, arXiv 1609.05158): a fourth of the arithmetic at 2. ``image_size`` counts
+            pixels before folding, the levels' sides are those after it.
+        height_condition: True for a network that is also given each slice's height in the head.
 
     ``config`` holds exactly these arguments and rebuilds the network: ``Denoiser(**network.config)``.
     """
@@ -52,6 +67,8 @@ class Denoiser(nn.Module):
         head_channels: int = 64,
         num_classes: int | None = None,
         dropout: float = 0.0,
+        folding: int = 1,
+        height_condition: bool = False,
     ):
         super().__init__()
         self.config: dict[str, Any] = {
@@ -66,7 +83,12 @@ class Denoiser(nn.Module):
             "num_classes": num_classes,
             "dropout": dropout,
         }
-        self.base_channels = base_channels
+        # left out where they change nothing, so that configurations of before stay as they were
+        if folding != 1:
+            self.config["folding"] = folding
+        if height_condition:
+            self.config["height_condition"] = True
+        self.base_channels, self.folding = base_channels, folding
         embedding = 4 * base_channels
         widths = [base_channels * multiplier for multiplier in channel_multipliers]
 
@@ -74,16 +96,20 @@ class Denoiser(nn.Module):
             return ResidualBlock(width_in, width_out, embedding, resample, dropout)
 
         def has_attention(level: int) -> bool:
-            return image_size // 2**level in attention_resolutions
+            return image_size // folding // 2**level in attention_resolutions
 
         self.time_embedding = nn.Sequential(
             nn.Linear(base_channels, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )
         if num_classes is not None:
             self.class_embedding = nn.Embedding(num_classes, embedding)
+        if height_condition:
+            self.height_embedding = nn.Sequential(
+                nn.Linear(base_channels, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+            )
 
         width = widths[0]
-        self.encoder = nn.ModuleList([nn.ModuleList([nn.Conv2d(in_channels, width, 3, padding=1)])])
+        self.encoder = nn.ModuleList([nn.ModuleList([nn.Conv2d(in_channels * folding**2, width, 3, padding=1)])])
         skips = [width]
         for level, level_width in enumerate(widths):
             for _ in range(residual_blocks):
@@ -113,20 +139,38 @@ class Denoiser(nn.Module):
                 self.decoder.append(stage)
 
         self.out_norm = GroupNorm(width)
-        self.out_conv = _zeroed(nn.Conv2d(width, out_channels, 3, padding=1))
+        self.out_conv = _zeroed(nn.Conv2d(width, out_channels * folding**2, 3, padding=1))
 
-    def forward(self, x: Tensor, timesteps: Tensor, classes: Tensor | None = None) -> Tensor:
-        """Output (N, out_channels, H, W) for noised slices ``x`` (N, in_channels, H, W) and integer steps (N,).
+    def forward(
+        self, x: Tensor, timesteps: Tensor, classes: Tensor | None = None, heights: Tensor | None = None
+    ) -> Tensor:
+        """Predict the noise of noised slices.
 
-        ``classes`` (N,) is required exactly when the network has a class condition (ValueError otherwise).
+        Args:
+            x: (N, in_channels, H, W) noised slices. timesteps: (N,) integer steps.
+            classes: (N,) integers, given exactly when the network has a class condition.
+            heights: (N,) mm above the anterior-commissure level, given exactly when it has a height condition.
+
+        Returns:
+            (N, out_channels, H, W).
+
+        Raises:
+            ValueError: a condition is missing, or given to a network without it.
         """
         if (classes is not None) != (self.config["num_classes"] is not None):
             raise ValueError("classes are given if and only if the network was built with num_classes")
+        if (heights is not None) != self.config.get("height_condition", False):
+            raise ValueError("heights are given if and only if the network was built with height_condition")
         embedding = self.time_embedding(timestep_embedding(timesteps, self.base_channels))
         if classes is not None:
             embedding = embedding + self.class_embedding(classes)
+        if heights is not None:
+            steps = (heights.clamp(*_HEIGHT_RANGE_MM) - _HEIGHT_ORIGIN_MM) * _HEIGHT_STEPS_PER_MM
+            embedding = embedding + self.height_embedding(timestep_embedding(steps, self.base_channels))
         embedding = functional.silu(embedding)
 
+        if self.folding > 1:
+            x = functional.pixel_unshuffle(x, self.folding)
         skips = []
         for stage in self.encoder:
             x = _through(stage, x, embedding)
@@ -134,7 +178,8 @@ class Denoiser(nn.Module):
         x = _through(self.middle, x, embedding)
         for stage in self.decoder:
             x = _through(stage, torch.cat([x, skips.pop()], dim=1), embedding)
-        return self.out_conv(functional.silu(self.out_norm(x)))
+        x = self.out_conv(functional.silu(self.out_norm(x)))
+        return functional.pixel_shuffle(x, self.folding) if self.folding > 1 else x
 
 
 class ResidualBlock(nn.Module):

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from MidlineShiftLogic.networks.denoiser import NULL_CLASS, UNSHIFTED_CLASS
 
 Network = Callable[[Tensor, Tensor], Tensor]
 Progress = Callable[[int, int], Any]
+DenoiserPair = Callable[[Tensor], tuple[Network, Network]]
+"""Heights (N,) of slices, mm above the anterior-commissure level -> (conditional, unconditional) denoiser of them."""
 
 CONDITIONAL_WEIGHT = 3.0
 """Weight of the conditional noise in the guided noise 3 e_con - 2 e_unc of Gong et al."""
@@ -129,6 +133,34 @@ def noise_difference(
     return difference.to(x.dtype)
 
 
+def class_branches(network: nn.Module, heights: Tensor | None = None) -> tuple[Network, Network]:
+    """The two diffusion models that a class-conditional denoiser is: of unshifted slices and of all slices.
+
+    Guidance 3 e_con - 2 e_unc of Gong et al. is classifier-free guidance of scale 3 with these (Ho and Salimans 2022,
+    arXiv 2207.12598), and both halves of the noise difference share their weights.
+
+    Args:
+        network: ``Denoiser`` with the classes ``NULL_CLASS`` and ``UNSHIFTED_CLASS``.
+        heights: (N,) mm above the anterior-commissure level, for a network with a height condition; those of the slices
+            that the branches will be called with, repeated where a call has a multiple of N slices.
+
+    Returns:
+        (conditional, unconditional), called as ``branch(x_t, t)``.
+    """
+
+    def branch(label: int) -> Network:
+        def predict(xt: Tensor, timesteps: Tensor) -> Tensor:
+            classes = torch.full_like(timesteps, label)
+            if heights is None:
+                return network(xt, timesteps, classes)
+            repeated = heights.to(xt.device).repeat(len(xt) // len(heights))
+            return network(xt, timesteps, classes, repeated)
+
+        return predict
+
+    return branch(UNSHIFTED_CLASS), branch(NULL_CLASS)
+
+
 def ddim_timesteps(steps: int, count: int) -> list[int]:
     """``count`` of ``steps`` original steps at a whole stride, from 0 up: ddim_timesteps(1000, 50) is 0, 20, .. 980.
 
@@ -150,35 +182,39 @@ def ddim_sample(
     start: int,
     count: int = 50,
     conditional_weight: float = CONDITIONAL_WEIGHT,
+    own_level: bool = False,
     progress: Progress | None = None,
 ) -> Tensor:
     """Pseudo-healthy slices: denoise ``xt`` by the last ``start`` of ``count`` DDIM steps, without new noise (eta 0).
 
     Each step predicts the guided noise w e_con - (w - 1) e_unc, from it x_0 clipped to -1..1, from that the noise
     again, and moves on with both (Song et al. 2020, equation 12). As Gong et al. do, ``xt`` is expected at the noise of
-    DDIM step ``start`` while the first network call is told step ``start - 1``: so their checkpoints were used.
+    DDIM step ``start`` while the first network call is given step ``start - 1``: so their checkpoints were used.
 
     Args:
         xt: (N, C, H, W), slices noised to original step ``ddim_timesteps(T, count)[start]``.
         start: number of DDIM steps to take.
+        own_level: True to give every network call the step whose noise its input has, and to end at no noise at all.
         progress: called as ``progress(done, start)`` after each step; may raise to cancel.
 
     Returns:
         (N, C, H, W) in -1..1.
     """
-    timesteps = ddim_timesteps(schedule.steps, count)
+    kept = ddim_timesteps(schedule.steps, count)
+    levels = list(reversed(kept[1 : start + 1] if own_level else kept[:start]))
     channels = xt.shape[1]
     x = xt
-    for done, index in enumerate(reversed(range(start)), start=1):
-        step = torch.full((len(x),), timesteps[index], device=x.device, dtype=torch.long)
+    for done, level in enumerate(levels, start=1):
+        step = torch.full((len(x),), level, device=x.device, dtype=torch.long)
         guided = conditional_weight * conditional(x, step)[:, :channels]
-        guided = guided - (conditional_weight - 1) * unconditional(x, step)[:, :channels]
+        if conditional_weight != 1:
+            guided = guided - (conditional_weight - 1) * unconditional(x, step)[:, :channels]
         x0 = predict_x0(schedule, x, step, guided).clamp(-1, 1)
-        if index == 0:
+        if done == start:
             x = x0
         else:
             noise = noise_from_x0(schedule, x, step, x0)
-            x = add_noise(schedule, x0, torch.full_like(step, timesteps[index - 1]), noise)
+            x = add_noise(schedule, x0, torch.full_like(step, levels[done]), noise)
         if progress is not None:
             progress(done, start)
     return x
@@ -193,6 +229,7 @@ def pseudo_healthy(
     start: int = 15,
     count: int = 50,
     conditional_weight: float = CONDITIONAL_WEIGHT,
+    own_level: bool = False,
     progress: Progress | None = None,
 ) -> Tensor:
     """The slices as they would look unshifted: noised to DDIM step ``start`` of ``count``, and denoised with guidance.
@@ -210,4 +247,7 @@ def pseudo_healthy(
     """
     level = ddim_timesteps(schedule.steps, count)[start]
     xt = add_noise(schedule, x, torch.full((len(x),), level, device=x.device), noise)
-    return ddim_sample(conditional, unconditional, schedule, xt, start, count, conditional_weight, progress).float()
+    healthy = ddim_sample(
+        conditional, unconditional, schedule, xt, start, count, conditional_weight, own_level, progress
+    )
+    return healthy.float()

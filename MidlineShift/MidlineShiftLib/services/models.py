@@ -37,5 +37,6 @@ def modelChoice(key: str, folder: Path) -> ModelChoice:
     except (OSError, ValueError, InputError) as error:
         return ModelChoice(key, f"{key} (cannot be used)", f"{folder / 'model.json'}: {error}", False)
     about = f"Trained on {description.trained_on}. {accuracy_sentence(description.accuracy)}"
-    generatesPseudoHealthy = {"conditional", "unconditional"} <= description.components.keys()
+    names = description.components.keys()
+    generatesPseudoHealthy = "denoiser" in names or {"conditional", "unconditional"} <= names
     return ModelChoice(key, f"{description.name} {description.version}", about, True, generatesPseudoHealthy)

@@ -51,7 +51,7 @@ def spot(value=0.9):
 
 
 class Model:
-    uses_noise_difference, name = True, "painter"
+    uses_noise_difference, class_conditional, name = True, False, "painter"
     noise = {"grid": GRID}  # noqa: RUF012
     readout = {}  # noqa: RUF012
     provenance = {"name": "painter", "version": "1"}  # noqa: RUF012

@@ -4,13 +4,15 @@ import os
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from small_networks import SMALL_DENOISER, awake
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models import folder as folder_module
 from MidlineShiftLogic.models import list_models, load_model, save_model
-from MidlineShiftLogic.models.folder import read_description
+from MidlineShiftLogic.models.folder import denoiser_pair, read_description
 from MidlineShiftLogic.models.locate import DEFAULT_MODEL, ENVIRONMENT_VARIABLE
 from MidlineShiftLogic.models.weights import sha256
+from MidlineShiftLogic.networks.denoiser import NULL_CLASS, UNSHIFTED_CLASS, Denoiser
 
 
 def rewrite(folder, change):
@@ -45,6 +47,24 @@ def test_round_trip(model_folder, description, networks):
         assert torch.allclose(loaded(x, steps), networks["conditional"](x, steps), atol=1e-2)
     assert model.network("conditional") is loaded
     model.network("pose")
+
+
+def test_one_class_conditional_denoiser_stands_for_both(tmp_path, description, networks):
+    one = awake(Denoiser(**SMALL_DENOISER, num_classes=2, height_condition=True), 5)
+    model = load_model(save_model(tmp_path / "model", description, {"pose": networks["pose"], "denoiser": one}))
+    assert model.uses_noise_difference and model.class_conditional
+    x, steps, heights = torch.rand(2, 1, 32, 32), torch.tensor([100, 100]), torch.tensor([0.0, 30.0])
+    with torch.no_grad():
+        for predict, label in zip(denoiser_pair(model)(heights), (UNSHIFTED_CLASS, NULL_CLASS), strict=True):
+            expected = one(x, steps, torch.full((2,), label), heights)
+            assert torch.allclose(predict(x, steps), expected, atol=1e-2)
+
+
+def test_two_denoisers_are_their_own_pair(model_folder):
+    model = load_model(model_folder)
+    assert not model.class_conditional
+    pair = denoiser_pair(model)(torch.tensor([0.0]))
+    assert pair == (model.network("conditional"), model.network("unconditional"))
 
 
 def test_weights_are_half_on_disk_and_vectors_are_not(model_folder):

@@ -55,6 +55,32 @@ def test_classes_are_given_exactly_when_the_network_has_them(classes):
         network(torch.zeros(1, 1, 32, 32), torch.tensor([0]), given)
 
 
+def test_folded_pixels_come_back_in_place():
+    folded = Denoiser(**SMALL | {"in_channels": 1, "out_channels": 1}, folding=2)
+    plain = Denoiser(**SMALL | {"image_size": 16, "in_channels": 4, "out_channels": 4})
+    awake(folded)
+    plain.load_state_dict(folded.state_dict())
+    x, steps = torch.randn(2, 1, 32, 32), torch.tensor([0, 175])
+    with torch.no_grad():
+        expected = torch.nn.functional.pixel_shuffle(plain(torch.nn.functional.pixel_unshuffle(x, 2), steps), 2)
+        assert torch.allclose(folded(x, steps), expected, atol=1e-5)
+    assert Denoiser(**folded.config).folding == 2
+
+
+def test_the_height_matters_and_is_given_exactly_when_the_network_has_it():
+    network = awake(Denoiser(**SMALL, height_condition=True))
+    x, steps = torch.randn(1, 1, 32, 32).expand(2, -1, -1, -1), torch.tensor([175, 175])
+    with torch.no_grad():
+        low, high = network(x, steps, heights=torch.tensor([-10.0, 40.0]))
+        assert not torch.allclose(low, high)
+        beyond = network(x, steps, heights=torch.tensor([80.0, 200.0]))
+        assert torch.equal(*beyond)  # far from the brain heights are cut
+    with pytest.raises(ValueError, match="height_condition"):
+        network(x, steps)
+    with pytest.raises(ValueError, match="height_condition"):
+        Denoiser(**SMALL)(x, steps, heights=torch.zeros(2))
+
+
 def test_channels_last_and_bfloat16_stay_close_to_float32():
     network = awake(Denoiser(**SMALL))
     x, steps = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(1)), torch.tensor([3, 700])

@@ -97,3 +97,35 @@ def test_noise_difference_of_equal_networks_is_zero_and_ignores_the_variance():
 def test_fixed_noise_is_fixed():
     assert torch.equal(diffusion.fixed_noise((1, 1, 4, 4), 5), diffusion.fixed_noise((1, 1, 4, 4), 5))
     assert not torch.equal(diffusion.fixed_noise((1, 1, 4, 4), 5), diffusion.fixed_noise((1, 1, 4, 4), 6))
+
+
+def test_ddim_on_its_own_level_calls_the_network_with_the_noise_it_sees():
+    schedule, generator = diffusion.linear(), torch.Generator().manual_seed(0)
+    x0, noise = torch.rand(2, 1, 8, 8, generator=generator) * 1.8 - 0.9, torch.randn(2, 1, 8, 8, generator=generator)
+    seen = []
+
+    def knows_noise(xt, steps):
+        seen.append((int(steps[0]), float((xt - diffusion.extract(schedule.alphas_cumprod.sqrt(), steps) * x0).std())))
+        return diffusion.noise_from_x0(schedule, xt, steps, x0)
+
+    out = diffusion.pseudo_healthy(
+        knows_noise, knows_noise, schedule, x0, noise, start=3, count=50, conditional_weight=1.0, own_level=True
+    )
+    assert torch.allclose(out, x0, atol=1e-5)
+    assert [step for step, _ in seen] == [60, 40, 20]
+    for step, spread in seen:
+        expected = float((1 - schedule.alphas_cumprod[step]).sqrt() * noise.std())
+        assert spread == pytest.approx(expected, rel=1e-3)
+
+
+def test_branches_of_one_network_are_its_classes_at_the_slices_heights():
+    calls = []
+
+    def network(xt, steps, classes, heights):
+        calls.append((classes.tolist(), heights.tolist()))
+        return xt * classes[:, None, None, None]
+
+    conditional, unconditional = diffusion.class_branches(network, torch.tensor([3.0, 8.0]))
+    xt, steps = torch.ones(4, 1, 2, 2), torch.full((4,), 175)
+    assert conditional(xt, steps).eq(1).all() and unconditional(xt, steps).eq(0).all()
+    assert calls == [([1] * 4, [3.0, 8.0, 3.0, 8.0]), ([0] * 4, [3.0, 8.0, 3.0, 8.0])]
