@@ -24,7 +24,8 @@ class Case:
         source: The scan.
         spacing: Spacing in mm for ``.npy``, or None.
         priors: Earlier results of the same patient, for the report.
-        problem: Why the scan must not be read, or ``""``.
+        problem: Why the scan must not be loaded, or ``""``.
+        code: Stable code of the problem.
     """
 
     number: int
@@ -33,11 +34,12 @@ class Case:
     spacing: Millimetres | None = None
     priors: tuple[Path, ...] = ()
     problem: str = ""
+    code: str = ""
 
     def check(self) -> None:
-        """Raise InputError (code ``mixed-studies``) if the scan must not be read."""
+        """Raise InputError if the scan must not be loaded."""
         if self.problem:
-            raise InputError(self.problem, "mixed-studies")
+            raise InputError(self.problem, self.code)
 
 
 def parse_spacing(text: str) -> Millimetres:

@@ -59,5 +59,7 @@ def _list_tree(folder: Path, spacing: Millimetres | None, out: Path, progress: P
     cases = []
     for scan in found:
         parts = scan.path.relative_to(folder).parts
-        cases.append(Case(0, case_name("_".join(parts) or folder), scan.path, spacing, problem=scan.problem))
+        cases.append(
+            Case(0, case_name("_".join(parts) or folder), scan.path, spacing, problem=scan.problem, code=scan.code)
+        )
     return cases

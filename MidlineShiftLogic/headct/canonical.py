@@ -15,8 +15,20 @@ MAX_AXIAL_ANGLE = 40.0
 """Degrees between the slice normal and the patient's long axis; gantries tilt by at most 30, and a head bent forward
 by more than this gives slices on which the midline structures no longer lie as in an axial picture."""
 
+MAX_MM = 1e6
+"""Positions and voxel sizes beyond this are errors of the header."""
+
 MAX_PLANE_SKEW = 0.02
 """Cosine between rows and columns: beyond about one degree the picture is a parallelogram (an affine registration)."""
+
+
+def spacing_of(affine: np.ndarray) -> list[float]:
+    """Return the voxel size in mm along each stored axis, rounded for ``HeadCT.source``.
+
+    Args:
+        affine: (4, 4) stored index -> mm.
+    """
+    return [round(float(step), 4) for step in np.linalg.norm(affine[:3, :3], axis=0)]
 
 
 def axis_order(axes: np.ndarray) -> tuple[int, int, int]:
@@ -68,7 +80,12 @@ def from_volume(
     """
     axes = np.asarray(affine[:3, :3], dtype=float)
     lengths = np.linalg.norm(axes, axis=0)
-    if not np.isfinite(affine).all() or (lengths <= 0).any() or abs(np.linalg.det(axes / lengths)) < 1e-3:
+    if (
+        not np.isfinite(affine).all()
+        or np.abs(affine).max() > MAX_MM
+        or (lengths <= 0).any()
+        or abs(np.linalg.det(axes / lengths)) < 1e-3
+    ):
         raise InputError(
             "The scan has no usable geometry (its voxel sizes or directions are zero or degenerate); "
             "export it again from the original DICOM images.",

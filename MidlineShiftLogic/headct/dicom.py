@@ -1,4 +1,4 @@
-"""Reading a DICOM series as it is: per-slice positions, tilt and gaps kept, nothing resampled or dropped unsaid."""
+"""Load a DICOM series as it is: per-slice positions, tilt and gaps are kept; nothing is resampled."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import numpy as np
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.assemble import AIR_HU, touching_edge
 from MidlineShiftLogic.headct.canonical import from_planes, from_volume
+from MidlineShiftLogic.headct.dicom_file import read_dataset
 from MidlineShiftLogic.headct.frames import Frame, frames_of, read_header
-from MidlineShiftLogic.headct.series import SeriesInfo, find_series, group, is_sharp, rank, why_not
+from MidlineShiftLogic.headct.pixel_decoder import PixelDecoder, decoding_problem, prepared, require_codestream_size
+from MidlineShiftLogic.headct.series import SeriesInfo, group, is_sharp, look_into_folder, rank, why_not
 from MidlineShiftLogic.headct.stack import AxialStack
+from MidlineShiftLogic.headct.stored_values import MAX_AXIS, MAX_VALUES_BYTES, DamagedFile, require_regular_file
 from MidlineShiftLogic.progress import Progress, silent
 from MidlineShiftLogic.quality import Quality
+
+MAX_PIXELS = MAX_VALUES_BYTES // 2
+"""Of all frames of one file; stored values have two bytes."""
 
 SAME_PLACE_MM = 0.01
 """Pictures of one series this close are the same slice stored twice; the thinnest reconstructions step by 0.1 mm."""
@@ -26,12 +32,36 @@ STEP_TOLERANCE = 0.02
 
 
 def read_folder(folder: Path, progress: Progress | None = None) -> AxialStack:
-    """The chosen series of a folder (see ``find_series``).
+    """Load the chosen series of a folder (see ``find_series``).
 
     Raises:
-        InputError: no DICOM, no head CT among it, damaged or undecodable images.
+        InputError: no DICOM, no head CT among it, images of several patients or studies, damaged or undecodable images.
     """
-    return _read_chosen(find_series(folder, progress), folder, progress)
+    content = look_into_folder(folder, progress)
+    _refuse_mixed(content.series, folder)
+    stack = _read_chosen(content.series, folder, progress)
+    if content.damaged:
+        stack.quality.append(
+            Quality(
+                "damaged-files",
+                "warning",
+                f"{content.damaged} DICOM files of the folder are damaged and were left out; copy or export them again if "
+                "they belong to the series.",
+            )
+        )
+    return stack
+
+
+def _refuse_mixed(found: list[SeriesInfo], folder: Path) -> None:
+    """Raise InputError for images of several patients or studies: a number of one could be filed with the other."""
+    frames = [frame for info in found for frame in info.frames if frame.has_pixels]
+    patients = {frame.patient_id for frame in frames}
+    studies = {frame.study_uid for frame in frames if frame.study_uid}
+    if len(patients) > 1 or len(studies) > 1:
+        what = f"{len(patients)} patients" if len(patients) > 1 else f"{len(studies)} studies"
+        raise InputError(
+            f"{folder} holds images of {what}; give a folder with the images of one study.", "mixed-studies"
+        )
 
 
 def read_file(file: Path) -> AxialStack:
@@ -53,9 +83,11 @@ def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None,
     if objection and not single:
         seen = "; ".join(f"series {entry.number}: {entry.reason}" for entry in found[:6])
         raise InputError(f"{path} holds no head CT that can be measured ({seen}); give a CT series.", _code(found))
+    if info.n_images > MAX_AXIS:
+        raise InputError(f"{path} holds {info.n_images} images in one series, which is no head CT.", "no-head-ct")
     frames, flags = _sorted_frames(info.frames)
     flags += _series_flags(info, found[1:])
-    decoder = _Decoder(frames)
+    decoder = _Decoder(frames, flags)
     first = frames[0]
     uids = tuple(frame.sop_instance_uid for frame in frames)
     if info.orientation == "axial" or len(frames) < 2:
@@ -85,7 +117,8 @@ def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None,
             {"number": entry.number, "images": entry.n_images, "reason": entry.reason} for entry in found[1:]
         ],
     )
-    stack.quality.extend(flags)
+    flags[:0] = stack.quality
+    stack.quality = flags  # the decoder adds to it while the pixels are loaded
     return stack
 
 
@@ -123,6 +156,15 @@ def _series_flags(info: SeriesInfo, others: list[SeriesInfo]) -> list[Quality]:
                 "warning",
                 "The DICOM header does not say how to make Hounsfield units (no Rescale Slope or Intercept); "
                 "the stored values were taken as they are.",
+            )
+        )
+    if any(frame.inverted for frame in info.frames):
+        flags.append(
+            Quality(
+                "monochrome1",
+                "warning",
+                "The images are stored for inverted display (MONOCHROME1); their values were taken as Hounsfield units as "
+                "they are, so check that bone is bright in the picture.",
             )
         )
     if is_sharp(info.kernel):
@@ -189,19 +231,23 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 
 class _Decoder:
-    """Fetches pixels; holds the last multi-frame file decoded, since its frames are asked for one after another."""
+    """Load pixels; it holds the last multi-frame file decoded, since its frames are requested one after another."""
 
-    def __init__(self, frames: list[Frame]):
+    def __init__(self, frames: list[Frame], quality: list[Quality]):
         self._multi_frame_file: Path | None = None
         self._multi_frame: np.ndarray | None = None
         self._header = None
-        self._frames_in_file = {frame.file for frame in frames if frame.index is not None}
+        self._frames = {}
+        for frame in frames:
+            self._frames[frame.file] = self._frames.get(frame.file, 0) + 1
+        self._quality = quality
+        self._child = PixelDecoder()
 
     def hounsfield(self, frame: Frame) -> np.ndarray:
-        """(row, column) float32 Hounsfield units of one frame, padding as air.
+        """Return (row, column) float32 Hounsfield units of one frame, padding as air.
 
         Raises:
-            InputError: truncated, or compressed in a way no installed decoder reads.
+            InputError: truncated, damaged, or compressed in a way that no installed decoder supports.
         """
         stored = self._stored(frame)
         slope = 1.0 if frame.slope is None else frame.slope
@@ -216,48 +262,64 @@ class _Decoder:
 
     def _stored(self, frame: Frame) -> np.ndarray:
         if frame.index is None:
-            self._header, pixels = _decode(frame.file)
-            picture = pixels
+            image = self._decode(frame)
         else:
             if self._multi_frame_file != frame.file:
-                self._header, self._multi_frame = _decode(frame.file)
+                self._multi_frame = self._decode(frame)
                 self._multi_frame_file = frame.file
                 if self._multi_frame.ndim == 2:
                     self._multi_frame = self._multi_frame[None]
-            picture = self._multi_frame[frame.index]
-        if picture.shape != frame.shape:
-            raise InputError(f"{frame.file} holds {picture.shape} pixels where its header says {frame.shape}.")
-        return picture
+            if not frame.index < len(self._multi_frame):
+                raise _damaged(frame.file, f"it holds {len(self._multi_frame)} images")
+            image = self._multi_frame[frame.index]
+        if image.shape != frame.shape:
+            raise _damaged(frame.file, f"it holds {image.shape} pixels where its header states {frame.shape}")
+        return image
 
+    def _decode(self, frame: Frame) -> np.ndarray:
+        """(row, column) or (frame, row, column) stored values of a file."""
+        file, count = frame.file, self._frames[frame.file]
+        try:
+            if require_regular_file(file) > MAX_VALUES_BYTES or count * frame.shape[0] * frame.shape[1] > MAX_PIXELS:
+                raise DamagedFile("it is larger than any head CT")
+            self._header = prepared(read_dataset(file, pixels=True))
+            if self._header.file_meta.TransferSyntaxUID.is_encapsulated:
+                require_codestream_size(self._header, frame.shape)
+                return self._child.decode(file, count)
+            self._check_bits()
+            return self._header.pixel_array
+        except MemoryError:
+            raise
+        except DamagedFile as error:
+            raise _damaged(file, str(error)) from error
+        except Exception as error:  # pydicom raises whatever the nonsense in a header leads to
+            raise _damaged(file, decoding_problem(error)) from error
 
-def _decode(file: Path):
-    """(data set, stored values)."""
-    import pydicom
-    from pydicom.uid import ImplicitVRLittleEndian
-
-    try:
-        dataset = pydicom.dcmread(file, force=True)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-        if not dataset.get("PhotometricInterpretation"):
-            dataset.PhotometricInterpretation = "MONOCHROME2"  # as `frames` took it; pydicom will not decode without
-        pixels = dataset.pixel_array
-    except MemoryError:
-        raise
-    except Exception as error:  # pydicom and its decoder plugins raise whatever their libraries do
-        raise InputError(_decoding_sentence(file, error), "damaged-file") from error
-    return dataset, pixels
-
-
-def _decoding_sentence(file: Path, error: Exception) -> str:
-    text = str(error)
-    if "missing dependencies" in text:
-        compression = text.split("'")[1] if text.count("'") >= 2 else "unknown"
-        return (
-            f"{file} is compressed ({compression}) and no decoder for it is installed: run "
-            "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, or export the series uncompressed."
+    def _check_bits(self) -> None:
+        """Report pixels that use more bits than the header states: pydicom leaves the upper bits out."""
+        allocated, stored = int(self._header.BitsAllocated), int(self._header.BitsStored)
+        if allocated != 16 or not 0 < stored < 16 or any(flag.code == "bits-stored" for flag in self._quality):
+            return
+        content = self._header.PixelData
+        values = np.frombuffer(content, "<i2" if self._header.PixelRepresentation else "<u2", len(content) // 2)
+        low, high = (
+            (-(1 << stored - 1), (1 << stored - 1) - 1) if self._header.PixelRepresentation else (0, (1 << stored) - 1)
         )
-    return f"The pixels of {file} are incomplete or damaged; copy or export the series again."
+        if values.size and (values.min() < low or values.max() > high):
+            self._quality.append(
+                Quality(
+                    "bits-stored",
+                    "warning",
+                    f"The DICOM header states {stored} bits a pixel but the pixels use more; the upper bits were left out, so "
+                    "very dense or very thin tissue may have wrong values: compare the picture with the original.",
+                )
+            )
+
+
+def _damaged(file: Path, why: str) -> InputError:
+    return InputError(
+        f"The pixels of {file} are incomplete or damaged ({why}); copy or export the series again.", "damaged-file"
+    )
 
 
 def _padding(header, stored: np.ndarray) -> np.ndarray | None:

@@ -1,34 +1,42 @@
-"""One DICOM picture: what its header says, for single-frame and enhanced multi-frame files alike."""
+"""One DICOM image as its header describes it, for single-frame and enhanced multi-frame files alike."""
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.dicom_file import read_dataset
+from MidlineShiftLogic.headct.stored_values import MAX_AXIS, DamagedFile
+
 NO_CONTRAST = {"", "NONE", "NO", "NO CONTRAST", "WITHOUT"}
+
+MAX_NUMBER = 1e6
+"""Positions in mm and other numbers of a header beyond this are errors; patients lie within a few metres."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a DICOM file.
+    """One image of a DICOM file.
 
     Attributes:
-        file: where it is.
+        file: its path.
         index: frame number in a multi-frame file, from 0; None for a single-frame file.
         position: (3,) LPS mm of the first pixel's centre, or None.
         orientation: (6,) direction of increasing column, then of increasing row, or None.
         pixel_spacing: (row spacing, column spacing) mm, or None.
-        thickness: mm, NaN where not told.
-        order: (acquisition number, instance number, frame) to sort pictures of one place.
-        slope, intercept: rescale to Hounsfield units; None where not told.
+        thickness: mm, NaN where not given.
+        order: (acquisition number, instance number, frame) to sort images of one position.
+        slope, intercept: rescale to Hounsfield units; None where not given.
         contrast: whether a contrast agent is named.
-        grey: whether it is a one-channel picture with real values.
-        sop_class_uid: what kind of DICOM object the file is.
-        acquired: when it was taken, ISO 8601 without a zone (the date alone where no time is told); ``""`` if unknown.
+        grey: whether it is a one-channel image with real values.
+        sop_class_uid: class of the DICOM object.
+        acquired: acquisition time, ISO 8601 without a zone (the date alone where no time is given); ``""`` if unknown.
+        patient_id, study_uid: to tell patients and studies apart; they stay in the process and go into no result.
+        inverted: whether the image is to be displayed inverted (MONOCHROME1).
     """
 
     file: Path
@@ -53,10 +61,13 @@ class Frame:
     has_pixels: bool
     sop_class_uid: str = ""
     acquired: str = ""
+    patient_id: str = field(default="", repr=False)
+    study_uid: str = ""
+    inverted: bool = False
 
     @property
     def normal(self) -> np.ndarray | None:
-        """(3,) LPS unit vector of the picture's plane, on the side that points up, to the left or back."""
+        """(3,) LPS unit vector normal to the image plane, on the side that points up, to the left or back."""
         if self.orientation is None:
             return None
         normal = np.cross(self.orientation[:3], self.orientation[3:])
@@ -67,37 +78,40 @@ class Frame:
 
     @property
     def stack_key(self) -> tuple:
-        """Equal for pictures that may lie in one stack; localizers kept in the same series fall apart here."""
+        """Equal for images that may form one stack; localizers stored in the same series get another key."""
         orientation = None if self.orientation is None else tuple(np.round(self.orientation, 2) + 0.0)
         spacing = None if self.pixel_spacing is None else tuple(np.round(self.pixel_spacing, 3))
         return self.series_uid, self.shape, orientation, spacing, self.grey
 
 
 def read_header(file: Path):
-    """The file's data set without its pixels; None if it is not a DICOM image after all."""
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
+    """Read a file's data set without its pixels; None if it is damaged or not a DICOM image."""
     try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+        header = read_dataset(file)
         header.get("SeriesInstanceUID")
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, NotImplementedError, AttributeError):
+    except (DamagedFile, InputError):
+        return None
+    except Exception:  # pydicom converts values when they are used, and raises whatever their nonsense leads to
         return None
     return header if "SOPClassUID" in header or "Rows" in header else None
 
 
 def frames_of(header, file: Path) -> list[Frame]:
-    """The pictures of one data set; one entry without pixels for a report or a DICOMDIR is left out.
+    """Return the images of one data set; empty for reports, a DICOMDIR and absurd numbers of frames.
 
     Args:
         header: pydicom data set without pixel data.
-        file: where it was read.
+        file: its path.
     """
     if _integer(_get(header, "Rows")) is None or _integer(_get(header, "Columns")) is None:
         return []
     per_frame = _get(header, "PerFrameFunctionalGroupsSequence")
+    if per_frame and not hasattr(per_frame, "__len__"):
+        return []
     if per_frame:
-        shared = (_get(header, "SharedFunctionalGroupsSequence") or [None])[0]
+        if len(per_frame) > MAX_AXIS:
+            return []
+        shared = _first_item(_get(header, "SharedFunctionalGroupsSequence"))
         return [_enhanced(header, file, index, groups, shared) for index, groups in enumerate(per_frame)]
     return [_frame(header, file, None, header, header, header, header, 0)]
 
@@ -107,9 +121,9 @@ def _enhanced(header, file: Path, index: int, groups, shared) -> Frame:
 
     def item(name: str):
         for holder in (groups, shared):
-            found = None if holder is None else _get(holder, name)
-            if found:
-                return found[0]
+            found = None if holder is None else _first_item(_get(holder, name))
+            if found is not None:
+                return found
         return header
 
     return _frame(
@@ -159,23 +173,34 @@ def _frame(
         grey=(samples is None or samples == 1)
         and str(_get(header, "PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME")
         and not (sop_class + ".").startswith("1.2.840.10008.5.1.4.1.1.7."),
-        has_pixels=min(shape) > 0,
+        has_pixels=0 < min(shape) <= max(shape) <= MAX_AXIS,
         sop_class_uid=sop_class,
         acquired=_acquired(header),
+        patient_id=str(_get(header, "PatientID") or "").strip(),
+        study_uid=str(_get(header, "StudyInstanceUID") or "").strip(),
+        inverted=str(_get(header, "PhotometricInterpretation") or "").strip() == "MONOCHROME1",
     )
 
 
 def _get(dataset, keyword: str):
-    """The value, or None where it is missing or cannot be read as what it should be: nonsense in one element must not hide
-    what the others say."""
+    """The value, or None where it is missing or invalid: one invalid element must not hide the others."""
     try:
         return dataset.get(keyword)
-    except (ValueError, TypeError, AttributeError, KeyError, NotImplementedError, OverflowError, struct.error):
+    except Exception:  # pydicom raises whatever the nonsense in an element leads to
         return None
 
 
+def _first_item(sequence):
+    """The first data set of a sequence, or None for anything else."""
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+
+    items = sequence if isinstance(sequence, Sequence) and len(sequence) else [None]
+    return items[0] if isinstance(items[0], Dataset) else None
+
+
 def _has_contrast(header) -> bool:
-    """Whether an agent is named; enhanced files list theirs. Some scanners write that there is none."""
+    """Whether an agent is named; enhanced files list theirs. Some scanners write the word none."""
     named = str(_get(header, "ContrastBolusAgent") or "").strip().upper()
     return named not in NO_CONTRAST or bool(_get(header, "ContrastBolusAgentSequence"))
 
@@ -185,7 +210,7 @@ def _is_list(value) -> bool:
 
 
 def _acquired(header) -> str:
-    """When the picture was taken, from the first of the header's dates that is one."""
+    """The acquisition time, from the first valid date of the header."""
     stamp = str(_get(header, "AcquisitionDateTime") or "")
     pairs = [(stamp[:8], stamp[8:])]
     pairs += [
@@ -206,20 +231,21 @@ def _acquired(header) -> str:
 
 
 def _numbers(values, count: int) -> np.ndarray | None:
-    """(count,) finite floats, or None where the header does not hold them."""
+    """(count,) finite floats of a plausible size, or None."""
     if values is None:
         return None
     try:
         array = np.array([float(value) for value in values])
     except (TypeError, ValueError, OverflowError):
         return None
-    return array if array.shape == (count,) and np.isfinite(array).all() else None
+    usable = array.shape == (count,) and np.isfinite(array).all() and (np.abs(array) < MAX_NUMBER).all()
+    return array if usable else None
 
 
 def _integer(value) -> int | None:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

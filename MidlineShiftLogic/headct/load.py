@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from os import PathLike
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from MidlineShiftLogic.headct.assemble import assemble
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.headct.series import looks_like_dicom
 from MidlineShiftLogic.headct.stack import AxialStack
+from MidlineShiftLogic.headct.stored_values import GZIP_MARK, DamagedFile, first_bytes, require_regular_file
 from MidlineShiftLogic.progress import Progress
 from MidlineShiftLogic.quality import Quality
 
@@ -104,13 +103,13 @@ def _stack(path: Path, spacing, progress: Progress | None) -> AxialStack:
 
         return read_nifti(path, content)
     if head.startswith(b"NRRD000"):
-        from MidlineShiftLogic.headct.itk import read_itk
+        from MidlineShiftLogic.headct.nrrd import read_nrrd
 
-        return read_itk(path, "NRRD")
+        return read_nrrd(path)
     if _is_metaimage(head):
-        from MidlineShiftLogic.headct.itk import read_itk
+        from MidlineShiftLogic.headct.metaimage import read_metaimage
 
-        return read_itk(path, "MetaImage")
+        return read_metaimage(path)
     if looks_like_dicom(head):
         from MidlineShiftLogic.headct.dicom import read_file
 
@@ -119,25 +118,20 @@ def _stack(path: Path, spacing, progress: Progress | None) -> AxialStack:
 
 
 def _first_bytes(path: Path) -> bytes:
+    require_regular_file(path)
     try:
         with path.open("rb") as stream:
-            head = stream.read(HEAD_BYTES)
-    except FileNotFoundError as error:
-        raise InputError(f"There is no file or folder {path}; check the path.", "no-such-path") from error
+            return stream.read(HEAD_BYTES)
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror}); check the permissions.", "unreadable") from error
-    if not head:
-        raise InputError(f"{path} is empty (0 bytes); copy or download it again.", "empty-file")
-    return head
 
 
 def _unzipped(path: Path, head: bytes) -> bytes:
-    if not head.startswith(b"\x1f\x8b"):
+    if not head.startswith(GZIP_MARK):
         return head
     try:
-        with gzip.open(path, "rb") as stream:
-            return stream.read(HEAD_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
+        return first_bytes(path, HEAD_BYTES)
+    except DamagedFile as error:
         raise InputError(
             f"{path} is an incomplete or damaged gzip file; copy or download it again.", "damaged-file"
         ) from error

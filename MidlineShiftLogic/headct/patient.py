@@ -1,4 +1,4 @@
-"""Whose scan it is. Read only where a person asked for the name on a report; nothing else keeps it."""
+"""Read the patient's name from DICOM, only where a person asked for it on a report; nothing else stores it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.headct.find_scans import NONSENSE
 from MidlineShiftLogic.headct.frames import read_header
 from MidlineShiftLogic.headct.series import find_series, looks_like_dicom
 
 
 @dataclass(frozen=True)
 class Patient:
-    """Attributes: ``name`` as read aloud (``Jane Doe``), ``id``, ``birth_date`` ISO 8601; ``""`` where not told."""
+    """Attributes: ``name`` in the order of speech (``Jane Doe``), ``id``, ``birth_date`` ISO 8601; ``""`` where not given."""
 
     name: str
     id: str
@@ -22,7 +21,7 @@ class Patient:
 
 
 def read_patient(path: Path) -> Patient:
-    """The patient of a DICOM file, or of the series of a folder that ``read`` takes.
+    """Read the patient of a DICOM file, or of the series of a folder that ``read`` chooses.
 
     Raises:
         InputError: not DICOM (no other format names a patient), or none at all.
@@ -43,7 +42,7 @@ def read_patient(path: Path) -> Patient:
 def _text(header, keyword: str) -> str:
     try:
         return str(header.get(keyword) or "").strip()
-    except NONSENSE:
+    except Exception:  # pydicom raises whatever the nonsense in an element leads to
         return ""
 
 

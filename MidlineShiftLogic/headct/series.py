@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.folder_walk import regular_files
 from MidlineShiftLogic.headct.frames import Frame, frames_of, read_header
 from MidlineShiftLogic.progress import Progress, silent
 
@@ -100,37 +100,55 @@ def looks_like_dicom(head: bytes) -> bool:
     return head[128:132] == b"DICM" or head[:4] in (b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\0\0", b"\x02\0\0\0")
 
 
+@dataclass(frozen=True)
+class FolderContent:
+    """The series of a folder, the chosen one first, and the number of damaged DICOM files beside them."""
+
+    series: list[SeriesInfo]
+    damaged: int
+
+
 def find_series(folder: str | PathLike, progress: Progress | None = None) -> list[SeriesInfo]:
-    """Every series in a folder and its subfolders, the chosen one first.
+    """Find every series in a folder and its subfolders, the chosen one first.
 
     Args:
         folder: the folder.
-        progress: told each file looked at.
+        progress: called with each file.
 
     Raises:
         InputError: no such folder, an empty one, or one without DICOM images.
     """
+    return look_into_folder(folder, progress).series
+
+
+def look_into_folder(folder: str | PathLike, progress: Progress | None = None) -> FolderContent:
+    """As ``find_series``, with the number of files that are damaged."""
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}; check the path.", "no-such-path")
     progress = progress or silent
-    files = sorted(Path(place) / name for place, _, names in os.walk(folder) for name in names)
+    files = sorted(regular_files(folder))
     if not files:
         raise InputError(f"The folder {folder} is empty; give the folder with the DICOM images.", "empty-folder")
     frames: list[Frame] = []
+    damaged = 0
     for index, file in enumerate(files):
         progress(index, len(files), "looking at files")
-        frames.extend(_frames_in(file))
+        found = _frames_in(file)
+        damaged += found is None
+        frames.extend(found or ())
     if not frames:
+        others = f"{damaged} of {len(files)} files are damaged" if damaged else f"{len(files)} other files"
         raise InputError(
-            f"The folder {folder} holds no DICOM images ({len(files)} other files); "
+            f"The folder {folder} holds no DICOM images ({others}); "
             "give the folder with the DICOM images, or one scan file.",
             "no-dicom",
         )
-    return rank(group(frames))
+    return FolderContent(rank(group(frames)), damaged)
 
 
-def _frames_in(file: Path) -> list[Frame]:
+def _frames_in(file: Path) -> list[Frame] | None:
+    """The images of a file, none for other files, None for a damaged DICOM file."""
     try:
         with file.open("rb") as stream:
             head = stream.read(132)
@@ -139,7 +157,9 @@ def _frames_in(file: Path) -> list[Frame]:
     if not looks_like_dicom(head):
         return []
     header = read_header(file)
-    return [] if header is None else frames_of(header, file)
+    if header is None:
+        return None if head[128:] == b"DICM" else []
+    return frames_of(header, file)
 
 
 def group(frames: list[Frame]) -> list[SeriesInfo]:

@@ -1,0 +1,110 @@
+"""Parse the text headers of MetaImage and NRRD files within limits, and find their data files safely."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.stored_values import DamagedFile
+
+MAX_HEADER_BYTES = 65_536
+"""Headers with comments and key/value pairs take a few kilobytes."""
+
+UNIT_TOLERANCE = 0.01
+"""Direction vectors are stored with at least two decimals; others are scaled or not directions."""
+
+
+def read_header_bytes(path: Path) -> bytes:
+    """Return the first bytes of a file, enough for its text header."""
+    with path.open("rb") as stream:
+        return stream.read(MAX_HEADER_BYTES)
+
+
+def integers(text: str, what: str, low: int = 0, high: int = 1 << 40) -> list[int]:
+    """Parse whole numbers separated by spaces.
+
+    Raises:
+        DamagedFile: something else, or a number outside the limits.
+    """
+    words = text.split()
+    if not words or len(words) > 16 or any(len(word) > 20 for word in words):
+        raise DamagedFile(f"its header gives no usable {what}")
+    try:
+        numbers = [int(word) for word in words]
+    except ValueError as error:
+        raise DamagedFile(f"its header gives no usable {what}") from error
+    if not all(low <= number <= high for number in numbers):
+        raise DamagedFile(f"its header gives no usable {what}")
+    return numbers
+
+
+def floats(text: str, what: str, count: int | None = None) -> np.ndarray:
+    """Parse finite numbers separated by spaces.
+
+    Raises:
+        DamagedFile: something else, not finite, or not ``count`` of them.
+    """
+    words = text.split()
+    try:
+        numbers = np.array([float(word) for word in words[:64]])
+    except ValueError as error:
+        raise DamagedFile(f"its header gives no usable {what}") from error
+    if not len(numbers) or not np.isfinite(numbers).all() or len(numbers) != (count or len(words)):
+        raise DamagedFile(f"its header gives no usable {what}")
+    return numbers
+
+
+def require_positive(path: Path, spacing: np.ndarray) -> np.ndarray:
+    """Refuse voxel sizes that are zero or negative: the sign would turn the scan over.
+
+    Raises:
+        InputError: code ``no-geometry``.
+    """
+    if (spacing <= 0).any():
+        given = " x ".join(f"{size:g}" for size in spacing)
+        raise InputError(
+            f"{path} has no usable geometry (its voxel size is {given}); export it again from the original DICOM "
+            "images.",
+            "no-geometry",
+        )
+    return spacing
+
+
+def require_directions(path: Path, directions: np.ndarray) -> np.ndarray:
+    """Refuse direction vectors that are not of unit length.
+
+    Args:
+        directions: (n, n), one direction a column.
+
+    Raises:
+        InputError: code ``no-geometry``.
+    """
+    if (np.abs(np.linalg.norm(directions, axis=0) - 1) > UNIT_TOLERANCE).any():
+        raise InputError(
+            f"{path} has no usable geometry (its directions are not unit vectors); export it again from the original "
+            "DICOM images.",
+            "no-geometry",
+        )
+    return directions
+
+
+def sibling(path: Path, name: str) -> Path:
+    """Return the data file that a header names: a plain file name in the header's own folder.
+
+    Raises:
+        InputError: a path, a pattern or a list of files.
+        DamagedFile: there is no such file.
+    """
+    name = name.strip()
+    if not name or len(name.encode()) > 255 or set(name) & set('/\\:%\0"<>|*?') or name.startswith("."):
+        raise InputError(
+            f"{path} names a data file that is not a plain file name beside it (a path, a pattern or a list); save the "
+            "scan as one file.",
+            "data-file",
+        )
+    data = path.parent / name
+    if not data.is_file():
+        raise DamagedFile("its data file is missing beside it")
+    return data
