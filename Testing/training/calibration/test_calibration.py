@@ -20,8 +20,8 @@ from midlineshift_training.calibration.fit import (
     fit_uncertainty,
     fold_of,
 )
-from midlineshift_training.calibration.hard_augmentation import harden
-from midlineshift_training.calibration.samples import HARDENED, PHANTOMS, SCANS, CalibrationJob, Sample, sample_of
+from midlineshift_training.calibration.hard_augmentation import degrade_scan
+from midlineshift_training.calibration.samples import DEGRADED, PHANTOMS, SCANS, CalibrationJob, Sample, sample_of
 from midlineshift_training.cli.calibrate import calibrate
 from midlineshift_training.datasets.phantoms.files import phantom_scan
 from MidlineShiftLogic.errors import InputError
@@ -33,15 +33,15 @@ from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 
 
 def drawn(cases: int, source: str = PHANTOMS, scale: float = 0.5, each: int = 1, short: float = 1.0, seed: int = 0):
-    """Samples whose error grows with the sign ``readings`` by e^1.5 a unit and with no other; readings too ``short``."""
+    """Samples whose error grows with the feature ``readings`` by e^1.5 a unit and with no other; measured too ``short``."""
     rng = np.random.default_rng(seed)
     result = []
     for case in range(cases):
         for _ in range(each):
-            signs = {name: float(rng.uniform(0, 1)) for name in FEATURES}
+            features = {name: float(rng.uniform(0, 1)) for name in FEATURES}
             truth = float(rng.uniform(-12, 12))
-            error = scale * np.exp(1.5 * signs["readings"]) * rng.standard_t(5)
-            result.append(Sample(source, f"{source} {case}", truth, short * (truth - error), signs))
+            error = scale * np.exp(1.5 * features["readings"]) * rng.standard_t(5)
+            result.append(Sample(source, f"{source} {case}", truth, short * (truth - error), features))
     return result
 
 
@@ -90,8 +90,8 @@ def test_same_samples_same_calibration_that_model_json_can_hold():
     assert parse_uncertainty(json.loads(json.dumps(found.to_json()))) == found
 
 
-def test_a_sign_that_never_changes_tells_nothing():
-    samples = [replace(one, signs=one.signs | {"confidence": 0.0}) for one in drawn(60)]
+def test_a_feature_that_never_changes_tells_nothing():
+    samples = [replace(one, features=one.features | {"confidence": 0.0}) for one in drawn(60)]
     found = fit_uncertainty(samples)
     assert found.features["confidence"].weight == 0.0
     parse_uncertainty(found.to_json())
@@ -118,11 +118,11 @@ def test_too_few_cases_are_told():
         check_enough([Sample(PHANTOMS, "a", 1.0, refused="no-midline")])
 
 
-def test_hardening_changes_the_brain_and_keeps_the_head(tmp_path):
+def test_degrading_changes_the_brain_and_keeps_the_head(tmp_path):
     draw_phantom(tmp_path / "00000.npz", 1, 6.0)
     ct, _ = phantom_scan(tmp_path / "00000.npz")
-    hard = harden(ct, np.random.default_rng(3))
-    np.testing.assert_array_equal(hard.hu, harden(ct, np.random.default_rng(3)).hu)
+    hard = degrade_scan(ct, np.random.default_rng(3))
+    np.testing.assert_array_equal(hard.hu, degrade_scan(ct, np.random.default_rng(3)).hu)
     assert hard.hu.shape == ct.hu.shape and hard.hu.dtype == np.float32
     brain, air = (ct.hu > 20) & (ct.hu < 60), ct.hu < -900
     assert 1 < np.abs(hard.hu - ct.hu)[brain].mean() < 25
@@ -140,7 +140,7 @@ def test_a_scan_that_fails_its_checks_is_a_refused_sample(tmp_path):
     draw_phantom(tmp_path / "00000.npz", 1, 6.0)
     ct, _ = phantom_scan(tmp_path / "00000.npz")
     found = sample_of(replace(ct, hu=np.full_like(ct.hu, -1000)), 6.0, Refusing(), PHANTOMS, "a")
-    assert (found.refused, found.reading_mm, found.signs) == ("no-head", None, None)
+    assert (found.refused, found.measured_mm, found.features) == ("no-head", None, None)
 
 
 def test_a_file_that_is_no_scan_is_a_refused_sample(tmp_path):
@@ -171,13 +171,13 @@ def test_the_command_writes_the_calibration_into_the_model(tmp_path, model_folde
     def told(jobs, folder, workers, cluster):
         asked.extend(jobs)
         yield [*drawn(40), Sample(PHANTOMS, "refused", 1.0, refused="no-midline")]
-        yield drawn(40, HARDENED, seed=1)
+        yield drawn(40, DEGRADED, seed=1)
 
     monkeypatch.setattr(sampling, "all_samples", told)
     before = json.loads((model_folder / "model.json").read_text())
     done = run("--model", model_folder, "--phantoms", tmp_path / "phantoms", "--first", 2, "--out", tmp_path / "c.json")
     assert done.exit_code == 0, done.output
-    assert [job.source for job in asked] == [PHANTOMS, HARDENED] * 2
+    assert [job.source for job in asked] == [PHANTOMS, DEGRADED] * 2
     assert [job.path.name for job in asked] == ["00002.npz", "00003.npz", "00004.npz", "00005.npz"]
     assert "| phantoms | 41 | 41 | 1 | " in done.output
     after = json.loads((model_folder / "model.json").read_text())
@@ -186,11 +186,12 @@ def test_the_command_writes_the_calibration_into_the_model(tmp_path, model_folde
     assert sorted(path.name for path in model_folder.iterdir()) == ["model.json", "pose.safetensors"]
     model = load_model(model_folder)
     assert parse_uncertainty(model.uncertainty) == replace(
-        fit_uncertainty([*drawn(40), *drawn(40, HARDENED, seed=1)]), calibrated_on=calibration["calibrated_on"]
+        fit_uncertainty([*drawn(40), *drawn(40, DEGRADED, seed=1)]), calibrated_on=calibration["calibrated_on"]
     )
-    assert calibration["calibrated_on"][HARDENED]["cases"] == 40
+    assert calibration["calibrated_on"][DEGRADED]["cases"] == 40
     written = json.loads((tmp_path / "c.json").read_text())
     assert written["uncertainty"] == calibration and len(written["samples"]) == 81
+    assert {"reading_mm", "signs"} <= set(written["samples"][0]), "the file keeps its older names"
 
 
 def test_a_calibration_that_fails_leaves_the_model_as_it_was(tmp_path, model_folder, monkeypatch):

@@ -16,8 +16,8 @@ from drawn_phantoms import draw_cohort
 from midlineshift_training.cli.main import main
 from midlineshift_training.distributed.generate_phantoms import generate_cases
 from midlineshift_training.distributed.map_parallel import check_visible, map_parallel
-from midlineshift_training.evaluation import measuring
-from midlineshift_training.evaluation.measuring import PHANTOMS, THIS_MODEL, Job
+from midlineshift_training.evaluation.jobs import PHANTOMS, THIS_MODEL, Job
+from midlineshift_training.evaluation.measure_jobs import measure_jobs
 from MidlineShiftLogic.errors import InputError
 
 SAMPLES = Path(__file__).parents[3] / "Resources" / "SampleScans"
@@ -103,7 +103,7 @@ def test_phantoms_are_the_same_from_a_cluster_that_loses_a_worker(cluster, tmp_p
 def test_cases_are_measured_alike_on_a_cluster(cluster, tmp_path):
     folder = draw_cohort(tmp_path / "cohort", 3)
     jobs = [Job(PHANTOMS, path, path.stem) for path in sorted(folder.glob("*.npz"))]
-    plain = [list(measuring.reports(jobs, {THIS_MODEL: None}, 1, where)) for where in (None, cluster.scheduler_address)]
+    plain = [list(measure_jobs(jobs, {THIS_MODEL: None}, 1, where)) for where in (None, cluster.scheduler_address)]
     numbers = [[(r.case, r.truth_mm, r.measured_mm, r.refused) for one in p for r in one.readings] for p in plain]
     assert len(numbers[0]) == 3
     assert numbers[0] == numbers[1]

@@ -31,7 +31,7 @@ def test_weighted_statistics_are_those_of_the_repeated_sample():
     weights, again = counts[None].astype(float), np.repeat(np.arange(12), counts)
     assert bootstrap.mean(weights, x)[0] == pytest.approx(x[again].mean())
     assert bootstrap.median(weights, x)[0] == pytest.approx(np.median(x[again]))
-    assert bootstrap.map_parallel(weights, x)[0] == pytest.approx(x[again].std(ddof=1))
+    assert bootstrap.spread(weights, x)[0] == pytest.approx(x[again].std(ddof=1))
     assert bootstrap.slope(weights, x, y)[0] == pytest.approx(stats.linregress(x[again], y[again]).slope)
     positive = x > 0.2
     u = stats.mannwhitneyu(y[again][positive[again]], y[again][~positive[again]]).statistic

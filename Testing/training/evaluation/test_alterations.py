@@ -9,7 +9,7 @@ from synthetic_case import drawn_head
 
 from midlineshift_training.evaluation import alterations
 from midlineshift_training.evaluation.alterations import ALTERATIONS
-from midlineshift_training.evaluation.robustness import steadiness
+from midlineshift_training.evaluation.robustness import summarise_changes
 from MidlineShiftLogic.headct.head_shape import head_shape
 
 
@@ -117,7 +117,7 @@ def test_changes_within_a_millimetre_and_refusals_count_as_steady():
         {"alteration": "b", "case": "x", "change_mm": None, "refused": "head-cut-off"},
         {"alteration": "b", "case": "y", "change_mm": -0.9, "refused": ""},
     ]
-    found = steadiness(rows)
+    found = summarise_changes(rows)
     assert found["overall"]["value"] == 0.75 and found["cases"] == 2
     assert found["of_read"]["value"] == pytest.approx(2 / 3)
     assert found["alterations"]["a"]["share"]["value"] == 0.5

@@ -16,10 +16,9 @@ from synthetic_case import drawn_head, measured
 from midlineshift_training.cli.main import main
 from midlineshift_training.datasets.phantoms.files import phantom_scan
 from midlineshift_training.datasets.scan_files import scan_paths
-from midlineshift_training.evaluation import alterations, measuring, run
-from midlineshift_training.evaluation.cases import phantom_slice_truth, phantom_truth, read_slice_truth
+from midlineshift_training.evaluation import alterations, measure_jobs, run
 from midlineshift_training.evaluation.groups import NEVER_SEEN, SEEN, phantom_groups, size_group
-from midlineshift_training.evaluation.measuring import (
+from midlineshift_training.evaluation.jobs import (
     LABELLED,
     NO_READING,
     PHANTOMS,
@@ -27,36 +26,43 @@ from midlineshift_training.evaluation.measuring import (
     SIZES,
     THIS_MODEL,
     Job,
-    Reading,
-    labelled_truth,
+    ModelResult,
 )
+from midlineshift_training.evaluation.plan import Plan, plan_jobs
 from midlineshift_training.evaluation.summary import summarise, summarise_set
-from midlineshift_training.evaluation.targets import judge
+from midlineshift_training.evaluation.targets import Target, judge, load_targets
+from midlineshift_training.evaluation.truth import (
+    labelled_truth,
+    phantom_slice_truth,
+    phantom_truth,
+    reader_slice_truth,
+)
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.models import load_model
 
+TARGETS = Path(__file__).parents[2] / "benchmarks" / "targets.yaml"
 SAMPLES = Path(__file__).parents[3] / "Resources" / "SampleScans"
 
 
-def reading(case, truth, value, **more):
-    told = {"set": READINGS, "model": THIS_MODEL, "slice": 5, "refused": "", "flags": "", "seconds": 1.0} | more
-    return Reading(case=case, truth_mm=truth, measured_mm=value, **told)
+def result(case, truth, value, **more):
+    entries = {"set": READINGS, "model": THIS_MODEL, "slice": 5, "refused": "", "flags": "", "seconds": 1.0} | more
+    return ModelResult(case=case, truth_mm=truth, measured_mm=value, **entries)
 
 
 @pytest.fixture
 def model_knows(monkeypatch):
-    """The networks replaced by a reading that knows the drawn heads and phantoms: it tells their shift x 0.9."""
+    """Replace the networks by a measurement that knows the drawn heads and phantoms: it gives their shift x 0.9."""
 
     def known(ct, model, case):
         found, _ = measured(ct, 6.0, case)
         slices = tuple(replace(one, signed_shift_mm=0.9 * one.signed_shift_mm) for one in found.slices)
         return replace(found, signed_shift_mm=0.9 * found.signed_shift_mm, slices=slices, authors_readout_mm=9.0)
 
-    monkeypatch.setattr(measuring, "measured", known)
+    monkeypatch.setattr(measure_jobs, "measure_scan", known)
     fake = SimpleNamespace(readout={}, provenance={"name": "fake", "version": "0", "sha256": {}})
-    monkeypatch.setattr(measuring, "opened", lambda *_: fake)
-    monkeypatch.setattr(measuring, "stamp", lambda *_: "")
+    monkeypatch.setattr(measure_jobs, "cached_model", lambda *_: fake)
+    monkeypatch.setattr(measure_jobs, "model_fingerprint", lambda *_: "")
     monkeypatch.setattr(run, "load_model", lambda *_: fake)
     monkeypatch.setattr(run, "draw_worst", lambda *_: {})
 
@@ -102,9 +108,9 @@ def test_readers_slices_are_found_in_slabs():
     rows = [{"slice": 4, "shift_mm": 2.0}, {"slice": 5, "shift_mm": 3.0}, {"slice": 6, "shift_mm": -1.0}]
     ct = drawn_head(shape=(4, 20, 20))
     slabs = replace(ct, source_slices=((7, 6), (5, 4), (3, 2), (1, 0)))
-    assert read_slice_truth(slabs, rows)[2] == 2.5, "slices 4 and 5 from below lie in the third slab"
-    assert read_slice_truth(slabs, rows)[3] == -1.0
-    assert np.isnan(read_slice_truth(ct, [{"slice": 99, "shift_mm": 1.0}])).all()
+    assert reader_slice_truth(slabs, rows)[2] == 2.5, "slices 4 and 5 from below lie in the third slab"
+    assert reader_slice_truth(slabs, rows)[3] == -1.0
+    assert np.isnan(reader_slice_truth(ct, [{"slice": 99, "shift_mm": 1.0}])).all()
 
 
 def test_groups():
@@ -122,14 +128,16 @@ def test_groups():
 
 def test_a_scan_that_cannot_be_read_is_a_refused_row(tmp_path):
     (tmp_path / "a.nii.gz").write_bytes(b"not a scan")
-    found = measuring.report(Job(NO_READING, tmp_path / "a.nii.gz", "a"), {THIS_MODEL: SimpleNamespace(readout={})})
-    (row,) = found.readings
+    found = measure_jobs.measure_job(
+        Job(NO_READING, tmp_path / "a.nii.gz", "a"), {THIS_MODEL: SimpleNamespace(readout={})}
+    )
+    (row,) = found.results
     assert row.measured_mm is None and row.refused
     assert summarise([row], {})["sets"][NO_READING]["codes"] == {row.refused: 1}
 
 
 def test_refused_cases_are_counted_not_measured():
-    rows = [reading("a", 6.0, 5.0), reading("b", -4.0, -4.5), reading("c", 9.0, None, refused="no-midline")]
+    rows = [result("a", 6.0, 5.0), result("b", -4.0, -4.5), result("c", 9.0, None, refused="no-midline")]
     found = summarise_set(rows)
     assert (found["cases"], found["n"], found["refused"], found["codes"]) == (3, 2, 1, {"no-midline": 1})
     assert found["mae"]["value"] == pytest.approx(0.75)
@@ -139,8 +147,8 @@ def test_refused_cases_are_counted_not_measured():
 def test_baselines_are_measured_on_the_same_cases():
     rows, truth = [], [6.0, -4.0, 1.0, 0.2]
     for k, true in enumerate(truth):
-        rows.append(reading(str(k), true, true + 1.0, authors_mm=abs(true) + 2.0, interval_mm=(true - 1, true + 2)))
-        rows.append(reading(str(k), true, true - 0.25, model="other"))
+        rows.append(result(str(k), true, true + 1.0, authors_mm=abs(true) + 2.0, interval_mm=(true - 1, true + 2)))
+        rows.append(result(str(k), true, true - 0.25, model="other"))
     readers = {
         str(k): [{"reader": "B", "shift_mm": t + 0.5}, {"reader": "A", "shift_mm": t}] for k, t in enumerate(truth)
     }
@@ -155,12 +163,34 @@ def test_baselines_are_measured_on_the_same_cases():
 
 
 def test_targets_tell_missed_from_met_and_from_not_measured():
-    rows = [reading(str(k), t, t) for k, t in enumerate([6.0, -4.0, 1.0, 0.2])] + [reading("far", 12.0, 7.0)]
-    judged = {(row["set"], row["what"]): row["met"] for row in judge(summarise(rows, {}))}
+    rows = [result(str(k), t, t) for k, t in enumerate([6.0, -4.0, 1.0, 0.2])] + [result("far", 12.0, 7.0)]
+    judged = {(row["set"], row["what"]): row["met"] for row in judge(summarise(rows, {}), load_targets(TARGETS))}
     assert judged["readings", "MAE, mm"] is False
     assert judged["readings", "largest shift, reading over readers"] is False
     assert judged["readings", "5 mm and more missed"] is True
     assert judged["phantoms", "ICC"] is None
+
+
+def test_a_target_gives_its_range_and_what_a_share_lacks():
+    share = {"sets": {"readings": {"side": {"count": 7, "of": 9}}}}
+    (row,) = judge(share, [Target("readings", "wrong side", "sets/readings/side/missed", high=0)])
+    assert (row["wanted"], row["measured"], row["met"]) == ("0", 2, False)
+    assert Target("", "", "a", low=1, high=2).wanted == "1 to 2"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "cannot be read"),
+        ("set: a", "not a list"),
+        ("- {set: a, what: b, number: c}", "Target 1 of"),
+        ("- {set: a, what: b, number: c, high: often}", "high: 'often'"),
+    ],
+)
+def test_a_wrong_list_of_targets_is_named(tmp_path, text, message):
+    (tmp_path / "targets.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_targets(tmp_path / "targets.yaml")
 
 
 def evaluate(*arguments):
@@ -187,7 +217,7 @@ def test_everything_is_measured_and_written(cohort):
     done = evaluate(
         "--phantoms", cohort / "phantoms", "--first", 1, "--scans", cohort / "scans", "--readings", cohort / "readings.csv",
         "--seen", cohort / "seen.txt", "--compare", "other=elsewhere", "--warps-per-case", 2, "--robustness-cases", 1,
-        "--out", out,
+        "--targets", TARGETS, "--out", out,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "Research use only" in done.output and "| Targets" not in done.output and "## Targets" in done.output
@@ -256,18 +286,18 @@ def test_what_cannot_be_used_is_said_in_one_sentence(cohort, monkeypatch, argume
 def test_the_released_model_reads_altered_samples_alike(tmp_path):
     """With real networks: an untouched copy reads the same, the mirror image negates, a second process says the same."""
     model = load_model(None)
-    ct = measuring.read(SAMPLES / "sample_shifted.nii.gz")
-    own = measuring.measured(ct, model, "own").signed_shift_mm
-    copy = measuring.measured(alterations.in_plane(ct, 0.0, 0.0, 20.0), model, "copy").signed_shift_mm
-    mirror = measuring.measured(alterations.mirrored(ct), model, "mirror").signed_shift_mm
+    ct = measure_jobs.read(SAMPLES / "sample_shifted.nii.gz")
+    own = measure_jobs.measure_scan(ct, model, "own").signed_shift_mm
+    copy = measure_jobs.measure_scan(alterations.in_plane(ct, 0.0, 0.0, 20.0), model, "copy").signed_shift_mm
+    mirror = measure_jobs.measure_scan(alterations.mirrored(ct), model, "mirror").signed_shift_mm
     assert abs(own) > 3
     assert copy == pytest.approx(own, abs=0.05)
     assert mirror == pytest.approx(-own, abs=0.05)
     draw_cohort(tmp_path, 2)
     jobs = [Job(PHANTOMS, path, path.stem) for path in sorted(tmp_path.glob("*.npz"))]
-    one, two = (list(measuring.reports(jobs, {THIS_MODEL: None}, workers)) for workers in (1, 2))
+    one, two = (list(measure_jobs.measure_jobs(jobs, {THIS_MODEL: None}, workers)) for workers in (1, 2))
     for a, b in zip(one, two, strict=True):
-        assert [replace(r, seconds=0) for r in a.readings] == [replace(r, seconds=0) for r in b.readings]
+        assert [replace(r, seconds=0) for r in a.results] == [replace(r, seconds=0) for r in b.results]
 
 
 def test_cases_of_a_set_are_held_against_what_is_known_of_them(model_knows, tmp_path):
@@ -279,12 +309,12 @@ def test_cases_of_a_set_are_held_against_what_is_known_of_them(model_knows, tmp_
     records = pickle.loads(path.read_bytes())
     records["patient_2"][1:] = []  # nothing known
     path.write_bytes(pickle.dumps(records))
-    jobs = run.plan_jobs(run.Plan(labelled=path, spacing=SPACING), {})
+    jobs = plan_jobs(Plan(labelled=path, spacing=SPACING), {})
     assert [job.set for job in jobs] == [LABELLED, LABELLED, NO_READING, LABELLED, LABELLED, SIZES]
     assert [labelled_truth(job.labels) for job in jobs] == [
         0, pytest.approx(7.2, abs=0.01), None, pytest.approx(7.2, abs=0.01), 0, pytest.approx(7.2, abs=0.01),
     ]  # fmt: skip
-    evaluation = run.run(run.Plan(labelled=path, spacing=SPACING), tmp_path / "out")
+    evaluation = run.run(Plan(labelled=path, spacing=SPACING), tmp_path / "out")
     assert evaluation["sets"][LABELLED]["cases"] == 4
     assert evaluation["sets"][LABELLED]["side"]["of"] == 2 and "side" not in evaluation["sets"][SIZES]
     assert evaluation["sets"][LABELLED]["slices"]["n"] + evaluation["sets"][LABELLED]["slices"]["unread"] == 3
@@ -293,6 +323,6 @@ def test_cases_of_a_set_are_held_against_what_is_known_of_them(model_knows, tmp_
 def test_a_number_without_side_is_held_against_the_size(tmp_path):
     job = Job(SIZES, tmp_path, "a")
     found, _ = measured(drawn_head(-6.0), -6.0)
-    assert measuring._reading(job, THIS_MODEL, 6.0, np.full(24, np.nan), {}, found).measured_mm == pytest.approx(
+    assert measure_jobs._result_of(job, THIS_MODEL, 6.0, np.full(24, np.nan), {}, found).measured_mm == pytest.approx(
         -found.signed_shift_mm
     )

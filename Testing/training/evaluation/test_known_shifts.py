@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lined_head import SLICES, line_at, lined_head, lined_measurement, place
 
-from midlineshift_training.evaluation.known_shifts import amplitudes, follow, known_shift
+from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift, summarise_known_shifts
 from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, ShiftSettings
 
 SETTINGS = ShiftSettings()
@@ -91,7 +91,7 @@ def test_slope_of_readings_that_fall_short():
         for n, a in enumerate([3.0, -9.0, 14.0, -4.0, 8.0, -13.0, 5.0, -7.0, 12.0])
     ]
     rows.append({"case": "2", "amplitude_mm": 6.0, "change_mm": None})
-    found = follow(rows)
+    found = summarise_known_shifts(rows)
     assert (found["cases"], found["warps"], found["refused"]) == (3, 10, 1)
     assert found["slope"]["value"] == pytest.approx(0.8)
     assert found["bias"]["value"] == pytest.approx(-0.2 * 75 / 9)

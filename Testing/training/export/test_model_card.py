@@ -12,8 +12,9 @@ from small_networks import SMALL_DENOISER, awake
 from torch.utils.tensorboard import SummaryWriter
 
 from midlineshift_training.cli.main import main
-from midlineshift_training.evaluation.measuring import PHANTOMS, READINGS, THIS_MODEL, CaseReport, Reading
-from midlineshift_training.evaluation.run import FORMAT, sum_up
+from midlineshift_training.evaluation.jobs import PHANTOMS, READINGS, THIS_MODEL, CaseResult, ModelResult
+from midlineshift_training.evaluation.output import FORMAT
+from midlineshift_training.evaluation.run import sum_up
 from midlineshift_training.export.model_card import networks_table, run_facts, seen_text, weak_groups, worst_table
 from MidlineShiftLogic.models.description import ModelDescription
 from MidlineShiftLogic.models.folder import read_description, save_model
@@ -23,7 +24,7 @@ from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 
 
 def reading(case, truth, value, in_set=PHANTOMS, **groups):
-    return Reading(in_set, case, THIS_MODEL, truth, value, 5, "", "skull-open", 1.0, groups=groups)
+    return ModelResult(in_set, case, THIS_MODEL, truth, value, 5, "", "skull-open", 1.0, groups=groups)
 
 
 def evaluation():
@@ -31,7 +32,7 @@ def evaluation():
     rows = [reading(f"{k:05d}", k / 3, k / 3 + 0.1 * (k % 3), age=("adult",)) for k in range(30)]
     rows += [reading(f"{k:05d}", k - 30.0, k - 28.0 + 0.01 * k, age=("infant",)) for k in range(30, 40)]
     rows += [reading(f"scan{k}", 2.0 * k, 2.0 * k - 0.7, READINGS) for k in range(5)]
-    return sum_up([CaseReport((row,)) for row in rows], {}, 0)
+    return sum_up([CaseResult((row,)) for row in rows], {}, 0)
 
 
 def write_run(folder, network, init=None, seconds=0.0):

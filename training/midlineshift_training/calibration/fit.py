@@ -1,10 +1,10 @@
-"""Fit ``measurement.uncertainty`` to samples, and tell by cross-validation whether its intervals hold.
+"""Fit ``measurement.uncertainty`` to samples, and check by cross-validation whether its intervals hold.
 
 The scale model is fitted by maximum likelihood with Student t residuals (Lange, Little and Taylor, J Am Stat Assoc 84,
 1989), which one blunder does not carry away, with weights that are not negative and a small ridge penalty. Every source
 counts alike in it, however many samples it has. The quantiles are those of |error| / sigma with sigma fitted on the other
-folds (cross-conformal prediction; Vovk, Ann Math Artif Intell 74, 2015). Sources may be harder than their signs say: each
-one's scores are divided by their mean, the quantiles of all together are taken and multiplied by the largest of the means.
+folds (cross-conformal prediction; Vovk, Ann Math Artif Intell 74, 2015). Sources may be harder than their features say:
+each one's scores are divided by their mean, the quantiles of all together are taken and multiplied by the largest of the means.
 So the interval is made for the hardest source, and its tail is learned from all of them: the 90 % quantile of one small
 source would be little less than its largest error.
 """
@@ -24,17 +24,23 @@ from MidlineShiftLogic.measurement.uncertainty import CLIP, FeatureWeight, Uncer
 from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
 
 FREEDOM = 4.0
-# Standard deviation of the prior on a weight: what one sd of a sign is thought to do to log sigma.
+"""Degrees of freedom of the Student t of the residuals."""
 PRIOR_SD = 0.5
+"""Standard deviation of the prior on a weight: what one sd of a feature is thought to do to log sigma."""
 FOLDS = 5
+"""Of the cross-validation."""
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975)
-# Fewer cases of a source cannot tell its 90 % quantile.
 FEWEST_CASES = 10
+"""Fewer cases of a source do not determine its 90 % quantile."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a calibration that did not see a sample's case says of it: sigma, interval, P(> 5 mm)."""
+class PredictedInterval:
+    """What a calibration that did not see a sample's case gives for it.
+
+    Attributes:
+        sigma: of the error, mm. low, high: ends of the 90 % interval, signed mm. p_over_5mm: P(|shift| > 5 mm).
+    """
 
     sample: Sample
     sigma: float
@@ -44,11 +50,11 @@ class Told:
 
 
 def fit_uncertainty(samples: Sequence[Sample], correct_gain: bool = False) -> Uncertainty:
-    """The calibration of measured (not refused) samples.
+    """Fit the calibration to the measured (not refused) samples.
 
     Args:
         samples: refused ones are left out.
-        correct_gain: also fit by what factor readings are too short or too long; 1 if not.
+        correct_gain: also fit by what factor measured shifts are too small or too large; 1 if not.
     """
     samples = measured(samples)
     folds = fold_of(samples)
@@ -57,7 +63,7 @@ def fit_uncertainty(samples: Sequence[Sample], correct_gain: bool = False) -> Un
         scale = _fit_scale([one for one, k in zip(samples, folds, strict=True) if k != fold], correct_gain)
         for i in np.flatnonzero(folds == fold):
             one = samples[i]
-            scores[i] = abs(one.truth_mm - scale.gain * one.reading_mm) / scale.sigma(one.signs)
+            scores[i] = abs(one.truth_mm - scale.gain * one.measured_mm) / scale.sigma(one.features)
     sources = np.array([one.source for one in samples])
     _, of_source, counts = np.unique(sources, return_inverse=True, return_counts=True)
     means = np.maximum(np.bincount(of_source, scores) / counts, 1e-6)
@@ -66,18 +72,19 @@ def fit_uncertainty(samples: Sequence[Sample], correct_gain: bool = False) -> Un
     return replace(_fit_scale(samples, correct_gain), quantiles=tuple(quantiles.tolist()))
 
 
-def cross_validated(samples: Sequence[Sample], correct_gain: bool = False) -> list[Told]:
-    """What the calibration would have told of every measured sample had its case not been there."""
+def cross_validated(samples: Sequence[Sample], correct_gain: bool = False) -> list[PredictedInterval]:
+    """Return what the calibration would have given for every measured sample had its case not been there."""
     samples = measured(samples)
     folds = fold_of(samples, salt="outer")
-    told: list[Told | None] = [None] * len(samples)
+    predicted: list[PredictedInterval | None] = [None] * len(samples)
     for fold in range(FOLDS):
         fitted = fit_uncertainty([one for one, k in zip(samples, folds, strict=True) if k != fold], correct_gain)
         for i in np.flatnonzero(folds == fold):
             one = samples[i]
-            interval = fitted.interval_mm(one.reading_mm, one.signs)
-            told[i] = Told(one, fitted.sigma(one.signs), *interval, fitted.p_over(one.reading_mm, one.signs))
-    return told
+            interval = fitted.interval_mm(one.measured_mm, one.features)
+            p_over_5mm = fitted.p_over(one.measured_mm, one.features)
+            predicted[i] = PredictedInterval(one, fitted.sigma(one.features), *interval, p_over_5mm)
+    return predicted
 
 
 def fold_of(samples: Sequence[Sample], salt: str = "inner") -> np.ndarray:
@@ -94,12 +101,12 @@ def conformal_quantiles(scores: np.ndarray) -> np.ndarray:
 
 
 def measured(samples: Sequence[Sample]) -> list[Sample]:
-    """Those that were not refused."""
+    """Return the samples that were not refused."""
     return [one for one in samples if not one.refused]
 
 
 def check_enough(samples: Sequence[Sample]) -> None:
-    """InputError if a source has fewer than ``FEWEST_CASES`` measured cases, or there is none."""
+    """Raise InputError if a source has fewer than ``FEWEST_CASES`` measured cases, or there is none."""
     samples = measured(samples)
     if not samples:
         raise InputError("None of the cases could be measured; there is nothing to calibrate on.", "too-few-cases")
@@ -113,16 +120,16 @@ def check_enough(samples: Sequence[Sample]) -> None:
 
 
 def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
-    """The scale model alone; its quantiles are those of the Student t it was fitted with."""
+    """Fit the scale model alone; its quantiles are those of the Student t it was fitted with."""
     from scipy import stats
 
-    reading, truth = (np.array([getattr(one, name) for one in samples]) for name in ("reading_mm", "truth_mm"))
-    gain = _gain(reading, truth) if correct_gain else 1.0
-    raw = np.array([[one.signs[name] for name in FEATURES] for one in samples])
+    shift, truth = (np.array([getattr(one, name) for one in samples]) for name in ("measured_mm", "truth_mm"))
+    gain = _gain(shift, truth) if correct_gain else 1.0
+    raw = np.array([[one.features[name] for name in FEATURES] for one in samples])
     mean, sd = raw.mean(0), raw.std(0)
     sd = np.where(sd > 1e-6, sd, 1.0)
     z = np.clip((raw - mean) / sd, -CLIP, CLIP)
-    square = (truth - gain * reading) ** 2 / FREEDOM
+    square = (truth - gain * shift) ** 2 / FREEDOM
     _, of_source, counts = np.unique([one.source for one in samples], return_inverse=True, return_counts=True)
     weight = 1 / counts[of_source] / len(counts)
     ridge = 0.5 / PRIOR_SD**2 / len(samples)
@@ -139,18 +146,18 @@ def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
     start = np.r_[0.5 * np.log(weight @ square * FREEDOM + 1e-6), np.zeros(len(FEATURES))]
     bounds = [(-6.0, 6.0)] + [(0.0, 2.0)] * len(FEATURES)
     found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    signs = {
+    features = {
         name: FeatureWeight(*(float(v) for v in of)) for name, *of in zip(FEATURES, mean, sd, found[1:], strict=True)
     }
     quantiles = stats.t.ppf((1 + np.array(LEVELS)) / 2, FREEDOM)
-    return Uncertainty(float(found[0]), signs, LEVELS, tuple(quantiles.tolist()), gain)
+    return Uncertainty(float(found[0]), features, LEVELS, tuple(quantiles.tolist()), gain)
 
 
-def _gain(reading: np.ndarray, truth: np.ndarray) -> float:
-    """Factor g that makes sum |truth - g reading| least: the weighted median of the ratios."""
-    size = np.abs(reading)
+def _gain(shift: np.ndarray, truth: np.ndarray) -> float:
+    """Find the factor g that makes sum |truth - g measured| least: the weighted median of the ratios."""
+    size = np.abs(shift)
     use = size > 1e-3
-    ratio = truth[use] / reading[use]
+    ratio = truth[use] / shift[use]
     order = np.argsort(ratio)
     total = np.cumsum(size[use][order])
     return float(ratio[order][np.searchsorted(total, total[-1] / 2)])

@@ -1,4 +1,4 @@
-"""Make a clean phantom as hard to read as a poor scan, without touching its truth."""
+"""Make a clean phantom as hard to measure as a poor scan, without touching its truth."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SHADING_HU = 4.0
 SOFT_HU, MIDDLE_HU = (-20.0, 110.0), 35.0
 
 
-def harden(ct: HeadCT, rng: np.random.Generator) -> HeadCT:
-    """The scan blurred, with its soft tissue's contrast changed, shaded and noised, by random amounts."""
+def degrade_scan(ct: HeadCT, rng: np.random.Generator) -> HeadCT:
+    """Blur, shade and noise a scan and change the contrast of its soft tissue, by random amounts."""
     hu = ct.hu.astype(np.float32)
     blur = rng.uniform(*BLUR_MM) / np.array(ct.pixel_spacing)
     hu = ndimage.gaussian_filter(hu, (0.0, *blur))
@@ -30,7 +30,7 @@ def harden(ct: HeadCT, rng: np.random.Generator) -> HeadCT:
 
 
 def _shading(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Smooth HU field (slice, row, column), up to ``SHADING_HU`` either way: a wave longer than the head."""
+    """Draw a smooth HU field (slice, row, column), up to ``SHADING_HU`` either way: a wave longer than the head."""
     axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij", sparse=True)
     phase = sum(rng.uniform(-np.pi, np.pi) * axis for axis in axes) + rng.uniform(-np.pi, np.pi)
     return rng.uniform(0, SHADING_HU) * np.sin(phase / 2)

@@ -1,4 +1,4 @@
-"""What calibration learns from: readings of scans whose shift is known, with the signs of how sure each is."""
+"""What calibration learns from: measured shifts of scans whose shift is known, with their uncertainty features."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 
-from midlineshift_training.calibration.hard_augmentation import harden
+from midlineshift_training.calibration.hard_augmentation import degrade_scan
 from midlineshift_training.datasets.phantoms.files import phantom_scan
 from midlineshift_training.distributed.map_parallel import map_parallel
 from midlineshift_training.distributed.model_cache import cached_model, model_fingerprint
-from midlineshift_training.evaluation.cases import phantom_truth
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
+from midlineshift_training.evaluation.truth import phantom_truth
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.errors import MidlineShiftError, RefusedError
 from MidlineShiftLogic.headct import check, read
@@ -26,33 +27,45 @@ from MidlineShiftLogic.measurement.distance import case_slice
 from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.models.settings import parse_settings
 
-PHANTOMS, HARDENED, SCANS = "phantoms", "phantoms, hardened", "scans with known shifts"
+PHANTOMS, DEGRADED, SCANS = "phantoms", "phantoms, hardened", "scans with known shifts"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One reading of one scan.
+    """One measurement of one scan.
 
     Attributes:
         source: which kind of data. case: samples of one case are never on both sides of a split.
-        truth_mm: the true signed shift. reading_mm, signs: what was read (``measurement.uncertainty_features``); None if refused.
+        truth_mm: the true signed shift. measured_mm: the measured one. features: ``measurement.uncertainty_features``.
+            Both None if refused.
         refused: code of the refusal; empty if measured.
     """
 
     source: str
     case: str
     truth_mm: float
-    reading_mm: float | None = None
-    signs: dict[str, float] | None = None
+    measured_mm: float | None = None
+    features: dict[str, float] | None = None
     refused: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entries of ``calibrate --out``, whose names are older than those of the attributes."""
+        return {
+            "source": self.source,
+            "case": self.case,
+            "truth_mm": self.truth_mm,
+            "reading_mm": self.measured_mm,
+            "signs": self.features,
+            "refused": self.refused,
+        }
 
 
 @dataclass(frozen=True)
 class CalibrationJob:
-    """One file to read: a phantom, as it is or hardened, or a scan without a shift that gets known ones.
+    """One file to measure: a phantom, as it is or degraded, or a scan without a shift that gets known ones.
 
     Attributes:
-        source: ``PHANTOMS``, ``HARDENED`` or ``SCANS``. path: of the file. warps: known shifts a scan. seed: of chance.
+        source: ``PHANTOMS``, ``DEGRADED`` or ``SCANS``. path: of the file. warps: known shifts a scan. seed: of chance.
     """
 
     source: str
@@ -67,7 +80,7 @@ class CalibrationJob:
 
 
 def sample_of(ct: HeadCT, truth_mm: float, model: Model, source: str, case: str) -> Sample:
-    """Read one scan whose shift is known."""
+    """Measure one scan whose shift is known."""
     try:
         fatal = [flag for flag in (*ct.quality, *check(ct)) if flag.severity == "fatal"]
         if fatal:
@@ -79,10 +92,10 @@ def sample_of(ct: HeadCT, truth_mm: float, model: Model, source: str, case: str)
 
 
 def samples_of(job: CalibrationJob, model: Model) -> list[Sample]:
-    """Read one file's scan, in all the ways the job asks for.
+    """Measure one file's scan in all the ways the job asks for.
 
     Raises:
-        InputError: the phantom is damaged. A scan that cannot be read gives a refused sample.
+        InputError: the phantom is damaged. A scan that cannot be loaded gives a refused sample.
     """
     settings = parse_settings(ShiftSettings, model.readout, "'readout' of model.json")
     pairs = _phantom(job, settings) if job.source != SCANS else _known_shifts(job, model, settings)
@@ -99,13 +112,13 @@ def _phantom(job: CalibrationJob, settings: ShiftSettings) -> Iterator[tuple[Hea
     truth = phantom_truth(entries, settings)
     if truth is None:
         return
-    if job.source == HARDENED:
-        ct = harden(ct, np.random.default_rng([job.seed, crc32(job.path.name.encode())]))
+    if job.source == DEGRADED:
+        ct = degrade_scan(ct, np.random.default_rng([job.seed, crc32(job.path.name.encode())]))
     yield ct, truth
 
 
 def _known_shifts(job: CalibrationJob, model: Model, settings: ShiftSettings) -> Iterable[tuple[HeadCT, float]]:
-    """The scan as it is, taken as unshifted, and with known shifts warped into it."""
+    """Yield the scan as it is, taken as unshifted, and with known shifts warped into it."""
     ct = read(job.path)
     own = measure_case(ct, lambda: (model, "cpu")).measurement
     yield ct, 0.0
@@ -125,7 +138,7 @@ def _work(folder: str, fingerprint: str, job: CalibrationJob) -> list[Sample]:
 def all_samples(
     jobs: Sequence[CalibrationJob], folder: str, workers: int = 1, cluster: str | None = None
 ) -> Iterator[list[Sample]]:
-    """Samples of each job, in the jobs' order and the same wherever they were made.
+    """Yield the samples of each job, in the jobs' order and the same wherever they were made.
 
     Args:
         workers, cluster: see ``distributed.map_parallel``.

@@ -9,13 +9,20 @@ from midlineshift_training.evaluation.intervals import coverage, probability
 from MidlineShiftLogic.measurement.results import COVERAGE
 
 
-def summarise(samples: list, told: list) -> dict[str, dict]:
-    """Per source: cases, samples, refused; cross-validated coverage, mean width and Brier score of P(> 5 mm); and the
-    half-width in sigmas that this source alone would need."""
+def summarise(samples: list, predicted: list) -> dict[str, dict]:
+    """Sum up each source by cross-validation.
+
+    Args:
+        samples: all ``Sample``. predicted: ``PredictedInterval`` of the measured ones.
+
+    Returns:
+        source -> ``cases``, ``samples``, ``refused``; ``coverage``, mean ``width`` and ``brier`` score of P(> 5 mm); and
+        ``own_half_width``, in sigmas, that this source alone would need.
+    """
     result = {}
     for source in dict.fromkeys(one.source for one in samples):
         mine = [one for one in samples if one.source == source]
-        rows = [one for one in told if one.sample.source == source]
+        rows = [one for one in predicted if one.sample.source == source]
         truth, low, high, p = (
             np.array(values, float)
             for values in zip(*((one.sample.truth_mm, one.low, one.high, one.p_over_5mm) for one in rows), strict=True)

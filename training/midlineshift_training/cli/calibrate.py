@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -19,8 +18,10 @@ from midlineshift_training.cli.parallel_options import parallel_options
 @click.option("--first", default=0, show_default=True, help="Number of the first phantom to use.")
 @click.option("--scans", type=click.Path(path_type=Path), help="Folder of scans without a shift, to warp shifts into.")
 @click.option("--warps", default=4, show_default=True, help="Known shifts a scan.")
-@click.option("--correct-gain", is_flag=True, help="Also learn by what factor readings are too short or too long.")
-@click.option("--seed", default=0, show_default=True, help="Of shifts and hardening.")
+@click.option(
+    "--correct-gain", is_flag=True, help="Also learn by what factor measured shifts are too small or too large."
+)
+@click.option("--seed", default=0, show_default=True, help="Of shifts and degradations.")
 @parallel_options
 @click.option("--out", type=click.Path(path_type=Path), help="JSON of the samples and what was found.")
 def calibrate(
@@ -37,7 +38,7 @@ def calibrate(
 ) -> None:
     """Learn 90 % intervals and P(shift > 5 mm), and keep them in the model's model.json.
 
-    Every second phantom is hardened (noise, blur, contrast, shading). Scans get known shifts warped in; as they are
+    Every second phantom is degraded (noise, blur, contrast, shading). Scans get known shifts warped in; as they are
     they count as unshifted. Prints, by cross-validation over cases, how often the intervals cover in each source.
     """
     from tqdm import tqdm
@@ -51,24 +52,24 @@ def calibrate(
     if cluster:
         model, phantoms, scans = (path and path.resolve() for path in (model, phantoms, scans))
         check_visible(cluster, [path for path in (model, phantoms, scans) if path])
-    load_model(model)  # a damaged model is told before hours of reading
+    load_model(model)  # a damaged model is reported before hours of measuring
     jobs = _jobs(phantoms, first, scans, warps, seed)
     found = tqdm(all_samples(jobs, str(model), workers, cluster), total=len(jobs), desc="cases", unit="case")
     samples = [one for of_case in found for one in of_case]
     check_enough(samples)
     fitted = fit_uncertainty(samples, correct_gain)
-    told = cross_validated(samples, correct_gain)
-    summary = summarise(samples, told)
+    predicted = cross_validated(samples, correct_gain)
+    summary = summarise(samples, predicted)
     content = fitted.to_json() | {"calibrated_on": summary}
     if out is not None:
-        _write(out, {"uncertainty": content, "samples": [asdict(one) for one in samples]})
+        _write(out, {"uncertainty": content, "samples": [one.to_json() for one in samples]})
     write_uncertainty(model, content)
     click.echo(table(summary))
     click.echo(f"Wrote the calibration into {model / 'model.json'}.")
 
 
 def _jobs(phantoms: Path | None, first: int, scans: Path | None, warps: int, seed: int) -> list:
-    from midlineshift_training.calibration.samples import HARDENED, PHANTOMS, SCANS, CalibrationJob
+    from midlineshift_training.calibration.samples import DEGRADED, PHANTOMS, SCANS, CalibrationJob
     from midlineshift_training.datasets.phantoms.files import phantom_files
     from midlineshift_training.datasets.scan_files import scan_paths
     from MidlineShiftLogic.errors import InputError
@@ -78,7 +79,7 @@ def _jobs(phantoms: Path | None, first: int, scans: Path | None, warps: int, see
     jobs = []
     if phantoms is not None:
         files = phantom_files(phantoms)[first:]
-        jobs += [CalibrationJob((PHANTOMS, HARDENED)[i % 2], path, seed=seed) for i, path in enumerate(files)]
+        jobs += [CalibrationJob((PHANTOMS, DEGRADED)[i % 2], path, seed=seed) for i, path in enumerate(files)]
     if scans is not None:
         jobs += [CalibrationJob(SCANS, path, warps, seed) for path in scan_paths(scans)]
     return jobs

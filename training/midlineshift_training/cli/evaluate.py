@@ -64,6 +64,7 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
     type=click.IntRange(min=0),
     help="Scans, spread over all, that are also measured turned, noised, re-sliced and so on.",
 )
+@click.option("--targets", type=click.Path(path_type=Path), help="YAML list of what the numbers are to reach.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of noise, shifts, bootstrap.")
 @parallel_options
 @click.option(
@@ -73,20 +74,21 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
     help="Folder for evaluation.json, table.md, short.md, CSV and figures.",
 )
 def evaluate(
-    model, phantoms, first, scans, labelled, split, spacing, readings, seen, compare, warps_per_case, robustness_cases, seed,
-    workers, cluster, out,
+    model, phantoms, first, scans, labelled, split, spacing, readings, seen, compare, warps_per_case, robustness_cases, targets,
+    seed, workers, cluster, out,
 ):  # fmt: skip
     """Measure phantoms and scans in every way, and tell how well the numbers agree with the truth or the readers.
 
     Prints the tables and writes them as evaluation.json, table.md and short.md, every case as CSV, and figures.
     Research use only; not a medical device.
     """
-    from midlineshift_training.evaluation.run import Plan, run
-    from midlineshift_training.evaluation.tables import RESEARCH, full_text
+    from midlineshift_training.evaluation.plan import Plan
+    from midlineshift_training.evaluation.report_text import RESEARCH, full_text
+    from midlineshift_training.evaluation.run import run
 
     plan = Plan(
         model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers, cluster,
-        labelled, split, spacing,
+        labelled, split, spacing, targets,
     )  # fmt: skip
     evaluation = run(plan, out)
     click.echo(f"{RESEARCH}\n\n{full_text(evaluation)}\nWritten: {out}")

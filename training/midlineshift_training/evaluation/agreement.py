@@ -1,4 +1,4 @@
-"""Statistics of agreement between measured and true (or read) midline shifts, as the field reports them."""
+"""Statistics of agreement between measured and true midline shifts, as the field reports them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from scipy import stats
 from midlineshift_training.evaluation import bootstrap
 
 THRESHOLDS_MM = (3.0, 5.0, 10.0)
-# Below this size the side of a shift is within the readers' own noise.
 SIDED_MM = 3.0
+"""Below this size the side of a shift is within what readers differ by."""
 MIN_FOR_CORRELATION = 5
+"""Fewest numbers for a correlation or a slope."""
 
 
 def proportion(successes: int, of: int) -> dict[str, float]:
-    """Share with its exact 95 % interval (Clopper and Pearson 1934); ``of`` is at least 1."""
+    """Return a share with its exact 95 % interval (Clopper and Pearson 1934); ``of`` is at least 1."""
     found = stats.binomtest(successes, of).proportion_ci(0.95, method="exact")
     return {"value": successes / of, "low": float(found.low), "high": float(found.high), "count": successes, "of": of}
 
 
 def _share(hit: np.ndarray, weights: np.ndarray, clustered: bool) -> dict[str, float]:
-    """Share of hits: exact interval for independent cases, bootstrap interval for slices that share cases."""
+    """Return the share of hits: exact interval for independent cases, bootstrap interval for slices that share cases."""
     exact = proportion(int(hit.sum()), len(hit))
     if not clustered:
         return exact
@@ -28,7 +29,7 @@ def _share(hit: np.ndarray, weights: np.ndarray, clustered: bool) -> dict[str, f
 
 
 def agreement(measured: np.ndarray, truth: np.ndarray, cases: np.ndarray | None = None, seed: int = 0) -> dict:
-    """All statistics of one set; every entry with an interval is ``{"value", "low", "high"}``, 95 %.
+    """Return all statistics of one set; every entry with an interval is ``{"value", "low", "high"}``, 95 %.
 
     Intervals are percentile bootstrap over cases, those of proportions exact where each case gives one number. With
     fewer than three cases there are none.
@@ -41,8 +42,8 @@ def agreement(measured: np.ndarray, truth: np.ndarray, cases: np.ndarray | None 
     Returns:
         ``n`` and ``cases``; ``mae``, ``rmse``, ``bias``, ``magnitude_bias`` (of |shift|), ``median_absolute`` (error),
         ``median_reading``, ``largest_reading``; ``limits`` of agreement, ``low`` and ``high`` (bias -+ 1.96 sd; Bland
-        and Altman 1986); ``icc`` (2,1) and ``slope`` of reading on truth for five or more; ``side``: share read to the
-        right side of |truth| >= 3 mm; per threshold ``sensitivity``, ``specificity`` and ``auc`` of |shift| where the
+        and Altman 1986); ``icc`` (2,1) and ``slope`` of measured on true for five or more; ``side``: share measured to
+        the right side of |truth| >= 3 mm; per threshold ``sensitivity``, ``specificity`` and ``auc`` of |shift| where the
         classes exist.
     """
     measured, truth = np.asarray(measured, float), np.asarray(truth, float)
@@ -94,7 +95,7 @@ def _detection(magnitude: np.ndarray, positive: np.ndarray, threshold: float, we
 
 
 def paired_difference(a: np.ndarray, b: np.ndarray, truth: np.ndarray, seed: int = 0) -> dict[str, float]:
-    """Mean of |a - truth| - |b - truth| over the same cases, mm, with its bootstrap interval: above 0, b is better."""
+    """Return the mean of |a - truth| - |b - truth| over the same cases, mm, with its bootstrap interval: above 0, b is better."""
     difference = np.abs(np.asarray(a) - truth) - np.abs(np.asarray(b) - truth)
     weights = bootstrap.draw_weights(np.arange(len(difference)), seed)
     return bootstrap.interval(bootstrap.mean(weights, difference)) | {"n": len(difference)}

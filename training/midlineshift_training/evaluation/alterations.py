@@ -1,4 +1,4 @@
-"""The same head as another scanner, table, reconstruction or file would have given it: the reading should not change."""
+"""The same head as another scanner, table, reconstruction or file would have given it: the shift should not change."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Alteration:
     """One way to alter a scan.
 
     Attributes:
-        name: as tables tell it.
+        name: in tables.
         make: (scan, random generator) -> altered scan; None where the scan cannot be altered so.
-        sign: of the reading: -1 where left and right change places.
+        sign: of the shift: -1 where left and right change places.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Alteration:
 
 
 def in_plane(ct: HeadCT, turn_deg: float, move_mm: float, margin_mm: float) -> HeadCT:
-    """The head turned in the picture about the picture's middle (column axis toward row axis) and moved along the columns.
+    """Turn the head in the picture about the picture's middle (column axis toward row axis) and move it along the columns.
 
     The picture grows by ``margin_mm`` on every side, in whole pixels, so that nothing is cut and what is neither turned
     nor moved keeps its values. Linear interpolation.
@@ -68,14 +68,14 @@ def in_plane(ct: HeadCT, turn_deg: float, move_mm: float, margin_mm: float) -> H
 
 
 def mirrored(ct: HeadCT) -> HeadCT:
-    """Left and right exchanged: the reading must come out with the other sign."""
+    """Exchange left and right: the shift must come out with the other sign."""
     return replace(ct, hu=np.ascontiguousarray(ct.hu[:, :, ::-1]))
 
 
 def stored_otherwise(ct: HeadCT) -> HeadCT | None:
-    """Written as NIfTI with sagittal, upside-down, right-to-left storage order, and read again.
+    """Write the scan as NIfTI in sagittal, upside-down, right-to-left storage order, and load it again.
 
-    None for slices at uneven steps, which one affine cannot tell.
+    None for slices at uneven steps, which one affine cannot describe.
     """
     import nibabel
 
@@ -97,24 +97,24 @@ def stored_otherwise(ct: HeadCT) -> HeadCT | None:
 
 
 def noised(ct: HeadCT, rng: np.random.Generator) -> HeadCT:
-    """White noise of 8 HU on top."""
+    """Add white noise of 8 HU."""
     return replace(ct, hu=ct.hu + rng.normal(0, NOISE_HU, ct.hu.shape).astype(np.float32))
 
 
 def clipped(ct: HeadCT) -> HeadCT:
-    """Exported through a wide soft-tissue window: everything below and above is lost."""
+    """Clip to a wide soft-tissue window, as some exports do."""
     return replace(ct, hu=np.clip(ct.hu, *CLIP_HU))
 
 
 def eight_bit(ct: HeadCT) -> HeadCT:
-    """Brain window in 256 grey steps, put back into Hounsfield units; beyond the window the scan keeps its values."""
+    """Store the brain window in 256 grey steps; beyond the window the scan keeps its values."""
     low, high = EIGHT_BIT_HU
     steps = np.round(np.clip((ct.hu - low) / (high - low), 0, 1) * 255) / 255 * (high - low) + low
     return replace(ct, hu=np.where((ct.hu > low) & (ct.hu < high), steps, ct.hu).astype(np.float32))
 
 
 def resliced(ct: HeadCT, thickness_mm: float) -> HeadCT | None:
-    """Slices of another thickness at the same steps: means of what lies linearly between the old slices.
+    """Cut slices of another thickness: means of what is linearly interpolated between the old slices.
 
     Centred on the scan's range, so that the new slices lie between the old ones. None if fewer than two would result.
     """
@@ -136,7 +136,7 @@ def resliced(ct: HeadCT, thickness_mm: float) -> HeadCT | None:
 
 
 def cut_at_the_edge(ct: HeadCT) -> HeadCT | None:
-    """The field of view ends before the head does, on the patient's left. None if no head is found."""
+    """End the field of view before the head does, on the patient's left. None if no head is found."""
     shape = head_shape(ct)
     columns = np.flatnonzero(shape.head.any((0, 1)))
     if not len(columns):

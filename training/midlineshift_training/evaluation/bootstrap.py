@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 RESAMPLES = 2000
-# With fewer cases an interval says nothing.
 MIN_CASES = 3
+"""With fewer cases an interval says nothing."""
 
 
 def draw_weights(cases: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray:
-    """How often each item counts: once in the sample itself (row 0), then as often as its case was drawn.
+    """Draw how often each item counts: once in the sample itself (row 0), then as often as its case was drawn.
 
     Args:
         cases: (n,) name or number of each item's case.
@@ -33,7 +33,7 @@ def draw_weights(cases: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -
 
 
 def interval(values: np.ndarray) -> dict[str, float]:
-    """Value and 95 % percentile interval of a statistic computed for all rows of ``draw_weights``.
+    """Return the value and the 95 % percentile interval of a statistic computed for all rows of ``draw_weights``.
 
     Resamples in which the statistic does not exist (one class only, no spread) are NaN and left out.
     """

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from midlineshift_training.evaluation.groups import size_group, size_groups
-from midlineshift_training.evaluation.measuring import Reading
+from midlineshift_training.evaluation.jobs import ModelResult
 from midlineshift_training.evaluation.robustness import SMALL_MM
 
 DPI, WIDTH, HEIGHT = 90, 5.2, 4.2
@@ -29,49 +29,49 @@ def _save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _of_sets(readings: list[Reading]) -> dict[str, np.ndarray]:
+def _of_sets(results: list[ModelResult]) -> dict[str, np.ndarray]:
     """set -> (2, n) truth and measured mm of the cases that have both."""
     found = {}
     for name in COLOURS:
-        pairs = [(r.truth_mm, r.measured_mm) for r in readings if r.set == name and r.measured_mm is not None]
+        pairs = [(r.truth_mm, r.measured_mm) for r in results if r.set == name and r.measured_mm is not None]
         if pairs:
             found[name] = np.array(pairs).T
     return found
 
 
-def scatter(readings: list[Reading], path: Path) -> Path:
-    """Reading against truth, with the line on which they agree."""
+def scatter(results: list[ModelResult], path: Path) -> Path:
+    """Measured against true shift, with the line on which they agree."""
     figure, axes = _figure()
-    sets = _of_sets(readings)
+    sets = _of_sets(results)
     reach = 1.05 * max(np.abs(pairs).max() for pairs in sets.values())
     axes.plot([-reach, reach], [-reach, reach], color=GREY, linewidth=1)
     for name, (truth, measured) in sets.items():
         axes.plot(truth, measured, "o", markersize=3.5, alpha=0.7, color=COLOURS[name], label=f"{name} ({len(truth)})")
-    axes.set(xlabel="truth or readers, mm (left positive)", ylabel="reading, mm", aspect="equal")
+    axes.set(xlabel="truth or readers, mm (left positive)", ylabel="measured, mm", aspect="equal")
     axes.legend(frameon=False)
     return _save(figure, path)
 
 
-def bland_altman(readings: list[Reading], evaluation: dict, path: Path) -> Path:
+def bland_altman(results: list[ModelResult], evaluation: dict, path: Path) -> Path:
     """Difference against mean, with bias and limits of agreement of each set (Bland and Altman 1986)."""
     figure, axes = _figure()
-    for name, (truth, measured) in _of_sets(readings).items():
+    for name, (truth, measured) in _of_sets(results).items():
         colour, numbers = COLOURS[name], evaluation["sets"][name]
         axes.plot((truth + measured) / 2, measured - truth, "o", markersize=3.5, alpha=0.7, color=colour, label=name)
         axes.axhline(numbers["bias"]["value"], color=colour, linewidth=1.2)
         for end in numbers.get("limits", {}).values():
             axes.axhline(end["value"], color=colour, linewidth=1, linestyle="--")
-    axes.set(xlabel="mean of reading and truth, mm", ylabel="reading - truth, mm")
+    axes.set(xlabel="mean of measured and true, mm", ylabel="measured - true, mm")
     axes.legend(frameon=False)
     return _save(figure, path)
 
 
-def error_by_size(readings: list[Reading], path: Path) -> Path:
+def error_by_size(results: list[ModelResult], path: Path) -> Path:
     """Absolute errors over the size of the shift, every case a point, the mean a bar."""
     figure, axes = _figure()
     sizes = size_groups()
     rng = np.random.default_rng(0)
-    for place, (name, (truth, measured)) in zip((-0.18, 0.18), _of_sets(readings).items(), strict=False):
+    for place, (name, (truth, measured)) in zip((-0.18, 0.18), _of_sets(results).items(), strict=False):
         group = np.array([sizes.index(size_group(value)) for value in truth])
         error = np.abs(measured - truth)
         x = group + place
@@ -88,20 +88,22 @@ def error_by_size(readings: list[Reading], path: Path) -> Path:
 
 
 def known_shifts(warps: list[dict], evaluation: dict, path: Path) -> Path:
-    """Change of the reading over the shift that was warped in, with the line on which they agree."""
+    """Change of the measured shift over the shift that was warped in, with the line on which they agree."""
     figure, axes = _figure()
     done = np.array([(row["amplitude_mm"], row["change_mm"]) for row in warps if row["change_mm"] is not None])
     axes.plot([-16, 16], [-16, 16], color=GREY, linewidth=1)
     axes.plot(*done.T, "o", markersize=3.5, alpha=0.7, color="tab:green")
     axes.set(
-        xlabel="shift warped into the scan, mm (left positive)", ylabel="change of the reading, mm", aspect="equal"
+        xlabel="shift warped into the scan, mm (left positive)",
+        ylabel="change of the measured shift, mm",
+        aspect="equal",
     )
     axes.set_title(f"slope {evaluation['known_shifts']['slope']['value']:.3f}", fontsize=10)
     return _save(figure, path)
 
 
 def robustness(changes: list[dict], path: Path) -> Path:
-    """Changes of the reading per alteration; how many were refused."""
+    """Changes of the measured shift per alteration; how many were refused."""
     names = list(dict.fromkeys(row["alteration"] for row in changes))
     figure, axes = _figure(6.4, 0.34 * len(names) + 1.2)
     axes.axvspan(-SMALL_MM, SMALL_MM, color="0.92")
@@ -115,16 +117,16 @@ def robustness(changes: list[dict], path: Path) -> Path:
         labels.append(name + (f" ({refused} refused)" if refused else ""))
     axes.set_yticks(range(len(names)), labels, fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("change of the reading, mm")
+    axes.set_xlabel("change of the measured shift, mm")
     return _save(figure, path)
 
 
-def interval_coverage(readings: list[Reading], path: Path) -> Path:
+def interval_coverage(results: list[ModelResult], path: Path) -> Path:
     """Intervals about the truth, sorted by it; those that miss it are red."""
     figure, axes = _figure(6.4, HEIGHT)
-    told = [r for r in readings if r.interval_mm is not None and r.truth_mm is not None]
-    told.sort(key=lambda r: r.truth_mm)
-    for x, r in enumerate(told):
+    given = [r for r in results if r.interval_mm is not None and r.truth_mm is not None]
+    given.sort(key=lambda r: r.truth_mm)
+    for x, r in enumerate(given):
         inside = r.interval_mm[0] <= r.truth_mm <= r.interval_mm[1]
         ends = [end - r.truth_mm for end in r.interval_mm]
         axes.plot([x, x], ends, color=COLOURS[r.set] if inside else "tab:red", linewidth=1.2)
@@ -134,35 +136,35 @@ def interval_coverage(readings: list[Reading], path: Path) -> Path:
 
 
 def draw_figures(
-    readings: list[Reading], warps: list[dict], changes: list[dict], evaluation: dict, folder: Path
+    results: list[ModelResult], warps: list[dict], changes: list[dict], evaluation: dict, folder: Path
 ) -> dict[str, str]:
     """Every figure for which there are numbers, as PNG in ``folder``.
 
     Args:
-        readings: of this model.
+        results: of this model.
 
     Returns:
         File name -> caption.
     """
     made = {}
-    if _of_sets(readings):
-        made[scatter(readings, folder / "scatter.png").name] = "Reading against truth or readers."
-        made[bland_altman(readings, evaluation, folder / "bland_altman.png").name] = (
+    if _of_sets(results):
+        made[scatter(results, folder / "scatter.png").name] = "Measured shift against truth or readers."
+        made[bland_altman(results, evaluation, folder / "bland_altman.png").name] = (
             "Bland-Altman: difference against mean; bias solid, limits of agreement dashed."
         )
-        made[error_by_size(readings, folder / "error_by_size.png").name] = (
+        made[error_by_size(results, folder / "error_by_size.png").name] = (
             "Absolute error by size of the shift; bars: means."
         )
     if "slope" in evaluation.get("known_shifts", {}):
         made[known_shifts(warps, evaluation, folder / "known_shifts.png").name] = (
-            "Known shifts warped into real scans: change of the reading over the shift."
+            "Known shifts warped into real scans: change of the measured shift over the shift."
         )
     if changes:
         made[robustness(changes, folder / "robustness.png").name] = (
-            "Change of the reading of the same scan, altered; grey: 1 mm at most."
+            "Change of the measured shift of the same scan, altered; grey: 1 mm at most."
         )
-    if any(r.interval_mm is not None and r.truth_mm is not None for r in readings):
-        made[interval_coverage(readings, folder / "intervals.png").name] = (
-            "90 % intervals about the truth; red: the truth lies outside."
+    if any(r.interval_mm is not None and r.truth_mm is not None for r in results):
+        made[interval_coverage(results, folder / "intervals.png").name] = (
+            "90 % intervals about the truth; red: the truth is outside."
         )
     return made

@@ -15,7 +15,7 @@ SEEN, NEVER_SEEN = "seen unlabelled in training", "never seen in training"
 
 
 def size_group(truth_mm: float) -> str:
-    """Name of the range that the shift's size falls into; a range holds its lower end."""
+    """Return the name of the range that the shift's size falls into; a range holds its lower end."""
     size = abs(truth_mm)
     for low, high in pairwise(SIZES_MM):
         if low <= size < high:
@@ -45,13 +45,13 @@ def phantom_groups(entries: dict) -> dict[str, tuple[str, ...]]:
 
 
 def seen_groups(case: str, seen: set[str] | None) -> dict[str, tuple[str, ...]]:
-    """Whether training saw a real scan (without any reading); no group if nothing is known of it."""
+    """Whether training saw a real scan (without any annotation); no group if nothing is known of it."""
     if seen is None:
         return {}
     return {"training": (SEEN if case in seen else NEVER_SEEN,)}
 
 
-def read_seen(path: Path) -> set[str]:
+def load_seen(path: Path) -> set[str]:
     """Names of the scans that training saw, one a line; empty lines and what follows ``#`` do not count.
 
     Raises:

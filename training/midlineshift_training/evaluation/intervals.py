@@ -1,4 +1,4 @@
-"""Are the intervals and the probabilities that a measurement tells true?"""
+"""Are the intervals and the probabilities of a measurement right?"""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from midlineshift_training.evaluation import bootstrap
 from midlineshift_training.evaluation.agreement import proportion
 
 LARGE_MM = 5.0
+"""Shift whose probability a model gives: the usual threshold for surgery."""
 
 
 def coverage(low: np.ndarray, high: np.ndarray, truth: np.ndarray, seed: int = 0) -> dict:
-    """How often the truth lies in the interval told.
+    """Count how often the truth is in the interval.
 
     Args:
         low, high: (n,) ends of the intervals, signed mm. truth: (n,) signed mm.
@@ -30,10 +31,10 @@ def coverage(low: np.ndarray, high: np.ndarray, truth: np.ndarray, seed: int = 0
 
 
 def probability(p: np.ndarray, truth: np.ndarray, seed: int = 0) -> dict:
-    """How good P(|shift| > 5 mm) is.
+    """Score P(|shift| > 5 mm).
 
     Args:
-        p: (n,) probabilities told. truth: (n,) signed mm.
+        p: (n,) probabilities. truth: (n,) signed mm.
 
     Returns:
         ``n``; ``brier`` score (mean squared error of the probability; Brier 1950); ``auc`` where both classes exist.

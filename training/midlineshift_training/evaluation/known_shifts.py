@@ -1,4 +1,4 @@
-"""Known midline shifts warped into a real, unshifted scan: does the reading follow them?
+"""Known midline shifts warped into a real, unshifted scan: does the measured shift follow them?
 
 In every slice tissue is pushed along the in-plane normal of the mid-plane, by
 
@@ -7,7 +7,7 @@ In every slice tissue is pushed along the in-plane normal of the mid-plane, by
 with x the distance from the ideal midline toward the patient's left, f the fraction of the way from the anterior to the
 posterior falx attachment, h the height in the head, and L the distance to the inner table of the skull. It is zero at
 the attachments and from the inner table outward, so bone and scalp stay. On the midline it is a * hump, whose mean over
-the read-out's septum window is 1: the amplitude ``a`` is the shift that the read-out should see on top of the scan's own.
+the model's septum window is 1: the amplitude ``a`` is the shift that should be measured on top of the scan's own.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def midline_course(ct: HeadCT, measurement: Measurement) -> MidlineCourse:
 
 
 def hump(fraction: np.ndarray, septum: tuple[float, float]) -> np.ndarray:
-    """Push along the midline, 0 at both attachments and beyond; mean 1 over the read-out's points in ``septum``."""
+    """Push along the midline, 0 at both attachments and beyond; mean 1 over the measured points in ``septum``."""
 
     def raw(f: np.ndarray) -> np.ndarray:
         return np.sin(np.pi * np.clip(f, 0, 1) ** HUMP_POWER) ** 2
@@ -130,7 +130,7 @@ def inner_table(ct: HeadCT, course: MidlineCourse) -> np.ndarray:
 
 
 def _largest_part(mask: np.ndarray) -> np.ndarray:
-    """The largest connected part: the skull, without calcifications and what lies beside the head."""
+    """The largest connected part: the skull, without calcifications and what is beside the head."""
     labels, count = ndimage.label(mask)
     return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]) if count else mask
 
@@ -142,7 +142,7 @@ class KnownShift:
     Attributes:
         course: ideal midline of the scan. reach: see ``inner_table``.
         amplitude_mm: at the septum, positive toward the patient's left.
-        settings: of the read-out whose rule the amplitude follows.
+        settings: of the shift computation whose rule the amplitude follows.
     """
 
     course: MidlineCourse
@@ -162,7 +162,7 @@ class KnownShift:
         return np.stack([np.interp(fraction, nodes, side) for side in self.reach[index].T], -1)
 
     def at_septum(self, index: int) -> float:
-        """Push of a slice by the read-out's rule: the mean over the septum window, mm, signed."""
+        """Push of a slice by the model's rule: the mean over the septum window, mm, signed."""
         s = self.settings.septum
         return float(self.on_midline(index, FRACTIONS[(s[0] <= FRACTIONS) & (s[1] >= FRACTIONS)]).mean())
 
@@ -199,7 +199,7 @@ class KnownShift:
 
 
 def known_shift(ct: HeadCT, measurement: Measurement, amplitude_mm: float, settings: ShiftSettings) -> KnownShift:
-    """The push of ``amplitude_mm`` for a scan whose measurement tells where its midline lies."""
+    """Make the push of ``amplitude_mm`` for a scan whose midline is known from its measurement."""
     course = midline_course(ct, measurement)
     return KnownShift(course, inner_table(ct, course), amplitude_mm, settings)
 
@@ -212,15 +212,15 @@ def amplitudes(case: str, count: int, seed: int) -> list[float]:
     return list(sizes * (-1.0) ** (np.arange(count) + rng.integers(2)))
 
 
-def follow(rows: list[dict], seed: int = 0) -> dict:
-    """How well readings follow known shifts.
+def summarise_known_shifts(rows: list[dict], seed: int = 0) -> dict:
+    """Sum up how well measured shifts follow known ones.
 
     Args:
-        rows: ``case``, ``amplitude_mm``, ``change_mm`` (reading of the warped minus that of the scan as it is; None if
+        rows: ``case``, ``amplitude_mm``, ``change_mm`` (shift of the warped minus that of the scan as it is; None if
             the warped scan was refused).
 
     Returns:
-        ``warps``, ``refused``, ``cases``; over those read: ``slope`` of change on amplitude, ``mae`` and ``bias``
+        ``warps``, ``refused``, ``cases``; over those measured: ``slope`` of change on amplitude, ``mae`` and ``bias``
         (of the change, toward the known side), intervals by bootstrap over scans.
     """
     done = [row for row in rows if row["change_mm"] is not None]

@@ -1,4 +1,4 @@
-"""How much the reading changes when the same head is given otherwise."""
+"""How much the measured shift changes when the same head is given in another way."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from midlineshift_training.evaluation import bootstrap
 from midlineshift_training.evaluation.agreement import proportion
 
 SMALL_MM = 1.0
+"""A smaller change than readers differ by."""
 
 
-def steadiness(rows: list[dict], seed: int = 0) -> dict:
-    """Changes of the reading per alteration and over all.
+def summarise_changes(rows: list[dict], seed: int = 0) -> dict:
+    """Sum up the changes of the measured shift per alteration and over all.
 
     Args:
         rows: ``alteration``, ``case``, ``change_mm`` (altered minus expected; None if the altered scan was refused),
@@ -19,20 +20,20 @@ def steadiness(rows: list[dict], seed: int = 0) -> dict:
 
     Returns:
         ``cases``; ``overall``: share of changes of at most 1 mm or refused, its interval by bootstrap over scans;
-        ``of_read``: the same share among those that were read; ``alterations``: name -> ``n``, ``refused``, ``codes``,
-        ``share`` with its exact interval, and over those read ``median``, ``p95`` and ``largest`` |change| in mm.
+        ``of_read``: the same share among those that were measured; ``alterations``: name -> ``n``, ``refused``, ``codes``,
+        ``share`` with its exact interval, and over those measured ``median``, ``p95`` and ``largest`` |change| in mm.
     """
     cases = np.array([row["case"] for row in rows])
     good = np.array([row["change_mm"] is None or abs(row["change_mm"]) <= SMALL_MM for row in rows])
-    read = np.array([row["change_mm"] is not None for row in rows])
+    measured = np.array([row["change_mm"] is not None for row in rows])
 
     def share(which: np.ndarray) -> dict:
         weights = bootstrap.draw_weights(cases[which], seed)
         return bootstrap.interval(bootstrap.mean(weights, good[which].astype(float))) | {"of": int(which.sum())}
 
     result = {"cases": len(set(cases)), "overall": share(np.full(len(rows), True)), "alterations": {}}
-    if read.any():
-        result["of_read"] = share(read)
+    if measured.any():
+        result["of_read"] = share(measured)
     for name in dict.fromkeys(row["alteration"] for row in rows):
         mine = [row for row in rows if row["alteration"] == name]
         sizes = np.abs([row["change_mm"] for row in mine if row["change_mm"] is not None])
@@ -53,7 +54,7 @@ def steadiness(rows: list[dict], seed: int = 0) -> dict:
 
 
 def counted(codes) -> dict[str, int]:
-    """How often each non-empty code comes, the most frequent first."""
+    """Count how often each non-empty code comes, the most frequent first."""
     found: dict[str, int] = {}
     for code in codes:
         if code:

@@ -1,4 +1,8 @@
-"""From all readings to the numbers of ``evaluation.json``."""
+"""Sum the results of all cases up into the numbers of ``evaluation.json``.
+
+The keys ``median_reading`` and ``largest_reading`` are of the model's results; they keep their names for older readers of
+the file.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +15,28 @@ from midlineshift_training.evaluation import bootstrap
 from midlineshift_training.evaluation.agreement import SIDED_MM, agreement, paired_difference, proportion
 from midlineshift_training.evaluation.groups import size_group, size_groups
 from midlineshift_training.evaluation.intervals import coverage, probability
-from midlineshift_training.evaluation.measuring import SIZES, THIS_MODEL, Reading
+from midlineshift_training.evaluation.jobs import SIZES, THIS_MODEL, ModelResult
 from midlineshift_training.evaluation.robustness import counted
 
-# A phantom without a lesion may depart from symmetry by a millimetre; below this the true median is a quarter of one.
 UNSHIFTED_MM = 0.5
+"""A phantom without a lesion may depart from symmetry by a millimetre; below this the true median is a quarter of one."""
 WORST = 8
+"""Cases listed as farthest from the truth."""
 
 
-def summarise_set(readings: list[Reading], seed: int = 0) -> dict:
-    """Numbers of one set, or of one group of it, by one model; refused cases are counted, not measured.
+def summarise_set(results: list[ModelResult], seed: int = 0) -> dict:
+    """Sum up one set, or one group of it, by one model; refused cases are counted, not measured.
 
     Returns:
-        ``cases``, ``refused``, ``codes`` (reasons), ``seconds`` (median); with a truth: what ``agreement`` tells,
+        ``cases``, ``refused``, ``codes`` (reasons), ``seconds`` (median); with a truth: what ``agreement`` gives,
         ``largest_shift`` (by the truth), ``unshifted`` (|truth| < ``UNSHIFTED_MM``, with the median truth), ``intervals``
         and ``probability`` where they exist; without: ``median_reading``, ``largest_reading`` and ``at_least_3_mm``.
     """
-    done = [r for r in readings if r.measured_mm is not None]
+    done = [r for r in results if r.measured_mm is not None]
     result: dict = {
-        "cases": len(readings),
-        "refused": len(readings) - len(done),
-        "codes": counted(r.refused for r in readings),
+        "cases": len(results),
+        "refused": len(results) - len(done),
+        "codes": counted(r.refused for r in results),
     }
     if not done:
         return result
@@ -48,7 +53,7 @@ def summarise_set(readings: list[Reading], seed: int = 0) -> dict:
     truth = np.array([r.truth_mm for r in done])
     # "cases" counts the refused ones, too
     result = agreement(values, truth, seed=seed) | result
-    if readings[0].set == SIZES:
+    if results[0].set == SIZES:
         result.pop("side", None)
     far = int(np.abs(truth).argmax())
     result["largest_shift"] = {
@@ -63,51 +68,51 @@ def summarise_set(readings: list[Reading], seed: int = 0) -> dict:
         median = bootstrap.interval(bootstrap.median(weights, np.abs(values[unshifted])))
         true = float(np.median(np.abs(truth[unshifted])))
         result["unshifted"] = {"n": int(unshifted.sum()), "median_truth": true, "median_reading": median}
-    told = [r for r in done if r.interval_mm is not None]
-    if told:
-        low, high = np.array([r.interval_mm for r in told]).T
-        result["intervals"] = coverage(low, high, np.array([r.truth_mm for r in told]), seed)
-    told = [r for r in done if r.p_over_5mm is not None]
-    if told:
-        p, true = (np.array([getattr(r, name) for r in told]) for name in ("p_over_5mm", "truth_mm"))
+    with_interval = [r for r in done if r.interval_mm is not None]
+    if with_interval:
+        low, high = np.array([r.interval_mm for r in with_interval]).T
+        result["intervals"] = coverage(low, high, np.array([r.truth_mm for r in with_interval]), seed)
+    with_p = [r for r in done if r.p_over_5mm is not None]
+    if with_p:
+        p, true = (np.array([getattr(r, name) for r in with_p]) for name in ("p_over_5mm", "truth_mm"))
         result["probability"] = probability(p, true, seed)
     return result
 
 
-def summarise_slices(readings: list[Reading], seed: int = 0) -> dict | None:
-    """Agreement slice by slice, whole cases drawn in the bootstrap; None without slices that have a truth."""
-    rows = [(r.case, *one) for r in readings for one in r.slices]
+def summarise_slices(results: list[ModelResult], seed: int = 0) -> dict | None:
+    """Sum up the agreement slice by slice, whole cases drawn in the bootstrap; None without slices that have a truth."""
+    rows = [(r.case, *one) for r in results for one in r.slices]
     if not rows:
         return None
     cases, _, truth, values = (np.array(column) for column in zip(*rows, strict=True))
-    return agreement(values, truth, cases, seed) | {"unread": sum(r.unread_slices for r in readings)}
+    return agreement(values, truth, cases, seed) | {"unread": sum(r.unmeasured_slices for r in results)}
 
 
-def summarise_groups(readings: list[Reading], seed: int = 0) -> dict:
-    """by (size, lesion, age, ...) -> group -> numbers, for every group that has cases."""
-    members: dict[str, dict[str, list[Reading]]] = {}
-    if all(r.truth_mm is not None for r in readings):
+def summarise_groups(results: list[ModelResult], seed: int = 0) -> dict:
+    """Return by (size, lesion, age, ...) -> group -> numbers, for every group that has cases."""
+    members: dict[str, dict[str, list[ModelResult]]] = {}
+    if all(r.truth_mm is not None for r in results):
         members["size of shift"] = {name: [] for name in size_groups()}
-        for r in readings:
+        for r in results:
             members["size of shift"][size_group(r.truth_mm)].append(r)
-    for by in dict.fromkeys(by for r in readings for by in r.groups):
-        names = sorted({name for r in readings for name in r.groups.get(by, ())})
-        members[by] = {name: [r for r in readings if name in r.groups.get(by, ())] for name in names}
+    for by in dict.fromkeys(by for r in results for by in r.groups):
+        names = sorted({name for r in results for name in r.groups.get(by, ())})
+        members[by] = {name: [r for r in results if name in r.groups.get(by, ())] for name in names}
     return {
         by: {name: summarise_set(mine, seed) for name, mine in groups.items() if mine} for by, groups in members.items()
     }
 
 
-def summarise(readings: list[Reading], readers: Mapping[str, list[dict]], seed: int = 0) -> dict:
+def summarise(results: list[ModelResult], readers: Mapping[str, list[dict]], seed: int = 0) -> dict:
     """``sets``: set -> numbers of this model, with ``slices`` and ``by``; ``baselines``: set -> method -> numbers;
-    ``readers``: the two readers against each other; ``worst``: the farthest readings of each set.
+    ``readers``: the two readers against each other; ``worst``: the results farthest from the truth of each set.
 
     Args:
-        readings: by all models. readers: case -> the readers' rows.
+        results: by all models. readers: case -> the readers' rows.
     """
     result: dict = {"sets": {}, "baselines": {}, "worst": []}
-    for name in dict.fromkeys(r.set for r in readings):
-        in_set = [r for r in readings if r.set == name]
+    for name in dict.fromkeys(r.set for r in results):
+        in_set = [r for r in results if r.set == name]
         own = [r for r in in_set if r.model == THIS_MODEL]
         numbers = summarise_set(own, seed)
         slices = summarise_slices(own, seed)
@@ -127,8 +132,8 @@ def summarise(readings: list[Reading], readers: Mapping[str, list[dict]], seed: 
     return result
 
 
-def _baselines(in_set: list[Reading], own: list[Reading], seed: int) -> dict:
-    """Numbers of the compared models and simple methods; paired with this model on the cases that both measured."""
+def _baselines(in_set: list[ModelResult], own: list[ModelResult], seed: int) -> dict:
+    """Sum up the compared models and simple methods; paired with this model on the cases that both measured."""
     result = {}
     for model in dict.fromkeys(r.model for r in in_set if r.model != THIS_MODEL):
         theirs = [r for r in in_set if r.model == model]
@@ -147,7 +152,7 @@ def _baselines(in_set: list[Reading], own: list[Reading], seed: int) -> dict:
     largest = [r for r in done if r.authors_mm is not None]
     if largest:
         found = _of_sizes(largest, [r.authors_mm for r in largest], seed)
-        slices = summarise_slices([replace(r, slices=r.authors_slices, unread_slices=0) for r in largest], seed)
+        slices = summarise_slices([replace(r, slices=r.authors_slices, unmeasured_slices=0) for r in largest], seed)
         if slices:
             slices.pop("side", None)
             found["slices"] = slices
@@ -157,10 +162,10 @@ def _baselines(in_set: list[Reading], own: list[Reading], seed: int) -> dict:
     return result
 
 
-def _of_sizes(readings: list[Reading], sizes: Iterable[float], seed: int) -> dict:
-    """Numbers of a method that tells no side, held against the size of the truth."""
+def _of_sizes(results: list[ModelResult], sizes: Iterable[float], seed: int) -> dict:
+    """Sum up a method that gives no side, held against the size of the truth."""
     sizes = np.array(list(sizes), float)
-    if readings[0].truth_mm is None:
+    if results[0].truth_mm is None:
         weights = bootstrap.draw_weights(np.arange(len(sizes)), seed)
         return {
             "n": len(sizes),
@@ -168,14 +173,14 @@ def _of_sizes(readings: list[Reading], sizes: Iterable[float], seed: int) -> dic
             "largest_reading": float(sizes.max()),
             "at_least_3_mm": proportion(int((sizes >= SIDED_MM).sum()), len(sizes)),
         }
-    found = agreement(sizes, np.abs([r.truth_mm for r in readings]), seed=seed)
+    found = agreement(sizes, np.abs([r.truth_mm for r in results]), seed=seed)
     found.pop("side", None)
     return found
 
 
-def _worst(readings: list[Reading]) -> list[dict]:
-    """The farthest readings; without a truth, the largest."""
-    done = [r for r in readings if r.measured_mm is not None]
+def _worst(results: list[ModelResult]) -> list[dict]:
+    """Return the results farthest from the truth; without a truth, the largest."""
+    done = [r for r in results if r.measured_mm is not None]
     done.sort(key=lambda r: -abs(r.measured_mm - (r.truth_mm or 0.0)))
     return [
         {

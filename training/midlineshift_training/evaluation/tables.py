@@ -1,46 +1,14 @@
-"""The numbers of ``evaluation.json`` as Markdown tables: all of them, and a short one."""
+"""The numbers of ``evaluation.json`` as Markdown tables, one function a table."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-
 from midlineshift_training.evaluation.agreement import THRESHOLDS_MM
-from midlineshift_training.evaluation.measuring import THIS_MODEL
-from midlineshift_training.evaluation.summary import UNSHIFTED_MM
+from midlineshift_training.evaluation.jobs import THIS_MODEL
+from midlineshift_training.evaluation.markdown import NONE, count, markdown, number
 
-NONE = "-"
-RESEARCH = "Research use only. Not a medical device."
 READERS = "reader against reader"
 AGREEMENT = ("n", "refused", "MAE mm (95 %)", "RMSE mm", "bias mm", "limits of agreement mm", "ICC(2,1)", "slope",
-             "right side, 3 mm and more", "median reading mm", "largest mm")  # fmt: skip
-
-
-def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
-    header = list(header)
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
-def number(entry: dict | None, digits: int = 2, interval: bool = True) -> str:
-    """A value and its interval; a dash where it was not measured."""
-    if not entry or entry["value"] is None or math.isnan(entry["value"]):
-        return NONE
-    text = f"{entry['value']:.{digits}f}"
-    if interval and "low" in entry:
-        text += f" ({entry['low']:.{digits}f} to {entry['high']:.{digits}f})"
-    return text
-
-
-def count(entry: dict | None, interval: bool = True) -> str:
-    """A share as counts, with its interval in per cent."""
-    if not entry:
-        return NONE
-    text = f"{entry['count']}/{entry['of']}"
-    if interval and "low" in entry:
-        text += f" ({100 * entry['low']:.0f} to {100 * entry['high']:.0f} %)"
-    return text
+             "right side, 3 mm and more", "median measured mm", "largest mm")  # fmt: skip
 
 
 def _limits(numbers: dict) -> str:
@@ -87,7 +55,7 @@ def slices_table(evaluation: dict) -> str | None:
             if found:
                 cells = _agreement(found)
                 rows.append([method, found["cases"], found["n"], found["unread"], *cells[2:8]])
-    return markdown(["set", "cases", "slices", "not read", *AGREEMENT[2:8]], rows) if rows else None
+    return markdown(["set", "cases", "slices", "not measured", *AGREEMENT[2:8]], rows) if rows else None
 
 
 def detection_table(evaluation: dict) -> str | None:
@@ -141,11 +109,11 @@ def baselines_table(evaluation: dict) -> str:
             cells = [number(found["mae"]), NONE, number(found["bias"]), number(found.get("icc"), 3, False)]
             rows.append([name, READERS, *cells, *[NONE] * 5])
     header = ["set", "method", "MAE mm (95 %)", "MAE more than this model, same cases", "bias mm", "ICC", "AUC 5 mm"]
-    return markdown([*header, "slice MAE mm", "median reading mm", "largest mm", "reads 3 mm and more"], rows)
+    return markdown([*header, "slice MAE mm", "median measured mm", "largest mm", "3 mm and more"], rows)
 
 
 def known_shifts_table(evaluation: dict) -> str | None:
-    """How readings follow shifts warped into real scans."""
+    """How measured shifts follow those warped into real scans."""
     found = evaluation.get("known_shifts")
     if not found:
         return None
@@ -159,7 +127,7 @@ def known_shifts_table(evaluation: dict) -> str | None:
         "scans",
         "shifts",
         "refused",
-        "slope of reading on truth (95 %)",
+        "slope of measured on true (95 %)",
         "MAE mm",
         "bias toward the known side mm",
     ]
@@ -167,7 +135,7 @@ def known_shifts_table(evaluation: dict) -> str | None:
 
 
 def robustness_table(evaluation: dict) -> str | None:
-    """Changes of the reading of the same scan, altered."""
+    """Changes of the measured shift of the same scan, altered."""
     found = evaluation.get("robustness")
     if not found:
         return None
@@ -186,12 +154,12 @@ def robustness_table(evaluation: dict) -> str | None:
 
 
 def intervals_table(evaluation: dict) -> str | None:
-    """Coverage of the 90 % intervals and worth of P(> 5 mm); None if the model tells neither."""
+    """Coverage of the 90 % intervals and worth of P(> 5 mm); None if the model gives neither."""
     rows = []
     for name, numbers in evaluation["sets"].items():
-        told, probable = numbers.get("intervals"), numbers.get("probability")
-        if told or probable:
-            cells = [count(told["coverage"]), number(told["width"])] if told else [NONE, NONE]
+        interval, probable = numbers.get("intervals"), numbers.get("probability")
+        if interval or probable:
+            cells = [count(interval["coverage"]), number(interval["width"])] if interval else [NONE, NONE]
             cells += [number(probable.get("auc"), 3), number(probable["brier"], 3)] if probable else [NONE, NONE]
             rows.append([name, *cells])
     header = ["set", "truth inside the 90 % interval", "mean width mm", "AUC of P(> 5 mm)", "Brier score of P(> 5 mm)"]
@@ -208,91 +176,13 @@ def refusals_table(evaluation: dict) -> str | None:
     return markdown(["set", "refused", "reasons"], rows) if rows else None
 
 
-def targets_table(evaluation: dict) -> str:
-    """Every target: wanted, measured, met or not."""
+def targets_table(evaluation: dict) -> str | None:
+    """Every target: wanted, measured, met or not; None if none was given."""
+    if not evaluation.get("targets"):
+        return None
     said = {True: "met", False: "**missed**", None: "not measured"}
     rows = []
     for t in evaluation["targets"]:
         value = NONE if t["measured"] is None else f"{t['measured']:.3g}"
         rows.append([t["set"], t["what"], t["wanted"], value, said[t["met"]]])
     return markdown(["set", "what", "wanted", "measured", ""], rows)
-
-
-SECTIONS = (
-    ("Agreement, case by case", sets_table),
-    ("Agreement, slice by slice", slices_table),
-    ("Detecting shifts", detection_table),
-    ("Compared on the same cases", baselines_table),
-    ("Known shifts warped into real scans", known_shifts_table),
-    ("The same scan, altered", robustness_table),
-    ("Intervals and probabilities", intervals_table),
-    ("By group", groups_table),
-    ("Refused", refusals_table),
-    ("Targets", targets_table),
-)
-
-
-def legend(evaluation: dict) -> str:
-    """What the words of the tables mean."""
-    return f"""\
-Millimetres of the signed shift, positive toward the patient's left. In brackets: 95 % intervals, bootstrap over cases;
-of shares of cases, exact. *phantoms*: seeds that training never saw. *readings*: real scans against the mean of their
-readers. *no reading*: real scans without haemorrhage, which should read near zero. Limits of agreement: bias -+ 1.96
-standard deviations. Bias of the size: of |shift|. *Largest displacement*: the read-out of Gong et al. (2023) on the
-same fields, which tells no side and is held against |shift|, as is *always zero*. Unshifted: below {UNSHIFTED_MM:g} mm."""
-
-
-def full_text(evaluation: dict, level: int = 2) -> str:
-    """All tables with their headings, ``level`` deep."""
-    parts = []
-    for heading, table in SECTIONS:
-        text = table(evaluation)
-        if text:
-            parts += [f"{'#' * level} {heading}", text]
-    return "\n\n".join([*parts, legend(evaluation)]) + "\n"
-
-
-def short_text(evaluation: dict) -> str:
-    """The few numbers that say how good the model is: a table and three sentences."""
-    rows = []
-    for name, numbers in evaluation["sets"].items():
-        rows.append([name, *_short(numbers)])
-        rows += [[f"{name}: {method}", *_short(found)] for method, found in evaluation["baselines"][name].items()]
-    if "readers" in evaluation:
-        rows.append([READERS, *_short(evaluation["readers"])])
-    header = ["set", "n", "refused", "MAE mm (95 %)", "bias", "ICC", "AUC 5 mm", "right side, 3 mm and more",
-              "median, largest reading mm"]  # fmt: skip
-    lines = []
-    if "slope" in evaluation.get("known_shifts", {}):
-        found = evaluation["known_shifts"]
-        lines.append(
-            f"Known shifts warped into {found['cases']} real scans are read with a slope of {number(found['slope'])} and "
-            f"a MAE of {number(found['mae'])} mm."
-        )
-    if "robustness" in evaluation:
-        share = evaluation["robustness"]["overall"]
-        lines.append(
-            f"Turned, moved, mirrored, re-stored, noised, re-windowed, re-sliced or cut, {100 * share['value']:.1f} % of "
-            f"{share['of']} readings change by at most 1 mm or are refused."
-        )
-    for name, numbers in evaluation["sets"].items():
-        if "intervals" in numbers:
-            lines.append(f"The 90 % interval holds the truth in {count(numbers['intervals']['coverage'])} of {name}.")
-    met = [t["met"] for t in evaluation["targets"] if t["met"] is not None]
-    lines.append(f"Targets met: {sum(met)} of {len(met)} measured.")
-    return markdown(header, rows) + "\n\n" + "\n".join(lines) + f"\n\n{RESEARCH}\n"
-
-
-def _short(numbers: dict) -> list[str]:
-    largest = f"{numbers['largest_reading']:.1f}" if "largest_reading" in numbers else NONE
-    median = number(numbers.get("median_reading"), 2, False)
-    return [
-        numbers.get("cases", numbers.get("n", 0)),
-        numbers.get("refused", NONE),
-        number(numbers.get("mae")),
-        number(numbers.get("bias"), 2, False),
-        number(numbers.get("icc"), 3, False),
-        number(numbers.get("at_5_mm", {}).get("auc"), 3, False),
-        count(numbers.get("side"), False),
-        f"{median}, {largest}",
-    ]

@@ -1,26 +1,41 @@
-"""What the released model is asked to reach, and whether it does."""
+"""Targets that a model is to reach, given as a YAML file, and whether it reaches them.
+
+The file is a list; each entry says what is wanted of one number of ``evaluation.json``:
+
+    - set: phantoms                      # what the number is measured on, for the table
+      what: MAE, mm                      # the number in words, with its unit
+      number: sets/phantoms/mae/value    # where it is in evaluation.json
+      high: 0.4                          # at most; `low` is the least; one of them, or both
+
+Of a share ({"count": .., "of": ..}), ``missed`` is what its count lacks of all. Keys are separated by ``/``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from MidlineShiftLogic.errors import InputError
+
+ENTRIES = {"set": str, "what": str, "number": str, "low": (int, float), "high": (int, float)}
 
 
 @dataclass(frozen=True)
 class Target:
-    """One number that was asked for.
+    """What is wanted of one number.
 
     Attributes:
-        set: what it is measured on. what: in words, with its unit.
-        low, high: range it has to lie in; None: no limit there.
-        find: evaluation -> the number; KeyError or None where it was not measured.
+        set: what it is measured on. what: in words, with its unit. number: keys in ``evaluation.json``, with ``/`` between.
+        low, high: range it has to be in; None: no limit there.
     """
 
     set: str
     what: str
-    low: float | None
-    high: float | None
-    find: Callable[[dict], float | None]
+    number: str
+    low: float | None = None
+    high: float | None = None
 
     @property
     def wanted(self) -> str:
@@ -31,63 +46,51 @@ class Target:
             return f"at least {self.low:g}"
         return f"{self.low:g} to {self.high:g}"
 
-
-def _missed(shares: dict) -> int:
-    return shares["of"] - shares["count"]
-
-
-def _largest_ratio(evaluation: dict) -> float:
-    """Reading over truth of the largest shift read by the readers."""
-    return evaluation["sets"]["readings"]["largest_shift"]["ratio"]
-
-
-def _covers(evaluation: dict, name: str) -> dict:
-    return evaluation["sets"][name]["intervals"]["coverage"]
-
-
-TARGETS = (
-    Target("phantoms", "cases", 200, None, lambda e: e["sets"]["phantoms"]["cases"]),
-    Target("phantoms", "MAE, mm", None, 0.4, lambda e: e["sets"]["phantoms"]["mae"]["value"]),
-    Target("phantoms", "bias, mm", -0.15, 0.15, lambda e: e["sets"]["phantoms"]["bias"]["value"]),
-    Target("phantoms", "ICC", 0.99, None, lambda e: e["sets"]["phantoms"]["icc"]["value"]),
-    Target(
-        "phantoms", "median reading of the unshifted (below 0.5 mm), mm", None, 0.4,
-        lambda e: e["sets"]["phantoms"]["unshifted"]["median_reading"]["value"],
-    ),
-    Target("phantoms", "AUC of 5 mm", 0.99, None, lambda e: e["sets"]["phantoms"]["at_5_mm"]["auc"]["value"]),
-    Target("readings", "MAE, mm", None, 0.8, lambda e: e["sets"]["readings"]["mae"]["value"]),
-    Target("readings", "3 mm and more read to the wrong side", None, 0, lambda e: _missed(e["sets"]["readings"]["side"])),
-    Target(
-        "readings", "5 mm and more missed", None, 0,
-        lambda e: _missed(e["sets"]["readings"]["at_5_mm"]["sensitivity"]),
-    ),
-    Target(
-        "readings", "less than 5 mm read as more", None, 0,
-        lambda e: _missed(e["sets"]["readings"]["at_5_mm"]["specificity"]),
-    ),
-    Target("readings", "largest shift, reading over readers", 0.8, 1.2, _largest_ratio),
-    Target("no reading", "reads 3 mm and more", None, 0, lambda e: e["sets"]["no reading"]["at_least_3_mm"]["count"]),
-    Target("no reading", "median reading, mm", None, 1.0, lambda e: e["sets"]["no reading"]["median_reading"]["value"]),
-    Target("known shifts", "slope of reading on truth", 0.95, 1.05, lambda e: e["known_shifts"]["slope"]["value"]),
-    Target("altered scans", "share changed by 1 mm at most, or refused", 0.95, None,
-           lambda e: e["robustness"]["overall"]["value"]),
-    Target("90 % intervals, phantoms", "coverage", 0.85, 0.95, lambda e: _covers(e, "phantoms")["value"]),
-    # few cases: the exact interval of the coverage has to reach into 0.85 .. 0.95
-    Target("90 % intervals, readings", "coverage, upper end of its interval", 0.85, None,
-           lambda e: _covers(e, "readings")["high"]),
-    Target("90 % intervals, readings", "coverage, lower end of its interval", None, 0.95,
-           lambda e: _covers(e, "readings")["low"]),
-)  # fmt: skip
+    def find(self, evaluation: Mapping[str, Any]) -> float | None:
+        """Return the number, or None where it was not measured."""
+        value: Any = evaluation
+        for key in self.number.split("/"):
+            if not isinstance(value, Mapping):
+                return None
+            if key == "missed" and "missed" not in value:
+                value = value["of"] - value["count"] if {"of", "count"} <= set(value) else None
+            else:
+                value = value.get(key)
+        return value if isinstance(value, int | float) else None
 
 
-def judge(evaluation: dict) -> list[dict]:
-    """``set``, ``what``, ``wanted``, ``measured`` (None: not measured), ``met`` (None: not measured) of every target."""
+def load_targets(path: Path) -> list[Target]:
+    """Read a list of targets.
+
+    Raises:
+        InputError: the file cannot be read, or an entry of it is no target; says which.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"The targets {path} cannot be read ({error}).", "targets") from None
+    if not isinstance(content, list):
+        raise InputError(f"{path} is not a list of targets.", "targets")
+    return [_target(path, number, entry) for number, entry in enumerate(content, 1)]
+
+
+def _target(path: Path, number: int, entry: Any) -> Target:
+    bad = f"Target {number} of {path} needs set, what, number, and low, high or both"
+    if not isinstance(entry, dict) or not {"set", "what", "number"} <= set(entry) or not {"low", "high"} & set(entry):
+        raise InputError(f"{bad}.", "targets")
+    for key, value in entry.items():
+        if key not in ENTRIES or not isinstance(value, ENTRIES[key]) or isinstance(value, bool):
+            raise InputError(f"{bad}; {key}: {value!r} is none of these.", "targets")
+    return Target(**entry)
+
+
+def judge(evaluation: Mapping[str, Any], targets: Sequence[Target]) -> list[dict]:
+    """Return ``set``, ``what``, ``wanted``, ``measured`` and ``met`` of every target; the last two None if not measured."""
     rows = []
-    for target in TARGETS:
-        try:
-            value = target.find(evaluation)
-        except KeyError:
-            value = None
+    for target in targets:
+        value = target.find(evaluation)
         met = None
         if value is not None:
             met = (target.low is None or value >= target.low) and (target.high is None or value <= target.high)

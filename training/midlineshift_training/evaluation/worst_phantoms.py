@@ -1,4 +1,4 @@
-"""Pictures of the phantoms that were read worst. Only of phantoms: no picture of a patient leaves the evaluation."""
+"""Pictures of the phantoms with the largest errors. Only of phantoms: no picture of a patient leaves the evaluation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from midlineshift_training.datasets.phantoms.files import phantom_scan
-from midlineshift_training.evaluation.measuring import PHANTOMS
+from midlineshift_training.evaluation.jobs import PHANTOMS
 from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.reporting.figures.overlay import write_overlay
@@ -35,13 +35,13 @@ def draw_worst(worst: list[dict], folder: Path, model: Model, out: Path) -> dict
         kinds = ", ".join(name for names in row["groups"].values() for name in names)
         made[path.name] = (
             f"Phantom {row['case']} ({kinds or 'no details'}): true {row['truth_mm']:+.1f} mm, "
-            f"read {row['measured_mm']:+.1f} mm."
+            f"measured {row['measured_mm']:+.1f} mm."
         )
     return made
 
 
 def _shrink(path: Path) -> None:
-    """To a size that a model card can carry."""
+    """Shrink a picture to a size that suits a model card."""
     with Image.open(path) as picture:
         small = picture.convert("RGB").resize(
             (WIDTH_PX, round(picture.height * WIDTH_PX / picture.width)), Image.Resampling.LANCZOS

@@ -10,7 +10,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from midlineshift_training.evaluation.tables import NONE, full_text, markdown, number
+from midlineshift_training.evaluation.markdown import NONE, markdown, number
+from midlineshift_training.evaluation.report_text import full_text
 
 PARTS = ("pose", "unconditional", "conditional", "deformation")
 WHAT = {
@@ -264,7 +265,7 @@ def write_card(model: Path, runs: dict[str, Path], evaluation: Path) -> Path:
 
 def read_evaluation(folder: Path) -> dict:
     """Contents of an evaluation's JSON. InputError if the folder was not written by this version's ``evaluate``."""
-    from midlineshift_training.evaluation.run import FIGURES, FORMAT
+    from midlineshift_training.evaluation.output import FIGURES, FORMAT
     from MidlineShiftLogic.errors import InputError
 
     try:

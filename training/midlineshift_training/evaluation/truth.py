@@ -1,4 +1,4 @@
-"""What is measured in an evaluation: phantoms with their truth, scans with readers' numbers, scans without."""
+"""What is known of a case: the truth of phantoms, the readings of readers, the labels of an annotated data set."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from midlineshift_training.datasets.annotated.case import AnnotatedCase
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
@@ -14,7 +15,7 @@ from MidlineShiftLogic.measurement.distance import case_slice
 
 
 def phantom_slice_truth(q: dict, settings: ShiftSettings) -> np.ndarray:
-    """(slice,) true signed shift in mm at the septum, by the read-out's rule; NaN where it is not to be measured."""
+    """(slice,) true signed shift in mm at the septum, by the model's own rule; NaN where it is not to be measured."""
     profile = q["midline_shift_mm"]
     fractions = np.linspace(0.10, 0.90, profile.shape[1])
     septum = profile[:, (fractions >= settings.septum[0]) & (fractions <= settings.septum[1])].mean(1)
@@ -24,7 +25,7 @@ def phantom_slice_truth(q: dict, settings: ShiftSettings) -> np.ndarray:
 
 
 def phantom_truth(q: dict, settings: ShiftSettings) -> float | None:
-    """The case's true signed shift by the read-out's own rule, from the true midline; None if no slice shows it."""
+    """The case's true signed shift by the model's own rule, from the true midline; None if no slice shows it."""
     septum, height = phantom_slice_truth(q, settings), q["height_mm"]
     use = np.isfinite(septum)
     if not use.any():
@@ -33,7 +34,7 @@ def phantom_truth(q: dict, settings: ShiftSettings) -> float | None:
     return float(septum[use][case_slice(septum[use], window[use], settings.case_rule)])
 
 
-def read_readings(path: Path) -> dict[str, list[dict]]:
+def load_readings(path: Path) -> dict[str, list[dict]]:
     """Readers' numbers: case -> rows of the CSV (columns case, reader, slice, ..., shift_mm_at_0_68).
 
     Raises:
@@ -51,7 +52,7 @@ def read_readings(path: Path) -> dict[str, list[dict]]:
     return readings
 
 
-def read_slice_truth(ct: HeadCT, rows: list[dict]) -> np.ndarray:
+def reader_slice_truth(ct: HeadCT, rows: list[dict]) -> np.ndarray:
     """(slice,) mean of the readers who read this slice, mm; NaN where none did.
 
     Args:
@@ -68,3 +69,10 @@ def read_slice_truth(ct: HeadCT, rows: list[dict]) -> np.ndarray:
     for index, values in found.items():
         truth[index] = np.mean(values)
     return truth
+
+
+def labelled_truth(case: AnnotatedCase) -> float | None:
+    """Shift of a case of a set: its largest labelled slice's, signed; else its number, without a side; None without."""
+    if case.signed_mm is not None:
+        return case.signed_mm
+    return None if np.isnan(case.limit_mm) else case.limit_mm
