@@ -29,8 +29,8 @@ from training_authors import index_of, kept_in_memory, landmark_batch, noised_ba
 from midlineshift_training.datasets.annotated_slices import AnnotatedSlices, to_aligned_slices
 from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
 from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer
-from midlineshift_training.trainers.settings.diffusion import DEFAULTS
-from midlineshift_training.trainers.settings.landmarks import LANDMARKS
+from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
+from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
 from MidlineShiftLogic.networks.denoiser import Denoiser
 
 NETWORK = {
@@ -42,7 +42,7 @@ NETWORK = {
 }
 DENOISER_GRID = 32
 # the same work on both sides: nothing is degraded, sizes and places are not varied (theirs are not either)
-SAME = {"degraded_share": 0.0, "rotation_deg": 15.0, "size_jitter": 0.0, "place_jitter_px": 0.0, "precision": "32-true"}
+SAME = {"rotation_deg": 15.0, "size_jitter": 0.0, "place_jitter_px": 0.0, "precision": "32-true"}
 
 
 # what our slices are kept at, whether the authors' volumes are read from the disk, and how that is called
@@ -64,22 +64,24 @@ class Setting:
 
     def denoising(self, kept: int, **more) -> DiffusionTrainer:
         """Stage 1; our slices are kept on a grid of ``kept``."""
-        settings = DEFAULTS | SAME | {"grid": DENOISER_GRID, "network": NETWORK, "batch": self.batch} | more
+        settings = DiffusionSettings(
+            **SAME | {"degraded_share": 0.0, "grid": DENOISER_GRID, "network": NETWORK, "batch": self.batch} | more
+        )
         slices = to_aligned_slices(self.store, 1.5)
         slices.hu = torch.nn.functional.adaptive_avg_pool2d(slices.hu.float()[:, None], kept)[:, 0].half()
         return _free(DiffusionTrainer(settings, slices, None))
 
     def deforming(self, pseudo_healthy: str, **more) -> LandmarkTrainer:
         """Stage 2, with denoisers as small as stage 1 trains here."""
-        noise = LANDMARKS["noise"] | {"grid": DENOISER_GRID}
-        settings = LANDMARKS | SAME | {"grid": self.size, "noise": noise, "batch": self.batch, "rate": "cosine"}
-        return _Deforming(settings | {"pseudo_healthy": pseudo_healthy} | more, self.store, None)
+        own = {"grid": self.size, "noise": {"grid": DENOISER_GRID}, "batch": self.batch, "rate": "cosine"}
+        settings = LandmarkSettings(**SAME | own | {"pseudo_healthy": pseudo_healthy} | more)
+        return _Deforming(settings, self.store, None)
 
 
 class _Deforming(LandmarkTrainer):
     """Stage 2 with two fresh denoisers instead of those of runs."""
 
-    def __init__(self, settings: dict, slices: AnnotatedSlices, validation: None):
+    def __init__(self, settings: LandmarkSettings, slices: AnnotatedSlices, validation: None):
         import midlineshift_training.trainers.landmark_trainer as module
 
         original, module.load_run_network = (
@@ -92,8 +94,8 @@ class _Deforming(LandmarkTrainer):
             module.load_run_network = original
         _free(self)
 
-    def _epoch(self) -> int:
-        return 0
+    def term_weights(self, weights: dict[str, float], image_growth: float, slices: int) -> dict[str, float]:
+        return weights
 
 
 def _free(stage):
@@ -126,7 +128,7 @@ class Steps:
             stage.network.compile()
         found = stage.configure_optimizers()
         self.optimizer, self.schedule = found["optimizer"], found["lr_scheduler"]["scheduler"]
-        self.half = stage.settings["precision"] == "bf16-mixed"
+        self.half = stage.settings.precision == "bf16-mixed"
         self.taken = 0
 
     def __call__(self, batch) -> None:
@@ -171,13 +173,13 @@ def loading(s: Setting, repeats: int, calls: int) -> dict[str, dict]:
         stage = s.denoising(kept(s.size))
         rows[f"loading, stage 1, {how}"] = in_turn(
             lambda n, stage=stage: stage.training_batches(n, 1)[0],
-            lambda n, stage=stage, cold=cold: noised_batch(s.index, stage.settings, _seed(n), cold),
+            lambda n, stage=stage, cold=cold: noised_batch(s.index, stage.settings.model_dump(), _seed(n), cold),
             s.batch, repeats, calls,
         )  # fmt: skip
     stage = s.deforming("once")
     rows["loading, stage 2, equal arithmetic"] = in_turn(
         lambda n: stage.training_batches(n, 1)[0],
-        lambda n: landmark_batch(s.index, _drawn(s, n), stage.settings, _seed(n)),
+        lambda n: landmark_batch(s.index, _drawn(s, n), stage.settings.model_dump(), _seed(n)),
         s.batch, repeats, calls,
     )  # fmt: skip
     return rows
@@ -190,7 +192,7 @@ def training(s: Setting, repeats: int, quick_calls: int) -> dict[str, dict]:
     ours, theirs = Steps(stage), Steps(twin)
     rows["loading and step, stage 1"] = in_turn(
         lambda n: ours(stage.training_batches(n, 1)[0]),
-        lambda n: theirs(noised_batch(s.index, twin.settings, _seed(n))),
+        lambda n: theirs(noised_batch(s.index, twin.settings.model_dump(), _seed(n))),
         s.batch, repeats,
     )  # fmt: skip
     # a step that costs next to nothing, as on a quick GPU: what is left is the loader
@@ -199,7 +201,7 @@ def training(s: Setting, repeats: int, quick_calls: int) -> dict[str, dict]:
         ours, theirs = Steps(quick), Steps(twin)
         rows[f"loading and step, stage 1, a network of one convolution, {how}"] = in_turn(
             lambda n, a=ours, b=quick: a(b.training_batches(n, 1)[0]),
-            lambda n, a=theirs, b=twin, cold=cold: a(noised_batch(s.index, b.settings, _seed(n), cold)),
+            lambda n, a=theirs, b=twin, cold=cold: a(noised_batch(s.index, b.settings.model_dump(), _seed(n), cold)),
             s.batch, repeats, quick_calls,
         )  # fmt: skip
     for name, mode in (("equal arithmetic in the step", "every step"), ("targets once instead of every step", "once")):
@@ -223,7 +225,7 @@ def _deforming_in_turn(s: Setting, stage, twin, whole: bool, repeats: int) -> di
     fixed = stage.training_batches(0, 1)[0]
     return in_turn(
         lambda n: ours(stage.training_batches(n, 1)[0] if whole else fixed),
-        lambda n: theirs(landmark_batch(s.index, _drawn(s, n), twin.settings, _seed(n)) if whole else fixed),
+        lambda n: theirs(landmark_batch(s.index, _drawn(s, n), twin.settings.model_dump(), _seed(n)) if whole else fixed),
         s.batch, repeats,
     )  # fmt: skip
 
@@ -274,7 +276,7 @@ def _peak(way: str, short: bool, batch: int) -> float:
         step = Steps(stage)
         for n in range(2):
             step(stage.training_batches(n, 1)[0] if way == "ours" else landmark_batch(
-                s.index, torch.arange(batch), stage.settings, _seed(n)
+                s.index, torch.arange(batch), stage.settings.model_dump(), _seed(n)
             ))  # fmt: skip
     status = Path("/proc/self/status")
     if status.is_file():  # ru_maxrss of a child begins with what its parent had

@@ -22,16 +22,18 @@ from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
 from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
+from midlineshift_training.trainers.processes import Launch
 from midlineshift_training.trainers.run_folder import atomic_write
-from midlineshift_training.trainers.settings.diffusion import DEFAULTS
-from midlineshift_training.trainers.settings.landmarks import LANDMARKS
-from midlineshift_training.trainers.settings.midline import DEFORMATION, POSE
+from midlineshift_training.trainers.settings.common import RunSettings
+from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
+from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
+from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
 from midlineshift_training.trainers.start.diffusion import cut_phantoms
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.networks.denoiser import Denoiser
 
-STEPS = {"max_steps": 6, "check_every": 3, "validation_batches": 1, "batch": 2, "pictures_every": 0, "warm_up": 2}
-READING = STEPS | {"features": [8, 8, 8, 8, 8]}
+STEPS = {"max_steps": 6, "check_every": 3, "batch": 2, "pictures_every": 0, "warm_up": 2}
+READING = STEPS | {"features": [8, 8, 8, 8, 8], "validation_batches": 1}
 NOISE = {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0}
 NETWORK = {name: value for name, value in SMALL_DENOISER.items() if name != "image_size"} | {"dropout": 0.2}
 
@@ -52,16 +54,17 @@ def write_denoiser(run: Path, seed: int) -> Path:
     return run
 
 
-def settings_of(kind: str, folder: Path, **more) -> dict:
+def settings_of(kind: str, folder: Path, **more) -> RunSettings:
     """Settings of a tiny run of ``kind``; ``folder`` holds ``cohort``, and ``con`` and ``unc`` for the deformation."""
     if kind == "diffusion":
-        return DEFAULTS | STEPS | {"grid": 32, "network": NETWORK, "degraded_share": 0.0} | more
+        own = {"grid": 32, "network": NETWORK, "degraded_share": 0.0, "validation_batches": 1, "cohort": "all"}
+        return DiffusionSettings(**STEPS | own | more)
     if kind == "pose":
-        return POSE | READING | more
+        return PoseSettings(**READING | more)
     method = {"noise": NOISE, "conditional": str(folder / "con"), "unconditional": str(folder / "unc")}
     if kind == "landmarks":
-        return LANDMARKS | STEPS | method | {"grid": 64} | more
-    return DEFORMATION | READING | method | {"image_every": 2} | more
+        return LandmarkSettings(**STEPS | method | {"grid": 64} | more)
+    return DeformationSettings(**READING | method | {"image_every": 2} | more)
 
 
 def drawn_slices(count: int, seed: int) -> AnnotatedSlices:
@@ -85,14 +88,12 @@ def drawn_slices(count: int, seed: int) -> AnnotatedSlices:
     )
 
 
-def stage_of(kind: str, folder: Path, settings: dict, seed: int = 0) -> NetworkTrainer:
+def stage_of(kind: str, folder: Path, settings: RunSettings, seed: int = 0) -> NetworkTrainer:
     """The stage with its data, initialised by ``seed``."""
     files = phantom_files(folder / "cohort")
     torch.manual_seed(seed)
     if kind == "diffusion":
-        return DiffusionTrainer(
-            settings, cut_phantoms(files[:3], "all", settings), cut_phantoms(files[3:], "all", settings)
-        )
+        return DiffusionTrainer(settings, cut_phantoms(files[:3], settings), cut_phantoms(files[3:], settings))
     if kind == "landmarks":
         return LandmarkTrainer(settings, drawn_slices(9, 0), drawn_slices(4, 1))
     one = {"pose": MidlineTrainer, "deformation": DeformationTrainer}[kind]
@@ -107,7 +108,7 @@ def run(kind: str, folder: Path, out: Path, moment: str = "", resume: bool = Fal
     stage = stage_of(kind, folder, settings, seed=99 if (out / "last.ckpt").exists() else 0)
     if moment:
         MOMENTS[moment.split()[0]](stage, int(moment.split()[1]))
-    train(stage, out, settings, resume)
+    train(stage, out, settings, Launch(resume=resume))
 
 
 def _die() -> None:
@@ -168,7 +169,7 @@ MOMENTS = {
     "half-checkpoint": _half_checkpoint,
     "half-best": _half_best,
     "after-best": _after("best.safetensors"),
-    "after-checks": _after("checks.csv"),
+    "after-checks": _after("validation.csv"),
     "after-checkpoint": _after("last.ckpt"),
 }
 

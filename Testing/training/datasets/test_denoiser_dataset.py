@@ -10,11 +10,11 @@ from midlineshift_training.datasets.denoiser_dataset import DenoiserDataset, Den
 from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.datasets.samplers import with_share
 from midlineshift_training.datasets.settings import pick
-from midlineshift_training.trainers.settings.diffusion import DEFAULTS
+from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
 from MidlineShiftLogic.errors import InputError
 
 FRAME = {"size": 128, "pixel_mm": 1.8, "frame_mm": 198.0, "non_mls_below_mm": 1.5, "heights_mm": (-25.0, 70.0)}
-USUAL = pick(DenoiserDataSettings, DEFAULTS | {"batch": 4})
+USUAL = pick(DenoiserDataSettings, DiffusionSettings(batch=4))
 STILL = replace(USUAL, rotation_deg=0.0, size_jitter=0.0, place_jitter_px=0.0, degraded_share=0.0)
 
 

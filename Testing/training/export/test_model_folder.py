@@ -17,7 +17,7 @@ from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 
 NOISE = {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 32, "gain": 5.0}
-FRAME = {"grid": 128, "pixel_mm": 1.8, "frame_mm": 198.0}
+FRAME = {"grid": 64, "pixel_mm": 3.6, "frame_mm": 198.0}
 FEATURES = (8, 8, 8, 8, 8)
 
 
@@ -31,7 +31,7 @@ def write_run(folder, network, settings):
 
 def denoiser_settings(cohort):
     frame = {"frame_width_mm": FRAME["grid"] * FRAME["pixel_mm"], "frame_mm": FRAME["frame_mm"]}
-    return frame | {"cohort": cohort, "grid": 32, "schedule": "linear", "steps": 1000}
+    return frame | {"cohort": cohort, "grid": 32, "schedule": "linear", "steps": 1000, "degraded_share": 0.0}
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_the_folder_holds_the_runs_networks(runs, tmp_path):
     assert result.exit_code == 0, result.output
     model = load_model(tmp_path / "model")
     assert model.name == "model"
-    assert model.frame == {"grid": 128, "pixel_mm": 1.8, "length_mm": 198.0}
+    assert model.frame == {"grid": 64, "pixel_mm": 3.6, "length_mm": 198.0}
     assert model.noise == NOISE
     assert model.readout["quantile"] == 0.5
     assert model.readout["smooth_mm"] == NEW_MODEL_SETTINGS.smooth_mm, "what was not given is written out too"

@@ -12,10 +12,13 @@ from small_networks import SMALL_DENOISER, awake
 
 from midlineshift_training.cli.main import main
 from midlineshift_training.datasets.landmark_dataset import SlicesInOrder
-from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer, validation_figures
+from midlineshift_training.trainers.landmark_metrics import landmark_errors
+from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer
+from midlineshift_training.trainers.processes import Launch
 from midlineshift_training.trainers.pseudo_healthy_targets import FILE
-from midlineshift_training.trainers.settings.landmarks import LANDMARKS
-from midlineshift_training.trainers.start.set_data import cut_cases, set_cases
+from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
+from midlineshift_training.trainers.settings.merge import checked
+from midlineshift_training.trainers.start.annotated_data import annotated_cases, cut_cases
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models import load_model
@@ -26,7 +29,7 @@ TINY = {
     "pixel_mm": 3.6,
     "frame": "as scanned",
     "slices": "authors",
-    "noise": LANDMARKS["noise"] | {"grid": 32},
+    "noise": {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 32, "gain": 5.0},
     "ddim": {"count": 50, "start": 2, "conditional_weight": 3.0},
     "batch": 4,
     "max_steps": 4,
@@ -50,6 +53,7 @@ def denoiser_run(folder, cohort, seed):
         "frame_mm": 198.0,
         "schedule": "linear",
         "steps": 1000,
+        "degraded_share": 0.0,
     }
     (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
     (folder / "network.json").write_text(json.dumps({"kind": "adm", "config": network.config}))
@@ -72,12 +76,12 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def slices(world):
-    settings = LANDMARKS | TINY | world
-    return [cut_cases(part, settings, 64, 3.6) for part in set_cases(settings)]
+    settings, *parts = annotated_cases(settings_of(world))
+    return [cut_cases(part, settings, 64, 3.6) for part in parts]
 
 
 def settings_of(world, **more):
-    return LANDMARKS | TINY | world | more
+    return LandmarkSettings(**TINY | world | more)
 
 
 def stage_of(world, slices, run, kind=LandmarkTrainer, seed=0, **more):
@@ -103,7 +107,7 @@ def test_a_killed_run_resumes_to_the_same_weights(world, slices, tmp_path, mode)
     train(stage_of(world, slices, runs[0], pseudo_healthy=mode), runs[0], settings)
     with pytest.raises(Killed):
         train(stage_of(world, slices, runs[1], DiesAtStepThree, pseudo_healthy=mode), runs[1], settings)
-    train(stage_of(world, slices, runs[1], seed=9, pseudo_healthy=mode), runs[1], settings, resume=True)
+    train(stage_of(world, slices, runs[1], seed=9, pseudo_healthy=mode), runs[1], settings, Launch(resume=True))
     best = [load_file(run / "best.safetensors") for run in runs]
     assert all(torch.equal(value, best[1][name]) for name, value in best[0].items())
     assert (runs[0] / FILE).exists() == (mode == "once")
@@ -112,7 +116,7 @@ def test_a_killed_run_resumes_to_the_same_weights(world, slices, tmp_path, mode)
 
 def test_the_landmarks_are_learned(world, slices, tmp_path):
     settings = settings_of(world, max_steps=60, check_every=60, labelled_share=0.9, mirror=0.0, ema_decay=0.9)
-    settings["loss"] = {"image": 0.0, "smooth": 0.02, "landmark": 1.0, "hinge": 0.0}
+    settings |= {"loss": {"image": 0.0, "smooth": 0.02, "landmark": 1.0, "hinge": 0.0}}
     # checked with what it learns from: the score then tells whether the loss leads where it should
     torch.manual_seed(0)
     stage = LandmarkTrainer(settings, slices[0], slices[0], tmp_path / "run")
@@ -133,10 +137,11 @@ def test_pseudo_healthy_slices_kept_are_those_made(world, slices, tmp_path):
     assert torch.allclose(kept.of(flipped), kept.of(batch).flip(-1), atol=1e-3)
 
 
-def test_the_image_term_grows_with_the_epochs(world, slices, tmp_path):
+def test_the_image_term_grows_with_the_passes_over_the_slices(world, slices, tmp_path):
     stage = stage_of(world, slices, tmp_path)
     stage.trainer = type("Trainer", (), {"global_step": 5 * len(slices[0])})()
-    assert stage._epoch() == 5 * TINY["batch"]
+    weights = stage.term_weights({"image": 0.5, "hinge": 2.0}, 1 / 20, len(slices[0]))
+    assert weights == {"image": pytest.approx(0.5 * (1 + 5 * TINY["batch"] / 20)), "hinge": 2.0}
 
 
 def test_kept_slices_of_another_set_are_refused(world, slices, tmp_path):
@@ -147,7 +152,7 @@ def test_kept_slices_of_another_set_are_refused(world, slices, tmp_path):
         stage_of(world, slices, run).on_fit_start()
 
 
-def test_validation_figures():
+def test_landmark_errors():
     nan = float("nan")
     found = {
         "case": torch.tensor([0, 0, 1, 2]),
@@ -158,22 +163,22 @@ def test_validation_figures():
         "loss": torch.ones(4),
     }
     expected = {"slice_landmark_mae_mm": 1.0, "slice_largest_mae_mm": 2.0, "case_mae_mm": (2 + 1.5) / 2, "loss": 1.0}
-    assert validation_figures(found) == pytest.approx(expected)
+    assert landmark_errors(found) == pytest.approx(expected)
     without = found | {"true_mm": torch.full((4,), nan), "limit_mm": torch.full((4,), nan)}
-    assert validation_figures(without) == {"loss": 1.0}
+    assert landmark_errors(without) == {"loss": 1.0}
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"grid": 40}, "multiple of 16"),
-        ({"pseudo_healthy": "never"}, "pseudo_healthy is 'never'"),
-        ({"readout": "all"}, "readout is 'all'"),
+        ({"pseudo_healthy": "never"}, "pseudo_healthy must be 'once' or 'every step', not 'never'"),
+        ({"readout": "all"}, "readout must be 'landmark' or 'largest', not 'all'"),
     ],
 )
-def test_settings_that_contradict(world, slices, tmp_path, change, said):
+def test_settings_that_contradict(world, change, said):
     with pytest.raises(InputError, match=said):
-        stage_of(world, slices, tmp_path, **change)
+        checked(LandmarkSettings, TINY | world | change)
 
 
 def test_the_commands_train_export_and_measure(world, tmp_path):

@@ -8,11 +8,9 @@ import torch
 from click.testing import CliRunner
 
 from midlineshift_training.cli.main import main
-from midlineshift_training.trainers.landmark_trainer import check_settings as check_landmarks
-from midlineshift_training.trainers.settings.diffusion import DEFAULTS
-from midlineshift_training.trainers.settings.landmarks import LANDMARKS
-from midlineshift_training.trainers.settings.presets import AUTHORS_DEFORMATION, AUTHORS_DIFFUSION, with_preset
-from midlineshift_training.trainers.start.diffusion import check_settings
+from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
+from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
+from midlineshift_training.trainers.settings.presets import AUTHORS_DIFFUSION, AUTHORS_LANDMARKS, with_preset
 from MidlineShiftLogic.networks.denoiser import Denoiser
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -28,51 +26,44 @@ IMAGE_TRAIN = (
 DEFORMATION = ("val_data_dir", "model_con_path", "model_uncon_path", "model_path")
 
 
-def test_the_presets_hold_only_settings_that_exist():
-    assert AUTHORS_DIFFUSION.keys() <= DEFAULTS.keys()
-    assert AUTHORS_DEFORMATION.keys() <= LANDMARKS.keys()
-    assert AUTHORS_DEFORMATION["noise"].keys() == LANDMARKS["noise"].keys()
-    check_settings(with_preset(DEFAULTS, "authors", AUTHORS_DIFFUSION))
-    check_landmarks(with_preset(LANDMARKS, "authors", AUTHORS_DEFORMATION))
-    assert (
-        with_preset(DEFAULTS, "ours", AUTHORS_DIFFUSION) == with_preset(DEFAULTS, None, AUTHORS_DIFFUSION) == DEFAULTS
-    )
+def test_the_preset_is_taken_only_when_it_is_asked_for():
+    ours = DiffusionSettings()
+    assert with_preset(ours, "authors", AUTHORS_DIFFUSION) == AUTHORS_DIFFUSION != ours
+    assert with_preset(ours, "ours", AUTHORS_DIFFUSION) == with_preset(ours, None, AUTHORS_DIFFUSION) == ours
 
 
 def test_the_denoiser_is_the_published_one():
     with torch.device("meta"):
         network, published = (
-            Denoiser(**one) for one in ({"image_size": AUTHORS_DIFFUSION["grid"]} | AUTHORS_DIFFUSION["network"], {})
+            Denoiser(**one)
+            for one in ({"image_size": AUTHORS_DIFFUSION.grid} | AUTHORS_DIFFUSION.network.model_dump(), {})
         )
     assert sum(p.numel() for p in network.parameters()) == pytest.approx(138.3e6, rel=1e-3)
     assert network.config == published.config  # also two output channels: learned variance
 
 
 def test_the_method_is_theirs():
-    one, two = (
-        with_preset(ours, "authors", theirs)
-        for ours, theirs in ((DEFAULTS, AUTHORS_DIFFUSION), (LANDMARKS, AUTHORS_DEFORMATION))
-    )
-    assert (one["steps"], one["schedule"], one["batch"], two["batch"]) == (1000, "linear", 2, 16)
+    one, two = AUTHORS_DIFFUSION, AUTHORS_LANDMARKS
+    assert (one.steps, one.schedule, one.batch, two.batch) == (1000, "linear", 2, 16)
     for settings in (one, two):
-        assert (settings["ema_decay"], settings["epochs"], settings["learning_rate"]) == (0.9999, 100, 1e-4)
-        assert settings["slices"] == "authors" and settings["rate"] == "constant"
-    assert two["ddim"] == {"count": 50, "start": 15, "conditional_weight": 3.0}
-    assert set(two["loss"].values()) == {1.0} and two["image_growth"] == 1 / 20
-    assert two["t_range"] == [0, 999] and two["noise"]["t"] == 300
-    assert (two["pseudo_healthy"], two["readout"]) == ("every step", "largest")
-    assert two["grid"] == two["noise"]["grid"] == one["grid"] == 256
-    assert two["grid"] * two["pixel_mm"] == one["frame_width_mm"]
+        assert (settings.ema_decay, settings.epochs, settings.learning_rate) == (0.9999, 100, 1e-4)
+        assert settings.slices == "authors" and settings.rate == "constant"
+    assert two.ddim.model_dump() == {"count": 50, "start": 15, "conditional_weight": 3.0}
+    assert set(two.loss.model_dump().values()) == {1.0} and two.image_growth == 1 / 20
+    assert two.t_range == (0, 999) and two.noise.t == 300
+    assert (two.pseudo_healthy, two.readout) == ("every step", "largest")
+    assert two.grid == two.noise.grid == one.grid == 256
+    assert two.grid * two.pixel_mm == one.frame_width_mm
 
 
 def test_the_presets_denoisers_fit_the_second_stage_of_the_same_preset():
     """What export asks of runs that belong together."""
     for preset in ("ours", "authors"):
-        one = with_preset(DEFAULTS, preset, AUTHORS_DIFFUSION)
-        two = with_preset(LANDMARKS, preset, AUTHORS_DEFORMATION)
-        assert all(one[key] == two["noise"][key] for key in ("grid", "schedule", "steps"))
-        assert one["frame_width_mm"] == pytest.approx(two["grid"] * two["pixel_mm"])
-        assert (one["frame_mm"], one["frame"], one["slices"]) == (two["frame_mm"], two["frame"], two["slices"])
+        one = with_preset(DiffusionSettings(), preset, AUTHORS_DIFFUSION)
+        two = with_preset(LandmarkSettings(), preset, AUTHORS_LANDMARKS)
+        assert all(getattr(one, key) == getattr(two.noise, key) for key in ("grid", "schedule", "steps"))
+        assert one.frame_width_mm == pytest.approx(two.grid * two.pixel_mm)
+        assert (one.frame_mm, one.frame, one.slices) == (two.frame_mm, two.frame, two.slices)
 
 
 def test_the_page_tells_every_flag_of_theirs():
@@ -94,8 +85,8 @@ def test_the_page_names_only_options_and_settings_that_exist():
         ours |= set(re.findall(r"`(--[\w-]+)", row))
         for setting in re.findall(r"`(\w+(?:\.\w+)?)`", row):
             name, _, part = setting.partition(".")
-            known = DEFAULTS | LANDMARKS
-            assert name in known and (not part or part in known[name] or part in LANDMARKS[name]), setting
+            known = DiffusionSettings().model_dump() | LandmarkSettings().model_dump()
+            assert name in known and (not part or part in known[name]), setting
     assert ours and ours <= options
 
 

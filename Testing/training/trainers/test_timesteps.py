@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from midlineshift_training.trainers.learning_rate import with_learning_rate
+from midlineshift_training.trainers.learning_rate import rate_schedule
+from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
 from midlineshift_training.trainers.start.epochs import steps_of_epochs
 from midlineshift_training.trainers.timestep_sampler import SecondMomentSampler
-from MidlineShiftLogic.errors import InputError
 
 
 def filled(losses):
@@ -53,19 +53,16 @@ def test_the_state_goes_on():
 @pytest.mark.parametrize(("rate", "factors"), [("constant", [1, 1, 1]), ("linear", [1, 0.75, 0.5])])
 def test_rates(rate, factors):
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], 2.0)
-    found = with_learning_rate({"optimizer": optimizer, "lr_scheduler": None}, {"rate": rate, "max_steps": 4})
+    found = rate_schedule(optimizer, DiffusionSettings(rate=rate, max_steps=4))
     rates = []
     for _ in factors:
         rates.append(optimizer.param_groups[0]["lr"] / 2)
         optimizer.step()
-        found["lr_scheduler"]["scheduler"].step()
+        found["scheduler"].step()
     assert rates == factors
-    with pytest.raises(InputError, match="rate"):
-        with_learning_rate({}, {"rate": "steep", "max_steps": 4})
 
 
 def test_epochs_are_passes_over_the_slices():
-    assert steps_of_epochs({"epochs": 3, "batch": 4, "microbatches": 2}, 17) == {"max_steps": 9, "check_every": 3}
-    assert steps_of_epochs({"epochs": None, "batch": 4}, 17) == {}
-    with pytest.raises(InputError, match="epochs"):
-        steps_of_epochs({"epochs": 0, "batch": 4}, 17)
+    settings = DiffusionSettings(epochs=3, batch=4, microbatches=2)
+    assert steps_of_epochs(settings, 17) == {"max_steps": 9, "check_every": 3}
+    assert steps_of_epochs(DiffusionSettings(batch=4), 17) == {}

@@ -6,47 +6,49 @@ from pathlib import Path
 
 import click
 
+from midlineshift_training.cli.run_options import run_options
 from midlineshift_training.cli.training_options import (
     is_annotated,
-    midline_options,
-    set_choices,
-    set_options,
+    scan_set_choices,
+    scan_set_options,
     settings_of_run,
 )
-from midlineshift_training.trainers.settings.landmarks import LANDMARKS
-from midlineshift_training.trainers.settings.midline import DEFORMATION
-from midlineshift_training.trainers.settings.presets import AUTHORS, AUTHORS_DEFORMATION, with_preset
+from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
+from midlineshift_training.trainers.settings.midline import DeformationSettings
+from midlineshift_training.trainers.settings.presets import AUTHORS, AUTHORS_LANDMARKS, with_preset
 
 
 @click.command()
-@midline_options
+@run_options
 @click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
 @click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
 @click.option("--no-noise-difference", is_flag=True, help="Train without the denoisers, for comparison.")
-@set_options
+@scan_set_options
 def deformation(
-    data, out, config, init, validation_cases, seed, resume, threads, conditional, unconditional, no_noise_difference, preset,
-    max_steps, epochs, validation_data, spacing, **where,
+    data, out, config, assignments, init, validation_cases, seed, conditional, unconditional, no_noise_difference, preset,
+    max_steps, epochs, validation_data, spacing, **launch,
 ):  # fmt: skip
     """Train stage 2: the deformation network on the slice and the denoisers' noise difference.
 
     --data is a folder of phantoms, whose shift is known everywhere, or a set with sparse landmarks: one made by 'convert',
     or the .pkl of Gong et al.'s layout, for which the network and the losses are theirs.
     """
-    from midlineshift_training.trainers.processes import say
+    from midlineshift_training.trainers.processes import Launch, say
     from midlineshift_training.trainers.run_folder.finished_run import resumed_choices
     from midlineshift_training.trainers.start.landmarks import train_landmarks
     from midlineshift_training.trainers.start.midline import train_deformation
     from MidlineShiftLogic.errors import InputError
 
+    launch = Launch(**launch)
     given = {"init": init, "conditional": conditional, "unconditional": unconditional}
     choices = {name: str(path) if path else None for name, path in given.items()}
     options = {"max_steps": max_steps, "seed": seed, "noise_difference": False if no_noise_difference else None}
     if is_annotated(data):
-        choices |= {"preset": preset} | set_choices(validation_data, spacing)
-        defaults = with_preset(LANDMARKS, preset, AUTHORS_DEFORMATION)
-        settings = settings_of_run(defaults, choices, out, config, options | {"epochs": epochs}, resume)
-        say(train_landmarks(settings, data, out, resume, threads, where), err=False)
+        choices |= {"preset": preset} | scan_set_choices(validation_data, spacing)
+        defaults = with_preset(LandmarkSettings(), preset, AUTHORS_LANDMARKS)
+        options |= {"epochs": epochs}
+        settings = settings_of_run(defaults, choices, out, config, assignments, options, launch.resume)
+        say(train_landmarks(settings, data, out, launch), err=False)
         return
     if preset == AUTHORS or epochs or validation_data or spacing:
         raise InputError(
@@ -54,7 +56,7 @@ def deformation(
             "makes one of phantoms.",
             "usage",
         )
-    settings = settings_of_run(DEFORMATION, choices, out, config, options, resume)
-    if resume:
-        resumed_choices(out, {"noise_difference": settings["noise_difference"]})
-    say(train_deformation(settings, data, out, validation_cases, resume, threads, where), err=False)
+    settings = settings_of_run(DeformationSettings(), choices, out, config, assignments, options, launch.resume)
+    if launch.resume:
+        resumed_choices(out, {"noise_difference": settings.noise_difference})
+    say(train_deformation(settings, data, out, validation_cases, launch), err=False)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import click
 
-from midlineshift_training.cli.training_options import midline_options, settings_of_run
-from midlineshift_training.trainers.settings.midline import POSE
+from midlineshift_training.cli.run_options import run_options
+from midlineshift_training.cli.training_options import settings_of_run
+from midlineshift_training.trainers.settings.midline import PoseSettings
 
 
 @click.command()
-@midline_options
+@run_options
 @click.option("--max-steps", type=click.IntRange(min=1), help="Steps to train.")
-def pose(data, out, config, init, validation_cases, max_steps, seed, resume, threads, **where):
+def pose(data, out, config, assignments, init, validation_cases, max_steps, seed, **launch):
     """Train the pose network: where the head's midsagittal plane is, in any pose."""
-    from midlineshift_training.trainers.processes import say
+    from midlineshift_training.trainers.processes import Launch, say
     from midlineshift_training.trainers.start.midline import train_pose
 
     choices = {"init": str(init) if init else None}
-    settings = settings_of_run(POSE, choices, out, config, {"max_steps": max_steps, "seed": seed}, resume)
-    say(train_pose(settings, data, out, validation_cases, resume, threads, where), err=False)
+    options = {"max_steps": max_steps, "seed": seed}
+    launch = Launch(**launch)
+    settings = settings_of_run(PoseSettings(), choices, out, config, assignments, options, launch.resume)
+    say(train_pose(settings, data, out, validation_cases, launch), err=False)

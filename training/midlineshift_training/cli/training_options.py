@@ -1,19 +1,19 @@
-"""What the commands of both stages are told in the same way: preset, length, and sets with sparse landmarks."""
+"""Options of the commands that take sets of scans, and the settings that follow from all options."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from midlineshift_training.cli.convert import spacing_option
-from midlineshift_training.cli.run_options import run_options
+from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.presets import NAMES
 
 
-def set_options(function):
+def scan_set_options(function: Callable) -> Callable:
     """Add ``--preset``, ``--max-steps``, ``--epochs``, ``--validation-data`` and ``--spacing``."""
     options = [
         click.option("--preset", type=click.Choice(NAMES), help="Settings to start from.  [default: ours]"),
@@ -23,7 +23,7 @@ def set_options(function):
             "--validation-data",
             multiple=True,
             type=click.Path(path_type=Path),
-            help="Set to check with; by default the set's own validation cases.",
+            help="Set to validate with; by default the set's own validation cases.",
         ),
         spacing_option,
     ]
@@ -32,35 +32,8 @@ def set_options(function):
     return function
 
 
-def midline_options(function):
-    for option in reversed(
-        [
-            click.option(
-                "--data",
-                required=True,
-                multiple=True,
-                type=click.Path(path_type=Path),
-                help="Phantoms or set; may be repeated.",
-            ),
-            click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder."),
-            click.option("--config", type=click.Path(path_type=Path), help="YAML whose settings replace the defaults."),
-            click.option("--init", type=click.Path(path_type=Path), help="Weights (.safetensors) to start from."),
-            click.option(
-                "--validation-cases",
-                default=24,
-                show_default=True,
-                type=click.IntRange(min=1),
-                help="Last cases of --data, held out.",
-            ),
-            click.option("--seed", type=int, help="Seed of data order, augmentation and initial weights."),
-        ]
-    ):
-        function = option(function)
-    return run_options(function)
-
-
 def is_annotated(data: Sequence[Path]) -> bool:
-    """Whether the data are sets with sparse landmarks; InputError for a mixture with folders of phantoms."""
+    """Tell whether the data are sets with sparse landmarks; InputError for a mixture with folders of phantoms."""
     from midlineshift_training.datasets.annotated.load import is_landmark_set
     from MidlineShiftLogic.errors import InputError
 
@@ -74,8 +47,8 @@ def is_annotated(data: Sequence[Path]) -> bool:
     return kinds.pop()
 
 
-def set_choices(validation_data: Sequence[Path], spacing: Sequence[float] | None) -> dict[str, Any]:
-    """What a run remembers of its set; None where nothing was given."""
+def scan_set_choices(validation_data: Sequence[Path], spacing: Sequence[float] | None) -> dict[str, Any]:
+    """Return what a run remembers of its set; None where nothing was given."""
     return {
         "validation_data": [str(path) for path in validation_data] or None,
         "spacing": list(spacing) if spacing else None,
@@ -83,27 +56,36 @@ def set_choices(validation_data: Sequence[Path], spacing: Sequence[float] | None
 
 
 def settings_of_run(
-    defaults: dict[str, Any],
+    defaults: RunSettings,
     choices: dict[str, Any],
     out: Path,
     config: Path | None,
+    assignments: Sequence[str],
     options: dict[str, Any],
     resume: bool,
-) -> dict[str, Any]:
-    """All settings of a run, with what was chosen for it beside them; those of a resumed run are as it was started.
+) -> RunSettings:
+    """Return all settings of a run, with what was chosen for it beside them; a resumed run starts from its own.
+
+    Args:
+        defaults: of the command, or a preset. choices: what a run remembers beside its settings.
+        out: run folder. config: YAML file. assignments: ``name=value`` of ``--set``. options: of the command.
 
     Raises:
         InputError: settings that do not exist or contradict one another, or the run was started with another choice.
     """
-    from midlineshift_training.trainers.run_folder.finished_run import resumed_choices, resumed_settings
-    from midlineshift_training.trainers.settings.common import merge_settings
+    from midlineshift_training.trainers.run_folder.finished_run import resumed_choices
+    from midlineshift_training.trainers.settings.merge import merge_settings
+    from midlineshift_training.trainers.settings.stored import load_run_settings
     from MidlineShiftLogic.errors import InputError
 
     if options.get("max_steps") and options.get("epochs"):
         raise InputError("Give --max-steps or --epochs, not both.", "usage")
-    base = resumed_settings(out, defaults) if resume else defaults
-    settings = merge_settings(base, config, options)
-    changed = settings["max_steps"] != base["max_steps"]
-    if "epochs" in base and (options.get("max_steps") or (changed and settings["epochs"] == base["epochs"])):
-        settings["epochs"] = None
+    base = load_run_settings(out) if resume else defaults
+    if type(base) is not type(defaults):
+        raise InputError(f"{out} is a run of another command; resume it with that one.", "resume")
+    settings = merge_settings(base, config, assignments, options)
+    length_changed = settings.max_steps != base.max_steps
+    epochs_kept = getattr(settings, "epochs", None) == getattr(base, "epochs", None)
+    if hasattr(base, "epochs") and (options.get("max_steps") or (length_changed and epochs_kept)):
+        settings |= {"epochs": None}
     return settings | (resumed_choices(out, choices) if resume else choices)

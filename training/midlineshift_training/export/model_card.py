@@ -49,7 +49,7 @@ def best_step(run: Path) -> int:
 
 def earlier_runs(init: str | None) -> list[Path]:
     """Runs whose weights a run started from, the latest first, as far back as their folders are found."""
-    from midlineshift_training.trainers.run_folder.finished_run import load_run_settings
+    from midlineshift_training.trainers.settings.stored import load_run_settings
 
     runs = []
     while init:
@@ -57,7 +57,7 @@ def earlier_runs(init: str | None) -> list[Path]:
         if not (folder / "settings.yaml").exists():
             break
         runs.append(folder)
-        init = load_run_settings(folder).get("init")
+        init = load_run_settings(folder).init
     return runs
 
 
@@ -74,24 +74,25 @@ def run_minutes(run: Path) -> float:
 
 def run_facts(run: Path) -> dict:
     """Size of a run's network, and what it was trained on, how and for how long, earlier runs included."""
-    from midlineshift_training.trainers.run_folder.finished_run import load_run_network, load_run_settings
+    from midlineshift_training.trainers.run_folder.finished_run import load_run_network
+    from midlineshift_training.trainers.settings.stored import load_run_settings
 
     settings = load_run_settings(run)
-    averaged = settings.get("averaged") or []
+    averaged = settings.averaged
     # runs that were averaged often started from one another
     earlier = list(
-        dict.fromkeys(folder for start in (*averaged[::-1], settings.get("init")) for folder in earlier_runs(start))
+        dict.fromkeys(folder for start in (*averaged[::-1], settings.init) for folder in earlier_runs(start))
     )
     return {
-        "cases": settings["cases"],
-        "batch": settings["batch"],
+        "cases": settings.cases,
+        "batch": settings.batch,
         "steps": best_step(run),
         "averaged": len(averaged),
         "earlier": [best_step(folder) for folder in earlier],
         "minutes": sum(map(run_minutes, [run, *earlier])),
-        "seed": settings["seed"],
-        "learning_rate": settings.get("learning_rate"),
-        "precision": settings.get("precision"),
+        "seed": settings.seed,
+        "learning_rate": settings.learning_rate,
+        "precision": settings.precision,
         "parameters": sum(p.numel() for p in load_run_network(run).parameters()),
         "versions": next(filter(None, map(_versions, [run, *earlier])), {}),
     }

@@ -7,6 +7,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from midlineshift_training.trainers.run_folder.finished_run import load_run_network
+from midlineshift_training.trainers.settings.common import RunSettings
+from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
+from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
+from midlineshift_training.trainers.settings.stored import load_run_settings
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.measurement.compute_shift import NEW_MODEL_SETTINGS, ShiftSettings
+from MidlineShiftLogic.models.description import ModelDescription
+from MidlineShiftLogic.models.folder import load_model, save_model
+from MidlineShiftLogic.models.settings import parse_settings
+from MidlineShiftLogic.networks.denoiser import Denoiser
+from MidlineShiftLogic.networks.midline_unet import MidlineUNet
+from MidlineShiftLogic.networks.voxelmorph import DeformationNet
+
 DENOISERS = ("conditional", "unconditional")
 
 
@@ -36,18 +50,10 @@ def export_runs(
     Raises:
         InputError: a run is not finished, is of another kind than its place asks for, or the runs do not fit together.
     """
-    from midlineshift_training.trainers.run_folder.finished_run import load_run_network, load_run_settings
-    from MidlineShiftLogic.errors import InputError
-    from MidlineShiftLogic.measurement.compute_shift import NEW_MODEL_SETTINGS, ShiftSettings
-    from MidlineShiftLogic.models.description import ModelDescription
-    from MidlineShiftLogic.models.folder import load_model, save_model
-    from MidlineShiftLogic.models.settings import parse_settings
-    from MidlineShiftLogic.networks.voxelmorph import DeformationNet
-
     networks = {component: load_run_network(run) for component, run in runs.items()}
     settings = {component: load_run_settings(run) for component, run in runs.items()}
     for component, network in networks.items():
-        _check_place(component, network, bool(settings["deformation"].get("noise_difference")))
+        _check_place(component, network, getattr(settings["deformation"], "noise_difference", False))
     noise = _noise(settings)
     frames = {}
     if isinstance(networks["deformation"], DeformationNet):
@@ -71,11 +77,6 @@ def export_runs(
 
 def _check_place(component: str, network, with_denoisers: bool) -> None:
     """InputError if a run's network is not of the kind that its place in the model asks for."""
-    from MidlineShiftLogic.errors import InputError
-    from MidlineShiftLogic.networks.denoiser import Denoiser
-    from MidlineShiftLogic.networks.midline_unet import MidlineUNet
-    from MidlineShiftLogic.networks.voxelmorph import DeformationNet
-
     if component == "deformation" and isinstance(network, DeformationNet):
         return
     if component in DENOISERS:
@@ -92,63 +93,57 @@ def _check_place(component: str, network, with_denoisers: bool) -> None:
         raise InputError(f"The run given as --{component} does not fit there: it must be {wanted}.", "runs")
 
 
-def _common_frame(settings: dict[str, dict]) -> dict[str, Any]:
+def _common_frame(settings: dict[str, RunSettings]) -> dict[str, Any]:
     """Frame of the pose and deformation networks, which must be the same."""
-    from MidlineShiftLogic.errors import InputError
-
     frames = [_frame(settings[component]) for component in ("pose", "deformation")]
     if frames[0] != frames[1]:
         raise InputError(f"The pose and deformation runs have different frames: {frames[0]} and {frames[1]}.", "runs")
     return frames[1]
 
 
-def _frame(s: dict[str, Any]) -> dict[str, Any]:
-    return {"grid": s["grid"], "pixel_mm": s["pixel_mm"], "length_mm": s["frame_mm"]}
+def _frame(s: PoseSettings | DeformationSettings | LandmarkSettings) -> dict[str, Any]:
+    return {"grid": s.grid, "pixel_mm": s.pixel_mm, "length_mm": s.frame_mm}
 
 
 def describe_data(deformation: Path) -> str:
-    from midlineshift_training.trainers.run_folder.finished_run import load_run_settings
 
     settings = load_run_settings(deformation)
-    if "labelled_share" in settings:
-        return f"a set of {settings['cases']} cases with sparse landmarks"
+    if isinstance(settings, LandmarkSettings):
+        return f"a set of {settings.cases} cases with sparse landmarks"
     return "synthetic phantoms only, no patient data"
 
 
-def _noise(settings: dict[str, dict]) -> dict[str, Any] | None:
+def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
     """Settings of the noise difference, None for a deformation network that was trained without."""
-    from MidlineShiftLogic.errors import InputError
-
     deformation = settings["deformation"]
     given = [name for name in DENOISERS if name in settings]
-    if not deformation["noise_difference"]:
+    if not deformation.noise_difference:
         if given:
             raise InputError("The deformation run was trained without the denoisers; leave them out.", "runs")
         return None
     if len(given) < len(DENOISERS):
         raise InputError("The deformation run needs --conditional and --unconditional.", "runs")
-    noise = deformation["noise"]
+    noise = deformation.noise
     for name, cohort in zip(DENOISERS, ("non-mls", "all"), strict=True):
         denoiser = settings[name]
-        if denoiser.get("cohort") != cohort:
+        if denoiser.cohort != cohort:
             raise InputError(
-                f"The {name} run was trained on the cohort {denoiser.get('cohort')!r}, not {cohort!r}.", "runs"
+                f"The {name} run was trained on the cohort {denoiser.cohort!r}, not {cohort!r}.", "runs"
             )
-        if any(denoiser[key] != noise[key] for key in ("grid", "schedule", "steps")):
+        if any(getattr(denoiser, key) != getattr(noise, key) for key in ("grid", "schedule", "steps")):
             raise InputError(f"The {name} run has another grid or schedule than the deformation run.", "runs")
-        width_mm = deformation["grid"] * deformation["pixel_mm"]
-        same_width = abs(denoiser["frame_width_mm"] - width_mm) < 1e-6
-        if not same_width or denoiser["frame_mm"] != deformation["frame_mm"]:
+        width_mm = deformation.grid * deformation.pixel_mm
+        same_width = abs(denoiser.frame_width_mm - width_mm) < 1e-6
+        if not same_width or denoiser.frame_mm != deformation.frame_mm:
             raise InputError(
-                f"The {name} run has another frame ({denoiser['frame_width_mm']:g} mm wide, falx {denoiser['frame_mm']:g} "
-                f"mm) than the deformation run ({width_mm:g} mm, {deformation['frame_mm']:g} mm).",
+                f"The {name} run has another frame ({denoiser.frame_width_mm:g} mm wide, falx {denoiser.frame_mm:g} "
+                f"mm) than the deformation run ({width_mm:g} mm, {deformation.frame_mm:g} mm).",
                 "runs",
             )
-    return noise
+    return noise.model_dump()
 
 
 def read_json_object(path: Path | None) -> dict:
-    from MidlineShiftLogic.errors import InputError
 
     if path is None:
         return {}

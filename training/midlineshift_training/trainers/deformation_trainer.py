@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from midlineshift_training.datasets.midline_dataset import MidlineBatch
+from midlineshift_training.datasets.phantom_slices import PhantomSlices
 from midlineshift_training.losses import deformation_loss
 from midlineshift_training.losses.midline_loss import midline_loss
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
 from midlineshift_training.trainers.pseudo_healthy_targets import make_pseudo_healthy
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
-from MidlineShiftLogic.errors import InputError
+from midlineshift_training.trainers.settings.midline import DeformationSettings
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.inference.window import two_windows
 from MidlineShiftLogic.networks.diffusion import make_schedule
@@ -33,43 +34,31 @@ NOISE_STREAM = 1_500_000_000
 HEALTHY_STREAM = 3_000_000_000
 
 
-def check_settings(settings: dict) -> None:
-    """InputError if settings contradict one another."""
-    noise_grid, grid = settings["noise"]["grid"], settings["grid"]
-    if settings["noise_difference"] and noise_grid != grid // 2:
-        raise InputError(
-            f"The denoisers' grid (noise.grid {noise_grid}) must be half of the deformation network's (grid {grid}): the "
-            "image term compares the two.",
-            "settings",
-        )
-
-
 class DeformationTrainer(MidlineTrainer):
-    """Trains the deformation network; settings beside those of ``MidlineTrainer``: see ``reading_command.DEFORMATION``."""
+    """Train the deformation network on phantoms."""
 
-    def __init__(self, settings, slices, validation):
-        check_settings(settings)
+    def __init__(self, settings: DeformationSettings, slices: PhantomSlices | None, validation: PhantomSlices | None):
         super().__init__(settings, slices, validation)
-        self.noise = NoiseSettings(**settings["noise"])
+        self.noise = NoiseSettings(**settings.noise.model_dump())
         self.schedule = make_schedule(self.noise.schedule, self.noise.steps)
         # outside the module tree: their weights are neither trained, averaged nor checkpointed
         self._denoisers: list[torch.nn.Module] = []
-        if settings["noise_difference"]:
+        if settings.noise_difference:
             self._denoisers = [
-                load_run_network(Path(settings[name])).requires_grad_(False).to(memory_format=self.memory_format)
-                for name in ("conditional", "unconditional")
+                load_run_network(Path(run)).requires_grad_(False).to(memory_format=self.memory_format)
+                for run in (settings.conditional, settings.unconditional)
             ]
 
     def build_network(self) -> MidlineUNet:
         s = self.settings
-        return MidlineUNet(3 if s["noise_difference"] else 2, tuple(s["features"]), upsampling=s["fineness"])
+        return MidlineUNet(3 if s.noise_difference else 2, tuple(s.features), upsampling=s.upsampling)
 
     def on_fit_start(self) -> None:
         self._denoisers = [network.to(self.device) for network in self._denoisers]
 
     def _generator(self, stream: int, number: int) -> torch.Generator:
         """Random numbers that depend on the run's seed and the batch's number alone, so that a resumed run repeats them."""
-        return torch.Generator().manual_seed(stream + self.settings["seed"] * 1_000_003 + number)
+        return torch.Generator().manual_seed(stream + self.settings.seed * 1_000_003 + number)
 
     def inputs(self, batch: MidlineBatch, number: int | None = None) -> torch.Tensor:
         windows = two_windows(batch.hu)
@@ -77,7 +66,7 @@ class DeformationTrainer(MidlineTrainer):
             timesteps = noise = None
             if number is not None:
                 g = self._generator(NOISE_STREAM, number)
-                low, high = self.settings["t_range"]
+                low, high = self.settings.t_range
                 timesteps = torch.randint(low, high + 1, (len(windows),), generator=g).to(windows.device)
                 grid = self.noise.grid
                 noise = torch.randn(len(windows), 1, grid, grid, generator=g).to(windows.device)
@@ -91,10 +80,8 @@ class DeformationTrainer(MidlineTrainer):
         out = self.network(self.inputs(batch, number))
         total, terms = midline_loss(out, batch)
         method = self._method_terms(out, batch, number)
-        weights = self.settings["loss"]
-        # as in the authors' schedule the image term's weight grows by 1/20 an epoch
-        growth = {"image": 1 + self.trainer.current_epoch / 20}
-        total = total + sum(weights[name] * growth.get(name, 1) * value for name, value in method.items())
+        weights = self.term_weights(self.settings.loss.model_dump(), self.settings.image_growth, len(self.slices))
+        total = total + sum(weights[name] * value for name, value in method.items())
         self.log_terms(total, terms | method)
         return total
 
@@ -123,8 +110,8 @@ class DeformationTrainer(MidlineTrainer):
             "landmark": deformation_loss.landmark_loss(field, landmarks).mean(),
             "hinge": deformation_loss.hinge_loss(field, batch.case_limit / 2).mean(),
         }
-        if self._denoisers and self.trainer.global_step % self.settings["image_every"] == 0:
-            k = self.settings["image_slices"]
+        if self._denoisers and self.trainer.global_step % self.settings.image_every == 0:
+            k = self.settings.image_slices
             x = denoiser_input(batch.hu[:k], self.noise.grid)
             healthy = self._pseudo_healthy(x, number)
             terms["image"] = deformation_loss.image_loss(x, healthy, field[:k], batch.inside[:k, None]).mean()
@@ -133,4 +120,4 @@ class DeformationTrainer(MidlineTrainer):
     def _pseudo_healthy(self, x: torch.Tensor, number: int) -> torch.Tensor:
         """The slices denoised from DDIM step 15 of 50 with guidance toward the non-MLS denoiser."""
         g = self._generator(HEALTHY_STREAM, number)
-        return make_pseudo_healthy(tuple(self._denoisers), self.schedule, x, self.settings["ddim"], g)
+        return make_pseudo_healthy(tuple(self._denoisers), self.schedule, x, self.settings.ddim, g)

@@ -12,10 +12,9 @@ from midlineshift_training.datasets.aligned_slices import AlignedSlices
 from midlineshift_training.datasets.denoiser_dataset import DenoiserBatch, DenoiserDataset, DenoiserDataSettings
 from midlineshift_training.datasets.settings import pick
 from midlineshift_training.losses.diffusion_loss import DiffusionLoss, diffusion_loss
-from midlineshift_training.trainers.learning_rate import with_learning_rate
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
-from midlineshift_training.trainers.timestep_sampler import SAMPLERS, SECOND_MOMENT, SecondMomentSampler
-from MidlineShiftLogic.errors import InputError
+from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
+from midlineshift_training.trainers.timestep_sampler import SECOND_MOMENT, SecondMomentSampler
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.diffusion import make_schedule
 
@@ -33,34 +32,30 @@ class DiffusionTrainer(NetworkTrainer):
     The score is the mean squared error of the predicted noise over fixed slices, steps and noise.
 
     Args:
-        settings: see ``diffusion_command.DEFAULTS``.
+        settings: of the run.
         slices, validation: slices to train on, slices to check with.
     """
 
     network_kind = "adm"
 
-    def __init__(self, settings: dict, slices: AlignedSlices | None, validation: AlignedSlices | None):
+    def __init__(self, settings: DiffusionSettings, slices: AlignedSlices | None, validation: AlignedSlices | None):
         super().__init__(settings)
         self.slices, self.validation = slices, validation
-        self.network = Denoiser(image_size=settings["grid"], **settings["network"])
+        self.network = Denoiser(image_size=settings.grid, **settings.network.model_dump())
         self.network.to(memory_format=self.memory_format)
-        self.schedule = make_schedule(settings["schedule"], settings["steps"])
+        self.schedule = make_schedule(settings.schedule, settings.steps)
         self._scores: list[float] = []
-        if settings["sampler"] not in SAMPLERS:
-            raise InputError(
-                f"The setting sampler is {settings['sampler']!r}; there are {', '.join(SAMPLERS)}.", "settings"
-            )
-        self.sampler = SecondMomentSampler(settings["steps"]) if settings["sampler"] == SECOND_MOMENT else None
+        self.sampler = SecondMomentSampler(settings.steps) if settings.sampler == SECOND_MOMENT else None
         self._found: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def training_batches(self, first: int, count: int) -> Dataset:
-        drawn = pick(DenoiserDataSettings, self.settings)
-        return DenoiserDataset(self.slices, drawn, self.settings["seed"], first, count)
+        return DenoiserDataset(self.slices, pick(DenoiserDataSettings, self.settings), self.settings.seed, first, count)
 
     def validation_batches(self) -> Dataset:
-        count = self.settings["validation_batches"]
-        drawn = pick(DenoiserDataSettings, self.settings)
-        return DenoiserDataset(self.validation, drawn, VALIDATION_SEED, 0, count, even_steps=True)
+        count = self.settings.validation_batches
+        return DenoiserDataset(
+            self.validation, pick(DenoiserDataSettings, self.settings), VALIDATION_SEED, 0, count, even_steps=True
+        )
 
     def loss(self, batch: DenoiserBatch) -> DiffusionLoss:
         """Loss of each slice of a batch."""
@@ -71,7 +66,7 @@ class DiffusionTrainer(NetworkTrainer):
         weights = None
         if self.sampler is not None:
             g = torch.Generator().manual_seed(
-                TIMESTEP_STREAM + self.settings["seed"] * 1_000_003 + self.number_of(batch_idx)
+                TIMESTEP_STREAM + self.settings.seed * 1_000_003 + self.number_of(batch_idx)
             )
             timesteps, weights = (value.to(batch.x.device) for value in self.sampler.draw(len(batch.x), g))
             batch = replace(batch, timesteps=timesteps)
@@ -100,13 +95,10 @@ class DiffusionTrainer(NetworkTrainer):
         if self.sampler is not None:
             self.sampler.load(checkpoint["sampler"])
 
-    def configure_optimizers(self):
-        return with_learning_rate(super().configure_optimizers(), self.settings)
-
     def validation_step(self, batch: DenoiserBatch, number: int) -> None:
         loss = self.loss(batch)
         values = {"validation/mse": loss.mse.mean(), "validation/vb": loss.vb.mean()}
-        self.log_dict(values, batch_size=len(batch.x))
+        self.log_dict(values, batch_size=len(batch.x), logger=False)
         self._scores.append(float(loss.mse.mean()))
 
     def validation_score(self) -> float:

@@ -12,12 +12,16 @@ from MidlineShiftLogic.models.weights import fill, read_weights
 
 def load_exactly(network: torch.nn.Module, source: Path) -> None:
     """Take over the weights of a run folder or safetensors file. InputError if they do not fit."""
-    path = source / "best.safetensors" if source.is_dir() else source
+    path = _weights_file(source)
     fill(network, read_weights(path), str(path)).to(memory_format=torch.channels_last)
 
 
+def _weights_file(source: Path) -> Path:
+    return source / "best.safetensors" if source.is_dir() else source
+
+
 def load_what_fits(network: torch.nn.Module, checkpoint: str | Path) -> list[str]:
-    """Fill a network from a safetensors file as far as names and shapes fit; further input channels start at zero.
+    """Fill a network from a run folder or safetensors file as far as names and shapes fit; further input channels start at zero.
 
     Returns:
         Names of the parameters that kept their own initial values.
@@ -25,7 +29,7 @@ def load_what_fits(network: torch.nn.Module, checkpoint: str | Path) -> list[str
     Raises:
         InputError: the file cannot be read, or fills no parameter at all.
     """
-    own, given = network.state_dict(), read_weights(Path(checkpoint))
+    own, given = network.state_dict(), read_weights(_weights_file(Path(checkpoint)))
     kept = []
     for name, value in own.items():
         other = given.get(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -25,18 +25,17 @@ from midlineshift_training.datasets.landmark_dataset import (
 from midlineshift_training.datasets.settings import pick
 from midlineshift_training.losses import deformation_loss
 from midlineshift_training.trainers.deformation_trainer import HEALTHY_STREAM, NOISE_STREAM
-from midlineshift_training.trainers.learning_rate import with_learning_rate
+from midlineshift_training.trainers.landmark_metrics import landmark_errors
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
 from midlineshift_training.trainers.processes import is_first
 from midlineshift_training.trainers.pseudo_healthy_targets import (
-    MODES,
     ONCE,
     PseudoHealthyTargets,
     load_or_make_targets,
     make_pseudo_healthy,
 )
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
-from MidlineShiftLogic.errors import InputError
+from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
 from MidlineShiftLogic.geometry.fields import integrate
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
@@ -45,23 +44,6 @@ from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-READOUTS = ("landmark", "largest")
-_COARSEST = 16
-"""The network halves its input four times."""
-
-
-def check_settings(settings: dict[str, Any]) -> None:
-    """InputError if settings contradict one another."""
-    grid, noise_grid = settings["grid"], settings["noise"]["grid"]
-    if grid % _COARSEST or grid % noise_grid:
-        raise InputError(
-            f"The setting grid ({grid}) must be a multiple of {_COARSEST} and of the denoisers' (noise.grid {noise_grid}).",
-            "settings",
-        )
-    for name, known in (("pseudo_healthy", MODES), ("readout", READOUTS)):
-        if settings[name] not in known:
-            raise InputError(f"The setting {name} is {settings[name]!r}; there are {', '.join(known)}.", "settings")
 
 
 class LandmarkTrainer(NetworkTrainer):
@@ -82,35 +64,33 @@ class LandmarkTrainer(NetworkTrainer):
 
     def __init__(
         self,
-        settings: dict[str, Any],
+        settings: LandmarkSettings,
         slices: AnnotatedSlices | None,
         validation: AnnotatedSlices | None,
         run: Path | None = None,
     ):
-        check_settings(settings)
         super().__init__(settings)
         self.slices, self.validation, self.run_folder = slices, validation, run
         self.network = DeformationNet(in_channels=2).to(memory_format=self.memory_format)
-        self.noise = NoiseSettings(**settings["noise"])
+        self.noise = NoiseSettings(**settings.noise.model_dump())
         self.schedule = make_schedule(self.noise.schedule, self.noise.steps)
         # outside the module tree: their weights are neither trained, averaged nor checkpointed
         self._denoisers = [
-            load_run_network(Path(settings[name])).requires_grad_(False).to(memory_format=self.memory_format)
-            for name in ("conditional", "unconditional")
+            load_run_network(Path(run)).requires_grad_(False).to(memory_format=self.memory_format)
+            for run in (settings.conditional, settings.unconditional)
         ]
         self._healthy: PseudoHealthyTargets | None = None
         self._checked: list[dict[str, Tensor]] = []
 
     def training_batches(self, first: int, count: int) -> Dataset:
-        drawn = pick(LandmarkDataSettings, self.settings)
-        return LandmarkDataset(self.slices, drawn, self.settings["seed"], first, count)
+        return LandmarkDataset(self.slices, pick(LandmarkDataSettings, self.settings), self.settings.seed, first, count)
 
     def validation_batches(self) -> Dataset:
-        return SlicesInOrder(self.validation, self.settings["batch"])
+        return SlicesInOrder(self.validation, self.settings.batch)
 
     def on_fit_start(self) -> None:
         self._denoisers = [network.to(self.device) for network in self._denoisers]
-        if self.settings["pseudo_healthy"] == ONCE and self.settings["loss"]["image"] and self._healthy is None:
+        if self.settings.pseudo_healthy == ONCE and self.settings.loss.image and self._healthy is None:
             self._healthy = self._make_all() if self.run_folder is None else load_or_make_targets(
                 self.run_folder, len(self.slices), self._all_healthy, is_first()
             )  # fmt: skip
@@ -119,16 +99,16 @@ class LandmarkTrainer(NetworkTrainer):
         return PseudoHealthyTargets(torch.cat([one.half().cpu() for one in self._all_healthy()]))
 
     def _all_healthy(self) -> Iterator[Tensor]:
-        for number, batch in enumerate(SlicesInOrder(self.slices, self.settings["batch"])):
+        for number, batch in enumerate(SlicesInOrder(self.slices, self.settings.batch)):
             x = denoiser_input(batch.hu.to(self.device), self.noise.grid)
             yield self._make(x, self._generator(HEALTHY_STREAM, number))
 
     def _make(self, x: Tensor, g: torch.Generator) -> Tensor:
-        return make_pseudo_healthy(tuple(self._denoisers), self.schedule, x, self.settings["ddim"], g)
+        return make_pseudo_healthy(tuple(self._denoisers), self.schedule, x, self.settings.ddim, g)
 
     def _generator(self, stream: int, number: int) -> torch.Generator:
         """Random numbers that depend on the run's seed and the batch's number alone, so that a resumed run repeats them."""
-        return torch.Generator().manual_seed(stream + self.settings["seed"] * 1_000_003 + number)
+        return torch.Generator().manual_seed(stream + self.settings.seed * 1_000_003 + number)
 
     def displacement(self, batch: LandmarkBatch, number: int | None = None) -> Tensor:
         """(B, 2, size, size) field of a batch, rows and columns in px.
@@ -139,7 +119,7 @@ class LandmarkTrainer(NetworkTrainer):
         timesteps = noise = None
         if number is not None:
             g = self._generator(NOISE_STREAM, number)
-            low, high = self.settings["t_range"]
+            low, high = self.settings.t_range
             timesteps = torch.randint(low, high + 1, (len(batch.hu),), generator=g).to(batch.hu.device)
             grid = self.noise.grid
             noise = torch.randn(len(batch.hu), 1, grid, grid, generator=g).to(batch.hu.device)
@@ -153,23 +133,17 @@ class LandmarkTrainer(NetworkTrainer):
     def training_step(self, batch: LandmarkBatch, batch_idx: int) -> Tensor:
         number = self.number_of(batch_idx)
         field = self.displacement(batch, number)
-        weights = self.settings["loss"]
         terms = {
             "smooth": deformation_loss.smoothness_loss(field).mean(),
             "landmark": deformation_loss.landmark_loss(field, batch.landmarks).mean(),
             "hinge": deformation_loss.hinge_loss(field, batch.limit).mean(),
         }
+        weights = self.term_weights(self.settings.loss.model_dump(), self.settings.image_growth, len(self.slices))
         if weights["image"]:
             terms["image"] = self._image_term(batch, field, number)
-        growth = {"image": 1 + self._epoch() * self.settings["image_growth"]}
-        total = sum(weights[name] * growth.get(name, 1) * value for name, value in terms.items())
+        total = sum(weights[name] * value for name, value in terms.items())
         self.log_terms(total, terms)
         return total
-
-    def _epoch(self) -> int:
-        """Passes over the slices done so far."""
-        a_step = self.settings["batch"] * self.share.microbatches
-        return self.trainer.global_step * a_step // len(self.slices)
 
     def _image_term(self, batch: LandmarkBatch, field: Tensor, number: int) -> Tensor:
         """On the denoisers' grid, with the field told in its pixels."""
@@ -205,15 +179,12 @@ class LandmarkTrainer(NetworkTrainer):
     def validation_score(self) -> float:
         found = {name: torch.cat([one[name] for one in self._checked]) for name in self._checked[0]}
         self._checked.clear()
-        figures = validation_figures(found)
-        self.log_dict({f"validation/{name}": value for name, value in figures.items()}, batch_size=1)
-        for name in (f"slice_{self.settings['readout']}_mae_mm", "case_mae_mm", "loss"):
+        figures = landmark_errors(found)
+        self.log_dict({f"validation/{name}": value for name, value in figures.items()}, batch_size=1, logger=False)
+        for name in (f"slice_{self.settings.readout}_mae_mm", "case_mae_mm", "loss"):
             if name in figures:
                 return figures[name]
         raise AssertionError("a validation has a loss")
-
-    def configure_optimizers(self):
-        return with_learning_rate(super().configure_optimizers(), self.settings)
 
     def pictures(self) -> dict[str, Figure]:
         from midlineshift_training.trainers.figures.landmark_figures import draw_landmark_fields, telling
@@ -223,24 +194,3 @@ class LandmarkTrainer(NetworkTrainer):
         x = denoiser_input(batch.hu, self.noise.grid)
         healthy = self._make(x, self._generator(HEALTHY_STREAM, 0))
         return {"fields": draw_landmark_fields(batch, self.displacement(batch), x, healthy)}
-
-
-def validation_figures(found: dict[str, Tensor]) -> dict[str, float]:
-    """Mean absolute errors in mm where there is a truth, slice- and case-wise, and the loss without its image term.
-
-    Args:
-        found: (S,) each: ``case``, ``true_mm`` and ``limit_mm`` (NaN: not known), ``landmark`` and ``largest`` (what was
-            read, mm), ``loss``.
-    """
-    figures = {"loss": float(found["loss"].mean())}
-    labelled = found["true_mm"].isfinite()
-    if labelled.any():
-        for name in READOUTS:
-            error = (found[name] - found["true_mm"])[labelled].abs()
-            figures[f"slice_{name}_mae_mm"] = float(error.mean())
-    cases = [found["case"] == case for case in found["case"].unique()]
-    errors = [abs(float(found["largest"][one].max() - found["limit_mm"][one][0])) for one in cases]
-    errors = [error for error in errors if error == error]
-    if errors:
-        figures["case_mae_mm"] = sum(errors) / len(errors)
-    return figures

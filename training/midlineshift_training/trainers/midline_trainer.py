@@ -13,6 +13,7 @@ from midlineshift_training.datasets.transforms.frame_variation import FrameVaria
 from midlineshift_training.losses.midline_loss import midline_loss
 from midlineshift_training.trainers.midline_metrics import shift_errors
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
+from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
 from MidlineShiftLogic.inference.window import two_windows
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 
@@ -24,37 +25,41 @@ class MidlineTrainer(NetworkTrainer):
     """Trains a ``MidlineUNet``.
 
     Args:
-        settings: ``grid``, ``pixel_mm``, ``frame_mm``, ``batch``, ``learning_rate``, ``max_steps``, ``seed``,
-            ``features``, ``fineness``, ``broad`` (pose regime).
+        settings: of the run.
         slices: training phantoms; validation phantoms.
     """
 
     network_kind = "midline_unet"
 
-    def __init__(self, settings: dict, slices: PhantomSlices | None, validation: PhantomSlices | None):
+    def __init__(
+        self,
+        settings: PoseSettings | DeformationSettings,
+        slices: PhantomSlices | None,
+        validation: PhantomSlices | None,
+    ):
         super().__init__(settings)
         self.slices, self.validation = slices, validation
-        self.variation = FrameVariation(broad=settings["broad"], bend_mm=settings["bend_mm"])
+        self.variation = FrameVariation(broad=settings.broad, bend_mm=settings.bend_mm)
         self.network = self.build_network().to(memory_format=self.memory_format)
         self._errors: list[tuple[torch.Tensor, int]] = []
 
     def build_network(self) -> MidlineUNet:
         s = self.settings
-        return MidlineUNet(2, tuple(s["features"]), flow=not s["broad"], upsampling=s["fineness"])
+        return MidlineUNet(2, tuple(s.features), flow=not s.broad, upsampling=s.upsampling)
 
     def _batches(self, slices, count, seed, first=0) -> Dataset:
         s = self.settings
         return MidlineDataset(
-            slices, s["batch"], first + count, self.variation, s["grid"], s["pixel_mm"], s["frame_mm"], seed, first,
-            s["fineness"],
+            slices, s.batch, first + count, self.variation, s.grid, s.pixel_mm, s.frame_mm, seed, first,
+            s.upsampling,
         )  # fmt: skip
 
     def training_batches(self, first: int, count: int) -> Dataset:
-        return self._batches(self.slices, count, self.settings["seed"], first)
+        return self._batches(self.slices, count, self.settings.seed, first)
 
     def validation_batches(self) -> Dataset:
         # degraded and varied as in training, always the same
-        return self._batches(self.validation, self.settings["validation_batches"], 987_654)
+        return self._batches(self.validation, self.settings.validation_batches, 987_654)
 
     def inputs(self, batch: MidlineBatch, number: int | None = None) -> torch.Tensor:
         """(B, C, H, W) network input of a batch; ``number`` seeds what is random about it in training."""
@@ -68,11 +73,13 @@ class MidlineTrainer(NetworkTrainer):
     def validation_step(self, batch: MidlineBatch, number: int) -> None:
         out = self.network(self.inputs(batch))
         total, terms = midline_loss(out, batch)
-        self.log_dict({f"validation/{name}": value for name, value in terms.items()}, batch_size=len(batch.hu))
+        self.log_dict(
+            {f"validation/{name}": value for name, value in terms.items()}, batch_size=len(batch.hu), logger=False
+        )
         for name, errors in shift_errors(out, batch).items():
             read = errors[errors.isfinite()]
             if len(read):
-                self.log(f"validation/{name}", read.mean(), batch_size=len(read))
+                self.log(f"validation/{name}", read.mean(), batch_size=len(read), logger=False)
         self._errors.append((total.detach(), len(batch.hu)))
 
     def pictures(self) -> dict[str, Figure]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any
 
 import lightning
@@ -12,6 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from midlineshift_training.trainers.deterministic_sampler import MicrobatchShare
+from midlineshift_training.trainers.learning_rate import rate_schedule
+from midlineshift_training.trainers.settings.common import RunSettings
 
 
 class NetworkTrainer(lightning.LightningModule):
@@ -20,8 +21,7 @@ class NetworkTrainer(lightning.LightningModule):
     A stage sets ``network`` and ``network_kind`` and fills the methods that raise ``NotImplementedError`` here.
 
     Attributes:
-        settings: of the run. Used here: ``learning_rate``, ``weight_decay``, ``max_steps``, ``warm_up`` (steps, 100),
-            ``channels_last`` (True), ``fused_optimizer`` (None: on a GPU).
+        settings: of the run.
         first_step: step of the optimizer at which the current epoch began. share: this process's part of each step.
     """
 
@@ -30,10 +30,11 @@ class NetworkTrainer(lightning.LightningModule):
     SHARED = ("slices", "validation", "_denoisers")
     """Attributes that the averaged copy of the stage shares: the data alone may fill half the memory."""
 
-    def __init__(self, settings: dict):
+    def __init__(self, settings: RunSettings):
         super().__init__()
         self.settings = settings
         self.first_step, self.share = 0, MicrobatchShare()
+        self.last_terms: dict[str, Tensor] = {}
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 
@@ -60,12 +61,23 @@ class NetworkTrainer(lightning.LightningModule):
     @property
     def memory_format(self) -> torch.memory_format:
         """Layout of images and convolution weights."""
-        return torch.channels_last if self.settings.get("channels_last", True) else torch.contiguous_format
+        return torch.channels_last if self.settings.channels_last else torch.contiguous_format
+
+    def term_weights(self, weights: dict[str, float], image_growth: float, slices: int) -> dict[str, float]:
+        """Return the loss weights, that of the image term grown by the whole passes over the training slices so far.
+
+        As in Gong et al.'s schedule, where an epoch is a pass over the data. How often one validates does not matter.
+
+        Args:
+            weights: by name, at the start. image_growth: a pass's addition to the factor 1. slices: to train on.
+        """
+        a_step = self.settings.batch * self.share.microbatches
+        passes = self.trainer.global_step * a_step // slices
+        return weights | {"image": weights["image"] * (1 + passes * image_growth)}
 
     def log_terms(self, total: Tensor, terms: dict[str, Tensor]) -> None:
-        """Log a training step's loss and its terms, each apart, and add them up for the check's record."""
-        self.log("train/total", total, prog_bar=True, batch_size=1)
-        self.log_dict({f"train/{name}": value for name, value in terms.items()}, batch_size=1)
+        """Note a training step's loss and its terms, each apart, for the loggers and for the next check's row."""
+        self.last_terms = {name: value.detach() for name, value in {"total": total, **terms}.items()}
         for name, value in {"total": total, **terms}.items():
             # not made a number here: that would wait for the device at every step
             self._sums[name] = self._sums.get(name, 0) + value.detach().float()
@@ -79,16 +91,13 @@ class NetworkTrainer(lightning.LightningModule):
 
     def configure_optimizers(self):
         s = self.settings
-        fused = s.get("fused_optimizer")
+        fused = s.fused_optimizer
         if fused is None:
             # with a scaler the fused kernel unscales the gradients itself, after they were to be clipped
-            fused = self.device.type == "cuda" and s.get("precision") != "16-mixed"
+            fused = self.device.type == "cuda" and s.precision != "16-mixed"
         parameters = self.network.parameters()
-        optimizer = torch.optim.AdamW(parameters, s["learning_rate"], weight_decay=s["weight_decay"], fused=fused)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": cosine_schedule(optimizer, s["max_steps"], s.get("warm_up", 100)),
-        }
+        optimizer = torch.optim.AdamW(parameters, s.learning_rate, weight_decay=s.weight_decay, fused=fused)
+        return {"optimizer": optimizer, "lr_scheduler": rate_schedule(optimizer, s)}
 
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
         # Lightning's own refuses fused optimizers in all mixed precision, though only a scaler (fp16) speaks against them
@@ -103,14 +112,3 @@ class NetworkTrainer(lightning.LightningModule):
         memo[id(self)] = twin
         twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return twin
-
-
-def cosine_schedule(optimizer: torch.optim.Optimizer, max_steps: int, warm_up: int) -> dict:
-    """Linear warm-up, then half a cosine down to 1 % of the rate, by step."""
-
-    def factor(step: int) -> float:
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - warm_up) / max(1, max_steps - warm_up))))
-
-    return {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, factor), "interval": "step"}

@@ -8,15 +8,45 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
+import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from midlineshift_training.trainers.deterministic_sampler import MicrobatchShare
 from MidlineShiftLogic.errors import InputError
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How one call of a training command carries out a run; not part of its settings.
+
+    Attributes:
+        resume: go on from the last checkpoint, or from the start if the run was killed before its first check.
+        time_limit: minutes after which the next check ends this call; None: no limit.
+        accelerator, devices: see ``find_processes``.
+        threads: CPU threads of each process; None: torch's choice.
+    """
+
+    resume: bool = False
+    time_limit: float | None = None
+    accelerator: str = "auto"
+    devices: int | None = None
+    threads: int | None = None
+
+    def set_threads(self) -> None:
+        """Give torch its threads."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
+
+    def goes_on(self, run: Path) -> bool:
+        """Tell whether this call goes on from a checkpoint."""
+        return self.resume and (run / "last.ckpt").exists()
 
 
 @dataclass(frozen=True)
@@ -59,8 +89,14 @@ def find_processes(accelerator: str = "auto", devices: int | None = None) -> Pro
     """What torchrun or SLURM has started, else ``devices`` (1) on this machine.
 
     Raises:
-        InputError: ``devices`` contradicts what was started, or SLURM was not told the tasks of each machine.
+        InputError: there is no GPU where one is asked for, ``devices`` contradicts what was started, or SLURM was not
+            told the tasks of each machine.
     """
+    if accelerator == "gpu" and not (CUDAAccelerator.is_available() or MPSAccelerator.is_available()):
+        raise InputError(
+            "--accelerator gpu: PyTorch finds no GPU here; install a build of it for yours, or leave this option out.",
+            "no-gpu",
+        )
     env, started = os.environ, None
     if TorchElasticEnvironment.detect():
         local = int(env["LOCAL_WORLD_SIZE"])

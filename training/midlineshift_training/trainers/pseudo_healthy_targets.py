@@ -16,23 +16,24 @@ from tqdm import tqdm
 
 from midlineshift_training.datasets.landmark_dataset import LandmarkBatch, vary
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+from midlineshift_training.trainers.settings.denoising import Ddim
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.weights import read_weights
 from MidlineShiftLogic.networks.diffusion import Network, Schedule, pseudo_healthy
 
 FILE = "pseudo_healthy.safetensors"
-EVERY_STEP, ONCE = "every step", "once"
-MODES = (EVERY_STEP, ONCE)
+ONCE = "once"
+"""Value of the setting ``pseudo_healthy`` by which targets are made once and kept."""
 
 
 def make_pseudo_healthy(
-    denoisers: tuple[Network, Network], schedule: Schedule, x: Tensor, ddim: dict, g: torch.Generator
+    denoisers: tuple[Network, Network], schedule: Schedule, x: Tensor, ddim: Ddim, g: torch.Generator
 ) -> Tensor:
     """Slices denoised from DDIM step ``start`` of ``count`` with guidance toward the non-MLS denoiser.
 
     Args:
         denoisers: (conditional, unconditional). x: (N, 1, H, W) in -1..1.
-        ddim: ``count``, ``start``, ``conditional_weight`` (w e_con - (w - 1) e_unc).
+        ddim: steps and guidance.
         g: of the noise, on the CPU.
 
     Returns:
@@ -40,7 +41,7 @@ def make_pseudo_healthy(
     """
     with torch.no_grad():
         noise = torch.randn(x.shape, generator=g).to(x)
-        return pseudo_healthy(*denoisers, schedule, x, noise, **ddim)
+        return pseudo_healthy(*denoisers, schedule, x, noise, **ddim.model_dump())
 
 
 class PseudoHealthyTargets:

@@ -12,7 +12,6 @@ from torch import Tensor
 HISTORY = 10
 UNIFORM_SHARE = 0.001
 UNIFORM, SECOND_MOMENT = "uniform", "loss-second-moment"
-SAMPLERS = (UNIFORM, SECOND_MOMENT)
 
 
 class SecondMomentSampler:

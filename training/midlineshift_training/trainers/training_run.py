@@ -1,11 +1,11 @@
-"""Training of any stage in its run folder: exact resume, averaged weights, the best network kept, many processes.
+"""Training of any network in its run folder: exact resume, averaged weights, the best network kept, many processes.
 
 A run folder holds
 
 * ``settings.yaml`` all settings; ``provenance.json`` versions, git revision, data digests of every start;
 * ``network.json`` kind and configuration of the network; ``best.safetensors`` averaged weights of the best check so far;
 * ``last.ckpt`` everything needed to go on; ``checkpoints/`` earlier ones, if any are kept;
-* ``checks.csv``, ``pictures/``, ``tensorboard/``; ``summary.html`` and ``summary.md`` once a run has ended.
+* ``validation.csv``, ``pictures/``, ``tensorboard/``; ``summary.html`` and ``summary.md`` once a run has ended.
 
 A check (validation, checkpoint) comes every ``check_every`` steps, and a kill costs what was done since the last one.
 """
@@ -13,137 +13,80 @@ A check (validation, checkpoint) comes every ``check_every`` steps, and a kill c
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-import platform
 import warnings
 from pathlib import Path
-from typing import Any
 
 import lightning
 import torch
-import yaml
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from midlineshift_training.trainers.callbacks.batch_norm_statistics import BatchNormStatistics
 from midlineshift_training.trainers.callbacks.figure_writer import FigureWriter
+from midlineshift_training.trainers.callbacks.metric_logger import MetricLogger
 from midlineshift_training.trainers.callbacks.progress_bar import StepProgressBar
+from midlineshift_training.trainers.callbacks.seed_microbatches import SeedMicrobatches
 from midlineshift_training.trainers.callbacks.stopping import StopEarly, TimeLimit
 from midlineshift_training.trainers.callbacks.validation_table import ValidationTable
 from midlineshift_training.trainers.callbacks.weight_averaging import WeightAveragingKeepBest
-from midlineshift_training.trainers.deterministic_sampler import DeterministicBatches, SeedMicrobatches
+from midlineshift_training.trainers.deterministic_sampler import DeterministicBatches
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
-from midlineshift_training.trainers.processes import Processes, find_processes, is_first
-from midlineshift_training.trainers.run_folder.atomic_write import (
-    AtomicCheckpointIO,
-    alone,
-    clear_partial,
-    write_atomic,
-)
+from midlineshift_training.trainers.processes import Launch, Processes, find_processes, is_first
+from midlineshift_training.trainers.run_folder.atomic_write import AtomicCheckpointIO
+from midlineshift_training.trainers.run_folder.new_run import BEST, CHECKPOINT, describe_run, new_or_resumed
 from midlineshift_training.trainers.run_folder.provenance import record_session
 from midlineshift_training.trainers.run_folder.summary import write_summary
-from midlineshift_training.trainers.settings.common import ENGINE
+from midlineshift_training.trainers.settings.common import RunSettings
 from MidlineShiftLogic.errors import InputError
 
+LOG_EVERY = 20
+"""Steps between two entries of the training terms in the loggers (each waits for the device)."""
 
-def train(
-    stage: NetworkTrainer,
-    run: str | Path,
-    settings: dict[str, Any],
-    resume: bool = False,
-    time_limit: float | None = None,
-    accelerator: str = "auto",
-    devices: int | None = None,
-) -> Path:
-    """Train a stage in its run folder.
+
+def train(module: NetworkTrainer, run: str | Path, settings: RunSettings, launch: Launch | None = None) -> Path:
+    """Train a network in its run folder.
+
+    A run that fails before its first step leaves nothing in the folder that would be in the way of another try.
 
     Args:
-        stage: what to train.
-        run: run folder; made if missing.
-        settings: plain settings, stored; uses ``seed``, ``max_steps``, ``check_every``, ``precision``,
-            ``ema_decay``, ``workers`` and those of ``ENGINE``.
-        resume: go on from ``run/last.ckpt``, or from the start if the run was killed before its first check.
-        time_limit: minutes after which the next check ends this call.
-        accelerator, devices: see ``runs.processes.find_processes``.
+        module: what to train. run: run folder; made if missing. settings: stored in the folder.
+        launch: where and how the run is carried out; by default anew, on what there is.
 
     Returns:
         Path of ``best.safetensors``.
 
     Raises:
-        InputError: the folder already holds a run and ``resume`` is off, there is nothing to resume, another process
+        InputError: the folder already holds a run and is not to be resumed, there is nothing to resume, another process
             trains it, its data have changed, its processes cannot share a step, or training has diverged.
     """
-    run = Path(run)
-    settings = ENGINE | settings
-    processes = find_processes(accelerator, devices)
-    share = processes.share(settings["microbatches"])
-    settings["microbatches"] = share.microbatches
-    _check(settings)
+    run, launch = Path(run), launch or Launch()
+    processes = find_processes(launch.accelerator, launch.devices)
+    share = processes.share(settings.microbatches)
+    settings |= {"microbatches": share.microbatches}
+    last = run / CHECKPOINT
+    step = _step_of(last) if launch.resume else 0
     with contextlib.ExitStack() as stack:
-        last = run / "last.ckpt"
-        step = _step_of(last) if resume else 0
         if is_first():
-            _prepare(run, resume)
-            stack.enter_context(alone(run))
-            clear_partial(run)
-            record_session(run, settings.get("data", []), processes, step)
-            _describe(run, settings, stage)
-        stage.share = share
-        lightning.seed_everything(settings["seed"], verbose=False)
-        if settings["compile"]:
-            stage.network.compile()
-        _hush()
-        data = DeterministicBatches(
-            stage, settings["check_every"], settings["max_steps"], settings.get("workers", 0), share
-        )
-        trainer = _trainer(run, settings, processes, data, time_limit, step if resume else None)
-        if step < settings["max_steps"]:
-            trainer.fit(stage, datamodule=data, ckpt_path=str(last) if step else None, weights_only=True)
+            stack.enter_context(new_or_resumed(run, launch.resume))
+            record_session(run, settings.data, processes, step)
+            describe_run(run, settings, module.network_kind, module.network.config)
+        module.share = share
+        lightning.seed_everything(settings.seed, verbose=False)
+        if settings.compile:
+            module.network.compile()
+        _suppress_news()
+        data = DeterministicBatches(module, settings.check_every, settings.max_steps, settings.workers, share)
+        trainer = _trainer(run, settings, processes, data, launch, step)
+        if step < settings.max_steps:
+            trainer.fit(module, datamodule=data, ckpt_path=str(last) if step else None, weights_only=True)
         if is_first():
             write_summary(run)
-    return run / "best.safetensors"
+    return run / BEST
 
 
-def _check(settings: dict[str, Any]) -> None:
-    for name, least in (("microbatches", 1), ("patience", 1), ("earlier_checkpoints", 0), ("pictures_every", 0)):
-        value = settings[name]
-        if name == "patience" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"The setting {name} must be a whole number from {least} on, not {value!r}.", "settings")
-
-    if settings["fused_optimizer"] and settings["precision"] == "16-mixed":
-        raise InputError("fused_optimizer does not go with precision 16-mixed: gradients are clipped.", "settings")
-
-
-def _prepare(run: Path, resume: bool) -> None:
-    """Refuse a folder that does not fit ``resume``; make a new one."""
-    held = (run / "settings.yaml").exists() or (run / "last.ckpt").exists()
-    if resume and not (run / "settings.yaml").exists():
-        raise InputError(f"{run} holds no run to resume; start without --resume.", "nothing-to-resume")
-    if not resume and held:
-        raise InputError(f"{run} already holds a run; give --resume to go on, or another --out.", "run-exists")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot make the run folder {run} ({error.strerror}); choose another --out.", "out") from None
-
-
-def _describe(run: Path, settings: dict[str, Any], stage: NetworkTrainer) -> None:
-    versions = {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "lightning": lightning.__version__,
-    }
-    record = settings | {"versions": versions}
-    write_atomic(run / "settings.yaml", lambda p: p.write_text(yaml.safe_dump(record, sort_keys=False)))
-    network = {"kind": stage.network_kind, "config": stage.network.config}
-    write_atomic(run / "network.json", lambda p: p.write_text(json.dumps(network, indent=2)))
-
-
-def _hush() -> None:
-    """Lightning's news, and its doubts about what is meant to be so, are not for the user."""
+def _suppress_news() -> None:
+    """Keep Lightning's news, and its doubts about what is meant to be so, from the user."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (
         "Checkpoint directory .* exists",
@@ -170,47 +113,47 @@ def _step_of(checkpoint: Path) -> int:
 
 
 def _trainer(
-    run: Path,
-    settings: dict[str, Any],
-    processes: Processes,
-    data: DeterministicBatches,
-    time_limit: float | None,
-    first: int | None,
+    run: Path, settings: RunSettings, processes: Processes, data: DeterministicBatches, launch: Launch, first: int
 ) -> lightning.Trainer:
+    arguments = processes.trainer_arguments()
+    return lightning.Trainer(
+        **arguments | {"plugins": [*arguments.get("plugins", []), AtomicCheckpointIO()]},
+        precision=settings.precision,
+        max_steps=settings.max_steps,
+        max_epochs=-1,
+        accumulate_grad_batches=settings.microbatches // processes.count,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        gradient_clip_val=settings.gradient_clip,
+        num_sanity_val_steps=0,
+        # what a killed run logged after its last checkpoint is logged again
+        logger=TensorBoardLogger(run, name="", version="tensorboard", purge_step=first if launch.resume else None),
+        callbacks=_callbacks(run, settings, data, launch),
+        enable_model_summary=False,
+    )
+
+
+def _callbacks(
+    run: Path, settings: RunSettings, data: DeterministicBatches, launch: Launch
+) -> list[lightning.Callback]:
     # order matters: statistics before they are averaged, pictures before the averaged weights are put away, checkpoints
     # (which Lightning moves to the end) after all that they hold
     callbacks = [
-        SeedMicrobatches(settings["seed"], data),
+        SeedMicrobatches(settings.seed, data),
         BatchNormStatistics(data.share),
-        FigureWriter(run, settings["pictures_every"]),
-        WeightAveragingKeepBest(run, settings["ema_decay"]),
-        LearningRateMonitor("step"),
+        FigureWriter(run, settings.pictures_every),
+        WeightAveragingKeepBest(run, settings.ema_decay),
+        MetricLogger(min(LOG_EVERY, settings.check_every)),
         ValidationTable(run),
         StepProgressBar(run.resolve().name),
         ModelCheckpoint(run, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False),
     ]
-    if settings["patience"] is not None:
-        callbacks.append(StopEarly(settings["patience"]))
-    if time_limit is not None:
-        callbacks.append(TimeLimit(time_limit))
-    if settings["earlier_checkpoints"]:
-        kept = {"save_top_k": settings["earlier_checkpoints"] + 1, "monitor": "step", "mode": "max"}
+    if settings.patience is not None:
+        callbacks.append(StopEarly(settings.patience))
+    if launch.time_limit is not None:
+        callbacks.append(TimeLimit(launch.time_limit))
+    if settings.earlier_checkpoints:
+        kept = {"save_top_k": settings.earlier_checkpoints + 1, "monitor": "step", "mode": "max"}
         kept |= {"auto_insert_metric_name": False, "enable_version_counter": False}
         callbacks.append(ModelCheckpoint(run / "checkpoints", filename="step-{step:07d}", **kept))
-    arguments = processes.trainer_arguments()
-    return lightning.Trainer(
-        **arguments | {"plugins": [*arguments.get("plugins", []), AtomicCheckpointIO()]},
-        precision=settings["precision"],
-        max_steps=settings["max_steps"],
-        max_epochs=-1,
-        accumulate_grad_batches=settings["microbatches"] // processes.count,
-        reload_dataloaders_every_n_epochs=1,
-        use_distributed_sampler=False,
-        gradient_clip_val=settings.get("gradient_clip", 3.0),
-        num_sanity_val_steps=0,
-        log_every_n_steps=min(20, settings["check_every"]),
-        # what a killed run logged after its last checkpoint is logged again
-        logger=TensorBoardLogger(run, name="", version="tensorboard", purge_step=first),
-        callbacks=callbacks,
-        enable_model_summary=False,
-    )
+    return callbacks

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import lightning
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import nn
 
 from midlineshift_training.trainers.deterministic_sampler import MicrobatchShare
+
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class BatchNormStatistics(lightning.Callback):
@@ -23,7 +25,7 @@ class BatchNormStatistics(lightning.Callback):
 
     @staticmethod
     def _buffers(network) -> list[torch.Tensor]:
-        norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+        norms = [module for module in network.modules() if isinstance(module, NORMS)]
         return [buffer for norm in norms for buffer in norm.buffers()]
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):

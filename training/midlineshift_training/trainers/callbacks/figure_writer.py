@@ -7,6 +7,7 @@ from pathlib import Path
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 
@@ -38,6 +39,8 @@ class FigureWriter(lightning.Callback):
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-        trainer.logger.experiment.add_image(name, pixels, trainer.global_step, dataformats="HWC")
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(name, pixels, trainer.global_step, dataformats="HWC")
         (self.run / FOLDER).mkdir(exist_ok=True)
         write_atomic(self.run / FOLDER / f"{name}.png", lambda path: figure.savefig(path, format="png"))

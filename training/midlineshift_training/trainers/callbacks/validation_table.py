@@ -1,4 +1,4 @@
-"""What every check of a run said, as rows that last: they are part of the checkpoint, so a resumed run has no row twice."""
+"""The table of a run's checks. Its rows are part of the checkpoint, so a resumed run has no row twice."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from midlineshift_training.trainers.callbacks.weight_averaging import SCORE
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from MidlineShiftLogic.errors import InputError
 
-FILE = "checks.csv"
+FILE, EARLIER_FILE = "validation.csv", "checks.csv"
 
 
 class ValidationTable(lightning.Callback):
-    """One row a check: step, seconds trained so far, learning rate, mean training terms since the check before,
-    validation figures. Written to ``checks.csv``."""
+    """Keep one row a check: step, seconds trained so far, learning rate, mean training terms since the check before,
+    validation figures. Written to ``validation.csv``."""
 
     def __init__(self, run: Path):
         self.run = run
@@ -62,14 +62,19 @@ class ValidationTable(lightning.Callback):
 
 
 def read_validation_table(run: Path) -> list[dict[str, float]]:
-    """Rows of ``checks.csv``, values that are not there left out. InputError if there is none."""
+    """Read the rows of ``validation.csv``, or of an earlier version's ``checks.csv``; missing values are left out.
+
+    Raises:
+        InputError: there is no such table.
+    """
+    path = run / FILE if (run / FILE).exists() else run / EARLIER_FILE
     try:
-        with open(run / FILE, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8") as file:
             return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
     except (OSError, ValueError):
         raise InputError(f"{run} has had no check yet (no usable {FILE}).", "run") from None
 
 
 def best_row(rows: list[dict[str, float]]) -> dict[str, float]:
-    """The first row with the lowest score: that of ``best.safetensors``."""
+    """Return the first row with the lowest score: that of ``best.safetensors``."""
     return min(rows, key=lambda row: row[SCORE])

@@ -42,7 +42,7 @@ class WeightAveragingKeepBest(WeightAveraging):
                 f"learning_rate or choose precision 32-true, in another run; {self.run} keeps the last good check.",
                 "diverged",
             )
-        pl_module.log(SCORE, score, batch_size=1)
+        pl_module.log(SCORE, score, batch_size=1, logger=False)
         if score < self.best:
             self.best = score
             if trainer.is_global_zero:

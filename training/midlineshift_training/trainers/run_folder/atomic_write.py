@@ -1,26 +1,20 @@
-"""Files of a run folder appear whole or not at all, and one process at a time writes them."""
+"""Files that appear whole or not at all."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-
-from MidlineShiftLogic.errors import InputError
-
-LOCK = ".lock"
 
 
 def write_atomic(path: Path, write: Callable[[Path], Any]) -> None:
     """Call ``write(temporary path)`` and move the result onto ``path``; nothing half-written stays under that name.
 
-    The temporary file lies in the same folder, so that the move is one step, and reaches the disk before it is moved: a
+    The temporary file is in the same folder, so that the move is one step, and reaches the disk before it is moved: a
     power cut leaves the old file or the new one.
     """
     temporary = path.with_name(f".{path.name}.partial")
@@ -58,23 +52,3 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, lambda temporary: torch.save(checkpoint, temporary))
-
-
-@contextmanager
-def alone(run: Path) -> Iterator[None]:
-    """Hold the run folder; it is free again as soon as this process ends, however it ends.
-
-    Raises:
-        InputError: another process holds it (code ``run-busy``).
-    """
-    lock = FileLock(run / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            f"{run} is being trained by another process; wait for it, or choose another --out.", "run-busy"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

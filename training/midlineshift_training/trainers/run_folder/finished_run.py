@@ -1,4 +1,4 @@
-"""What a finished run left: its network and its settings."""
+"""What a run left in its folder: its network, and what it was started with."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
+from midlineshift_training.trainers.settings.stored import load_run_settings
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.registry import build_network
 from MidlineShiftLogic.models.weights import fill, read_weights
@@ -30,17 +30,6 @@ def load_run_network(run: Path) -> nn.Module:
     return fill(network, read_weights(best), str(best)).eval()
 
 
-def load_run_settings(run: Path) -> dict[str, Any]:
-    """Settings a run was trained with. InputError if they cannot be read."""
-    try:
-        settings = yaml.safe_load((run / "settings.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        settings = None
-    if not isinstance(settings, dict):
-        raise InputError(f"{run} is not a run folder: it has no usable settings.yaml.", "run")
-    return settings
-
-
 def resumed_choices(run: Path, given: dict[str, Any]) -> dict[str, Any]:
     """What a resumed run was started with beside its settings (weights to start from, cohort, denoisers).
 
@@ -52,24 +41,19 @@ def resumed_choices(run: Path, given: dict[str, Any]) -> dict[str, Any]:
     """
     stored = load_run_settings(run)
     for name, value in given.items():
-        if value is not None and not _same(value, stored.get(name)):
+        before = getattr(stored, name)
+        if value is not None and not _same(value, before):
             raise InputError(
-                f"{run} was started with {name} {stored.get(name)!r}, not {value!r}; leave this out to resume it, or "
-                "start another run.",
+                f"{run} was started with {name} {before!r}, not {value!r}; leave this out to resume it, or start another "
+                "run.",
                 "resume",
             )
-    return {name: stored.get(name) for name in given}
+    return {name: getattr(stored, name) for name in given}
 
 
 def _same(given: Any, stored: Any) -> bool:
-    """Equal, or the same place given as another path."""
-    if given == stored:
+    """Tell whether two values are equal, or the same place given as another path."""
+    if given == stored or (isinstance(given, list) and isinstance(stored, tuple) and given == list(stored)):
         return True
     texts = isinstance(given, str) and isinstance(stored, str) and given and stored
     return bool(texts) and Path(given).resolve() == Path(stored).resolve()
-
-
-def resumed_settings(run: Path, defaults: dict[str, Any]) -> dict[str, Any]:
-    """Settings a resumed run starts from: those it was started with, so that changed defaults do not change it."""
-    stored = load_run_settings(run)
-    return {key: stored.get(key, value) for key, value in defaults.items()}

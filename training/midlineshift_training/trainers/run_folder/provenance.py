@@ -20,7 +20,7 @@ from MidlineShiftLogic.software import package_version
 FILE = "provenance.json"
 PACKAGES = (
     "midlineshift", "torch", "lightning", "numpy", "scipy", "nibabel", "SimpleITK", "pydicom", "safetensors",
-    "tensorboard", "PyYAML",
+    "tensorboard", "PyYAML", "pydantic",
 )  # fmt: skip
 
 

@@ -14,8 +14,9 @@ from midlineshift_training.trainers.callbacks.progress_bar import duration
 from midlineshift_training.trainers.callbacks.validation_table import best_row, read_validation_table
 from midlineshift_training.trainers.callbacks.weight_averaging import SCORE
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
-from midlineshift_training.trainers.run_folder.finished_run import load_run_settings
 from midlineshift_training.trainers.run_folder.provenance import read_provenance
+from midlineshift_training.trainers.settings.common import RunSettings
+from midlineshift_training.trainers.settings.stored import load_run_settings
 
 RESEARCH = "Research use only. Not a medical device."
 CURVES = "curves.png"
@@ -39,18 +40,18 @@ def write_summary(run: Path) -> Path:
     return run / "summary.html"
 
 
-def summary_text(run: Path, rows: list[dict[str, float]], settings: dict) -> str:
+def summary_text(run: Path, rows: list[dict[str, float]], settings: RunSettings) -> str:
     """The page as Markdown; pictures are named relative to the run folder."""
     best, last = best_row(rows), rows[-1]
     provenance = read_provenance(run)
     sessions = provenance.get("sessions", [])
-    steps = f"{last['step']:.0f} of {settings.get('max_steps', '?')}"
+    steps = f"{last['step']:.0f} of {settings.max_steps}"
     facts = [
         ("best check", f"score {best[SCORE]:.4g} at step {best['step']:.0f} (`best.safetensors`)"),
         *((name.partition("/")[2], f"{value:.4g} mm") for name, value in best.items() if name.endswith("_mm")),
-        ("steps", steps + ("" if last["step"] >= settings.get("max_steps", 0) else ", ended earlier")),
+        ("steps", steps + ("" if last["step"] >= settings.max_steps else ", ended earlier")),
         ("time", f"{duration(last['seconds'])} of training in {len(sessions) or 1} start(s)"),
-        ("slices a step", settings.get("batch", 0) * (settings.get("microbatches") or 1)),
+        ("slices a step", settings.batch * (settings.microbatches or 1)),
     ]
     pictures = sorted((run / FOLDER).glob("*.png"))
     parts = [
@@ -71,7 +72,10 @@ def summary_text(run: Path, rows: list[dict[str, float]], settings: dict) -> str
         "## Made with",
         _table(("started", "from step", "processes", "device", "git", "packages"), map(_session, sessions)),
         "## Settings",
-        _table(("setting", "value"), [(name, json.dumps(value)) for name, value in settings.items()]),
+        _table(
+            ("setting", "value"),
+            [(name, json.dumps(value)) for name, value in settings.model_dump(mode="json").items()],
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 

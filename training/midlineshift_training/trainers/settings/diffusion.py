@@ -1,52 +1,46 @@
-"""Default settings of stage 1, the denoisers."""
+"""Settings of stage 1, the denoisers."""
 
-from midlineshift_training.trainers.settings.common import ENGINE
+from __future__ import annotations
 
-DEFAULTS = ENGINE | {
-    # the frame all networks of one model share; the denoisers see it on 64 points of 3.6 mm
-    "grid": 64,
-    "frame_width_mm": 230.4,
-    "frame_mm": 198.0,
-    "network": {
-        "base_channels": 32,
-        "channel_multipliers": [1, 2, 2, 4],
-        "residual_blocks": 1,
-        "attention_resolutions": [16, 8],
-        "head_channels": 32,
-        "dropout": 0.0,
-    },
-    "schedule": "linear",
-    "steps": 1000,
-    # of a set with sparse landmarks: frame, and which slices of a case are taken (``datasets.annotated_slices``)
-    "frame": "aligned",
-    "slices": "brain",
-    "heights_mm": [-25.0, 70.0],
-    "non_mls_below_mm": 1.5,
-    # shifted cases are rare in life: Gong et al. over-sample them for the denoiser of all cases
-    "mls_share": 0.5,
-    # how noise levels are drawn (``stages.timesteps``)
-    "sampler": "uniform",
-    "rotation_deg": 15.0,
-    "size_jitter": 0.06,
-    "place_jitter_px": 0.7,
-    "degraded_share": 0.5,
-    "batch": 16,
-    "learning_rate": 1e-3,
-    "rate": "cosine",
-    "weight_decay": 1e-4,
-    "warm_up": 100,
-    "max_steps": 3000,
-    # in place of max_steps: passes over the slices, with a check after each
-    "epochs": None,
-    "check_every": 250,
-    "validation_batches": 12,
-    "ema_decay": 0.995,
-    "gradient_clip": 1.0,
-    "precision": "bf16-mixed",
-    "seed": 0,
-    "workers": 0,
-}
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from midlineshift_training.trainers.settings.common import AtLeastOne, Real, Share, recorded
+from midlineshift_training.trainers.settings.denoising import DenoiserNetwork, NoiseSchedule
+from midlineshift_training.trainers.settings.scan_sets import ScanSetSettings
+from midlineshift_training.trainers.timestep_sampler import UNIFORM
+
+DEGRADED_GRIDS = (64, 128)
+"""Grids that the degradations of phantoms are made for."""
+FROM_SCANS = {"degraded_share": 0.0}
+"""Real scans look degraded enough, and what is pasted into phantoms would hide what they show."""
 
 
-# real scans look degraded enough, and what is pasted into phantoms would hide what they show
-FROM_SET = {"degraded_share": 0.0}
+class DiffusionSettings(ScanSetSettings):
+    """Settings of a denoiser. It sees the frame that all networks of a model share on 64 points of 3.6 mm."""
+
+    task: Literal["diffusion"] = recorded("What is trained.", "diffusion")
+    grid: AtLeastOne = Field(64, description="Points of the denoiser's image along a side.")
+    frame_width_mm: Annotated[Real, Field(gt=0)] = Field(230.4, description="Width of the image, frame millimetres.")
+    network: DenoiserNetwork = Field(DenoiserNetwork(), description="Architecture of the denoiser.")
+    schedule: NoiseSchedule = Field("linear", description="Noise schedule.")
+    steps: AtLeastOne = Field(1000, description="Steps of the noise schedule.")
+    sampler: Literal["uniform", "loss-second-moment"] = Field(
+        UNIFORM, description="How noise levels are drawn: all alike, or those with large losses more often."
+    )
+    degraded_share: Share = Field(0.5, description="Share of phantoms that are degraded to look like real scans.")
+    validation_batches: AtLeastOne = Field(12, description="Batches of a validation.")
+    gradient_clip: Annotated[Real, Field(ge=0)] | None = Field(
+        1.0, description="Largest norm of the gradient; null or 0: not limited."
+    )
+
+    cohort: Literal["non-mls", "all"] | None = recorded("Cases to learn from (--cohort).")
+
+    @model_validator(mode="after")
+    def _degradations_fit_the_grid(self) -> DiffusionSettings:
+        if self.degraded_share > 0 and self.grid not in DEGRADED_GRIDS:
+            raise ValueError(
+                f"Degradations are made for a grid of 64 or 128, not {self.grid}; set degraded_share to 0."
+            )
+        return self

@@ -1,48 +1,55 @@
-"""Default settings of stage 2 on sets with sparse landmarks."""
+"""Settings of stage 2 on scans with sparse landmarks."""
 
-from midlineshift_training.trainers.settings.common import ENGINE
-from midlineshift_training.trainers.settings.midline import DEFORMATION, FRAME
+from __future__ import annotations
 
-LANDMARKS = (
-    FRAME
-    | ENGINE
-    | {
-        # which slices are taken and in what frame (``datasets.annotated_slices``)
-        "frame": "aligned",
-        "slices": "brain",
-        "heights_mm": [-25.0, 70.0],
-        "non_mls_below_mm": 1.5,
-        # shares of MLS cases and of labelled slices among all draws; null: as they are in the set
-        "mls_share": 0.5,
-        "labelled_share": 0.5,
-        "mirror": 0.5,
-        "rotation_deg": 6.0,
-        "size_jitter": 0.06,
-        "place_jitter_px": 1.0,
-        "batch": 16,
-        "learning_rate": 1e-3,
-        "rate": "cosine",
-        "weight_decay": 1e-4,
-        "warm_up": 100,
-        "gradient_clip": 3.0,
-        "max_steps": 3000,
-        # in place of max_steps: passes over the slices, with a check after each
-        "epochs": None,
-        "check_every": 250,
-        "ema_decay": 0.995,
-        "precision": "bf16-mixed",
-        "seed": 0,
-        "workers": 0,
-        "noise_difference": True,
-        "noise": DEFORMATION["noise"],
-        "t_range": DEFORMATION["t_range"],
-        # weights of Gong et al.'s terms; the image term's grows by image_growth an epoch
-        "loss": {"image": 1.0, "smooth": 1.0, "landmark": 1.0, "hinge": 1.0},
-        "image_growth": 1 / 20,
-        "ddim": DEFORMATION["ddim"],
-        # targets of the image term: "once" or "every step" (docs/adr/0014)
-        "pseudo_healthy": "once",
-        # what the best check is chosen by: "landmark" or "largest"
-        "readout": "landmark",
-    }
-)
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from midlineshift_training.trainers.settings.common import AtLeastOne, Real, Share, recorded
+from midlineshift_training.trainers.settings.denoising import Ddim, LossWeights, NoiseDifference, TimestepRange
+from midlineshift_training.trainers.settings.scan_sets import ScanSetSettings
+
+COARSEST_GRID = 16
+"""The network of VoxelMorph halves its input four times."""
+
+
+class LandmarkSettings(ScanSetSettings):
+    """Settings of the deformation network on annotated scans."""
+
+    task: Literal["landmarks"] = recorded("What is trained.", "landmarks")
+    grid: AtLeastOne = Field(128, description="Points of the aligned frame along a side.")
+    pixel_mm: Annotated[Real, Field(gt=0)] = Field(1.8, description="Frame millimetres between two points.")
+    labelled_share: Share | None = Field(
+        0.5, description="Share of labelled slices among all draws; null: as in the set."
+    )
+    mirror: Share = Field(0.5, description="Share of slices that are flipped left to right.")
+    rotation_deg: Annotated[Real, Field(ge=0)] = Field(6.0, description="Largest rotation of augmentation.")
+    place_jitter_px: Annotated[Real, Field(ge=0)] = Field(1.0, description="Standard deviation of the translation.")
+    noise_difference: bool = Field(True, description="Has to be true: a set has no dense truth.")
+    noise: NoiseDifference = Field(NoiseDifference(), description="Noise difference at test.")
+    t_range: TimestepRange = Field((200, 400), description="Noise levels in training, first and last.")
+    loss: LossWeights = Field(LossWeights(), description="Weights of the four terms of Gong et al.")
+    image_growth: Annotated[Real, Field(ge=0)] = Field(
+        1 / 20, description="What a pass over the training slices adds to the image term's weight."
+    )
+    ddim: Ddim = Field(Ddim(), description="How pseudo-healthy slices are made.")
+    pseudo_healthy: Literal["once", "every step"] = Field(
+        "once", description="When the targets of the image term are made (docs/adr/0014)."
+    )
+    readout: Literal["landmark", "largest"] = Field(
+        "landmark",
+        description="Error that the best check is chosen by: at the shifted landmark, or of the largest |u|.",
+    )
+
+    conditional: str | None = recorded("Run of the non-MLS denoiser (--conditional).")
+    unconditional: str | None = recorded("Run of the denoiser of all cases (--unconditional).")
+
+    @model_validator(mode="after")
+    def _grids_agree(self) -> LandmarkSettings:
+        if self.grid % COARSEST_GRID or self.grid % self.noise.grid:
+            raise ValueError(
+                f"The setting grid ({self.grid}) must be a multiple of {COARSEST_GRID} and of the denoisers' (noise.grid "
+                f"{self.noise.grid})."
+            )
+        return self

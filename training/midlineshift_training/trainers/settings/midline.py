@@ -1,44 +1,74 @@
-"""Default settings of the pose network and of stage 2 on phantoms."""
+"""Settings of the pose network and of stage 2 on phantoms, whose shift is known everywhere."""
 
-from midlineshift_training.trainers.settings.common import ENGINE
+from __future__ import annotations
 
-# The frame all networks of one model share: 128 points of 1.8 mm, the falx spanning 198 frame millimetres.
-FRAME = {"grid": 128, "pixel_mm": 1.8, "frame_mm": 198.0}
-COMMON = (
-    FRAME
-    | ENGINE
-    | {
-        "features": [16, 32, 64, 112, 160],
-        # the slice is sampled so many times more densely than the grid
-        "fineness": 1,
-        "batch": 24,
-        "bend_mm": 17.0,
-        "learning_rate": 2e-3,
-        "weight_decay": 1e-3,
-        "warm_up": 100,
-        "gradient_clip": 3.0,
-        "max_steps": 6000,
-        "check_every": 250,
-        "validation_batches": 12,
-        "ema_decay": 0.995,
-        "precision": "bf16-mixed",
-        "seed": 0,
-        "workers": 0,
-    }
-)
-POSE = COMMON | {"broad": True, "max_steps": 3000}
-DEFORMATION = COMMON | {
-    "broad": False,
-    "features": [24, 48, 96, 144, 192],
-    "fineness": 2,
-    "noise_difference": True,
-    # the denoisers see the slice on this grid; at test t = 300, as in Gong et al.; in training t strays around it
-    "noise": {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0},
-    "t_range": [200, 400],
-    # weights of Gong et al.'s four terms beside the dense truth; the image term's grows with the epochs as theirs
-    "loss": {"image": 0.02, "smooth": 0.02, "landmark": 0.05, "hinge": 0.05},
-    # the pseudo-healthy image takes 15 double denoiser passes: a few slices every few steps
-    "image_every": 8,
-    "image_slices": 2,
-    "ddim": {"count": 50, "start": 15, "conditional_weight": 3.0},
-}
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, model_validator
+
+from midlineshift_training.trainers.settings.common import AtLeastOne, Real, RunSettings, recorded
+from midlineshift_training.trainers.settings.denoising import Ddim, LossWeights, NoiseDifference, TimestepRange
+
+
+class _MidlineSettings(RunSettings):
+    # the frame that all networks of one model share
+    grid: AtLeastOne = Field(128, description="Points of the aligned frame along a side.")
+    pixel_mm: Annotated[Real, Field(gt=0)] = Field(1.8, description="Frame millimetres between two points.")
+    frame_mm: Annotated[Real, Field(gt=0)] = Field(198.0, description="Length of every falx in frame millimetres.")
+    features: list[AtLeastOne] = Field([16, 32, 64, 112, 160], description="Channels of the U-Net's levels.")
+    upsampling: AtLeastOne = Field(
+        1,
+        validation_alias=AliasChoices("upsampling", "fineness"),
+        description="How many times more densely than the grid the slice is sampled.",
+    )
+    batch: AtLeastOne = Field(24, description="Slices of one forward pass.")
+    bend_mm: Annotated[Real, Field(ge=0)] = Field(17.0, description="Largest shift that augmentation bends in.")
+    learning_rate: Annotated[Real, Field(ge=0)] = Field(2e-3, description="Highest learning rate of AdamW.")
+    weight_decay: Annotated[Real, Field(ge=0)] = Field(1e-3, description="Weight decay of AdamW.")
+    validation_batches: AtLeastOne = Field(12, description="Batches of a validation.")
+
+
+class PoseSettings(_MidlineSettings):
+    """Settings of the pose network."""
+
+    task: Literal["pose"] = recorded("What is trained.", "pose")
+    broad: bool = Field(True, description="Heads in any pose, as the pose network sees them; no displacement field.")
+
+
+class DeformationSettings(_MidlineSettings):
+    """Settings of the deformation network on phantoms."""
+
+    task: Literal["deformation"] = recorded("What is trained.", "deformation")
+    broad: bool = Field(False, description="Heads in any pose, as the pose network sees them; no displacement field.")
+    features: list[AtLeastOne] = Field([24, 48, 96, 144, 192], description="Channels of the U-Net's levels.")
+    upsampling: AtLeastOne = Field(
+        2,
+        validation_alias=AliasChoices("upsampling", "fineness"),
+        description="How many times more densely than the grid the slice is sampled.",
+    )
+    max_steps: AtLeastOne = Field(6000, description="Steps of the optimizer.")
+    noise_difference: bool = Field(True, description="The network sees the denoisers' noise difference.")
+    noise: NoiseDifference = Field(NoiseDifference(), description="Noise difference at test.")
+    t_range: TimestepRange = Field((200, 400), description="Noise levels in training, first and last.")
+    loss: LossWeights = Field(
+        LossWeights(image=0.02, smooth=0.02, landmark=0.05, hinge=0.05),
+        description="Weights of the four terms of Gong et al. beside the dense truth.",
+    )
+    image_growth: Annotated[Real, Field(ge=0)] = Field(
+        1 / 20, description="What a pass over the training slices adds to the image term's weight."
+    )
+    image_every: AtLeastOne = Field(8, description="Steps from one image term to the next: its target is costly.")
+    image_slices: AtLeastOne = Field(2, description="Slices of a batch that the image term is made for.")
+    ddim: Ddim = Field(Ddim(), description="How pseudo-healthy slices are made.")
+
+    conditional: str | None = recorded("Run of the non-MLS denoiser (--conditional).")
+    unconditional: str | None = recorded("Run of the denoiser of all cases (--unconditional).")
+
+    @model_validator(mode="after")
+    def _grids_agree(self) -> DeformationSettings:
+        if self.noise_difference and 2 * self.noise.grid != self.grid:
+            raise ValueError(
+                f"The denoisers' grid (noise.grid {self.noise.grid}) must be half of the deformation network's (grid "
+                f"{self.grid}): the image term compares the two."
+            )
+        return self

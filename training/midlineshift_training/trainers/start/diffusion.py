@@ -4,83 +4,89 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from midlineshift_training.datasets.aligned_slices import load_aligned
+from midlineshift_training.datasets.aligned_slices import AlignedSlices, load_aligned
 from midlineshift_training.datasets.annotated_slices import to_aligned_slices
-from midlineshift_training.datasets.phantoms.files import split_phantoms
 from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
 from midlineshift_training.trainers.initial_weights import load_exactly
-from midlineshift_training.trainers.processes import say
+from midlineshift_training.trainers.processes import Launch, say
+from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
+from midlineshift_training.trainers.start.annotated_data import annotated_cases, cut_cases
 from midlineshift_training.trainers.start.epochs import steps_of_epochs
-from midlineshift_training.trainers.start.set_data import cut_cases, set_cases
+from midlineshift_training.trainers.start.phantom_data import split_training_phantoms
+from midlineshift_training.trainers.start.report import report_cases
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
 
+LARGEST_CUT = 256
+"""Points that slices are cut on at most; twice the denoiser's grid otherwise, so that turning them blurs little."""
+
 
 def train_diffusion(
-    settings: dict[str, Any],
+    settings: DiffusionSettings,
     data: Sequence[Path],
-    from_set: bool,
+    from_scans: bool,
     out: Path,
     validation_cases: int,
-    resume: bool,
-    threads: int | None,
-    where: dict[str, Any],
+    launch: Launch,
 ) -> Path:
-    """Train a denoiser in its run folder; ``settings`` are those of ``settings.diffusion.DEFAULTS``.
+    """Train a denoiser.
 
     Args:
-        from_set: whether ``data`` are sets of scans instead of folders of phantoms.
+        settings: of the run. data: folders of phantoms, or sets of scans. from_scans: whether they are sets of scans.
+        out: run folder. validation_cases: last phantoms, held out.
+        launch: where and how the run is carried out.
+
+    Returns:
+        Path of the best averaged weights.
 
     Raises:
-        InputError: settings contradict one another.
+        InputError: no cohort is chosen, or settings do not fit the data.
     """
-    check_settings(settings)
-    if settings["cohort"] is None:
+    if settings.cohort is None:
         raise InputError("Give --cohort non-mls or --cohort all.", "usage")
-    if threads:
-        torch.set_num_threads(threads)
-    settings["data"] = [str(folder) for folder in data]
-    slices, validation = _of_set(settings) if from_set else _of_phantoms(settings, data, validation_cases)
+    launch.set_threads()
+    settings |= {"data": [str(folder) for folder in data]}
+    if from_scans:
+        settings, slices, validation = _of_scans(settings)
+    else:
+        settings, slices, validation = _of_phantoms(settings, data, validation_cases)
     settings |= steps_of_epochs(settings, len(slices))
     say(f"{len(slices)} slices to train on, {len(validation)} to check with")
-    torch.manual_seed(settings["seed"])
+    torch.manual_seed(settings.seed)
     module = DiffusionTrainer(settings, slices, validation)
-    if settings["init"] and not (resume and (out / "last.ckpt").exists()):
-        load_exactly(module.network, Path(settings["init"]))
-    return train(module, out, settings, resume, **where)
+    if settings.init and not launch.goes_on(out):
+        load_exactly(module.network, Path(settings.init))
+    return train(module, out, settings, launch)
 
 
-def _of_phantoms(settings: dict, data: tuple[Path, ...], validation_cases: int):
-    files, held_out = split_phantoms(data, validation_cases)
-    settings |= {"cases": len(files), "validation_cases": len(held_out), "frame": "aligned", "slices": "brain"}
-    return (cut_phantoms(part, settings["cohort"], settings) for part in (files, held_out))
+def _of_phantoms(settings: DiffusionSettings, data: Sequence[Path], validation_cases: int):
+    settings, files, held_out = split_training_phantoms(settings, data, validation_cases)
+    settings |= {"frame": "aligned", "slices": "brain"}
+    report_cases(settings, "phantoms")
+    return settings, *(cut_phantoms(part, settings) for part in (files, held_out))
 
 
-def _of_set(settings: dict):
-    if settings["degraded_share"] > 0:
+def _of_scans(settings: DiffusionSettings):
+    if settings.degraded_share > 0:
         raise InputError("Degradations are made for phantoms; set degraded_share to 0 for a set.", "settings")
-    size = max(settings["grid"], min(2 * settings["grid"], 256))
-    pixel_mm = settings["frame_width_mm"] / size
-    parts = set_cases(settings)
-    cut_parts = (cut_cases(part, settings, size, pixel_mm, settings["cohort"]) for part in parts)
-    return [to_aligned_slices(part, settings["non_mls_below_mm"]) for part in cut_parts]
+    settings, cases, held_out = annotated_cases(settings)
+    report_cases(settings, "cases")
+    size, pixel_mm = _cut_size(settings)
+    cut_parts = (cut_cases(part, settings, size, pixel_mm, settings.cohort) for part in (cases, held_out))
+    return settings, *(to_aligned_slices(part, settings.non_mls_below_mm) for part in cut_parts)
 
 
-def check_settings(settings: dict) -> None:
-    """InputError if settings contradict one another."""
-    if settings["degraded_share"] > 0 and settings["grid"] not in (64, 128):
-        message = f"Degradations are made for a grid of 64 or 128, not {settings['grid']}; set degraded_share to 0."
-        raise InputError(message, "settings")
+def cut_phantoms(files: list[Path], settings: DiffusionSettings) -> AlignedSlices:
+    """Cut the slices of the cohort from phantoms."""
+    s = settings
+    size, pixel_mm = _cut_size(s)
+    return load_aligned(files, s.cohort, size, pixel_mm, s.frame_mm, s.non_mls_below_mm, s.heights_mm)
 
 
-def cut_phantoms(files: list[Path], cohort: str, settings: dict):
-    """The cohort's slices on twice the denoisers' grid (up to 256), so that turning them blurs little."""
-    size = max(settings["grid"], min(2 * settings["grid"], 256))
-    pixel_mm = settings["frame_width_mm"] / size
-    return load_aligned(
-        files, cohort, size, pixel_mm, settings["frame_mm"], settings["non_mls_below_mm"], settings["heights_mm"]
-    )
+def _cut_size(settings: DiffusionSettings) -> tuple[int, float]:
+    """Return the points of a side that slices are cut on, and the frame millimetres between two of them."""
+    size = max(settings.grid, min(2 * settings.grid, LARGEST_CUT))
+    return size, settings.frame_width_mm / size

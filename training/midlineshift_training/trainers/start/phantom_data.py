@@ -1,21 +1,26 @@
-"""Phantoms of a run, as its settings name them."""
+"""Phantoms of a run: which to train on, and which are held out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from midlineshift_training.datasets.phantom_slices import PhantomSlices, load_phantoms
 from midlineshift_training.datasets.phantoms.files import split_phantoms
-from midlineshift_training.trainers.processes import say
+from midlineshift_training.trainers.settings.common import RunSettings
+
+Settings = TypeVar("Settings", bound=RunSettings)
 
 
-def load_training_phantoms(
-    settings: dict[str, Any], data: Sequence[Path], validation_cases: int
-) -> tuple[PhantomSlices, PhantomSlices]:
-    """Load the phantoms to train on and those to validate with; their folders and numbers go into ``settings``."""
-    files, held_out = split_phantoms(data, validation_cases)
-    settings |= {"data": [str(folder) for folder in data], "cases": len(files), "validation_cases": len(held_out)}
-    say(f"{len(files)} phantoms to train on, {len(held_out)} to check with")
-    return load_phantoms(files), load_phantoms(held_out)
+def split_training_phantoms(
+    settings: Settings, data: Sequence[Path], validation_cases: int
+) -> tuple[Settings, list[Path], list[Path]]:
+    """Split the phantoms of folders for a run.
+
+    Returns:
+        The settings with the numbers of cases, files to train on, files to validate with.
+    """
+    files, held_out = split_phantoms(list(data), validation_cases)
+    numbers = {"cases": len(files), "validation_cases": len(held_out)}
+    numbers["held_out"] = [f"{path.parent.name}/{path.stem}" for path in held_out]
+    return settings | numbers, files, held_out
