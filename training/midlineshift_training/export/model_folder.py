@@ -127,9 +127,7 @@ def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
     for name, cohort in zip(DENOISERS, ("non-mls", "all"), strict=True):
         denoiser = settings[name]
         if denoiser.cohort != cohort:
-            raise InputError(
-                f"The {name} run was trained on the cohort {denoiser.cohort!r}, not {cohort!r}.", "runs"
-            )
+            raise InputError(f"The {name} run was trained on the cohort {denoiser.cohort!r}, not {cohort!r}.", "runs")
         if any(getattr(denoiser, key) != getattr(noise, key) for key in ("grid", "schedule", "steps")):
             raise InputError(f"The {name} run has another grid or schedule than the deformation run.", "runs")
         width_mm = deformation.grid * deformation.pixel_mm
