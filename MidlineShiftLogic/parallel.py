@@ -125,7 +125,7 @@ def _run_in_processes(work, items, workers: int, attempts: int, on_start, on_dea
                     if job.deaths < attempts:
                         waiting.appendleft(job)
                     else:
-                        yield job.number, _replace_dead(job, _end_of(worker.process.exitcode), attempts, on_death)
+                        yield job.number, replace_dead(job.item, _end_of(worker.process.exitcode), attempts, on_death)
                 else:
                     if kind == "error":
                         error, text = content
@@ -141,11 +141,12 @@ def _run_in_processes(work, items, workers: int, attempts: int, on_start, on_dea
         _stop(busy)
 
 
-def _replace_dead(job: _Job, how: str, attempts: int, on_death) -> Any:
+def replace_dead(item: Any, how: str, attempts: int, on_death: Callable[[Any, str], Any] | None) -> Any:
+    """Return what stands for an item on which ``attempts`` processes died; raise InputError without ``on_death``."""
     if on_death is not None:
-        return on_death(job.item, how)
+        return on_death(item, how)
     raise InputError(
-        f"Workers were killed {attempts} times at or near {job.item}; they may have too little memory: start fewer on a "
+        f"Workers were killed {attempts} times at or near {item}; they may have too little memory: start fewer on a "
         "machine.",
         "killed-worker",
     )

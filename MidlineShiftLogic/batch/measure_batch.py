@@ -26,6 +26,7 @@ def measure_batch(
     resume: bool = False,
     map_cases: Mapping | None = None,
     load: LoadModel | None = None,
+    adopt: bool = False,
 ) -> int:
     """Measure cases into ``settings.out``; of several cases ``results.csv`` gets a row each.
 
@@ -37,6 +38,7 @@ def measure_batch(
         resume: Leave cases alone that the table holds and that did not change.
         map_cases: Distributes the cases, for a cluster; processes of this machine if None.
         load: Loads the model; ``models.load_model`` if None.
+        adopt: With ``resume``, also leave cases alone whose result is there but not in the table; they get their rows.
 
     Returns:
         The worst exit code of the cases, those left alone included.
@@ -53,7 +55,10 @@ def measure_batch(
     table = None
     if len(cases) > 1 or resume or (settings.out / TABLE_FILE).exists():
         table = open_results_table(settings)
+    if table is not None and resume and adopt:
+        table.adopt_results(cases)
     left, codes = (list(cases), []) if table is None else table.select_cases(cases, resume)
+    output.selected(len(cases) - len(left), len(left))
 
     def start(case: Case) -> None:
         if table is not None:

@@ -12,9 +12,12 @@ from MidlineShiftLogic.reporting.cohort_summary import CohortSummary
 class BatchOutput(Protocol):
     """Receive the events of a batch; ``cli.progress_output`` prints them.
 
-    For each case: ``start``, ``progress`` any number of times, then ``result`` (a measurement), ``healthy`` (a
-    pseudo-healthy image) or ``error``. ``summary`` comes at the end of several cases.
+    First ``selected``. For each case: ``start``, ``progress`` any number of times, then ``result`` (a measurement),
+    ``healthy`` (a pseudo-healthy image) or ``error``. ``summary`` comes at the end of several cases.
     """
+
+    def selected(self, kept: int, left: int) -> None:
+        """Receive how many cases of an earlier run are left alone, and how many are measured now."""
 
     def start(self, case: str, number: int, of: int) -> None: ...
 

@@ -71,6 +71,20 @@ class ResultsTable:
         self.table.drop(case.name for case in left if not self._holds_readers_work(case))
         return left, codes
 
+    def adopt_results(self, cases: Iterable[Case]) -> None:
+        """Add the rows of results that are there but not in the table, as if they had been made just now."""
+        from MidlineShiftLogic.reporting.html import read_result
+
+        known = {row["case"] for row in self.table.rows()}
+        for case in cases:
+            if case_cell(case.name) in known or not (self.out / case.name / "measurement.json").is_file():
+                continue
+            try:
+                measurement = read_result(self.out / case.name)
+            except InputError:
+                continue  # damaged: it is measured again
+            self.table.add(measured_row(measurement, str(case.source), self._made_with(case)))
+
     def start(self, case: Case) -> None:
         """Note the state of the input before the scan is read: if it changes meanwhile, the next run sees that."""
         self._started[case.name] = self._made_with(case)

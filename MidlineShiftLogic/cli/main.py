@@ -33,7 +33,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group that imports a sub-command only when it is called: ``--help`` and ``--version`` stay instant."""
+    """Import a sub-command only when it is called: ``--help`` and ``--version`` stay instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -97,5 +97,5 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _terminate(_signal: int, _frame) -> None:
-    """SIGTERM ends the run like an exit would, so that unfinished folders are removed on the way out."""
+    """End the run at SIGTERM like an exit, so that unfinished folders are removed."""
     sys.exit(exit_codes.TERMINATED)

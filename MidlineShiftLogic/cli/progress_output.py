@@ -25,6 +25,8 @@ class TextOutput:
         self._bar = None
         self._case = ""
 
+    def selected(self, kept: int, left: int) -> None: ...
+
     def start(self, case: str, number: int, of: int) -> None:
         self._case = case if of == 1 else f"{case} ({number}/{of})"
 
@@ -80,6 +82,8 @@ class JsonLinesOutput:
         self._quiet = quiet
         self._out = out or sys.stdout
         self._case = ""
+
+    def selected(self, kept: int, left: int) -> None: ...
 
     def start(self, case: str, number: int, of: int) -> None:
         self._case = case

@@ -1,4 +1,4 @@
-"""A case's result folder appears whole or not at all, however its writer ends.
+"""Write the result folder of a case so that it appears whole or not at all, however its writer ends.
 
 Everything is written into ``.<case>.partial-<host>-<pid>`` beside the final place and renamed there at the end. An
 older result of the case is moved aside to ``.<case>.old-<host>-<pid>`` just before and removed just after; if the
@@ -54,7 +54,7 @@ def result_parent(out: Path) -> Path:
 
 
 def refuse_foreign_folder(final: Path) -> None:
-    """Raise InputError where ``final`` holds anything that is not a result of ours: it would be replaced."""
+    """Raise InputError where ``final`` holds anything that is not a result of midlineshift: it would be replaced."""
     if final.is_symlink() or (final.exists() and not final.is_dir()):
         raise InputError(f"{final} is in the way of the results and is not a folder; choose another --out.", "out")
     if final.is_dir():
@@ -68,7 +68,7 @@ def refuse_foreign_folder(final: Path) -> None:
 
 
 def refuse_readers_work(final: Path) -> None:
-    """Raise InputError where ``final`` holds a measurement that a reader corrected or signed: measuring would replace it."""
+    """Raise InputError where ``final`` holds a measurement that a reader corrected or signed: it would be replaced."""
     try:
         data = json.loads((final / "measurement.json").read_text(encoding="utf-8"))
         review = data.get("review")
@@ -98,7 +98,7 @@ def _ours(entry: Path) -> bool:
 
 @contextmanager
 def case_folder(out: Path, case: str, replaced: Set[str] = RESULT_FILES) -> Iterator[Path]:
-    """A folder to write one case's files into; it becomes ``out/case`` if the block ends well, else it is removed.
+    """Yield a folder to write the files of one case into; it becomes ``out/case`` if the block ends well, else it is removed.
 
     Args:
         out: existing folder of all results.

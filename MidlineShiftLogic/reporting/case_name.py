@@ -1,4 +1,4 @@
-"""Names of cases and of their result folders, made from the names of the inputs."""
+"""Make names of cases and of their result folders from the names of the inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_BYTES = 120
 
 
 def case_name(path: str | PathLike) -> str:
-    """A file name that every file system takes, from the last part of ``path`` without its scan ending.
+    """Return a file name that every file system takes, from the last part of ``path`` without its scan ending.
 
     Letters of any script, spaces and dots stay; what Windows or a shell separator forbids becomes ``_``.
     """
@@ -32,12 +32,12 @@ def case_name(path: str | PathLike) -> str:
 
 
 def case_names(paths: Iterable[str | PathLike]) -> list[str]:
-    """One name a path, in order; a name met before gets ``-2``, ``-3``... (upper and lower case count as the same)."""
+    """Return one name for each path, in order; a repeated one gets ``-2``, ``-3``... (case is ignored)."""
     return unique_names(case_name(path) for path in paths)
 
 
 def unique_names(wanted: Iterable[str]) -> list[str]:
-    """The names in order, each once: one met before gets ``-2``, ``-3``..."""
+    """Return the names in order, each once: a repeated one gets ``-2``, ``-3``..."""
     taken: set[str] = set()
     names = []
     for first in wanted:

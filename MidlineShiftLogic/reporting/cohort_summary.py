@@ -1,4 +1,4 @@
-"""What came of many cases, in a few lines: how many were measured, and why the others were not."""
+"""Summarise many cases in a few lines: how many were measured, and why the others were not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_NAMES = 3
 
 
 class CohortSummary:
-    """Counts by status and code; of each kind a few cases' names and one sentence are kept, never all."""
+    """Count cases by status and code; of each kind a few names and one sentence are kept, never all."""
 
     def __init__(self) -> None:
         self.counts = {MEASURED: 0, REFUSED: 0, ERROR: 0}
@@ -36,7 +36,7 @@ class CohortSummary:
         return sum(self.counts.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form: counts, and the reasons, commonest first."""
+        """Return the JSON form: counts, and the reasons, commonest first."""
         return {
             "cases": self.total,
             **self.counts,
@@ -45,7 +45,7 @@ class CohortSummary:
         }
 
     def lines(self) -> Iterable[str]:
-        """For people."""
+        """Yield the summary as lines for people."""
         counts = self.counts
         yield (
             f"{self.total} cases: {counts[MEASURED]} measured, {counts[REFUSED]} refused, {counts[ERROR]} not measured "

@@ -1,4 +1,4 @@
-"""``fields.npz``: the dense results of a case, for programs such as the Slicer panel."""
+"""Write and read ``fields.npz``: the dense results of a case, for programs such as the Slicer panel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_fields(path: Path, dense: DenseResult) -> None:
 
 
 def read_fields(path: Path) -> SimpleNamespace:
-    """What ``write_fields`` wrote, with the attributes of ``inference.dense_result.DenseResult`` and without torch.
+    """Read what ``write_fields`` wrote, with the attributes of ``inference.dense_result.DenseResult`` and without torch.
 
     Raises:
         InputError: the file is missing or damaged.

@@ -1,4 +1,4 @@
-"""``Measurement`` <-> JSON. The layout is ``measurement.schema.json`` beside this file; ``schema`` names its version.
+"""Convert a ``Measurement`` to JSON and back. ``measurement.schema.json`` has the layout; ``schema`` names its version.
 
 Coordinates: ``pixel`` is [column, row] of the canonical slice (0-based, pixel centres are whole numbers; see
 ``HeadCT``), ``lps_mm`` is DICOM patient millimetres (+ left, + posterior, + superior). Signed shifts are positive
@@ -31,7 +31,7 @@ SCHEMA_FILE = Path(__file__).with_name("measurement.schema.json")
 
 
 def to_dict(measurement: Measurement) -> dict[str, Any]:
-    """The measurement as JSON-ready dicts, lists, numbers and strings; floats rounded to 0.0001."""
+    """Return the measurement as JSON-ready dicts, lists, numbers and strings; floats rounded to 0.0001."""
     of_case = next((one.source_slices for one in measurement.slices if one.index == measurement.slice), ())
     return _plain(
         {
@@ -65,13 +65,13 @@ def to_dict(measurement: Measurement) -> dict[str, Any]:
 
 
 def to_json(measurement: Measurement) -> str:
-    """The measurement as JSON text for people too: one field a line, a point's numbers on one."""
+    """Return the measurement as JSON text for people too: one field a line, a point's numbers on one."""
     text = json.dumps(to_dict(measurement), ensure_ascii=False, allow_nan=False, indent=2)
     return NUMBERS.sub(lambda match: f"[{', '.join(match[1].replace(',', ' ').split())}]", text) + "\n"
 
 
 def from_dict(data: dict[str, Any]) -> Measurement:
-    """The measurement that ``to_dict`` was given, to the rounding of its numbers.
+    """Return the measurement that ``to_dict`` was given, to the rounding of its numbers.
 
     Raises:
         InputError: another schema, or a field is missing or of the wrong kind.
@@ -105,7 +105,7 @@ def from_dict(data: dict[str, Any]) -> Measurement:
 
 
 def from_json(text: str) -> Measurement:
-    """``from_dict`` of JSON text; raises InputError for text that is not JSON."""
+    """Return ``from_dict`` of JSON text; raise InputError for text that is not JSON."""
     try:
         data = json.loads(text)
     except ValueError as error:
@@ -133,7 +133,7 @@ def _slice_to_dict(one: SliceMeasurement) -> dict[str, Any]:
 
 
 def _optional(name: str, value: Any) -> dict[str, Any]:
-    """``{name: value}``; nothing without a value, so that results without it stay as older versions wrote them."""
+    """Return ``{name: value}``; nothing without a value, so that results without it stay as older versions wrote them."""
     return {} if value is None or value == "" else {name: value}
 
 
@@ -165,7 +165,7 @@ def _slice_from_dict(data: dict[str, Any]) -> SliceMeasurement:
 
 
 def _plain(value: Any) -> Any:
-    """Arrays and NumPy scalars to Python's own; floats rounded; what is not finite to None."""
+    """Convert arrays and NumPy scalars to Python's own; round floats; turn what is not finite into None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""``results.csv``: one row a case, for statistics programs. Columns keep their names, meaning and order.
+"""Keep ``results.csv``: one row a case, for statistics programs. Columns keep their names, meaning and order.
 
 Rows are appended under a lock (``.results.csv.lock``), each in one write, so that several processes can share the file
 and a kill leaves whole rows; should a machine die in the middle of one, the next writer takes the torn row away. The last
@@ -37,7 +37,7 @@ Row = dict[str, str]
 
 
 def measured_row(measurement: Measurement, source: str, made_with: dict[str, str]) -> Row:
-    """The row of a measured or refused case.
+    """Return the row of a measured or refused case.
 
     Args:
         source: path of the scan as it was given or found.
@@ -70,12 +70,12 @@ def measured_row(measurement: Measurement, source: str, made_with: dict[str, str
 
 
 def error_row(case: str, source: str, code: str, message: str, made_with: dict[str, str]) -> Row:
-    """The row of a case that could not be read, or in which something went wrong."""
+    """Return the row of a case that could not be read, or in which something went wrong."""
     return _row(case=case, source=source, status=ERROR, code=code, message=message, **made_with)
 
 
 def case_cell(case: str) -> str:
-    """A case's name as it stands in the table."""
+    """Return a case's name as it stands in the table."""
     return _cell(case)
 
 
@@ -100,7 +100,7 @@ def _cell(value: Any) -> str:
 
 
 class CohortTable:
-    """``results.csv`` in the hands of one of its writers.
+    """Append to and replace rows of ``results.csv``, which several processes may share.
 
     Args:
         path: the file; made with its header when the first row comes.
@@ -121,7 +121,7 @@ class CohortTable:
             self._catch_up()
 
     def rows(self) -> Iterator[Row]:
-        """The whole rows, in the order of the file."""
+        """Yield the whole rows, in the order of the file."""
         with self._lock:
             self._catch_up()
             if not self.path.exists():
@@ -130,7 +130,7 @@ class CohortTable:
                 yield from csv.DictReader(stream)
 
     def add(self, row: Row) -> None:
-        """Append a row; one that the case has already is replaced.
+        """Append a row; an older row of the case is replaced.
 
         Raises:
             OSError: the disk is full or gone; the table is as it was.
@@ -144,7 +144,7 @@ class CohortTable:
                 self._cases.add(row["case"])
 
     def drop(self, cases: Iterable[str]) -> None:
-        """Take the rows of cases away that are about to be measured again."""
+        """Remove the rows of cases that are about to be measured again."""
         with self._lock:
             self._catch_up()
             gone = self._cases & {case_cell(case) for case in cases}
@@ -168,7 +168,7 @@ class CohortTable:
         self._read_to, self._last_line = before + len(content), line
 
     def _write_anew(self, gone: set[str], new: Row | None) -> None:
-        """The table without the rows of some cases and with a new one, in one rename."""
+        """Write the table without the rows of some cases and with a new one, in one rename."""
         partial = self.path.with_name(f".{self.path.name}.partial")
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as old, partial.open("wb") as stream:
@@ -212,7 +212,7 @@ class CohortTable:
                 self._read_to, self._last_line = place, line
 
     def _mended(self, stream: BinaryIO, place: int, line: bytes) -> bool:
-        """Whether the last line, which has no end, only lacked that (an editor saved the table); else it is taken away."""
+        """Tell whether the last line, which has no end, only lacked that (an editor saved the table); else remove it."""
         if not place and not _HEADER.startswith(line):
             raise self._foreign()
         whole = _whole(line)

@@ -1,4 +1,4 @@
-"""The course of a patient's shift: this measurement among the earlier ones."""
+"""Order a measurement among the earlier ones of the same patient."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from MidlineShiftLogic.reporting.formatting import parse_time
 
 @dataclass(frozen=True)
 class Visit:
-    """One scan of the course.
+    """Hold one scan of a timeline.
 
     Attributes:
         measurement: what was measured on it.
@@ -26,8 +26,8 @@ class Visit:
     current: bool = False
 
 
-def course(measurement: Measurement, priors: Sequence[Measurement]) -> list[Visit]:
-    """The scans in order of time where every one is dated, otherwise as given with the report's own last.
+def sort_visits(measurement: Measurement, priors: Sequence[Measurement]) -> list[Visit]:
+    """Return the scans in order of time where every one is dated, otherwise as given with the report's own last.
 
     Raises:
         InputError: one of ``priors`` is of the same scan as the report.
@@ -46,5 +46,5 @@ def course(measurement: Measurement, priors: Sequence[Measurement]) -> list[Visi
 
 
 def all_dated(visits: Sequence[Visit]) -> bool:
-    """Whether the time of every scan is known."""
+    """Tell whether the time of every scan is known."""
     return all(visit.moment is not None for visit in visits)

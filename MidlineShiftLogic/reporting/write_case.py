@@ -1,4 +1,4 @@
-"""A case's result -> its folder of files."""
+"""Write the result of a case into its folder."""
 
 from __future__ import annotations
 

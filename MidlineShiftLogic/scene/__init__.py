@@ -1,4 +1,4 @@
-"""A measurement in a MRML scene: made, shown, edited, saved, removed. The only part of the logic that imports slicer.
+"""Show a measurement in a MRML scene, edit it, save it, remove it. The only part of the logic that imports slicer.
 
 Runs in 3D Slicer and on ``slicer-core`` without Qt, torch or a screen. What a panel does with it::
 

@@ -1,4 +1,4 @@
-"""Making the nodes of a measurement, and removing exactly these."""
+"""Make the nodes of a measurement, and remove exactly these."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from MidlineShiftLogic.scene.state import SceneState, without_voxels
 
 
 class DenseResult(Protocol):
-    """Dense results on the scan's grid; ``inference.dense_result.DenseResult`` without torch.
+    """Describe dense results on the grid of the scan; ``inference.dense_result.DenseResult`` without torch.
 
     Attributes:
         warped_hu: (slice, row, column). displacement_mm: (slice, 2, row, column), along rows and columns.
@@ -103,7 +103,7 @@ def remove_node(node) -> None:
 
 
 def _helpers(node) -> list:
-    """Display and storage nodes of a node that are its own."""
+    """Return display and storage nodes of a node that are its own."""
     helpers = []
     if node.IsA("vtkMRMLStorableNode"):
         helpers += [node.GetNthStorageNode(index) for index in range(node.GetNumberOfStorageNodes())]

@@ -1,4 +1,4 @@
-"""The displacement as MRML: a grid transform that puts tissue back, its magnitude, and the scan warped by it.
+"""Make the displacement in MRML: a grid transform that warps tissue back, its magnitude, and the warped scan.
 
 Direction: the transform's *ToParent* is p -> p + u(p), from where tissue is to where it would be in the unshifted head.
 So a landmark or a volume put under it appears where it would normally lie; a volume's voxels are looked up through the
@@ -36,14 +36,14 @@ MAGNITUDE_COLOURS = "vtkMRMLColorTableNodeIron"
 
 
 def add_transform(scene, field: PlanarField, name: str):
-    """``vtkMRMLGridTransformNode`` of the displacement, in RAS."""
+    """Add the ``vtkMRMLGridTransformNode`` of the displacement, in RAS."""
     node = scene.AddNewNodeByClass("vtkMRMLGridTransformNode", name)
     node.SetAndObserveTransformToParent(_grid_transform(field))
     return node
 
 
 def add_magnitude(volume_node, ct: HeadCT, field: PlanarField, name: str):
-    """Scalar volume of |u| in mm on the grid of ``volume_node``, coloured from ``SHOWN_FROM_MM`` up."""
+    """Add a scalar volume of |u| in mm on the grid of ``volume_node``, coloured from ``SHOWN_FROM_MM`` up."""
     stack = thin_stack(volume_node)
     magnitude = np.zeros((stack.n_slices, *stack.shape), np.float32)
     for index, (height, x, y) in enumerate(_lattices(stack)):
@@ -63,7 +63,7 @@ def add_magnitude(volume_node, ct: HeadCT, field: PlanarField, name: str):
 
 
 def add_warped(volume_node, ct: HeadCT, field: PlanarField, warped_hu: np.ndarray, name: str):
-    """The scan warped back to normal, on the grid of ``volume_node`` and in its window.
+    """Add the scan warped back to normal, on the grid of ``volume_node`` and in its window.
 
     Args:
         warped_hu: (slice, row, column) on the grid of ``ct``. Where ``ct`` has slabs of thin slices, the thin slices are
@@ -100,7 +100,7 @@ def _has_slabs(stack: AxialStack, ct: HeadCT) -> bool:
 
 
 def _lattices(stack: AxialStack) -> list[tuple[float, np.ndarray, np.ndarray]]:
-    """Height, x and y of every slice's pixels in stack coordinates."""
+    """Return height, x and y of the pixels of every slice in stack coordinates."""
     rows, columns = stack.shape
     row_mm, column_mm = stack.pixel_spacing
     return [
@@ -114,7 +114,7 @@ def _lattices(stack: AxialStack) -> list[tuple[float, np.ndarray, np.ndarray]]:
 
 
 def _grid_transform(field: PlanarField):
-    """``vtkOrientedGridTransform`` of u. Its outermost nodes are zero, since VTK carries the last node on outward."""
+    """Return the ``vtkOrientedGridTransform`` of u; its outermost nodes are zero, since VTK extends the last node outward."""
     ct = field.ct
     rows, columns = ct.hu.shape[1:]
     row_mm, column_mm = ct.pixel_spacing
@@ -147,8 +147,10 @@ def _grid_transform(field: PlanarField):
 
 
 def _planes(heights: np.ndarray) -> tuple[np.ndarray, float]:
-    """Heights of the grid's planes and their distance: one a slice if these are even, else fine enough for the nearest
-    two; with one more plane at either end."""
+    """Return the heights of the planes of the grid, mm, and their distance.
+
+    One plane a slice if the slices are even, else fine enough for the nearest two; with one more plane at either end.
+    """
     gaps = np.diff(heights)
     even = np.ptp(gaps) <= EVEN * gaps.mean()
     step = float(gaps.mean()) if even else float(max(gaps.min() / 2, np.ptp(heights) / MOST_PLANES))

@@ -1,4 +1,4 @@
-"""What a reader did to the landmarks in the scene, and bringing the scene up to date with a changed measurement."""
+"""Take a reader's changes of landmarks from the scene, and bring the scene up to date with a changed measurement."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOVED_MM = 1e-3
 
 
 def read_edits(nodes: MeasurementNodes) -> dict[int, dict[str, np.ndarray]]:
-    """The landmarks that lie elsewhere in the scene than in the measurement.
+    """Return the landmarks that are elsewhere in the scene than in the measurement.
 
     Returns:
         Slice index -> name -> LPS mm. Only the shown slice has landmarks in the scene; empty if none was moved.

@@ -1,4 +1,4 @@
-"""The subject-hierarchy folder that holds a measurement's nodes, beside its volume."""
+"""Keep the nodes of a measurement in one subject-hierarchy folder beside its volume."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_node_to_folder(nodes: MeasurementNodes, node) -> None:
 
 
 def folder_of(nodes: MeasurementNodes) -> int:
-    """Item of the folder, found from the text node in it."""
+    """Return item of the folder, found from the text node in it."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(nodes.state_node.GetScene())
     return hierarchy.GetItemParent(hierarchy.GetItemByDataNode(nodes.state_node))
 
@@ -43,7 +43,7 @@ def remove_from_folder(scene, made: list) -> None:
 
 
 def _item(hierarchy, node) -> int:
-    """The node's item; Slicer makes one when a node is added, the bare core does not."""
+    """Return the node's item; Slicer makes one when a node is added, the bare core does not."""
     invalid = hierarchy.GetInvalidItemID()
     item = hierarchy.GetItemByDataNode(node)
     return item if item != invalid else hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)

@@ -1,4 +1,4 @@
-"""The displacement of the shown slice as a grid: squares in the unshifted head, bent as tissue was pushed in the scan.
+"""Draw the displacement of the shown slice as a grid: squares in the unshifted head, bent as tissue was pushed.
 
 A model, since the grid lines that Slicer draws of a transform are in every slice view or in none (docs/adr/0012). Like the
 landmarks it follows the shown slice.
@@ -80,7 +80,7 @@ def _bent_grid(nodes: MeasurementNodes) -> vtk.vtkPolyData:
 
 
 def _pushed(to_normal, normal_ras: np.ndarray) -> np.ndarray:
-    """(n, 3) where the tissue that belongs at ``normal_ras`` lies in the scan, by fixed-point iteration.
+    """Return (n, 3) where the tissue that belongs at ``normal_ras`` is in the scan, by fixed-point iteration.
 
     VTK's own inverse complains of every point where a field folds; this one stays near it.
     """
@@ -99,6 +99,6 @@ def _transformed(transform, points_ras: np.ndarray) -> np.ndarray:
 
 
 def _runs(shown: np.ndarray) -> list[tuple[int, int]]:
-    """(start, stop) of each run of at least two nodes that are drawn."""
+    """Return (start, stop) of each run of at least two nodes that are drawn."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], shown, [False]]).astype(int)))
     return [(start, stop) for start, stop in edges.reshape(-1, 2) if stop - start > 1]

@@ -1,4 +1,4 @@
-"""The pseudo-healthy image of a measurement as a volume of its own, on the scan's grid."""
+"""Show the pseudo-healthy image of a measurement as a volume on the grid of the scan."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def remove_healthy(nodes: MeasurementNodes) -> None:
 
 
 def _shown(stack: AxialStack, index: int, ct: HeadCT, healthy: PseudoHealthy) -> np.ndarray:
-    """(row, column) HU of one of the volume's own slices, painted where its slab was."""
+    """Return (row, column) HU of one of the volume's own slices, with the pseudo-healthy image where its slab was made."""
     scan = np.asarray(stack.plane(index), np.float32)
     slab = int(np.argmin(np.abs(ct.heights - stack.heights[index])))
     found = np.flatnonzero(healthy.slices == slab)

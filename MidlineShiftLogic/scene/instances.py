@@ -1,4 +1,4 @@
-"""What Slicer's DICOM database still knows of a volume's slices: a volume node itself keeps no slice thickness."""
+"""Read from Slicer's DICOM database what a volume node does not keep: slice thickness and image UIDs."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ AGREE_MM = 0.2
 
 @dataclass(frozen=True)
 class Instance:
-    """One image of a series. ``height``: mm along its own slice normal, upward. ``thickness``: mm, NaN if not told."""
+    """Hold one image of a series. ``height``: mm along its own slice normal, upward. ``thickness``: mm, NaN if unknown."""
 
     uid: str
     height: float
     thickness: float
 
 
-def told_instances(volume_node) -> list[Instance]:
-    """The images that a volume was loaded from, lowest first; empty if the database does not know every one of them.
+def known_instances(volume_node) -> list[Instance]:
+    """Return the images that a volume was loaded from, lowest first; empty if the database does not know every one.
 
     Slicer keeps their UIDs in an attribute, but does not promise that the list follows the slices.
     """
@@ -52,15 +52,15 @@ def describe_slices(stack: AxialStack, instances: list[Instance]) -> None:
 
     Args:
         stack: the volume's slices where they lie in the world, lowest first; changed.
-        instances: of ``told_instances``.
+        instances: of ``known_instances``.
     """
-    told = np.array([one.thickness for one in instances])
+    known = np.array([one.thickness for one in instances])
     if len(instances) != stack.n_slices or stack.n_slices < 2:
         # re-cut, cropped, or a file of many frames: which slice is which image cannot be said
-        if len(told) and np.ptp(told) == 0 and len(instances) >= stack.n_slices:
-            stack.thickness = np.full(stack.n_slices, told[0])
+        if len(known) and np.ptp(known) == 0 and len(instances) >= stack.n_slices:
+            stack.thickness = np.full(stack.n_slices, known[0])
         return
-    stack.thickness = told
+    stack.thickness = known
     difference = np.abs(np.diff(stack.heights) - np.diff([one.height for one in instances])).max()
     if difference < AGREE_MM:
         stack.sop_instance_uids = tuple((one.uid,) for one in instances)
@@ -77,7 +77,7 @@ def describe_slices(stack: AxialStack, instances: list[Instance]) -> None:
 
 
 def _numbers(database, uid: str, tag: str, count: int) -> np.ndarray | None:
-    """``count`` values of a tag of an image; None where the image or the tag is not there."""
+    """Return ``count`` values of a tag of an image; None where the image or the tag is not there."""
     try:
         values = np.array([float(part) for part in (database.instanceValue(uid, tag) or "").split("\\")])
     except (RuntimeError, ValueError):  # ctk raises the first for an image that was removed from the database

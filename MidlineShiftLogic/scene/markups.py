@@ -1,4 +1,4 @@
-"""The four landmarks, the two midlines and the distance of the shown slice as markups.
+"""Show the four landmarks, the two midlines and the distance of one slice as markups.
 
 One set follows the shown slice (docs/adr/0008). The landmarks can be dragged; the lines follow from them and are locked.
 """
@@ -64,7 +64,7 @@ def show_markups(nodes: MeasurementNodes, one: SliceMeasurement | None) -> None:
 
 
 def landmarks_in_scene(nodes: MeasurementNodes) -> dict[str, np.ndarray]:
-    """Name -> LPS mm of the landmarks as they lie in the scene now; only those that are there and placed."""
+    """Return name -> LPS mm of the landmarks as they are in the scene now; only those that are there and placed."""
     node = nodes.landmarks
     found = {}
     for index in range(0 if node is None else node.GetNumberOfControlPoints()):
@@ -95,7 +95,7 @@ def _add(scene, nodes: MeasurementNodes, role: str, kind: str, name: str, colour
 
 
 def _colour(display, colour: str) -> None:
-    """``colour`` as #RRGGBB for points and lines, selected or not, so that a click does not change their meaning."""
+    """Set ``colour`` (#RRGGBB) for points and lines, selected or not, so that a click does not change their meaning."""
     rgb = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     display.SetColor(rgb)
     display.SetSelectedColor(rgb)
@@ -103,7 +103,7 @@ def _colour(display, colour: str) -> None:
 
 
 def _set_points(node, points_lps: np.ndarray, labels=(), descriptions=()) -> None:
-    """Give a markups node these control points (world), telling observers once, when all are in place."""
+    """Give a markups node these control points (world), notifying observers once, when all are in place."""
     if node is None:
         return
     modifying = node.StartModify()

@@ -1,4 +1,4 @@
-"""A handle on the nodes of one measurement, found again through node references after a scene was saved and loaded."""
+"""Find the nodes of one measurement through node references, also after a scene was saved and loaded."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ MADE = (
 
 
 def reference(role: str) -> str:
-    """Node reference role in the text node."""
+    """Return node reference role in the text node."""
     return f"MidlineShift.{role}"
 
 
 class MeasurementNodes:
-    """Nodes of one measurement. A node that a user deleted is None, and everything else goes on without it.
+    """Find the nodes of one measurement. A node that a user deleted is None, and everything else goes on without it.
 
     Attributes:
         state_node: ``vtkMRMLTextNode`` that holds the state (``scene.state``) and references all the others.
@@ -55,7 +55,7 @@ class MeasurementNodes:
 
     @property
     def state(self) -> SceneState:
-        """What is kept; InputError if the text node was damaged."""
+        """Return what is kept; InputError if the text node was damaged."""
         return _parsed(self.state_node.GetText())
 
     @state.setter
@@ -64,32 +64,32 @@ class MeasurementNodes:
 
     @property
     def measurement(self) -> Measurement:
-        """The measurement with edits and review."""
+        """Return the measurement with edits and review."""
         return self.state.measurement
 
     @property
     def original(self) -> Measurement:
-        """The measurement as the model gave it."""
+        """Return the measurement as the model gave it."""
         return self.state.original
 
     @property
     def geometry(self) -> HeadCT:
-        """Geometry of the measured scan, its voxels all air: what ``measurement.edit`` needs of a scan."""
+        """Return geometry of the measured scan, its voxels all air: what ``measurement.edit`` needs of a scan."""
         return self.state.geometry
 
     @property
     def shown(self) -> int:
-        """Slice whose landmarks are in the scene."""
+        """Return slice whose landmarks are in the scene."""
         return self.state.shown
 
     @property
     def shown_slice(self) -> SliceMeasurement | None:
-        """Measurement of that slice, None if it has none."""
+        """Return the slice that the number of the case was measured on."""
         state = self.state
         return slice_of(state.measurement, state.shown)
 
     def node(self, role: str):
-        """Node by role: ``VOLUME`` or one of ``MADE``."""
+        """Return the node of a role: ``VOLUME`` or one of ``MADE``."""
         return self.state_node.GetNodeReference(reference(role))
 
     def put(self, role: str, node) -> None:
@@ -98,73 +98,73 @@ class MeasurementNodes:
 
     @property
     def volume(self):
-        """The measured ``vtkMRMLScalarVolumeNode``."""
+        """Return the measured ``vtkMRMLScalarVolumeNode``."""
         return self.node(VOLUME)
 
     @property
     def landmarks(self):
-        """``vtkMRMLMarkupsFiducialNode``: the four landmarks of the shown slice; labelled as ``scene.markups`` says."""
+        """Return ``vtkMRMLMarkupsFiducialNode``: the four landmarks of the shown slice; labelled as ``scene.markups`` says."""
         return self.node("landmarks")
 
     @property
     def ideal_midline(self):
-        """``vtkMRMLMarkupsLineNode`` between the falx attachments of the shown slice."""
+        """Return ``vtkMRMLMarkupsLineNode`` between the falx attachments of the shown slice."""
         return self.node("ideal_midline")
 
     @property
     def deformed_midline(self):
-        """``vtkMRMLMarkupsCurveNode`` of the shown slice."""
+        """Return ``vtkMRMLMarkupsCurveNode`` of the shown slice."""
         return self.node("deformed_midline")
 
     @property
     def distance(self):
-        """``vtkMRMLMarkupsLineNode`` from the ideal to the shifted landmark; its label tells the millimetres."""
+        """Return ``vtkMRMLMarkupsLineNode`` from the ideal to the shifted landmark; its label tells the millimetres."""
         return self.node("distance")
 
     @property
     def transform(self):
-        """``vtkMRMLGridTransformNode``; its direction is told in ``scene.displacement``."""
+        """Return ``vtkMRMLGridTransformNode``; its direction is told in ``scene.displacement``."""
         return self.node("transform")
 
     @property
     def warped(self):
-        """Scalar volume: the scan warped back to normal, on the volume's grid."""
+        """Return scalar volume: the scan warped back to normal, on the volume's grid."""
         return self.node("warped")
 
     @property
     def magnitude(self):
-        """Scalar volume: length of the displacement in mm, on the volume's grid."""
+        """Return scalar volume: length of the displacement in mm, on the volume's grid."""
         return self.node("magnitude")
 
     @property
     def healthy(self):
-        """Scalar volume: the pseudo-healthy image on the volume's grid (``scene.healthy``); None until it was made."""
+        """Return scalar volume: the pseudo-healthy image on the volume's grid (``scene.healthy``); None until it was made."""
         return self.node("healthy")
 
     @property
     def table(self):
-        """``vtkMRMLTableNode``: one row a measured slice; columns as ``scene.shift_table`` says."""
+        """Return ``vtkMRMLTableNode``: one row a measured slice; columns as ``scene.shift_table`` says."""
         return self.node("table")
 
     @property
     def chart(self):
-        """``vtkMRMLPlotChartNode``: shift against slice."""
+        """Return ``vtkMRMLPlotChartNode``: shift against slice."""
         return self.node("chart")
 
 
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> SceneState:
-    """Every look at the state is a look at the text node, so an unchanged text is read once; states are not changed."""
+    """Parse a text once: every look at the state is a look at the text node, and states are not changed in place."""
     return from_json(text)
 
 
 def find_all(scene) -> list[MeasurementNodes]:
-    """Every measurement in a scene, oldest first."""
+    """Return every measurement in a scene, oldest first."""
     found = scene.GetNodesByClass("vtkMRMLTextNode")
     nodes = [found.GetItemAsObject(index) for index in range(found.GetNumberOfItems())]
     return [MeasurementNodes(node) for node in nodes if node.GetAttribute(MARK)]
 
 
 def find_of_volume(volume_node) -> list[MeasurementNodes]:
-    """The measurements of one volume, oldest first."""
+    """Return the measurements of one volume, oldest first."""
     return [nodes for nodes in find_all(volume_node.GetScene()) if nodes.volume is volume_node]

@@ -1,4 +1,4 @@
-"""The in-plane displacement of a measured stack at any height, where slices may be uneven, tilted or averaged.
+"""Interpolate the in-plane displacement of a measured stack, whose slices may be uneven, tilted or averaged.
 
 *Stack coordinates*: x, y, h = a point's LPS projections on ``column_axis``, ``row_axis`` and ``normal``, mm.
 """
@@ -17,20 +17,20 @@ INVERSE_ROUNDS = 15
 
 
 class PlanarField:
-    """Displacement u from where tissue is to where it would be, linear within slices and between them.
+    """Interpolate the displacement u from where tissue is to where it would be, linear within and between slices.
 
     Beyond the lowest and the highest slice it is theirs.
     """
 
     def __init__(self, ct: HeadCT, displacement_mm: np.ndarray):
-        """``displacement_mm``: (slice, 2, row, column), along rows and columns (``inference.dense_result.DenseResult``)."""
+        """Take ``displacement_mm``: (slice, 2, row, column), along rows and columns (``inference.dense_result.DenseResult``)."""
         self.ct = ct
         self.displacement_mm = displacement_mm
         self.moves = np.array([bool(np.any(one)) for one in displacement_mm])
         self._corner = np.stack([ct.origins @ ct.column_axis, ct.origins @ ct.row_axis], -1)
 
     def at(self, height: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """u on a lattice parallel to the slices.
+        """Return u on a lattice parallel to the slices.
 
         Args:
             height: h of the lattice. x: (w,), y: (l,) its lines. All in stack coordinates.
@@ -52,7 +52,7 @@ class PlanarField:
         return result
 
     def inverse_at(self, height: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """v with v(q) = -u(q + v(q)): where to look, from q, for the tissue that belongs there. As ``at``."""
+        """Return v with v(q) = -u(q + v(q)): where to look, from q, for the tissue that belongs there. As ``at``."""
         coarse = [np.arange(line[0], line[-1] + INVERSE_STEP_MM, INVERSE_STEP_MM) for line in (x, y)]
         forward = self.at(height, *coarse)
         nodes = np.indices(forward.shape[1:], dtype=float)

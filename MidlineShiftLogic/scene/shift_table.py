@@ -1,4 +1,4 @@
-"""The table of measured slices and the plot of shift against slice."""
+"""Fill the table of measured slices and the plot of shift against slice."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""What a measurement's text node holds: the measurement as edited, as the model gave it, the scan's geometry, the shown
-slice. JSON, so that it is saved with the scene and read by any version.
+"""Store a measurement in a text node: as edited, as the model gave it, the geometry of the scan, the shown slice.
+
+JSON, so that it is saved with the scene and read by any version.
 
 The geometry is kept so that a saved scene is live without reading its voxels again, and so that an edit is
 made in the plane that was measured even if the volume was moved by a transform since.
@@ -23,7 +24,7 @@ FORMAT = "midlineshift-scene/1"
 
 @dataclass(frozen=True)
 class SceneState:
-    """The content of one text node.
+    """Hold the content of one text node.
 
     Attributes:
         measurement: with the reader's edits and review.
@@ -38,7 +39,7 @@ class SceneState:
     shown: int
 
     def to_json(self) -> str:
-        """JSON text; millimetres and pixels of the measurements rounded to 0.0001."""
+        """Return JSON text; millimetres and pixels of the measurements rounded to 0.0001."""
         ct = self.geometry
         changed = self.measurement is not self.original
         return json.dumps(
@@ -62,15 +63,16 @@ class SceneState:
 
 
 def without_voxels(ct: HeadCT) -> HeadCT:
-    """The scan's geometry with voxels of air that take no memory."""
+    """Return the scan's geometry with voxels of air that take no memory."""
     air = np.broadcast_to(np.float32(-1000.0), ct.hu.shape)
     return replace(ct, hu=air, sop_instance_uids=(), source={}, quality=())
 
 
 @lru_cache(maxsize=4)
 def from_json(text: str) -> SceneState:
-    """The state that ``SceneState.to_json`` wrote. Nobody changes it in place, so that one text is parsed once: each move
-    of a dragged landmark asks for it a dozen times.
+    """Return the state that ``SceneState.to_json`` wrote.
+
+    Nobody changes it in place, so that one text is parsed once: each move of a dragged landmark asks for it a dozen times.
 
     Raises:
         InputError: the text is not one, or a measurement in it is damaged.

@@ -1,4 +1,4 @@
-"""Switching the overlays of a measurement on and off."""
+"""Switch the overlays of a measurement on and off."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def set_visible(nodes: MeasurementNodes, part: str, visible: bool) -> None:
 
 
 def is_visible(nodes: MeasurementNodes, part: str) -> bool:
-    """Whether one of ``PARTS`` is switched on; it is drawn where the shown slice has it."""
+    """Tell whether one of ``PARTS`` is switched on; it is drawn where the shown slice has it."""
     display = _display(nodes, part)
     if display is None:
         return False

@@ -1,4 +1,4 @@
-"""Between a volume node (any storage order, any handedness, under transforms) and the canonical ``HeadCT``."""
+"""Convert between a volume node (any storage order, handedness, transforms) and the canonical ``HeadCT``."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.headct.stack import AxialStack
 from MidlineShiftLogic.progress import Progress
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, matrix_to_lps, ras_to_lps
-from MidlineShiftLogic.scene.instances import describe_slices, told_instances
+from MidlineShiftLogic.scene.instances import describe_slices, known_instances
 
 FLAT_MM = 0.1
 """A transform that moves the middle of a slice by more than this off where its corners say bends the slice."""
 
 
 def head_ct_from_volume(volume_node, progress: Progress | None = None) -> HeadCT:
-    """The scan of a scalar volume node where it lies in the world, that is with its parent transforms.
+    """Return the scan of a scalar volume node as it is in the world, that is with its parent transforms.
 
     Nothing is resampled. Linear parents become part of the geometry. A non-linear one (as Slicer's DICOM reader adds for
     tilted gantries and uneven distances) may move whole slices: each gets its own origin. The thickness of the slices is
@@ -45,18 +45,18 @@ def head_ct_from_volume(volume_node, progress: Progress | None = None) -> HeadCT
 
 
 def thin_stack(volume_node) -> AxialStack:
-    """The volume's own slices in canonical order, before any are averaged into slabs; errors of ``head_ct_from_volume``."""
+    """Return the volume's own slices in canonical order, not averaged into slabs; errors of ``head_ct_from_volume``."""
     uids = _instance_uids(volume_node)
     stack = from_volume(_voxels(volume_node), volume_affine(volume_node), sop_instance_uids=uids)
     parent = volume_node.GetParentTransformNode()
     if parent is not None and not parent.IsTransformToWorldLinear():
         stack = _carried(stack, parent)
-    describe_slices(stack, told_instances(volume_node))
+    describe_slices(stack, known_instances(volume_node))
     return stack
 
 
 def volume_affine(volume_node) -> np.ndarray:
-    """(4, 4) stored index (i, j, k) -> LPS mm, in the world if the parents are linear, else before them."""
+    """Return (4, 4) stored index (i, j, k) -> LPS mm, in the world if the parents are linear, else before them."""
     to_ras = vtk.vtkMatrix4x4()
     volume_node.GetIJKToRASMatrix(to_ras)
     parent = volume_node.GetParentTransformNode()
@@ -68,7 +68,7 @@ def volume_affine(volume_node) -> np.ndarray:
 
 
 def stored_array(volume_node, canonical: np.ndarray) -> np.ndarray:
-    """(slice, row, column) values of the volume's own slices in canonical order -> (k, j, i) as the node stores them."""
+    """Convert (slice, row, column) values of the volume's own slices in canonical order to (k, j, i) as stored."""
     (left, back, up), (turn_left, turn_back, turn_up) = storage_order(volume_affine(volume_node))
     flips = tuple(slice(None, None, -1 if turned else 1) for turned in (turn_up, turn_back, turn_left))
     ijk = canonical[flips].transpose(np.argsort((up, back, left)))
@@ -76,7 +76,7 @@ def stored_array(volume_node, canonical: np.ndarray) -> np.ndarray:
 
 
 def add_volume_like(volume_node, canonical: np.ndarray, name: str):
-    """A new scalar volume node on exactly the grid of ``volume_node``, under the same parent transform.
+    """Add a scalar volume node on exactly the grid of ``volume_node``, under the same parent transform.
 
     Args:
         canonical: (slice, row, column) values of the volume's own slices in canonical order.
@@ -92,7 +92,7 @@ def add_volume_like(volume_node, canonical: np.ndarray, name: str):
 
 
 def _voxels(volume_node) -> np.ndarray:
-    """(i, j, k) view of the stored values."""
+    """Return (i, j, k) view of the stored values."""
     image = volume_node.GetImageData()
     if image is None or 0 in image.GetDimensions():
         raise InputError(f"The volume {volume_node.GetName()!r} has no voxels; load the scan again.", "not-a-volume")
@@ -111,7 +111,7 @@ def _instance_uids(volume_node) -> tuple[str, ...]:
 
 
 def _carried(stack: AxialStack, parent) -> AxialStack:
-    """The stack where a non-linear transform puts its slices, each of which must stay a flat rectangle."""
+    """Return the stack where a non-linear transform puts its slices, each of which must stay a flat rectangle."""
     to_world = vtk.vtkGeneralTransform()
     parent.GetTransformToWorld(to_world)
     rows, columns = stack.shape

@@ -1,4 +1,4 @@
-"""The overlay pictures as one series of DICOM secondary captures, a summary first (docs/dicom.md)."""
+"""Make the figures of a case a series of DICOM secondary captures, a summary first (docs/dicom.md)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.reporting.dicom import series
 from MidlineShiftLogic.reporting.dicom.source import Source
 from MidlineShiftLogic.reporting.dicom.uids import result_key, uid
-from MidlineShiftLogic.reporting.figures import capture_figures as pictures
+from MidlineShiftLogic.reporting.figures import capture_figures
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def captures(measurement: Measurement, ct: HeadCT, source: Source, dense: DenseResult) -> Iterator[Dataset]:
-    """The pictures of one measured case, one after another: each is some megabytes.
+    """Yield the captures of one measured case, one after another: each is some megabytes.
 
     The first is the summary; it is a page, not a slice, and has no place in the patient. Then every measured slice, lowest
     first, in the scan's frame of reference at the slice's own place, over the slice's whole field of view.
@@ -35,13 +35,13 @@ def captures(measurement: Measurement, ct: HeadCT, source: Source, dense: DenseR
         return
     key = result_key(measurement)
     case_frames = source.of_slice(ct, measurement.slice)
-    summary = _capture(pictures.draw_summary(ct, measurement, dense), 1, key, case_frames, source)
+    summary = _capture(capture_figures.draw_summary(ct, measurement, dense), 1, key, case_frames, source)
     summary.ImageComments = "Summary. Research use only; not a medical device."
     series.set_character_set(summary, source.character_set)
     yield summary
     for number, one in enumerate(measurement.slices, start=2):
         frames = source.of_slice(ct, one.index)
-        picture = pictures.draw_slice(ct, measurement, one, _image_numbers(frames))
+        picture = capture_figures.draw_slice(ct, measurement, one, _image_numbers(frames))
         image = _capture(picture.rgb, number, key, frames, source)
         image.ImageComments = f"Slice {one.index}, 0 is the lowest. Research use only; not a medical device."
         _place(image, picture, ct, one.index, source)
@@ -79,15 +79,15 @@ def _capture(rgb: np.ndarray, number: int, key: str, frames: list[Frame], source
 
 
 def _image_numbers(frames: list[Frame]) -> str:
-    """How a viewer of the scan counts the images a slice was made of."""
+    """Return how a viewer of the scan numbers the images a slice was made of."""
     numbers = sorted({frame.order[1] if frame.index is None else frame.index + 1 for frame in frames})
     if len(numbers) == 1:
         return f"image {numbers[0]} of the scan"
     return f"images {numbers[0]} to {numbers[-1]} of the scan"
 
 
-def _place(image: Dataset, picture: pictures.SlicePicture, ct: HeadCT, index: int, source: Source) -> None:
-    """Where the slice lies, as an ordinary slice of the scan says it."""
+def _place(image: Dataset, picture: capture_figures.SlicePicture, ct: HeadCT, index: int, source: Source) -> None:
+    """Store where the slice is in the patient, as an ordinary slice of the scan does."""
     from pydicom.valuerep import DS
 
     def decimals(values) -> list[DS]:

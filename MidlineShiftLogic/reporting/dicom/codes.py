@@ -1,4 +1,4 @@
-"""The codes of our reports: standard ones where there are, else our private scheme (listed in docs/dicom.md)."""
+"""Define the codes of the reports: standard ones where they exist, else a private scheme (listed in docs/dicom.md)."""
 
 from __future__ import annotations
 

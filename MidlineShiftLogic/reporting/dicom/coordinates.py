@@ -1,4 +1,4 @@
-"""Landmarks as DICOM coordinates: on the image (SCOORD) for viewers, in the patient (SCOORD3D) for exactness."""
+"""Write landmarks as DICOM coordinates: on the image (SCOORD) for viewers, in the patient (SCOORD3D) for exactness."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from MidlineShiftLogic.reporting.dicom.source import Source
 
 
 def of_landmarks(one: SliceMeasurement, ct: HeadCT, source: Source) -> list:
-    """Four landmarks, the distance and the deformed midline of one slice as highdicom content items.
+    """Return four landmarks, the distance and the deformed midline of one slice as highdicom content items.
 
     Points on the image are left out where the scan's images are cut another way or a point lies outside the image (the
     falx of a head that is cut off); in the patient all are given.
@@ -35,8 +35,11 @@ def of_landmarks(one: SliceMeasurement, ct: HeadCT, source: Source) -> list:
 
 
 def image_points(frame: Frame, points_lps: np.ndarray) -> np.ndarray:
-    """(n, 3) LPS mm -> (n, 2) (column, row) of the stored image as SCOORD counts them: the first pixel's outer corner is
-    (0, 0), its centre (0.5, 0.5). Points off the image's plane are projected along its normal."""
+    """Convert (n, 3) LPS mm to (n, 2) (column, row) of the stored image as SCOORD counts them.
+
+    The outer corner of the first pixel is (0, 0), its centre (0.5, 0.5). Points off the plane of the image are projected
+    along its normal.
+    """
     from highdicom.spatial import ReferenceToImageTransformer
 
     across, down = np.reshape(frame.orientation, (2, 3))

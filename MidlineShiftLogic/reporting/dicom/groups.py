@@ -1,4 +1,4 @@
-"""The measurement groups (TID 1501) of a report: one of the case, one a slice."""
+"""Make the measurement groups (TID 1501) of a report: one for the case, one for each slice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CASE_IDENTIFIER = "Midline shift"
 
 
 def case_group(measurement: Measurement, ct: HeadCT, source: Source):
-    """The case's number, or why there is none, with everything that is said of the case as a whole."""
+    """Return the group of the case: its number, or why there is none, and all that concerns the case as a whole."""
     own = next((one for one in measurement.slices if one.index == measurement.slice), None)
     evaluations = [(codes.RESULT, codes.REFUSED if measurement.refused else codes.MEASURED)]
     numbers = []
@@ -67,7 +67,7 @@ def case_group(measurement: Measurement, ct: HeadCT, source: Source):
 
 
 def slice_group(measurement: Measurement, one: SliceMeasurement, ct: HeadCT, source: Source):
-    """One slice's distance, its landmarks and the deformed midline.
+    """Return the group of one slice: its distance, its landmarks and the deformed midline.
 
     The slices of a scan that was cut from sagittal or coronal images name none: each was made of all, as the case says.
     """
@@ -120,7 +120,7 @@ def _group(identifier: str, tracking_uid: str, measurement: Measurement, numbers
 
 
 def _shift(shift_mm: float, one: SliceMeasurement, ct: HeadCT, source: Source):
-    """The distance with where it was measured."""
+    """Return the distance with where it was measured."""
     from highdicom.sr import Measurement as Number
 
     return Number(
@@ -138,7 +138,7 @@ def _number(name, value: float, unit):
 
 
 def _images(one: SliceMeasurement, ct: HeadCT, source: Source):
-    """Every image the slice was made of."""
+    """Return every image the slice was made of."""
     from highdicom.sr import SourceImageForMeasurementGroup
 
     return [
@@ -155,7 +155,7 @@ def _append_texts(group, texts) -> None:
 
 
 def _provenance(measurement: Measurement, ct: HeadCT) -> dict:
-    """What only this program needs: the case's local name, what it was made with, and the canonical stack the pixels of a
+    """Return what only this program needs: the case's local name, what it was made with, and the canonical stack the pixels of a
     measurement count in (``HeadCT``)."""
     said = to_dict(measurement)
     return {

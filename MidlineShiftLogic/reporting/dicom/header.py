@@ -1,4 +1,4 @@
-"""What an object of ours takes over from the scan's headers: patient and study, as they stand there."""
+"""Take patient and study over from the headers of the scan, unchanged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ tells nobody anything. Names and identifiers are kept however they are written: 
 
 
 def patient_and_study(header, series_uid: str):
-    """A data set with the patient's and the study's attributes and nothing else.
+    """Return a data set with the patient's and the study's attributes and nothing else.
 
     Args:
         header: pydicom data set of an image of the scan.
@@ -69,7 +69,7 @@ def patient_and_study(header, series_uid: str):
 
 
 def compression(header):
-    """The elements that say that a scan was compressed with loss, which its pictures must say too; none where it was not."""
+    """Return the elements of lossy compression, which the figures of a compressed scan must carry too; else none."""
     from pydicom.dataset import Dataset
 
     result = Dataset()
@@ -82,7 +82,7 @@ def compression(header):
 
 
 def _usable(header, keyword: str):
-    """The element as a new one with the VR the standard gives it, or None if it is missing, empty or cannot be written."""
+    """Return a new element with the VR of the standard, or None if it is missing, empty or cannot be written."""
     from pydicom.config import RAISE
     from pydicom.datadict import dictionary_VR, tag_for_keyword
     from pydicom.dataelem import DataElement
@@ -104,7 +104,7 @@ def _usable(header, keyword: str):
 
 
 def _plain(value, vr: str):
-    """The value as text or a list of texts: as it was read, it remembers its own character set and VR."""
+    """Return the value as text or a list of texts: as read, it remembers its own character set and VR."""
     if vr == "SQ":
         return copy.deepcopy(value)
     if vr == "PN" or isinstance(value, str) or not hasattr(value, "__iter__"):

@@ -1,4 +1,4 @@
-"""A structured report of ours, read back into its measurement; anybody else's is refused.
+"""Read a structured report of midlineshift back into its measurement; refuse reports of other programs.
 
 Numbers, sides, landmarks, flags and the reader's decision are read from the coded content, so that what other programs
 show is what is imported; the provenance text adds what only this program needs (``groups._provenance``).
@@ -33,7 +33,7 @@ NO_MIDLINE = np.empty((0, 2))
 
 
 def read_report(path: str | PathLike) -> Measurement:
-    """The measurement a report was made of, to 0.0001 mm and pixels; edits and review included.
+    """Return the measurement a report was made of, to 0.0001 mm and pixels; edits and review included.
 
     Raises:
         InputError: no such file, not a structured report, another program's or another version's, or damaged.
@@ -58,7 +58,7 @@ def read_report(path: str | PathLike) -> Measurement:
 
 
 def referenced_images(path: str | PathLike) -> frozenset[str]:
-    """SOP instance UIDs of the images that a structured report is about (its current evidence).
+    """Return the SOP instance UIDs of the images that a structured report is about (its current evidence).
 
     Raises:
         InputError: no such file, or not a structured report.
@@ -90,7 +90,7 @@ def _open(path: Path) -> Dataset:
 
 
 def _groups(report: Dataset) -> tuple[Dataset | None, list[Dataset]]:
-    """The measurement group of our case, and those of its slices."""
+    """Return the measurement group of the case, and those of its slices."""
     from MidlineShiftLogic.reporting.dicom import codes
     from MidlineShiftLogic.reporting.dicom.groups import CASE_IDENTIFIER
 
@@ -188,7 +188,7 @@ def _slice(group: Dataset, stack: HeadCT, source_slices: dict[str, list[int]]) -
 
 
 def _deviation(curve: np.ndarray, pixels: dict[str, np.ndarray], stack: HeadCT) -> np.ndarray:
-    """(k,) signed mm of the midline's points from the line between the falx attachments, as ``SliceMeasurement`` has it."""
+    """Return (k,) signed mm of the points of the midline from the line between the falx attachments."""
     row_mm, column_mm = stack.pixel_spacing
     mm = np.array([column_mm, row_mm])
     start, end = (pixels[name] * mm for name in ("anterior_falx", "posterior_falx"))
@@ -216,7 +216,7 @@ def _review(report: Dataset, group: Dataset, texts: dict[str, list[str]]) -> Rev
 
 
 def _stack(geometry: dict[str, Any]) -> HeadCT:
-    """The canonical stack the measurement's pixels count in; its voxels are air and take no memory."""
+    """Return the canonical stack the measurement's pixels count in; its voxels are air and take no memory."""
     from MidlineShiftLogic.headct.headct import HeadCT
 
     row_mm, column_mm = geometry["pixel_spacing_mm"]
@@ -242,7 +242,7 @@ def _all(group: Dataset, code: Code) -> list[Dataset]:
 
 
 def _concept(item: Dataset, sequence: str = "ConceptNameCodeSequence") -> tuple[str, str]:
-    """(value, scheme); empty where there is none."""
+    """Return (value, scheme); empty where there is none."""
     found = item.get(sequence)
     return (str(found[0].get("CodeValue", "")), str(found[0].get("CodingSchemeDesignator", ""))) if found else ("", "")
 
@@ -252,7 +252,7 @@ def _named(item: Dataset, code: Code) -> bool:
 
 
 def _numbers(group: Dataset) -> dict[str, float]:
-    """Our code value -> number."""
+    """Return the number of each code value."""
     return {
         _concept(item)[0]: float(item.MeasuredValueSequence[0].NumericValue)
         for item in group.ContentSequence
@@ -261,7 +261,7 @@ def _numbers(group: Dataset) -> dict[str, float]:
 
 
 def _texts(group: Dataset) -> dict[str, list[str]]:
-    """Our code value -> texts in their order."""
+    """Return the texts of each code value, in their order."""
     texts: dict[str, list[str]] = {}
     for item in group.ContentSequence:
         if item.ValueType == "TEXT":

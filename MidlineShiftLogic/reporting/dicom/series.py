@@ -1,4 +1,4 @@
-"""What all our objects share: numbers, equipment, identity, character set."""
+"""Define what all DICOM objects of a case share: numbers, equipment, identity, character set."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ NO_MODEL = "none opened"
 
 
 def model_of(measurement: Measurement) -> tuple[str, str]:
-    """Name and version of the model; words where a case was refused before one was opened."""
+    """Return name and version of the model; a phrase where a case was refused before one was loaded."""
     model = measurement.model
     return str(model.get("name") or NO_MODEL), str(model.get("version") or NO_MODEL)
 
 
 def equipment() -> dict:
-    """Who made the object, as highdicom's constructors take it."""
+    """Return the maker of the object, as the constructors of highdicom take it."""
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
     return {
@@ -46,12 +46,12 @@ NO_SERIAL = "software"
 
 
 def frame_numbers(frame: Frame) -> list[int] | None:
-    """Referenced Frame Number of a frame of a multi-frame file, from 1."""
+    """Return the Referenced Frame Number of a frame of a multi-frame file, from 1; None for other files."""
     return None if frame.index is None else [frame.index + 1]
 
 
 def take_identity(dataset: Dataset, source: Source) -> None:
-    """The patient's and the study's attributes, as the scan has them."""
+    """Copy the attributes of patient and study into ``dataset``, as the scan has them."""
     from pydicom.dataelem import DataElement
 
     for element in source.identity:
@@ -61,12 +61,12 @@ def take_identity(dataset: Dataset, source: Source) -> None:
 
 
 def person_name(typed: str) -> str:
-    """A name as typed, as a DICOM person name: without what has a meaning there or cannot stand in one."""
+    """Return a typed name as a DICOM person name: without what has a meaning there or is not allowed."""
     return re.sub(r"[\\=\x00-\x1f]+", " ", typed).strip()[:64]
 
 
 def set_character_set(dataset: Dataset, declared: tuple[str, ...]) -> None:
-    """The scan's own character set if everything in ``dataset`` can be written in it, else UTF-8.
+    """Declare the character set of the scan if all text of ``dataset`` can be written in it, else UTF-8.
 
     Args:
         declared: Specific Character Set of the scan. Where it declares none but its text is not ASCII, the text was

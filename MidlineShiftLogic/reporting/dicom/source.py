@@ -1,4 +1,4 @@
-"""The DICOM series a scan was read from: whose it is, and which of its images a slice was made of."""
+"""Describe the DICOM series a scan was read from: its patient, and which of its images each slice was made of."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAME_PLACE_MM = 0.5
 
 @dataclass(frozen=True)
 class Source:
-    """A series and what our objects take over from it.
+    """Hold a series and what the objects take over from it.
 
     Attributes:
         frames: its pictures, upward along their normal.
@@ -47,7 +47,7 @@ class Source:
         return self.frames[0].series_uid
 
     def of_slice(self, ct: HeadCT, index: int) -> list[Frame]:
-        """The images a slice was made of, upward.
+        """Return the images a slice was made of, upward.
 
         A slab has several. Of a scan that was cut from sagittal or coronal images, every slice was made of all.
         """
@@ -66,7 +66,7 @@ class Source:
         return [self.frames[one] for one in near]
 
     def middle_of_slice(self, ct: HeadCT, index: int) -> Frame | None:
-        """The image that lies closest to the slice's plane; None if the images are cut another way."""
+        """Return the image that lies closest to the slice's plane; None if the images are cut another way."""
         frames = self.of_slice(ct, index)
         if abs(frames[0].normal @ ct.normal) < SAME_PLANE:
             return None
@@ -74,7 +74,7 @@ class Source:
 
 
 def source_of(ct: HeadCT) -> Source:
-    """The series ``ct`` was read from (by ``headct.read``, in this process).
+    """Return the series ``ct`` was read from (by ``headct.read``, in this process).
 
     Raises:
         InputError: it was not read from DICOM, its files are gone, or name no study.
@@ -89,7 +89,7 @@ def source_of(ct: HeadCT) -> Source:
 
 
 def source_of_files(files: Iterable[Path]) -> Source:
-    """The series whose image files are given, in any order: for a scan that was read by another program.
+    """Return the series whose image files are given, in any order: for a scan that was read by another program.
 
     Raises:
         InputError: none of them is an image, they are of several series, do not say their place, or name no study.

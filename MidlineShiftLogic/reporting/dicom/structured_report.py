@@ -1,4 +1,4 @@
-"""A measurement as a DICOM structured report: TID 1500, Comprehensive 3D SR (docs/dicom.md)."""
+"""Make the DICOM structured report of a measurement: TID 1500, Comprehensive 3D SR (docs/dicom.md)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def structured_report(measurement: Measurement, ct: HeadCT, source: Source) -> Dataset:
-    """The report of one case, refused ones too.
+    """Return the report of one case, also of a refused one.
 
     Args:
         ct: the scan's geometry; its voxels are not looked at.
@@ -74,7 +74,7 @@ def _device():
 
 
 def _person(measurement: Measurement):
-    """The reader who decided; None without a review (an edit alone names nobody)."""
+    """Return the reader who decided; None without a review (an edit alone names nobody)."""
     if measurement.review is None:
         return None
     from highdicom.sr import ObserverContext, PersonObserverIdentifyingAttributes
@@ -89,7 +89,7 @@ def _person(measurement: Measurement):
 
 
 def _evidence(source: Source) -> list[Dataset]:
-    """One data set an image; the first carries the patient and the study, which the report takes over."""
+    """Return one data set for each image; the first carries patient and study, which the report takes over."""
     from pydicom.dataset import Dataset
 
     result: dict[str, Dataset] = {}

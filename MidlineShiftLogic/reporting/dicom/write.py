@@ -1,4 +1,4 @@
-"""A case's DICOM files: ``sr.dcm`` and ``capture/NNN.dcm`` in its folder."""
+"""Write the DICOM files of a case: ``sr.dcm`` and ``capture/NNN.dcm`` in its folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REPORT_FILE, CAPTURE_FOLDER = "sr.dcm", "capture"
 
 
 def require_highdicom() -> None:
-    """InputError where highdicom is not installed: it is needed for DICOM output only."""
+    """Raise InputError where highdicom is not installed: only DICOM output needs it."""
     if find_spec("highdicom") is None:
         raise InputError(
             "DICOM output needs the Python package 'highdicom'; install it with: python -m pip install 'midlineshift[dicom]'",

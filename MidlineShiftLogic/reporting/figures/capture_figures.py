@@ -1,4 +1,4 @@
-"""What the secondary captures show: a summary, and every measured slice with its midline and number, in true geometry."""
+"""Draw what the secondary captures show: a summary, and every measured slice in true geometry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DPI = 100
 
 @dataclass(frozen=True)
 class SlicePicture:
-    """A drawn slice and where it lies.
+    """Hold a drawn slice and its place.
 
     Attributes:
         rgb: (row, column, 3) uint8; columns run to the patient's left, rows back, as in ``HeadCT``.
@@ -37,7 +37,11 @@ class SlicePicture:
 
 
 def draw_summary(ct: HeadCT, measurement: Measurement, dense: DenseResult) -> np.ndarray:
-    """(row, column, 3) uint8: ``overlay.png`` without the case's name, which may be a patient's."""
+    """Draw ``overlay.png`` without the name of the case, which may be a patient's.
+
+    Returns:
+        (row, column, 3) uint8.
+    """
     from PIL import Image
 
     from MidlineShiftLogic.reporting.figures.overlay import write_overlay
@@ -48,7 +52,7 @@ def draw_summary(ct: HeadCT, measurement: Measurement, dense: DenseResult) -> np
 
 
 def draw_slice(ct: HeadCT, measurement: Measurement, one: SliceMeasurement, images: str = "") -> SlicePicture:
-    """One slice over the whole of its field of view, nothing cropped.
+    """Draw one slice over the whole of its field of view, nothing cropped.
 
     Args:
         images: which of the scan's images it is, in words.
@@ -65,7 +69,7 @@ def draw_slice(ct: HeadCT, measurement: Measurement, one: SliceMeasurement, imag
     bar = np.array([drawing.plane_mm(ct, one.landmarks_px[name]) for name in ("ideal", "shifted")])
     axes.plot(*bar.T, color=drawing.BAR_COLOUR, linewidth=2.4, solid_capstyle="butt", path_effects=drawing.halo(3.8))
     drawing.draw_sides(axes, size=13)
-    _write_words(axes, measurement, one, images)
+    _write_texts(axes, measurement, one, images)
     figure.canvas.draw()
     rgb = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
     spacing = height_mm / rgb.shape[0], width_mm / rgb.shape[1]
@@ -74,7 +78,7 @@ def draw_slice(ct: HeadCT, measurement: Measurement, one: SliceMeasurement, imag
     return SlicePicture(rgb, origin, spacing)
 
 
-def _write_words(axes, measurement: Measurement, one: SliceMeasurement, images: str) -> None:
+def _write_texts(axes, measurement: Measurement, one: SliceMeasurement, images: str) -> None:
     style = {"transform": axes.transAxes, "path_effects": drawing.halo(2.4), "color": drawing.TEXT_COLOUR}
     number = shift_text(one.signed_shift_mm, (" L", " R"))
     own = one.index == measurement.slice
@@ -90,7 +94,7 @@ def _write_words(axes, measurement: Measurement, one: SliceMeasurement, images: 
 
 
 def _status(measurement: Measurement) -> str:
-    """What a reader did, without a name: the picture stands for itself in an archive."""
+    """Return what a reader did, without a name: the picture stands for itself in an archive."""
     if measurement.review is not None:
         return _rejected(measurement) or f"{measurement.review.decision} by a reader"
     return "corrected by a reader, not signed off" if measurement.edited else "not reviewed by a reader"

@@ -1,4 +1,4 @@
-"""What the pictures share: display window, plane millimetres, the found midline, side letters, scale bar, safe text.
+"""Provide what the figures share: display window, plane millimetres, the midline, side letters, scale bar, safe text.
 
 Pictures are drawn in *plane mm* (column * column spacing, row * row spacing), so that pixels that are not square come
 out true. They are radiological: the patient's right on the left of the picture. Matplotlib is used through its objects
@@ -34,20 +34,20 @@ RESEARCH_USE_ONLY = "Research use only · not a medical device"
 
 
 def plane_mm(ct: HeadCT, pixels: np.ndarray) -> np.ndarray:
-    """(..., 2) (column, row) -> (..., 2) plane mm (x, y)."""
+    """Convert (..., 2) pixels (column, row) to (..., 2) plane mm (x, y)."""
     row_mm, column_mm = ct.pixel_spacing
     return np.asarray(pixels, dtype=float) * (column_mm, row_mm)
 
 
 def image_extent(ct: HeadCT) -> tuple[float, float, float, float]:
-    """``imshow`` extent (left, right, bottom, top) in plane mm; row 0 on top, pixel centres at whole numbers."""
+    """Return ``imshow`` extent (left, right, bottom, top) in plane mm; row 0 on top, pixel centres at whole numbers."""
     _, rows, columns = ct.hu.shape
     row_mm, column_mm = ct.pixel_spacing
     return -0.5 * column_mm, (columns - 0.5) * column_mm, (rows - 0.5) * row_mm, -0.5 * row_mm
 
 
 def head_bounds(ct: HeadCT, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Upper left and lower right corner (x, y), plane mm, of the head on one slice with a margin."""
+    """Return upper left and lower right corner (x, y), plane mm, of the head on one slice with a margin."""
     from scipy import ndimage
 
     labels, count = ndimage.label(np.nan_to_num(ct.hu[index], nan=-1024.0) > SKIN_HU)
@@ -62,7 +62,7 @@ def head_bounds(ct: HeadCT, index: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def box_around(bounds: tuple[np.ndarray, np.ndarray], width_to_height: float) -> tuple[float, float, float, float]:
-    """(left, right, bottom, top) in plane mm around ``head_bounds``, grown to the wished proportion."""
+    """Return (left, right, bottom, top) in plane mm around ``head_bounds``, grown to the wished proportion."""
     low, high = bounds
     centre, (width, height) = (low + high) / 2, high - low
     width, height = max(width, height * width_to_height), max(height, width / width_to_height)
@@ -70,7 +70,7 @@ def box_around(bounds: tuple[np.ndarray, np.ndarray], width_to_height: float) ->
 
 
 def head_box(ct: HeadCT, index: int, width_to_height: float) -> tuple[float, float, float, float]:
-    """(left, right, bottom, top) in plane mm around the head on one slice, grown to the wished proportion."""
+    """Return (left, right, bottom, top) in plane mm around the head on one slice, grown to the wished proportion."""
     return box_around(head_bounds(ct, index), width_to_height)
 
 
@@ -90,7 +90,7 @@ def show_slice(axes, ct: HeadCT, hu: np.ndarray, box: tuple[float, float, float,
 
 
 def draw_sides(axes, size: float) -> None:
-    """R on the left of the picture, L on its right: the patient's sides."""
+    """Draw R on the left of the figure and L on its right: the patient's sides."""
     for x, letter, align in ((0.02, "R", "left"), (0.98, "L", "right")):
         axes.text(
             x, 0.5, letter, transform=axes.transAxes, ha=align, va="center", fontsize=size, fontweight="bold",
@@ -99,7 +99,7 @@ def draw_sides(axes, size: float) -> None:
 
 
 def draw_scale_bar(axes, box: tuple[float, float, float, float], length_mm: float = 50.0) -> None:
-    """A bar of ``length_mm`` with a tick each 10 mm, at the lower right corner of the picture."""
+    """Draw a bar of ``length_mm`` with a tick each 10 mm at the lower right corner of the figure."""
     left, right, bottom, top = box
     end, y = right - 0.04 * (right - left), bottom - 0.035 * (bottom - top)
     start = end - length_mm
@@ -111,7 +111,7 @@ def draw_scale_bar(axes, box: tuple[float, float, float, float], length_mm: floa
 
 
 def draw_lines(axes, ct: HeadCT, one: SliceMeasurement, width: float) -> None:
-    """The ideal midline, dashed from falx end to falx end, and the midline that was found."""
+    """Draw the ideal midline, dashed between the falx attachments, and the deformed midline."""
     draw_ideal_line(axes, ct, one, width)
     if len(one.midline_px):
         x, y = plane_mm(ct, one.midline_px).T
@@ -127,19 +127,19 @@ def draw_ideal_line(axes, ct: HeadCT, one: SliceMeasurement, width: float) -> No
 
 
 def halo(width: float) -> list:
-    """Path effects: a dark rim that keeps lines and letters legible on white bone."""
+    """Return path effects: a dark rim that keeps lines and letters legible on white bone."""
     from matplotlib import patheffects
 
     return [patheffects.Stroke(linewidth=width, foreground="black", alpha=0.75), patheffects.Normal()]
 
 
 def shown_slice(measurement: Measurement) -> SliceMeasurement:
-    """The slice the case's number was read on."""
+    """Return the slice that the number of the case was measured on."""
     return next(one for one in measurement.slices if one.index == measurement.slice)
 
 
 def legible(text: str, longest: int = 60) -> str:
-    """``text`` with what the picture's font cannot draw replaced by ``?``, shortened in the middle."""
+    """Return ``text`` with what the font cannot draw replaced by ``?``, shortened in the middle."""
     known = _font_characters()
     text = "".join(c if ord(c) in known and not unicodedata.category(c).startswith("C") else "?" for c in text)
     half = (longest - 1) // 2
@@ -155,14 +155,14 @@ def _font_characters() -> frozenset[int]:
 
 
 def load_library() -> None:
-    """Import what draws, so that it is there when the first picture is. A missing package is told by ``new_figure``."""
+    """Import the drawing library, so that it is there when the first figure is. ``new_figure`` reports a missing one."""
     with contextlib.suppress(ImportError):
         import matplotlib.backends.backend_agg
         import matplotlib.figure  # noqa: F401
 
 
 def new_figure(width: float, height: float, dpi: int):
-    """A dark figure with its own canvas, outside pyplot."""
+    """Return a dark figure with its own canvas, outside pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -172,11 +172,13 @@ def new_figure(width: float, height: float, dpi: int):
 
 
 def write_text(figure, x: float, y: float, text: str, **style) -> None:
-    """Figure text in our colours; ``$`` and ``_`` in a case's name are letters, not formulas."""
+    """Write text on the figure in the common colours; ``$`` and ``_`` in a case's name are letters, not formulas."""
     figure.text(x, y, text, **{"color": TEXT_COLOUR, "parse_math": False, "family": "DejaVu Sans", **style})
 
 
 def save(figure, path: Path, texts: dict[str, str] | None = None) -> None:
-    """Write a figure as PNG, with ``texts`` as its text chunks. zlib's quickest level takes a third of the time for a
-    twentieth more bytes."""
+    """Write a figure as PNG, with ``texts`` as its text chunks.
+
+    The quickest level of zlib takes a third of the time for a twentieth more bytes.
+    """
     figure.savefig(path, format="png", metadata=texts, pil_kwargs={"compress_level": 1})

@@ -1,4 +1,4 @@
-"""The pictures of a report: the panels of ``overlay.png``, apart, so that they fit a phone and a printed page."""
+"""Split ``overlay.png`` into its panels for a report, so that they fit a phone and a printed page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from MidlineShiftLogic.reporting.figures.overlay import PANELS_KEY
 
 @dataclass(frozen=True)
 class Picture:
-    """PNG or SVG as a ``data:`` address, with its size in pixels."""
+    """Hold a PNG or SVG as a ``data:`` address, with its size in pixels."""
 
     source: str
     width: int
@@ -21,12 +21,12 @@ class Picture:
 
 
 def data_address(content: bytes, kind: str) -> str:
-    """``data:`` address of an image; ``kind`` as ``image/png``."""
+    """Return the ``data:`` address of an image; ``kind`` as ``image/png``."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def overlay_pictures(overlay_png: bytes) -> list[Picture]:
-    """The three panels of an ``overlay.png``, or the whole picture where it does not say where they are.
+    """Return the three panels of an ``overlay.png``, or the whole figure where it does not say where they are.
 
     Raises:
         InputError: not a PNG picture.
@@ -55,7 +55,7 @@ def _panel_boxes(picture) -> list[tuple[int, int, int, int]]:
 
 
 def _png(picture) -> Picture:
-    """Drawn anew: what else the file carried (names, places) is left behind."""
+    """Draw the image anew: what else the file carried (names, places) is left out."""
     buffer = io.BytesIO()
     picture.convert("RGB").save(buffer, "PNG", optimize=True)
     return Picture(data_address(buffer.getvalue(), "image/png"), picture.width, picture.height)

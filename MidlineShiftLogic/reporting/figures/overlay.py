@@ -1,5 +1,4 @@
-"""``overlay.png``: the slice the case's number was read on with what was measured on it, the slice set back to normal,
-and the displacement between the two."""
+"""Draw ``overlay.png``: the case's slice with its measurement, warped back to normal, and the displacement."""
 
 from __future__ import annotations
 
@@ -57,13 +56,15 @@ def write_overlay(path: Path, ct: HeadCT, measurement: Measurement, dense: Dense
 
     for axes in (measured, normal, moved):
         drawing.draw_sides(axes, size=13)
-    _write_words(figure, (measured, normal, moved), ct, measurement, one)
+    _write_texts(figure, (measured, normal, moved), ct, measurement, one)
     drawing.save(figure, path, {PANELS_KEY: json.dumps(_boxes((measured, normal, moved)))})
 
 
 def _boxes(panels) -> list[list[int]]:
-    """[left, top, right, bottom] in pixels of the picture of each panel, the last with its colour bar: for whoever
-    shows them apart (a report on a narrow screen)."""
+    """Return [left, top, right, bottom] in pixels of each panel, the last with its colour bar.
+
+    For programs that show the panels separately (a report on a narrow screen).
+    """
     width, height = WIDTH * DPI, HEIGHT * DPI
     boxes = []
     for panel in panels:
@@ -89,7 +90,7 @@ def _draw_landmarks(axes, ct: HeadCT, one: SliceMeasurement) -> None:
 
 
 def _draw_distance(axes, ct: HeadCT, one: SliceMeasurement, box: tuple[float, float, float, float]) -> None:
-    """The bar that was measured, with its length beside it, on the side it points to."""
+    """Draw the measured distance as a bar, with its length beside it, on the side it points to."""
     ideal, shifted = (drawing.plane_mm(ct, one.landmarks_px[name]) for name in ("ideal", "shifted"))
     axes.plot(
         *np.array([ideal, shifted]).T, color=drawing.BAR_COLOUR, linewidth=2.4, solid_capstyle="butt",
@@ -107,7 +108,7 @@ def _draw_distance(axes, ct: HeadCT, one: SliceMeasurement, box: tuple[float, fl
 
 
 def _draw_displacement(axes, ct: HeadCT, field: np.ndarray):
-    """Colour: how far. Arrows, in true length: from the normal place to where tissue is. ``field`` (2, row, column)."""
+    """Draw ``field`` (2, row, column): colour is its length, arrows go from the normal place to where tissue is."""
     from matplotlib.colors import Normalize
 
     field = np.nan_to_num(field)
@@ -142,7 +143,7 @@ def _draw_colour_bar(figure, panel, picture) -> None:
     bar.set_label("displacement in the slice, mm", color=drawing.TEXT_COLOUR, fontsize=8.5, labelpad=2)
 
 
-def _write_words(figure, panels, ct: HeadCT, measurement: Measurement, one: SliceMeasurement) -> None:
+def _write_texts(figure, panels, ct: HeadCT, measurement: Measurement, one: SliceMeasurement) -> None:
     from matplotlib.lines import Line2D
 
     sides = (" to the patient's left", " to the patient's right")
@@ -162,7 +163,7 @@ def _write_words(figure, panels, ct: HeadCT, measurement: Measurement, one: Slic
         panels,
         (
             f"As scanned, window {low:.0f}–{high:.0f} HU",
-            "Set back to normal by the deformation found",
+            "Warped back to normal by the deformation found",
             "How far and which way tissue was pushed",
         ),
         strict=True,

@@ -1,4 +1,4 @@
-"""The report's plots as SVG: shift by slice, drawn as the head stands, and the course over several scans.
+"""Draw the plots of the report as SVG: shift by slice, oriented as the head, and the timeline of several scans.
 
 Sides are as in the pictures: the patient's right is on the left, so that a midline pushed to the left is drawn to the
 right of the middle line.
@@ -19,7 +19,7 @@ LEAST_MM = 6.0
 
 
 def slices_plot(measurement: Measurement, width: float = 4.4, height: float = 4.9) -> Picture:
-    """Every measured slice's shift, lowest slice at the bottom; the case's interval as a bar at its slice (inches)."""
+    """Draw the shift of every measured slice, lowest at the bottom, and the interval at the case's slice (size in inches)."""
     figure, axes = _figure(width, height)
     slices = measurement.slices
     window = [one.index for one in slices if one.in_case_window]
@@ -54,8 +54,8 @@ def slices_plot(measurement: Measurement, width: float = 4.4, height: float = 4.
     return _svg(figure, width, height, (0.13, 0.17, 0.85, 0.78))
 
 
-def course_plot(visits: Sequence[Visit], width: float = 6.8, height: float = 1.75) -> Picture:
-    """The shifts of several scans, each with its interval, over time, or in order where a date is not known (inches)."""
+def timeline_plot(visits: Sequence[Visit], width: float = 6.8, height: float = 1.75) -> Picture:
+    """Draw the shifts of several scans with their intervals over time, or in order where a date is unknown (size in inches)."""
     figure, axes = _figure(width, height)
     dated = all_dated(visits)
     shown = [
@@ -105,7 +105,7 @@ def _figure(width: float, height: float):
 
 
 def _sides_axis(axes, axis: str, reach: float) -> None:
-    """A shift axis, symmetric about no shift: whole steps with the side's letter, dashed at 5 mm."""
+    """Scale a shift axis symmetric about no shift: whole steps with the letter of the side, dashed at 5 mm."""
     step = 2 if reach < 9 else 5 if reach < 25 else 10
     ticks = list(range(-int(reach // step) * step, int(reach) + 1, step))
     labels = [f"{abs(mm)} {'L' if mm > 0 else 'R'}" if mm else "0" for mm in ticks]
@@ -128,7 +128,7 @@ def _sides_axis(axes, axis: str, reach: float) -> None:
 
 
 def _svg(figure, width: float, height: float, place: tuple[float, float, float, float]) -> Picture:
-    """The figure with its axes at ``place``; letters as outlines, so that it looks alike everywhere."""
+    """Return the figure with its axes at ``place``; letters as outlines, so that it looks alike everywhere."""
     import matplotlib
 
     figure.axes[0].set_position(place)

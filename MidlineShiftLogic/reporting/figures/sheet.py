@@ -1,4 +1,4 @@
-"""``slices.png``: every measured slice with its midline and its number, lowest first."""
+"""Draw ``slices.png``: every measured slice with its midline and its number, lowest first."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def write_sheet(path: Path, ct: HeadCT, measurement: Measurement) -> None:
 
 
 def choose(slices: tuple[SliceMeasurement, ...], case_slice: int | None) -> list[SliceMeasurement]:
-    """All slices, or ``MOST_TILES`` evenly spread ones that keep the case's own."""
+    """Return all slices, or ``MOST_TILES`` evenly spread ones that keep the case's own."""
     if len(slices) <= MOST_TILES:
         return list(slices)
     step = (len(slices) - 1) / (MOST_TILES - 1)
@@ -72,7 +72,7 @@ def _write_header(figure, measurement: Measurement, shown: int, width: float, he
 
 
 def _header(measurement: Measurement) -> float:
-    """Height of the header in inches: a line more where there is an interval to tell."""
+    """Return the height of the header in inches: one line more where there is an interval to show."""
     return HEADER + (0.23 if certainty_text(measurement) else 0.0)
 
 
@@ -94,7 +94,7 @@ def _width(box: tuple[float, float, float, float]) -> float:
 
 
 def _centred(box: tuple[float, float, float, float], size: tuple[float, float, float, float]):
-    """A box of the size of one around the middle of another: all tiles share one scale."""
+    """Return a box of the size of one around the middle of another: all tiles share one scale."""
     x, y = (box[0] + box[1]) / 2, (box[2] + box[3]) / 2
     width, height = size[1] - size[0], size[2] - size[3]
     return x - width / 2, x + width / 2, y + height / 2, y - height / 2

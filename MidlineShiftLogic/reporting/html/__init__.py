@@ -1,4 +1,4 @@
-"""A case's report for people: one self-contained HTML file, and a PDF made from it.
+"""Make the report of a case for people: one self-contained HTML file, and a PDF made from it.
 
 ``report_html`` is a pure function of a ``Measurement``; ``write_report`` puts its result into the case's folder. Neither
 needs torch, and nothing heavy is imported before they are called.

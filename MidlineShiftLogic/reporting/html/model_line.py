@@ -1,4 +1,4 @@
-"""The line of a report that says what measured: the model, what it learned from, and how far off it is."""
+"""Describe the model in one line of the report: its name, what it was trained on, and its accuracy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from MidlineShiftLogic.models.locate import list_models
 
 
 def model_line(provenance: dict[str, Any], folders: Iterable[Path] = ()) -> str:
-    """``midlineshift 2. Trained on .... Mean error ....``, from the model's card where that very model is at hand.
+    """Return ``midlineshift 2. Trained on .... Mean error ....``, from the model's card where that very model is at hand.
 
     Args:
         provenance: ``Measurement.model``: name, version, SHA-256 of each component.
@@ -30,7 +30,7 @@ def model_line(provenance: dict[str, Any], folders: Iterable[Path] = ()) -> str:
                 return f"{named}. Trained on {card.trained_on}. {accuracy_sentence(card.accuracy)}"
             except (TypeError, ValueError):  # figures that are not numbers, in somebody's own model
                 return f"{named}. Trained on {card.trained_on}."
-    return f"{named}. Its card is not installed here, so what it learned from and how far off it is cannot be told."
+    return f"{named}. Its card is not installed here, so its training data and accuracy are unknown here."
 
 
 def _card(folder: Path) -> ModelDescription | None:

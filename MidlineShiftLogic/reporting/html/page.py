@@ -1,4 +1,4 @@
-"""``Measurement`` -> the text of ``report.html``."""
+"""Make the text of ``report.html`` from a ``Measurement``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.review import REJECTED
 from MidlineShiftLogic.reporting.figures.image_data import overlay_pictures
 from MidlineShiftLogic.reporting.formatting import rule_text
-from MidlineShiftLogic.reporting.html import formatting as words
-from MidlineShiftLogic.reporting.html.recommendations import advice
+from MidlineShiftLogic.reporting.html import formatting
+from MidlineShiftLogic.reporting.html.recommendations import recommendation
 from MidlineShiftLogic.reporting.measurement_json import RESEARCH_USE_ONLY
-from MidlineShiftLogic.reporting.timeline import Visit, all_dated, course
+from MidlineShiftLogic.reporting.timeline import Visit, all_dated, sort_visits
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.headct.patient import Patient
@@ -44,7 +44,7 @@ def report_html(
     patient: Patient | None = None,
     model: str = "",
 ) -> str:
-    """The report of one case as one HTML document that needs nothing from outside.
+    """Return the report of one case as one HTML document that needs nothing from outside.
 
     Args:
         measurement: measured or refused; edits and review in it are told.
@@ -56,12 +56,12 @@ def report_html(
     Raises:
         InputError: a prior is of the same scan, or ``overlay_png`` is not a picture.
     """
-    visits = course(measurement, priors) if priors else []
+    visits = sort_visits(measurement, priors) if priors else []
     review, warnings = _review(measurement), _flags(measurement, "warning", MOST_WARNINGS, LONGEST_WARNING)
     return _template().render(
-        case=words.clean(measurement.case_id, LONGEST_NAME),
+        case=formatting.clean(measurement.case_id, LONGEST_NAME),
         research=RESEARCH_USE_ONLY,
-        scanned=words.date_words(measurement.input.get("acquired")),
+        scanned=formatting.format_date(measurement.input.get("acquired")),
         patient=None if patient is None else _patient(patient),
         refusal=_refusal(measurement),
         result=None if measurement.refused else _result(measurement),
@@ -73,12 +73,12 @@ def report_html(
         notes=_flags(measurement, "info", MOST_NOTES, LONGEST_NOTE),
         tables=_tables(measurement),
         rows_left_out=max(0, len(measurement.slices) - MOST_ROWS),
-        course=_course(visits) if visits else None,
-        model=words.clean(model, LONGEST_MODEL),
+        timeline=_timeline(visits) if visits else None,
+        model=formatting.clean(model, LONGEST_MODEL),
         provenance=_provenance(measurement),
-        rule=words.of_the_case(measurement),
-        coverage=words.COVERAGE_WORDS,
-        large=words.LARGE_WORDS,
+        rule=formatting.of_the_case(measurement),
+        coverage=formatting.COVERAGE_TEXT,
+        large=formatting.LARGE_TEXT,
         print_mm=_print_mm(lines := _lines_of_text(warnings, review, patient is not None)),
         crowded=lines > MANY_LINES or (len(visits) > 4 and len(measurement.slices) > 30),
         css=(HERE / "report.css").read_text(encoding="utf-8"),
@@ -98,9 +98,9 @@ def _template():
 
 def _patient(patient: Patient) -> dict[str, str]:
     return {
-        "name": words.clean(patient.name, LONGEST_NAME) or "not told",
-        "id": words.clean(patient.id, LONGEST_NAME) or "not told",
-        "born": words.date_words(patient.birth_date) or "not told",
+        "name": formatting.clean(patient.name, LONGEST_NAME) or "not given",
+        "id": formatting.clean(patient.id, LONGEST_NAME) or "not given",
+        "born": formatting.format_date(patient.birth_date) or "not given",
     }
 
 
@@ -111,10 +111,10 @@ def _result(measurement: Measurement) -> dict[str, Any]:
     height = one.height_mm or 0.0
     level = f", about {abs(height):.0f} mm {'above' if height >= 0 else 'below'} the anterior commissure (estimated)"
     return {
-        "shift": words.shift_words(measurement.signed_shift_mm),
+        "shift": formatting.format_shift(measurement.signed_shift_mm),
         "side": measurement.side,
-        "interval": words.interval_words(measurement.interval_mm),
-        "probability": words.probability_words(measurement.p_over_5mm),
+        "interval": formatting.format_interval(measurement.interval_mm),
+        "probability": formatting.format_probability(measurement.p_over_5mm),
         "slice": f"{measurement.slice} (0 lowest{top})" + (level if one.height_mm is not None else ""),
         "images": _images(one),
         "rule": rule_text(measurement),
@@ -125,7 +125,7 @@ def _result(measurement: Measurement) -> dict[str, Any]:
 
 
 def _images(one: SliceMeasurement) -> str:
-    """Which slices of the file, counted from 0, a slice was made from, where that says something."""
+    """Return which slices of the file, counted from 0, a slice was made from, where that says something."""
     if not one.source_slices or one.source_slices == (one.index,):
         return ""
     first, last = min(one.source_slices), max(one.source_slices)
@@ -136,8 +136,8 @@ def _refusal(measurement: Measurement) -> dict[str, str] | None:
     if not measurement.refused:
         return None
     code = str(measurement.refused.get("code", ""))
-    message = words.clean(measurement.refused.get("message", ""), LONGEST_REASON)
-    return {"code": words.clean(code, 40), "message": message, "advice": advice(code)}
+    message = formatting.clean(measurement.refused.get("message", ""), LONGEST_REASON)
+    return {"code": formatting.clean(code, 40), "message": message, "recommendation": recommendation(code)}
 
 
 def _review(measurement: Measurement) -> dict[str, Any] | None:
@@ -147,19 +147,19 @@ def _review(measurement: Measurement) -> dict[str, Any] | None:
     return {
         "decision": review.decision,
         "rejected": review.decision == REJECTED,
-        "reader": words.clean(review.reader, LONGEST_NAME),
+        "reader": formatting.clean(review.reader, LONGEST_NAME),
         "time": _zoned(review.time),
-        "reason": words.clean(review.reason, LONGEST_REASON),
+        "reason": formatting.clean(review.reason, LONGEST_REASON),
     }
 
 
 def _zoned(time: str) -> str:
     zone = time[19:].lstrip(".0123456789")
-    return f"{words.date_words(time)} {'UTC' if zone in ('+00:00', 'Z') else 'UTC' + zone}"
+    return f"{formatting.format_date(time)} {'UTC' if zone in ('+00:00', 'Z') else 'UTC' + zone}"
 
 
 def _edited(measurement: Measurement) -> str:
-    """``1 slice (14)``: how many slices a reader changed, and the first of them."""
+    """Return ``1 slice (14)``: how many slices a reader changed, and the first of them."""
     edited = [one.index for one in measurement.slices if one.edited]
     if not edited:
         return ""
@@ -168,24 +168,24 @@ def _edited(measurement: Measurement) -> str:
 
 
 def _pictures(measurement: Measurement, overlay_png: bytes | None) -> list[dict[str, Any]]:
-    """Each with its caption and its words for those who cannot see it; the first is the one that was measured on."""
+    """Return the pictures with their captions and alternative texts; the first is the one that was measured on."""
     if measurement.refused or overlay_png is None:
         return []
     one = next(one for one in measurement.slices if one.index == measurement.slice)
-    shift = words.shift_words(one.signed_shift_mm)
+    shift = formatting.format_shift(one.signed_shift_mm)
     pictures = overlay_pictures(overlay_png)
     if len(pictures) == 1:
-        alt = f"Slice {one.index} as scanned with the midlines, set back to normal, and the displacement: {shift}."
+        alt = f"Slice {one.index} as scanned with the midlines, warped back to normal, and the displacement: {shift}."
         return [{"picture": pictures[0], "caption": f"Slice {one.index}", "alt": alt}]
     texts = (
         (
             f"Slice {one.index} as scanned, window 0 to 80 HU",
-            f"Axial head CT, slice {one.index}, the patient's right on the left. The midline found lies {shift} of the "
+            f"Axial head CT, slice {one.index}, the patient's right on the left. The midline found is {shift} of the "
             "ideal midline between the falx attachments.",
         ),
         (
-            "Set back to normal by the deformation found",
-            f"The same slice with the tissue moved back, so that the midline lies on the ideal one ({shift} undone).",
+            "Warped back to normal by the deformation found",
+            f"The same slice with the tissue moved back, so that the midline is on the ideal one ({shift} undone).",
         ),
         (
             "How far and which way tissue was pushed",
@@ -205,20 +205,20 @@ def _slices_plot(measurement: Measurement) -> dict[str, Any]:
     return {
         "picture": slices_plot(measurement),
         "alt": f"Shift of {len(measurement.slices)} slices from {measurement.slices[0].index} to "
-        f"{measurement.slices[-1].index}; largest {words.shift_words(largest.signed_shift_mm)} on slice {largest.index}. "
+        f"{measurement.slices[-1].index}; largest {formatting.format_shift(largest.signed_shift_mm)} on slice {largest.index}. "
         "The table of slices holds the numbers.",
     }
 
 
 def _lines_of_text(warnings: dict[str, Any], review: dict[str, Any] | None, named: bool) -> int:
-    """About how many lines of varying length stand on the first printed page."""
+    """Estimate how many lines of varying length the first printed page has."""
     texts = [f"{flag['message']} ({flag['code']})" for flag in warnings["shown"]]
     texts += [review["reason"], review["reader"]] if review else []
     return sum(-(-len(text) // LETTERS_A_LINE) for text in texts) + 2 * named + 3 * bool(texts)
 
 
 def _print_mm(lines: int) -> list[float]:
-    """Heights of the pictures that leave room on the first page for what is written above them."""
+    """Return heights of the pictures that leave room on the first page for what is written above them."""
     share = 1 - LINE_MM * max(0, lines - LINES_BESIDE_PICTURES) / sum(PICTURES_MM)
     return [round(share * height, 1) for height in PICTURES_MM]
 
@@ -226,7 +226,7 @@ def _print_mm(lines: int) -> list[float]:
 def _flags(measurement: Measurement, severity: str, most: int, longest: int) -> dict[str, Any]:
     refused = (measurement.refused or {}).get("code")
     found = [
-        {"code": words.clean(flag.code, 40), "message": words.clean(flag.message, longest)}
+        {"code": formatting.clean(flag.code, 40), "message": formatting.clean(flag.message, longest)}
         for flag in measurement.quality
         if flag.severity == severity and flag.code != refused
     ]
@@ -234,7 +234,7 @@ def _flags(measurement: Measurement, severity: str, most: int, longest: int) -> 
 
 
 def _tables(measurement: Measurement) -> list[list[dict[str, Any]]]:
-    """The slices from the highest down, as in the plot, in as many tables as stand side by side."""
+    """Return the slices from the highest down, as in the plot, in as many tables as stand side by side."""
     slices = list(measurement.slices)
     if len(slices) > MOST_ROWS:
         first = sorted(slices, key=lambda one: (one.index != measurement.slice, not one.edited, not one.in_case_window))
@@ -252,15 +252,15 @@ def _row(one: SliceMeasurement, measurement: Measurement) -> dict[str, Any]:
     return {
         "slice": one.index,
         "height": "–" if one.height_mm is None else f"{one.height_mm:.0f}".replace("-", "−"),
-        "shift": words.short_shift(one.signed_shift_mm),
+        "shift": formatting.format_shift_short(one.signed_shift_mm),
         "counts": "yes" if one.in_case_window else "no",
         "note": ", ".join(note),
         "own": own,
     }
 
 
-def _course(visits: list[Visit]) -> dict[str, Any]:
-    from MidlineShiftLogic.reporting.figures.plots import course_plot
+def _timeline(visits: list[Visit]) -> dict[str, Any]:
+    from MidlineShiftLogic.reporting.figures.plots import timeline_plot
 
     left_out = max(0, len(visits) - MOST_VISITS)
     if left_out:  # the oldest go, never this report's own
@@ -271,11 +271,13 @@ def _course(visits: list[Visit]) -> dict[str, Any]:
         one = visit.measurement
         rows.append(
             {
-                "scan": "this scan" if visit.current else words.clean(one.case_id, LONGEST_SHORT_NAME),
-                "when": words.date_words(one.input.get("acquired")) or f"unknown ({number})",
-                "shift": words.short_shift(one.signed_shift_mm) if not one.refused else "not measured",
-                "interval": words.short_interval(one.interval_mm),
-                "change": "–" if before is None or one.refused else words.change_words(before, one.signed_shift_mm),
+                "scan": "this scan" if visit.current else formatting.clean(one.case_id, LONGEST_SHORT_NAME),
+                "when": formatting.format_date(one.input.get("acquired")) or f"unknown ({number})",
+                "shift": formatting.format_shift_short(one.signed_shift_mm) if not one.refused else "not measured",
+                "interval": formatting.format_interval_short(one.interval_mm),
+                "change": "–"
+                if before is None or one.refused
+                else formatting.format_change(before, one.signed_shift_mm),
                 "status": "edited" if one.edited and one.review is None else one.review.decision if one.review else "–",
                 "own": visit.current,
             }
@@ -287,13 +289,13 @@ def _course(visits: list[Visit]) -> dict[str, Any]:
         "left_out": left_out,
         "dated": all_dated(visits),
         "models": len({str(visit.measurement.model) for visit in measured}) > 1,
-        "picture": course_plot(visits) if len(measured) > 1 else None,
+        "picture": timeline_plot(visits) if len(measured) > 1 else None,
         "alt": f"Shift over {len(measured)} scans; the table below holds the numbers.",
     }
 
 
 def _provenance(measurement: Measurement) -> list[tuple[str, str]]:
-    """(what, value) lines of what was measured and by what."""
+    """Return (what, value) lines of what was measured and by what."""
     described = measurement.input
     shape, spacing = described.get("shape") or [], described.get("spacing_mm") or []
     lines = [
@@ -307,4 +309,4 @@ def _provenance(measurement: Measurement) -> list[tuple[str, str]]:
         ("Software", f"{measurement.software.get('name', '')} {measurement.software.get('version', '')}".strip()),
         ("Computed on", f"{measurement.device}, in {measurement.seconds:.1f} s" if measurement.seconds else ""),
     ]
-    return [(name, words.clean(value, 100)) for name, value in lines if value]
+    return [(name, formatting.clean(value, 100)) for name, value in lines if value]

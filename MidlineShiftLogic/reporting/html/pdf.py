@@ -1,4 +1,4 @@
-"""``report.html`` -> PDF, by WeasyPrint (an optional extra: it needs Pango, which pip does not bring)."""
+"""Print ``report.html`` to PDF with WeasyPrint (an optional extra: it needs Pango, which pip does not bring)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REMEDY = (
 
 
 def to_pdf(html: str, paper: str = "A4") -> bytes:
-    """The document as PDF, tagged for screen readers. Nothing is fetched: the report holds all it needs.
+    """Return the document as PDF, tagged for screen readers. Nothing is fetched: the report holds all it needs.
 
     Args:
         html: what ``report_html`` made.
@@ -37,7 +37,7 @@ def to_pdf(html: str, paper: str = "A4") -> bytes:
 
 
 def require_pdf() -> None:
-    """Raise InputError where no PDF can be made: to be asked before anything is measured."""
+    """Raise InputError where no PDF can be made: to be called before anything is measured."""
     try:
         import weasyprint  # noqa: F401
     except (ImportError, OSError) as error:  # OSError: Pango's library is not there

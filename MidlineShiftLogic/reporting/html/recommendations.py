@@ -1,4 +1,4 @@
-"""What a reader can do about a scan that was refused, by the refusal's code (``docs/quality-codes.md``)."""
+"""Recommend what to do about a refused scan, by the code of the refusal (``docs/quality-codes.md``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _EXPORT_AGAIN = "Export the scan again from the original DICOM images, in Hounsf
 _OTHER_SERIES = "Look whether the examination has another axial soft-tissue series of the whole head, and measure that."
 _WRONG_FILE = "Check that the right file or series was given."
 
-ADVICE = {
+RECOMMENDATIONS = {
     "check-failed": "Please report this to the developers, without patient data.",
     "head-cut-off": "Ask for a reconstruction with a larger field of view; the raw data often allow one.",
     "head-size": f"{_WRONG_FILE} If it is the right one, its voxel size is wrong: {_EXPORT_AGAIN[0].lower()}{_EXPORT_AGAIN[1:]}",
@@ -30,6 +30,6 @@ ADVICE = {
 }
 
 
-def advice(code: str) -> str:
-    """One or two sentences for a refusal's code."""
-    return ADVICE.get(code, f"{_WRONG_FILE} {_OTHER_SERIES}")
+def recommendation(code: str) -> str:
+    """Return one or two sentences for the code of a refusal."""
+    return RECOMMENDATIONS.get(code, f"{_WRONG_FILE} {_OTHER_SERIES}")

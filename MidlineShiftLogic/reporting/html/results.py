@@ -1,4 +1,4 @@
-"""A result as it lies on disk: the case's folder, or its ``measurement.json``."""
+"""Read a result from disk: the folder of a case, or its ``measurement.json``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LARGEST_BYTES = 64 * 2**20
 
 
 def read_result(path: Path) -> Measurement:
-    """The measurement of a case's folder or of a ``measurement.json``.
+    """Return the measurement of a case's folder or of a ``measurement.json``.
 
     Raises:
         InputError: there is none, it cannot be read, or it is damaged; the sentence names the file.

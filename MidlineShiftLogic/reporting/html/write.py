@@ -1,4 +1,4 @@
-"""Writing a case's report beside its other files."""
+"""Write the report of a case beside its other files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HTML_FILE, PDF_FILE = "report.html", "report.pdf"
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What a report is to hold beside the measurement.
+    """Hold what a report contains beside the measurement.
 
     Attributes:
         priors: earlier measurements of the same patient.
@@ -68,7 +68,10 @@ def write_report(folder: Path, measurement: Measurement, options: ReportOptions 
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all. What a kill may leave lies beside the case's folder, which must hold results alone."""
+    """Write the file whole or not at all.
+
+    What a kill may leave is beside the folder of the case, which must hold results alone.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.parent.name}.report-", dir=path.parent.parent)
     try:
         with os.fdopen(handle, "wb") as stream:

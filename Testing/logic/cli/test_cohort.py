@@ -159,13 +159,31 @@ def test_without_resume_everything_is_measured_again(midlineshift, fake_pipeline
     assert sum(1 for _ in (out / "results.csv").open()) == 6
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_row_of_a_reviewed_case_stays(midlineshift, fake_pipeline, tree, tmp_path, head_hu, resume):
+    out = tmp_path / "out"
+    midlineshift("measure", tree, "--out", out)
+    before = rows(out)
+    file = out / "p1_ct" / "measurement.json"
+    data = json.loads(file.read_text(encoding="utf-8"))
+    data["review"] = {"decision": "accepted", "reader": "Ada", "time": "2026-01-01T00:00:00+00:00", "reason": ""}
+    file.write_text(json.dumps(data), encoding="utf-8")
+    save_nifti(tree / "p1" / "ct.nii.gz", head_hu + 1)
+    done = midlineshift("measure", tree, "--out", out, *["--resume"][: int(resume)])
+    assert done.code == 2 and "accepted by Ada" in done.err
+    assert rows(out)["p1_ct"] == before["p1_ct"] and statuses(out) == ALL
+    (out / "results.csv").unlink()
+    midlineshift("measure", tree, "--out", out)
+    assert statuses(out) == ALL and rows(out)["p1_ct"]["shift_mm"] == before["p1_ct"]["shift_mm"]
+
+
 def test_list_with_ids_spacing_and_priors(midlineshift, fake_pipeline, tree, tmp_path, head_hu):
     import numpy as np
 
     np.save(tree / "array.npy", head_hu)
     out = tmp_path / "out"
     midlineshift("measure", tree / "p1" / "ct.nii.gz", "--out", tmp_path / "first")
-    # another scan: of the same one a report would refuse to tell a course
+    # another scan: of the same one a report would refuse to show a timeline
     save_nifti(tree / "p2" / "day 2" / "ct.nii.gz", head_hu + 1)
     table = tree / "cases.csv"
     table.write_text(
@@ -177,7 +195,7 @@ def test_list_with_ids_spacing_and_priors(midlineshift, fake_pipeline, tree, tmp
     assert done.code == 2 and statuses(out) == {"Jane": "measured", "second": "measured", "none": "error"}
     assert rows(out)["Jane"]["options"] == "spacing=5,0.9,0.9"
     html = (out / "second" / "report.html").read_text(encoding="utf-8")
-    assert '<h2 id="course">Course</h2>' in html and "<td>this scan</td>" in html
+    assert '<h2 id="timeline">Timeline</h2>' in html and "<td>this scan</td>" in html
 
 
 @pytest.mark.parametrize(

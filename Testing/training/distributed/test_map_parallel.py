@@ -1,5 +1,6 @@
 """Work spread over processes and a local Dask cluster: the same results in the same order, whoever is killed."""
 
+import csv
 import os
 import signal
 import threading
@@ -120,10 +121,33 @@ def test_the_command_measures_a_folder_of_scans_and_goes_on(cluster, tmp_path):
     done = CliRunner().invoke(main, [*arguments, "--cluster", cluster.scheduler_address])
     assert done.exit_code == 2, done.output  # the broken one's
     assert "broken  error:" in done.output
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["sample_shifted", "sample_unshifted"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        ".results.csv.lock", "results.csv", "sample_shifted", "sample_unshifted",
+    ]  # fmt: skip
+    assert statuses(tmp_path / "out") == {
+        "broken": "error",
+        "sample_shifted": "measured",
+        "sample_unshifted": "measured",
+    }
     assert {"measurement.json", "overlay.png"} <= {p.name for p in (tmp_path / "out" / "sample_shifted").iterdir()}
     before = (tmp_path / "out" / "sample_shifted" / "measurement.json").stat().st_mtime_ns
     again = CliRunner().invoke(main, [*arguments, "--resume"])
     assert again.exit_code == 2
     assert "2 results kept, 1 scans to measure" in again.output
     assert (tmp_path / "out" / "sample_shifted" / "measurement.json").stat().st_mtime_ns == before
+
+
+def statuses(out):
+    with (out / "results.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["case"]: row["status"] for row in csv.DictReader(stream)}
+
+
+def test_results_of_before_there_was_a_table_are_kept_and_get_rows(tmp_path):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "sample.nii.gz").symlink_to(SAMPLES / "sample_shifted.nii.gz")
+    arguments = ["measure", "--scans", str(tmp_path / "scans"), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert not (tmp_path / "out" / "results.csv").exists()
+    again = CliRunner().invoke(main, [*arguments, "--resume"])
+    assert again.exit_code == 0 and "1 results kept, 0 scans to measure" in again.output
+    assert statuses(tmp_path / "out") == {"sample_shifted": "measured"}

@@ -1,12 +1,17 @@
-"""``midlineshift-train measure``: ``midlineshift measure`` for whole cohorts, over many processes and machines."""
+"""Define ``midlineshift-train measure``: ``midlineshift measure`` for whole cohorts, over many processes and machines."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from midlineshift_training.cli.parallel_options import parallel_options
+
+if TYPE_CHECKING:
+    from MidlineShiftLogic.measurement.results import Measurement
+    from MidlineShiftLogic.reporting.cohort_summary import CohortSummary
 
 
 @click.command()
@@ -31,38 +36,64 @@ def measure(
 ) -> None:
     """Measure every scan of a folder on CPUs; results are those of 'midlineshift measure'.
 
-    A line a case, and its folder under --out; the exit code is the worst of the cases' (1, 2, 3, 0). Research use only;
-    not a medical device.
+    A line a case, its folder under --out, and a row in --out/results.csv; the exit code is the worst of the cases'
+    (1, 2, 3, 0). Research use only; not a medical device.
     """
-    from functools import partial
-
-    from tqdm import tqdm
-
     from midlineshift_training.datasets.scan_files import scan_paths
-    from midlineshift_training.distributed.map_parallel import check_visible, map_parallel
-    from midlineshift_training.distributed.measure_cases import RESULT, Scan, measure_into
-    from midlineshift_training.distributed.model_cache import model_fingerprint
-    from MidlineShiftLogic.exit_codes import worst
-    from MidlineShiftLogic.reporting.case_folder import remove_stale, result_parent
-    from MidlineShiftLogic.reporting.case_name import case_names
+    from midlineshift_training.distributed.measure_cases import measure_scans
+    from MidlineShiftLogic.batch.measure_case import BatchSettings
 
-    paths = [path.resolve() for path in scan_paths(scans)]
-    out = result_parent(out).resolve()
-    remove_stale(out)
     if model and Path(model).is_dir():
         model = str(Path(model).resolve())
-    fingerprint = model_fingerprint(model)  # a damaged model is told before anything is measured
-    check_visible(cluster, [scans.resolve(), out])
-    jobs = [Scan(case, path) for case, path in zip(case_names(paths), paths, strict=True)]
-    if resume:
-        kept = [job for job in jobs if (out / job.case / RESULT).exists()]
-        jobs = [job for job in jobs if job not in kept]
-        click.echo(f"{len(kept)} results kept, {len(jobs)} scans to measure", err=True)
-    codes = []
-    work = partial(measure_into, out, model, fingerprint, authors_readout, fields)
-    for outcome in tqdm(
-        map_parallel(work, jobs, workers, cluster), total=len(jobs), desc="scans", unit="scan", disable=None
-    ):
-        tqdm.write(outcome.line)
-        codes.append(outcome.code)
-    ctx.exit(worst(codes))
+    settings = BatchSettings(out.resolve(), model, "cpu", authors_readout, fields)
+    paths = [path.resolve() for path in scan_paths(scans)]
+    output = ScanLines(resume)
+    try:
+        code = measure_scans(paths, settings, output, workers=workers, cluster=cluster, resume=resume)
+    finally:
+        output.close()
+    ctx.exit(code)
+
+
+class ScanLines:
+    """Print a line a scan above a progress bar."""
+
+    def __init__(self, resume: bool):
+        self._resume = resume
+        self._bar = None
+
+    def selected(self, kept: int, left: int) -> None:
+        from tqdm import tqdm
+
+        if self._resume:
+            click.echo(f"{kept} results kept, {left} scans to measure", err=True)
+        self._bar = tqdm(total=left, desc="scans", unit="scan", disable=None)
+
+    def start(self, case: str, number: int, of: int) -> None: ...
+
+    def progress(self, done: int, total: int, what: str) -> None: ...
+
+    def healthy(self, slices: list[int], model: dict, seconds: float, folder: Path) -> None: ...
+
+    def result(self, measurement: Measurement, folder: Path) -> None:
+        from MidlineShiftLogic.reporting.formatting import case_line
+
+        self._write(case_line(measurement, folder))
+
+    def error(self, case: str, sentence: str, code: str, exit_code: int) -> None:
+        self._write(f"{case}  error: {sentence}")
+
+    def summary(self, summary: CohortSummary, table: Path, of: int) -> None:
+        self.close()
+        for line in (*summary.lines(), str(table)):
+            click.echo(line)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _write(self, line: str) -> None:
+        self._bar.write(line)
+        self._bar.update()

@@ -1,103 +1,93 @@
-"""Work on many cases, spread over processes of this machine or over a Dask cluster (docs/adr/0016).
+"""Map work over many cases in processes of this machine or on a Dask cluster (docs/adr/0016).
 
-Results come back in the order of the cases, once each, whoever made them. A worker that is killed takes nothing with it:
-what it had not finished is done again by another.
+Results come in the order of the cases, once each, whoever made them. A worker that is killed takes nothing with it: what
+it had not finished is done again by another.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from MidlineShiftLogic import parallel
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.software import package_version
 
 Case = TypeVar("Case")
 Result = TypeVar("Result")
 
-DEATHS = 3
-"""Workers that may die in a row with the same case unfinished, as in Dask, before the case is held responsible."""
+CONNECT_SECONDS = 20
+"""A scheduler that does not answer for so long is not there."""
 
 
 def map_parallel(
-    work: Callable[[Case], Result], cases: Sequence[Case], workers: int = 1, cluster: str | None = None
+    work: Callable[[Case], Result],
+    cases: Sequence[Case],
+    workers: int = 1,
+    cluster: str | None = None,
+    *,
+    on_start: Callable[[Case], object] | None = None,
+    on_death: Callable[[Case, str], Result] | None = None,
 ) -> Iterator[Result]:
-    """Results of ``work`` on each case, in order.
+    """Yield the results of ``work`` on each case, in order.
 
     Args:
-        work: a function that other processes can import (or a ``functools.partial`` of one); it must give the same result,
+        work: A function that other processes can import (or a ``functools.partial`` of one); it must give the same result,
             and leave the same files, when a case is done again.
-        cases: what it is called with; must travel between processes.
-        workers: processes on this machine; 1 works in this one. Not used with ``cluster``.
-        cluster: address of a Dask scheduler (``tcp://host:8786``) or the scheduler file that it wrote. All machines see
+        cases: What it is called with; picklable.
+        workers: Processes on this machine; 1 works in this one. Not used with ``cluster``.
+        cluster: Address of a Dask scheduler (``tcp://host:8786``) or the scheduler file that it wrote. All machines see
             the same folders under the same names.
+        on_start: Called in this process when a case is handed out.
+        on_death: Called with a case that killed ``parallel.ATTEMPTS`` workers, and how; its value is the result of the
+            case. None raises InputError.
 
     Raises:
-        InputError: the cluster cannot be reached or runs another version of this package, or a case kills its workers.
+        InputError: The cluster cannot be reached or runs another version of this package, or a case kills its workers.
             Errors of ``work`` come through.
     """
-    if cluster is not None:
-        with _client(cluster) as client:
-            yield from _on_cluster(client, work, cases)
-    elif workers == 1 or len(cases) < 2:
-        yield from (_alone(work, case) for case in cases)
+    work = _SingleThreaded(work)
+    if cluster is None:
+        yield from parallel.map_parallel(work, cases, workers, on_start=on_start, on_death=on_death)
     else:
-        yield from _on_this_machine(work, cases, workers)
+        with _client(cluster) as client:
+            yield from _on_cluster(client, work, cases, on_start, on_death)
 
 
-def _alone(work: Callable[[Case], Result], case: Case) -> Result:
-    """One thread: the workers are the parallelism."""
-    import torch
+@dataclass(frozen=True)
+class _SingleThreaded:
+    """Call ``work`` with one torch thread: the workers are the parallelism."""
 
-    torch.set_num_threads(1)
-    return work(case)
+    work: Callable[[Any], Any]
 
+    def __call__(self, case: Any) -> Any:
+        import torch
 
-def _on_this_machine(work, cases: Sequence, workers: int) -> Iterator:
-    done = deaths = 0
-    while done < len(cases):
-        # spawn: a process that has threads (torch's) must not be forked
-        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-        try:
-            futures = [pool.submit(_alone, work, case) for case in cases[done:]]
-            for future in futures:
-                result = future.result()
-                done, deaths = done + 1, 0
-                yield result
-        except BrokenProcessPool:
-            # somebody killed a process (the system does, when memory runs out); the pool is lost, the results are not
-            deaths += 1
-            if deaths >= DEATHS:
-                raise _deadly(cases[done]) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(1)
+        return self.work(case)
 
 
-def _on_cluster(client, work, cases: Sequence) -> Iterator:
+def _on_cluster(client, work, cases: Sequence, on_start, on_death) -> Iterator:
     from distributed import KilledWorker
 
-    futures = [client.submit(_alone, work, case, pure=False) for case in cases]
+    futures = []
+    for case in cases:
+        if on_start is not None:
+            on_start(case)
+        futures.append(client.submit(work, case, pure=False))
     try:
-        for number, future in enumerate(futures):
+        for case, future in zip(cases, futures, strict=True):
             try:
-                yield future.result()
+                result = future.result()
             except KilledWorker:
-                raise _deadly(cases[number]) from None
+                result = parallel.replace_dead(case, "killed", parallel.ATTEMPTS, on_death)
+            yield result
             future.release()
     finally:
         client.cancel(futures)
-
-
-def _deadly(case: Any) -> InputError:
-    return InputError(
-        f"Workers were killed {DEATHS} times at or near {case}; they may have too little memory: start fewer on a machine.",
-        "killed-worker",
-    )
 
 
 @contextmanager
@@ -110,20 +100,20 @@ def _client(cluster: str):
         ) from None
     where = {"scheduler_file": cluster} if Path(cluster).is_file() else {"address": cluster}
     try:
-        client = Client(**where, timeout=20, set_as_default=False)
+        client = Client(**where, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
             f"No Dask scheduler answers at {cluster} ({error}); start one, or correct the address.", "cluster"
         ) from None
     try:
-        _same_version(client, cluster)
+        _check_versions(client, cluster)
         yield client
     finally:
         client.close()
 
 
-def _same_version(client, cluster: str) -> None:
-    """Results must not depend on which worker made them."""
+def _check_versions(client, cluster: str) -> None:
+    """Raise InputError where a worker has another version: results must not depend on which worker made them."""
     own = package_version()
     for worker, version in client.run(package_version).items():
         if version != own:
@@ -131,7 +121,7 @@ def _same_version(client, cluster: str) -> None:
 
 
 def check_visible(cluster: str | None, folders: Sequence[Path]) -> None:
-    """InputError unless every worker of the cluster sees these files and folders; nothing without a cluster."""
+    """Raise InputError unless every worker of the cluster sees these files and folders; do nothing without a cluster."""
     if cluster is None:
         return
     with _client(cluster) as client:

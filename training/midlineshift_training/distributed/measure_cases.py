@@ -1,55 +1,69 @@
-"""One scan of many measured into its folder of results, by whichever process gets it."""
+"""Measure the scans of a folder on CPUs, in processes of this machine or on a cluster."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from midlineshift_training.distributed.model_cache import cached_model
-from MidlineShiftLogic import exit_codes
-from MidlineShiftLogic.api import measure_case
-from MidlineShiftLogic.cli.progress_output import case_line
-from MidlineShiftLogic.errors import format_error
-from MidlineShiftLogic.reporting.case_folder import refuse_foreign_folder, refuse_readers_work
-from MidlineShiftLogic.reporting.write_case import write_case
-
-RESULT = "measurement.json"
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A scan and the name of its case; ``path`` is seen by every worker."""
-
-    case: str
-    path: Path
+from midlineshift_training.distributed.map_parallel import check_visible, map_parallel
+from midlineshift_training.distributed.model_cache import cached_model, model_fingerprint
+from MidlineShiftLogic import exit_codes, parallel
+from MidlineShiftLogic.batch.case import Case
+from MidlineShiftLogic.batch.measure_batch import measure_batch
+from MidlineShiftLogic.batch.measure_case import BatchSettings, CaseOutcome
+from MidlineShiftLogic.batch.output import BatchOutput
+from MidlineShiftLogic.models import Model
+from MidlineShiftLogic.reporting.case_name import case_names
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a scan: a line for people and the exit code it would have had alone (ADR 0003)."""
+def measure_scans(
+    scans: Sequence[Path],
+    settings: BatchSettings,
+    output: BatchOutput,
+    *,
+    workers: int = 1,
+    cluster: str | None = None,
+    resume: bool = False,
+) -> int:
+    """Measure ``scans`` into ``settings.out`` by ``batch.measure_batch``.
 
-    case: str
-    line: str
-    code: int
+    Args:
+        scans: Absolute paths that every worker sees.
+        settings: What is asked for all scans; its device must be ``"cpu"``.
+        output: Receives starts, results and errors.
+        workers, cluster: As for ``map_parallel``.
+        resume: Keep the results that are there and did not change.
+
+    Returns:
+        The worst exit code of the scans.
+
+    Raises:
+        InputError: The model is damaged, the cluster cannot be reached or does not see the folders.
+    """
+    fingerprint = model_fingerprint(settings.model)  # a damaged model is reported before anything is measured
+    settings.out.mkdir(parents=True, exist_ok=True)
+    check_visible(cluster, [*{scan.parent for scan in scans}, settings.out])
+    names = case_names(scans)
+    cases = [Case(number, name, scan) for number, (name, scan) in enumerate(zip(names, scans, strict=True), 1)]
+    return measure_batch(
+        settings,
+        cases,
+        output,
+        resume=resume,
+        adopt=True,
+        map_cases=partial(map_parallel, workers=workers, cluster=cluster, on_death=_report_death),
+        load=partial(_load_cached, fingerprint),
+    )
 
 
-def measure_into(
-    out: Path, model: str | None, fingerprint: str, authors_readout: bool, fields: bool, scan: Scan
-) -> Outcome:
-    """Measure a scan on the CPU into ``out/case``, which appears whole or not at all. Errors are outcomes: the other
-    scans go on."""
-    try:
-        refuse_foreign_folder(out / scan.case)
-        refuse_readers_work(out / scan.case)
-        result = measure_case(
-            scan.path,
-            lambda: (cached_model(model, fingerprint), "cpu"),
-            case_id=scan.case,
-            authors_readout=authors_readout,
-        )
-        folder = write_case(out, scan.case, result.measurement, result.ct, result.dense, fields)
-    except Exception as error:
-        return Outcome(scan.case, f"{scan.case}  error: {format_error(error)}", exit_codes.of(error))
-    refused = bool(result.measurement.refused)
-    code = exit_codes.REFUSED if refused else exit_codes.MEASURED
-    return Outcome(scan.case, case_line(result.measurement, folder), code)
+def _load_cached(fingerprint: str, model: str | None, _device: str) -> Model:
+    return cached_model(model, fingerprint)
+
+
+def _report_death(case: Case, how: str) -> CaseOutcome:
+    message = (
+        f"{parallel.ATTEMPTS} processes that measured it ended early ({how}); if memory ran out, start fewer workers on a "
+        "machine."
+    )
+    return CaseOutcome(case, exit_codes.INTERNAL_ERROR, message=message, code="process-died")

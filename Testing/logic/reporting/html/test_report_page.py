@@ -23,7 +23,7 @@ from MidlineShiftLogic.reporting.figures import plots
 from MidlineShiftLogic.reporting.figures.overlay import write_overlay
 from MidlineShiftLogic.reporting.html import page as module
 from MidlineShiftLogic.reporting.html import report_html
-from MidlineShiftLogic.reporting.html.recommendations import ADVICE
+from MidlineShiftLogic.reporting.html.recommendations import RECOMMENDATIONS
 
 ROOT = Path(__file__).parents[4]
 EVIL = '<script>alert(\'x\')</script>" onload="x" {{ 7*7 }} <img src=http://evil.example/x> \u202e&amp;'
@@ -93,7 +93,7 @@ def test_sides_are_the_patients_everywhere(measurement, overlay, signed, right, 
     assert facts(page)["90 % interval"].endswith(f"to the {right}")
     shifts = " ".join(row[2] for row in table_after(page, "Slices"))
     assert right in shifts and wrong not in shifts
-    last = table_after(page, "Course")[-1]
+    last = table_after(page, "Timeline")[-1]
     assert last[2:5] == [f"7.9 {right}", f"6.6 to 9.4 {right}", f"3.0 mm toward the {right}"]
     for image in page.all("img"):
         if "right on the left" not in image.attributes["alt"]:
@@ -205,12 +205,12 @@ def test_refused_case_says_why_and_what_to_do(code):
     assert page.all("img") == [] and not re.search(r"\d mm to the", page.one("main").text)
 
 
-def test_every_refusal_has_its_advice():
+def test_every_refusal_has_its_recommendation():
     text = (ROOT / "docs" / "quality-codes.md").read_text(encoding="utf-8")
     fatal = set(re.findall(r"^\| `([a-z0-9-]+)` \| fatal \|", text, re.MULTILINE))
     assert len(fatal) > 15
-    assert fatal - set(ADVICE) == set(), "no advice for these"
-    assert set(ADVICE) - fatal == set(), "no such refusal"
+    assert fatal - set(RECOMMENDATIONS) == set(), "no recommendation for these"
+    assert set(RECOMMENDATIONS) - fatal == set(), "no such refusal"
 
 
 def test_readers_edits_and_decision(measurement, overlay):
@@ -243,7 +243,7 @@ def test_course_is_in_order_of_time_and_tells_the_change(measurement):
     priors = [at(now, "2026-11-03T06:00:00", -5.1, "second"), at(now, "2026-11-02", 0.2, "first"),
               at(now, "2026-11-05T01:00:00", -2.0, "later")]  # fmt: skip
     page = parse(report_html(now, priors=priors))
-    rows = table_after(page, "Course")
+    rows = table_after(page, "Timeline")
     assert [row[0] for row in rows] == ["2026-11-02", "2026-11-03 06:00", "2026-11-04 08:10", "2026-11-05 01:00"]
     assert [row[1] for row in rows] == ["first", "second", "this scan", "later"]
     assert [row[4] for row in rows] == [
@@ -258,7 +258,7 @@ def test_course_is_in_order_of_time_and_tells_the_change(measurement):
 
 def test_course_without_dates_keeps_the_order_given(measurement):
     priors = [at(measurement, "", -5.0, "b"), refused(), at(measurement, "2026-11-02", 1, "a")]
-    rows = table_after(parse(report_html(measurement, priors=priors)), "Course")
+    rows = table_after(parse(report_html(measurement, priors=priors)), "Timeline")
     assert [row[1] for row in rows] == ["b", "case", "a", "this scan"]
     assert rows[1][2] == "not measured" and rows[2][4] == "6.0 mm toward the left"
 
