@@ -12,8 +12,8 @@ import signal
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from typing import Any, TypeVar
 
@@ -90,27 +90,32 @@ class _Job:
 class _Worker:
     process: Any
     pipe: connection.Connection
-    job: _Job | None = field(default=None)
+    job: _Job
 
 
-def _run_in_processes(work, items, workers: int, attempts: int, on_start, on_death) -> Iterator[tuple[int, Any]]:
+def _run_in_processes(
+    work, items, workers: int, attempts: int, on_start, on_death
+) -> Generator[tuple[int, Any], None, None]:
     """Yield (number of the item, result) in the order in which results come."""
     context = get_context("spawn")  # a process that has threads (torch's) must not be forked
     threads = max(1, (os.cpu_count() or 1) // workers)
     waiting = deque(_Job(number, item) for number, item in enumerate(items))
     busy: list[_Worker] = []
 
-    def hand_out(worker: _Worker) -> None:
-        worker.job = waiting.popleft()
-        if on_start is not None and not worker.job.deaths:
-            on_start(worker.job.item)
+    def hand_out(worker: _Worker | None) -> None:
+        job = waiting.popleft()
+        if worker is None:
+            worker = _start(context, work, threads, job)
+        worker.job = job
+        busy.append(worker)
+        if on_start is not None and not job.deaths:
+            on_start(job.item)
         with contextlib.suppress(OSError):  # it died at once: noticed when its pipe is waited for
-            worker.pipe.send(worker.job.item)
+            worker.pipe.send(job.item)
 
     try:
         for _ in range(min(workers, len(items))):
-            busy.append(_start(context, work, threads))
-            hand_out(busy[-1])
+            hand_out(None)
         while busy:
             ready = connection.wait([worker.pipe for worker in busy])
             for worker in [worker for worker in busy if worker.pipe in ready]:
@@ -133,8 +138,7 @@ def _run_in_processes(work, items, workers: int, attempts: int, on_start, on_dea
                     yield job.number, content
                 busy.remove(worker)
                 if waiting:
-                    busy.append(worker if alive else _start(context, work, threads))
-                    hand_out(busy[-1])
+                    hand_out(worker if alive else None)
                 elif alive:
                     _stop([worker])
     finally:
@@ -152,12 +156,12 @@ def replace_dead(item: Any, how: str, attempts: int, on_death: Callable[[Any, st
     )
 
 
-def _start(context, work, threads: int) -> _Worker:
+def _start(context, work, threads: int, job: _Job) -> _Worker:
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, work, threads), daemon=True)
     process.start()
     there.close()
-    return _Worker(process, here)
+    return _Worker(process, here, job)
 
 
 def _end_of(code: int | None) -> str:

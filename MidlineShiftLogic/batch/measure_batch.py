@@ -69,7 +69,7 @@ def measure_batch(
         for outcome in map_cases(measurer, left, on_start=start):
             if table is not None:
                 table.record(outcome)
-            if outcome.measurement is not None:
+            if outcome.measurement is not None and outcome.folder is not None:
                 output.result(outcome.measurement, outcome.folder)
             else:
                 output.error(outcome.case.name, outcome.message, outcome.code, outcome.exit_code)

@@ -98,10 +98,9 @@ class ResultsTable:
         else:
             row = error_row(case.name, str(case.source), outcome.code, outcome.message, made_with)
         self.summary.add(row)
-        if outcome.code == READERS_WORK:
-            row = self._row_of_reader(case)
-        if row is not None:
-            self.table.add(row)
+        kept = self._row_of_reader(case) if outcome.code == READERS_WORK else row
+        if kept is not None:
+            self.table.add(kept)
 
     def _row_of_reader(self, case: Case) -> Row | None:
         """Return the row of a result that a reader corrected or signed, where the table has none; else None."""

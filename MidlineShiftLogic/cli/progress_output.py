@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from MidlineShiftLogic.batch.output import BatchOutput
 from MidlineShiftLogic.measurement.results import Measurement
@@ -22,7 +22,7 @@ class TextOutput:
         self._quiet = quiet
         self._out = out or sys.stdout
         self._err = err or sys.stderr
-        self._bar = None
+        self._bar: Any = None
         self._case = ""
 
     def selected(self, kept: int, left: int) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -60,7 +60,7 @@ class ScanLines:
 
     def __init__(self, resume: bool):
         self._resume = resume
-        self._bar = None
+        self._bar: Any = None
 
     def selected(self, kept: int, left: int) -> None:
         from tqdm import tqdm
