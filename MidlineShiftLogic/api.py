@@ -135,7 +135,9 @@ def pseudo_healthy_case(
     Args:
         model: loaded model. device: torch device name.
         slices: of the scan as measured, 0 lowest; None for those at the heights where the model measures.
-        The other arguments are those of ``measure``.
+        progress: as in ``measure``.
+        spacing: as in ``measure``.
+        cancelled: as in ``measure``.
 
     Raises:
         InputError: no such file or slice, not a scan, or a model without denoisers. RefusedError: a scan that must not

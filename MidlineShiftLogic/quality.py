@@ -12,7 +12,7 @@ class Quality:
     """A check's outcome.
 
     Attributes:
-        code: stable lower-case identifier, e.g. ``"hu-air"``; documented in ``docs/quality-codes.md``.
+        code: stable lower-case identifier, e.g. ``"hu-air"``; documented in ``docs/reference/quality-codes.md``.
         severity: ``"info"``, ``"warning"`` (measured, but look) or ``"fatal"`` (not measured).
         message: one sentence for the reader.
     """

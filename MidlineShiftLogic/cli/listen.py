@@ -54,7 +54,7 @@ def listen(
     """Measure every finished axial head CT series that is sent here, and send structured report and captures on.
 
     The queue in --spool survives kills and restarts of both sides. Ctrl-C or SIGTERM stops cleanly (exit code 0). DICOM
-    has no passwords: listen on another address than loopback only in a network you trust (docs/pacs.md).
+    has no passwords: listen on another address than loopback only in a network you trust (docs/how-to/pacs.md).
     """
     import pynetdicom  # noqa: F401  report at once where it is missing
 

@@ -74,7 +74,7 @@ def _checked_url(text: str) -> str:
     if parts.username or parts.password:
         raise InputError(
             "The address holds a name or a password, which other users of this machine can see; "
-            "put them into ~/.netrc (docs/pacs.md).",
+            "put them into ~/.netrc (docs/how-to/pacs.md).",
             "target",
         )
     return text.rstrip("/")

@@ -1,6 +1,6 @@
-"""How quick measuring is: one command that prints the table, writes the figures as JSON, and puts them into the README.
+"""How quick measuring is: one command that prints the table, writes the figures as JSON, and puts them into the page on speed.
 
-``python Testing/benchmarks/run.py [--short] [--json FILE] [--readme]``. Times say something only on a machine that does
+``python Testing/benchmarks/run.py [--short] [--json FILE] [--document]``. Times say something only on a machine that does
 nothing else; the table says so if that was not the case. ``--short`` only shows that everything runs.
 """
 
@@ -24,30 +24,30 @@ from growth import by_cases, by_slices, by_workers
 from processes import in_turn, measure, medians
 from scans import bench_scan, write_dicom, write_nifti
 
-README = Path(__file__).parents[2] / "README.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "explanation" / "speed.md"
 FURTHER = 4
 
 
 @click.command()
 @click.option("--short", is_flag=True, help="Small and once: shows that it runs, not how quick it is.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the figures here.")
-@click.option("--readme", is_flag=True, help="Put the table into the README between its markers.")
+@click.option("--document", is_flag=True, help="Put the table into docs/explanation/speed.md between its markers.")
 @click.option("--repeats", default=5, show_default=True, help="Of what is repeated.")
 @click.option("--many", default=25, show_default=True, help="Cases of the longest command.")
 @click.option(
     "--whole", is_flag=True, help="Run the authors' way on all its slices (minutes a repetition without a GPU)."
 )
-def main(short: bool, json_file: Path | None, readme: bool, repeats: int, many: int, whole: bool) -> None:
+def main(short: bool, json_file: Path | None, document: bool, repeats: int, many: int, whole: bool) -> None:
     """Measure speed and memory, ours against the way of Gong et al."""
-    if short and readme:
-        raise click.UsageError("The short form says nothing that belongs into the README.")
+    if short and document:
+        raise click.UsageError("The short form says nothing that belongs into the page on speed.")
     figures = collect(short, repeats, many, whole)
     text = table.markdown(figures)
     click.echo(text)
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    if readme:
-        table.put_into(README, text)
+    if document:
+        table.put_into(DOCUMENT, text)
 
 
 def collect(short: bool = False, repeats: int = 5, many: int = 25, whole: bool = False) -> dict:

@@ -47,7 +47,7 @@ def markdown(figures: dict) -> str:
         lines.append(f"| {row['cases']} cases, `--workers {row['workers']}` | {_three(row)}")
     lines += ["", _gpu(figures["gpu"]), ""]
     lines += [
-        f"{figures['repeats']} repetitions in turn, medians. Made by `python Testing/benchmarks/run.py --readme`."
+        f"{figures['repeats']} repetitions in turn, medians. Made by `python Testing/benchmarks/run.py --document`."
     ]
     return "\n".join(lines)
 

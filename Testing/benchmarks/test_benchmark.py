@@ -13,7 +13,7 @@ import table
 from authors import slices_of_theirs
 
 RUN = Path(__file__).parent / "run.py"
-README = Path(__file__).parents[2] / "README.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "explanation" / "speed.md"
 
 
 @pytest.mark.slow
@@ -47,6 +47,6 @@ def test_table_goes_between_the_markers_and_nowhere_else(tmp_path):
         table.put_into(document, "new")
 
 
-def test_the_readme_has_room_for_the_table():
-    text = README.read_text(encoding="utf-8")
+def test_the_page_on_speed_has_room_for_the_table():
+    text = DOCUMENT.read_text(encoding="utf-8")
     assert text.count(table.START) == text.count(table.END) == 1

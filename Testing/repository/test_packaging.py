@@ -65,12 +65,12 @@ def test_every_folder_with_python_files_is_a_package():
 
 def test_makefile_has_its_commands_and_ci_calls_them():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in ("demo", "test", "lint", "venv"):
+    for target in ("demo", "test", "lint", "docs", "venv"):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     ci = ROOT / ".ci" / "run"
     text = ci.read_text(encoding="utf-8")
     assert ci.stat().st_mode & 0o100
-    for target in ("lint", "test"):
+    for target in ("lint", "docs", "test"):
         assert f"make {target}" in text, target
 
 

@@ -1,4 +1,4 @@
-"""Make the figures of a case a series of DICOM secondary captures, a summary first (docs/dicom.md)."""
+"""Make the figures of a case a series of DICOM secondary captures, a summary first (docs/reference/dicom-objects.md)."""
 
 from __future__ import annotations
 

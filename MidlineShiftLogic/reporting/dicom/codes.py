@@ -1,4 +1,7 @@
-"""Define the codes of the reports: standard ones where they exist, else a private scheme (listed in docs/dicom.md)."""
+"""Define the codes of the reports: standard ones where they exist, else a private scheme.
+
+They are listed in docs/reference/dicom-objects.md.
+"""
 
 from __future__ import annotations
 

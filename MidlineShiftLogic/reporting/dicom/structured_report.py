@@ -1,4 +1,4 @@
-"""Make the DICOM structured report of a measurement: TID 1500, Comprehensive 3D SR (docs/dicom.md)."""
+"""Make the DICOM structured report of a measurement: TID 1500, Comprehensive 3D SR (docs/reference/dicom-objects.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recommend what to do about a refused scan, by the code of the refusal (``docs/quality-codes.md``)."""
+"""Recommend what to do about a refused scan, by the code of the refusal (``docs/reference/quality-codes.md``)."""
 
 from __future__ import annotations
 

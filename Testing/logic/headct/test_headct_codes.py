@@ -29,7 +29,9 @@ def codes_in_source():
 
 def test_codes_and_documentation_agree():
     tables, _, rest = (
-        (ROOT / "docs" / "quality-codes.md").read_text(encoding="utf-8").partition("## Input that is not a scan")
+        (ROOT / "docs" / "reference" / "quality-codes.md")
+        .read_text(encoding="utf-8")
+        .partition("## Input that is not a scan")
     )
     rest, _, _ = rest.partition("## Other codes")
     flags, errors = codes_in_source()

@@ -1,4 +1,4 @@
-"""The commands of docs/training-sets.md, run as they stand there, on synthetic scans and with tiny networks."""
+"""The commands of docs/how-to/train-on-your-scans.md, run as they stand there, on synthetic scans and with tiny networks."""
 
 import importlib
 import json
@@ -41,7 +41,7 @@ SMALLER = {
 
 def commands() -> list[list[str]]:
     """Every command of the page's ``sh`` blocks, in order."""
-    text = (ROOT / "docs" / "training-sets.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "how-to" / "train-on-your-scans.md").read_text(encoding="utf-8")
     lines = "".join(re.findall(r"```sh\n(.*?)```", text, re.S)).replace("\\\n", " ").splitlines()
     return [shlex.split(line) for line in lines if line.strip()]
 

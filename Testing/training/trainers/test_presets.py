@@ -13,7 +13,7 @@ from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
 from midlineshift_training.trainers.settings.presets import AUTHORS_DIFFUSION, AUTHORS_LANDMARKS, with_preset
 from MidlineShiftLogic.networks.denoiser import Denoiser
 
-DOCS = Path(__file__).parents[3] / "docs"
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "differences-from-the-paper.md"
 # guided-diffusion's flags that image_train.py takes, and those that the deformation scripts add
 IMAGE_TRAIN = (
     "data_dir", "schedule_sampler", "lr", "weight_decay", "lr_anneal_steps", "batch_size", "microbatch", "ema_rate",
@@ -67,13 +67,13 @@ def test_the_presets_denoisers_fit_the_second_stage_of_the_same_preset():
 
 
 def test_the_page_tells_every_flag_of_theirs():
-    rows = re.findall(r"^\| `--(\w+)`", (DOCS / "training-from-gong.md").read_text(encoding="utf-8"), re.M)
+    rows = re.findall(r"^\| `--(\w+)`", PAGE.read_text(encoding="utf-8"), re.M)
     assert set(IMAGE_TRAIN + DEFORMATION) <= set(rows)
     assert len(rows) == len(set(rows))
 
 
 def test_the_page_names_only_options_and_settings_that_exist():
-    text = (DOCS / "training-from-gong.md").read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     options = {
         option
         for name in ("diffusion", "deformation", "evaluate", "export", "convert")

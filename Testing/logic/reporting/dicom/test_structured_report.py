@@ -312,6 +312,6 @@ def test_every_private_code_is_documented_and_unique():
         found += [one for one in table.values() if one not in found]
     own = [one.value for one in found if one.scheme_designator == codes.SCHEME]
     assert len(own) == len(set(own)) > 25
-    text = (Path(__file__).parents[4] / "docs" / "dicom.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "docs" / "reference" / "dicom-objects.md").read_text(encoding="utf-8")
     assert [value for value in own if f"`{value}`" not in text] == []
     assert all(len(one.meaning) <= 64 and len(one.value) <= 16 for one in found)

@@ -206,7 +206,7 @@ def test_refused_case_says_why_and_what_to_do(code):
 
 
 def test_every_refusal_has_its_recommendation():
-    text = (ROOT / "docs" / "quality-codes.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "quality-codes.md").read_text(encoding="utf-8")
     fatal = set(re.findall(r"^\| `([a-z0-9-]+)` \| fatal \|", text, re.MULTILINE))
     assert len(fatal) > 15
     assert fatal - set(RECOMMENDATIONS) == set(), "no recommendation for these"

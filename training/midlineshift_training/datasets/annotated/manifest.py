@@ -1,6 +1,6 @@
 """The manifest of a converted set: ``set.json`` beside the folder ``cases`` of compressed scans.
 
-``manifest.schema.json`` is its JSON schema; ``docs/training-sets.md`` explains it. Scans are files of
+``manifest.schema.json`` is its JSON schema; ``docs/how-to/train-on-your-scans.md`` explains it. Scans are files of
 ``MidlineShiftLogic.headct.npz``: they keep the place of every slice, and ``midlineshift measure`` reads them too.
 """
 

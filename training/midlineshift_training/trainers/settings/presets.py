@@ -1,7 +1,7 @@
 """Settings of other configurations than ours: those that Gong et al. trained with (arXiv 2301.00409 and their code).
 
-docs/training-from-gong.md says what differs from ours. Their networks see heads as scanned, on 256 px of 0.9 mm
-(``models.import_authors`` loads their checkpoints so).
+docs/explanation/differences-from-the-paper.md says what differs from ours. Their networks see heads as scanned, on
+256 px of 0.9 mm (``models.import_authors`` loads their checkpoints so).
 """
 
 from __future__ import annotations
