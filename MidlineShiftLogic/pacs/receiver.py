@@ -5,23 +5,35 @@ from __future__ import annotations
 import logging
 import sqlite3
 import ssl
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.dicom_file import survey
 from MidlineShiftLogic.pacs.access_control import AllowedSender, is_allowed
 from MidlineShiftLogic.pacs.dicom_files import image_file_name
 from MidlineShiftLogic.pacs.dimse import CT_CLASSES, add_supported_contexts, application_entity
 from MidlineShiftLogic.pacs.job import FAILED, RECEIVING, Job, wall_clock
+from MidlineShiftLogic.pacs.log import LOGGER, RepeatedWarnings
 from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.spool import Spool, SpoolFull
 from MidlineShiftLogic.pacs.transfers import Transfers
 
-LOG = logging.getLogger("midlineshift.listen")
+if TYPE_CHECKING:
+    from MidlineShiftLogic.pacs.transport import ConnectionLimits
 
+LOG = logging.getLogger(LOGGER)
+
+COMMAND_BYTES = 65_536
+"""A command has about 200 bytes (PS3.7)."""
+CALLING_NOT_RECOGNISED, LIMIT_EXCEEDED = (0x01, 0x01, 0x03), (0x02, 0x03, 0x02)
+"""Result, source and reason of a rejection (PS3.8, 9.3.4)."""
 SUCCESS, DISCARDED = 0x0000, 0xB006
 """PS3.4, B.2.3. ``DISCARDED`` is a warning, which senders treat as a success: a study may hold more than CT images."""
+SOP_INSTANCE_UID, SERIES_INSTANCE_UID = (0x0008, 0x0018), (0x0020, 0x000E)
 NO_ROOM, MISMATCH, NOT_UNDERSTOOD, NOT_ALLOWED = 0xA700, 0xA900, 0xC000, 0x0124
 
 
@@ -32,6 +44,13 @@ class Limits:
     image_bytes: int = 256_000_000
     images: int = 5000
     associations: int = 8
+
+    @property
+    def connections(self) -> ConnectionLimits:
+        """The limits of connections."""
+        from MidlineShiftLogic.pacs.transport import ConnectionLimits
+
+        return ConnectionLimits(associations=self.associations)
 
 
 class Receiver:
@@ -51,7 +70,8 @@ class Receiver:
         self._aet, self._address, self._allowed = aet, address, tuple(allowed)
         self._spool, self._queue, self._transfers = spool, queue, transfers
         self._limits, self._tls = limits or Limits(), tls
-        self._entity = self._server = None
+        self._entity = self._server = self._guard = None
+        self._refusals = RepeatedWarnings()
 
     def start(self) -> int:
         """Start to listen and return the port; for port 0 the system chooses a free one.
@@ -61,12 +81,18 @@ class Receiver:
         """
         from pynetdicom import evt
 
+        from MidlineShiftLogic.pacs.transport import ConnectionGuard, GuardedServer, pinned_addresses
+
+        self._guard = ConnectionGuard(self._limits.connections, pinned_addresses(self._allowed))
         entity = application_entity(self._aet)
-        entity.maximum_associations = self._limits.associations
+        entity.acse_timeout = self._limits.connections.associate_seconds
+        # The guard counts associations; pynetdicom would count connections.
+        entity.maximum_associations = 1_000_000
         entity.require_calling_aet = list(dict.fromkeys(one.aet for one in self._allowed))
         entity.require_called_aet = True
         add_supported_contexts(entity)
         handlers = [
+            (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_ESTABLISHED, self._established),
             (evt.EVT_PDU_RECV, self._count_bytes),
@@ -76,49 +102,77 @@ class Receiver:
             (evt.EVT_ABORTED, self._aborted),
         ]
         try:
-            self._server = entity.start_server(self._address, block=False, evt_handlers=handlers, ssl_context=self._tls)
+            self._server = entity.make_server(
+                self._address, evt_handlers=handlers, server_class=GuardedServer, guard=self._guard, tls=self._tls
+            )
         except (OSError, OverflowError) as error:
             host, port = self._address
             why = getattr(error, "strerror", None) or error
             raise InputError(
                 f"Cannot listen on {host}:{port}: {why}; choose another --host or --port.", "port"
             ) from error
+        entity._servers.append(self._server)
+        threading.Thread(target=self._server.serve_forever, name="receiving images", daemon=True).start()
         self._entity = entity
         return self._server.server_address[1]
 
     def stop(self) -> None:
         """Close the port and abort open associations, so that their senders know that the transfer failed."""
         if self._entity is not None:
+            self._guard.close()
             self._entity.shutdown()
             self._entity = self._server = None
 
     def sweep(self) -> None:
-        """End the associations whose thread ended without an event."""
+        """Close connections whose time is over, and end the associations whose thread ended without an event."""
+        if self._guard is not None:
+            self._guard.sweep()
         for association in self._transfers.associations():
             if not association.is_alive():
                 self._ended(association)
 
     # --- events; pynetdicom calls them in the association's threads
 
+    def _requested(self, event) -> None:
+        """Refuse an association from an address that is not allowed, or for which there is no place."""
+        association = event.assoc
+        aet, host = association.requestor.primitive.calling_ae_title, association.requestor.address
+        if not is_allowed(self._allowed, str(aet).strip(), host):
+            reason, what = CALLING_NOT_RECOGNISED, "association refused"
+        elif not self._guard.requested((host, association.requestor.port), association):
+            reason, what = LIMIT_EXCEEDED, "association refused, too many are open (--max-associations)"
+        else:
+            return
+        association.requestor.ae_title = aet
+        association.acse.send_reject(*reason)
+        self._refusals.warn(f"{what}: {self._describe_peer(event)}", host)
+        association.kill()
+
     def _rejected(self, event) -> None:
-        LOG.warning("association refused: %s", self._describe_peer(event))
+        self._refusals.warn(f"association refused: {self._describe_peer(event)}", event.assoc.requestor.address)
 
     def _established(self, event) -> None:
         if self._permitted(event.assoc):
             self._transfers.opened(event.assoc)
         else:
-            LOG.warning("association ended, not from the address that was allowed: %s", self._describe_peer(event))
             event.assoc.abort()
 
     def _count_bytes(self, event) -> None:
-        """Abort an association whose object grows beyond the limit, before it fills the memory."""
+        """Abort an association whose object or command grows beyond the limit, before it fills the memory."""
         association = event.assoc
         received = getattr(association, "midlineshift_bytes", 0) + len(event.pdu)
         association.midlineshift_bytes = received
-        if received > self._limits.image_bytes + 1_000_000:
-            self._warn_once(
-                association, f"association ended, an object is larger than --max-image-mb: {self._describe_peer(event)}"
-            )
+        command = getattr(association, "midlineshift_command", 0)
+        for item in getattr(event.pdu, "presentation_data_value_items", ()):
+            data = item.presentation_data_value or b"\0"
+            # PS3.8, E.2: bit 0 of the first byte marks a command, bit 1 its last part.
+            command = 0 if not data[0] & 1 or data[0] & 2 else command + len(data)
+            if data[0] & 1 and len(data) > COMMAND_BYTES:
+                command = len(data)
+        association.midlineshift_command = command
+        if command > COMMAND_BYTES or received > self._limits.image_bytes + 1_000_000:
+            peer = self._describe_peer(event)
+            self._warn_once(association, f"association ended, an object is larger than --max-image-mb: {peer}")
             association.abort()
 
     def _echo(self, event) -> int:
@@ -230,13 +284,17 @@ class Receiver:
 
 
 def _identify(content: bytes) -> tuple[str, str]:
-    """Return (Series Instance UID, SOP Instance UID) of an encoded object; empty where missing."""
-    import pydicom
+    """Return (Series Instance UID, SOP Instance UID) of an encoded object; empty where missing.
 
-    header = pydicom.dcmread(
-        BytesIO(content), stop_before_pixels=True, specific_tags=["SeriesInstanceUID", "SOPInstanceUID"]
+    Raises:
+        DamagedFile: beyond the limits of ``headct.dicom_file``.
+    """
+    values = survey(BytesIO(content), len(content), (SOP_INSTANCE_UID, SERIES_INSTANCE_UID)).values
+    uids = (
+        values.get(tag, b"").rstrip(b"\0 ").decode("ascii", "replace")
+        for tag in (SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
     )
-    return str(header.get("SeriesInstanceUID") or ""), str(header.get("SOPInstanceUID") or "")
+    return tuple(uids)
 
 
 def _error_name(error: Exception) -> str:

@@ -1,0 +1,273 @@
+"""Guard the listener's port: bounded PDUs, deadlines, and a limited number of connections from each address.
+
+pynetdicom reads as many bytes as a PDU's header claims, waits for them without a deadline, and counts every connection as
+an association (docs/adr/0034). The classes here stand between the network and its protocol machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from MidlineShiftLogic.pacs.log import LOGGER
+
+P_DATA, ASSOCIATE_REQUEST = 0x04, 0x01
+HEADER_BYTES = 6
+ASSOCIATE_BYTES = 400_000
+"""An association request with 128 presentation contexts of 38 transfer syntaxes each has about 330 kB (PS3.8, 9.3.2)."""
+CONTROL_BYTES = 64
+"""Release and abort requests have 4 bytes."""
+PDU_SLACK_BYTES = 64
+"""Some senders do not count the headers inside a PDU in the negotiated length."""
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """Limits of connections and their times.
+
+    Attributes:
+        associations: established at once, of all senders together.
+        pending: connections without an association at once; of these ``pending_each`` from one address.
+        associate_seconds: from the connection to the complete association request, a TLS handshake included.
+        pdu_seconds: from the first to the last byte of one PDU.
+    """
+
+    associations: int = 8
+    pending: int = 48
+    pending_each: int = 12
+    associate_seconds: float = 15.0
+    pdu_seconds: float = 30.0
+
+
+class PduError(ConnectionError):
+    """A peer sends what no association needs; the connection is closed."""
+
+
+@dataclass
+class _Pending:
+    address: str
+    since: float
+    sock: socket.socket
+    association: threading.Thread | None = None
+
+    def is_open(self) -> bool:
+        return self.sock.fileno() >= 0 and (self.association is None or self.association.is_alive())
+
+
+@dataclass
+class ConnectionGuard:
+    """Decide which connections and associations may stay.
+
+    Connections without an association do not take the places of associations. Where too many wait, the oldest of the
+    address that has most of them is closed. Addresses named in ``pinned`` always find a place for an association: all
+    others together leave one place for each of them, up to half of all.
+
+    Args:
+        limits: numbers and times.
+        pinned: addresses of allowed senders.
+        clock: monotonic seconds.
+    """
+
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    pinned: frozenset[str] = frozenset()
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: dict[tuple, _Pending] = {}
+        self._places: dict[threading.Thread, str] = {}
+
+    def connected(self, peer: tuple, sock: socket.socket) -> bool:
+        """Record a new connection; False where it must be closed."""
+        address = str(peer[0])
+        with self._lock:
+            self._prune()
+            counts = Counter(one.address for one in self._pending.values())
+            if counts[address] >= self.limits.pending_each and address not in self.pinned:
+                return False
+            if len(self._pending) >= self.limits.pending:
+                busiest = max(counts, key=lambda one: (one not in self.pinned, counts[one]))
+                oldest = min(
+                    (key for key, one in self._pending.items() if one.address == busiest),
+                    key=lambda key: self._pending[key].since,
+                )
+                _close(self._pending.pop(oldest).sock)
+            self._pending[peer] = _Pending(address, self.clock(), sock)
+        return True
+
+    def replaced(self, peer: tuple, sock: socket.socket, association: threading.Thread) -> None:
+        """Record the socket and the thread that handle a connection now."""
+        with self._lock:
+            if peer in self._pending:
+                self._pending[peer].sock, self._pending[peer].association = sock, association
+
+    def requested(self, peer: tuple, association: threading.Thread) -> bool:
+        """Take a place for an association that is requested; False where there is none."""
+        address = str(peer[0])
+        with self._lock:
+            self._pending.pop(peer, None)
+            self._prune()
+            if len(self._places) >= self.limits.associations:
+                return False
+            if address not in self.pinned:
+                reserve = min(len(self.pinned), self.limits.associations // 2)
+                held = [one for one in self._places.values() if one not in self.pinned]
+                most_each = max(1, self.limits.associations - self.limits.associations // 4)
+                if len(held) >= self.limits.associations - reserve or held.count(address) >= most_each:
+                    return False
+            self._places[association] = address
+        return True
+
+    def sweep(self) -> None:
+        """Close connections that have no association after their time."""
+        with self._lock:
+            self._prune()
+            late = self.clock() - self.limits.associate_seconds
+            for one in self._pending.values():
+                if one.since < late:
+                    _close(one.sock)
+
+    def counts(self) -> tuple[int, int]:
+        """Return the number of connections without an association, and of associations."""
+        with self._lock:
+            self._prune()
+            return len(self._pending), len(self._places)
+
+    def close(self) -> None:
+        """Close every connection without an association."""
+        with self._lock:
+            for one in self._pending.values():
+                _close(one.sock)
+
+    def _prune(self) -> None:
+        self._pending = {peer: one for peer, one in self._pending.items() if one.is_open()}
+        self._places = {thread: address for thread, address in self._places.items() if thread.is_alive()}
+
+
+class GuardedSocket(AssociationSocket):
+    """A socket that refuses PDUs longer than their type needs, and those that take too long."""
+
+    limits = ConnectionLimits()
+    deadline: float | None = None
+    """Monotonic time before which the association must be requested; None for no limit."""
+    _body_bytes = 0
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Read exactly ``nr_bytes``, fewer if the peer closes.
+
+        Raises:
+            PduError: the length is not plausible. OSError: the connection broke, or a deadline passed.
+        """
+        now = time.monotonic()
+        if nr_bytes == HEADER_BYTES and not self._body_bytes:
+            self._until = now + self.limits.pdu_seconds
+            if self.deadline is not None and not self.assoc.is_established:
+                self._until = min(self._until, self.deadline)
+            header = self._read(HEADER_BYTES)
+            if len(header) == HEADER_BYTES:
+                kind, length = struct.unpack(">BxL", header)
+                self._require_length(kind, length)
+                self._body_bytes = length
+            return header
+        self._body_bytes = 0
+        return self._read(nr_bytes)
+
+    def _require_length(self, kind: int, length: int) -> None:
+        most = CONTROL_BYTES
+        if kind == P_DATA:
+            most = (self.assoc.acceptor.maximum_length or 1 << 20) + PDU_SLACK_BYTES
+        elif kind in (ASSOCIATE_REQUEST, 0x02):
+            most = ASSOCIATE_BYTES
+        if length > most:
+            raise PduError(f"a PDU of type {kind} claims {length} bytes")
+
+    def _read(self, count: int) -> bytearray:
+        result = bytearray(count)
+        view, place = memoryview(result), 0
+        while place < count:
+            left = self._until - time.monotonic()
+            if left <= 0 or self.socket is None:
+                raise TimeoutError("a PDU took too long")
+            self.socket.settimeout(left)
+            got = self.socket.recv_into(view[place:])
+            if not got:
+                break
+            place += got
+        if self.socket is not None:
+            self.socket.settimeout(self.limits.pdu_seconds)
+        view.release()
+        del result[place:]
+        return result
+
+
+class GuardedHandler(RequestHandler):
+    """Start an association on a ``GuardedSocket``; the TLS handshake takes place in the connection's own thread."""
+
+    server: GuardedServer
+
+    def handle(self) -> None:
+        """Serve one connection; pynetdicom calls it in a thread of its own."""
+        guard = self.server.guard
+        deadline = time.monotonic() + guard.limits.associate_seconds
+        self.request.settimeout(guard.limits.associate_seconds)
+        if self.server.tls is not None:
+            try:
+                self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+            except (OSError, ValueError):  # ssl.SSLError is an OSError
+                _close(self.request)
+                return
+        self.request.settimeout(guard.limits.pdu_seconds)
+        association = self._create_association()
+        sock = GuardedSocket(association, client_socket=self.request)
+        sock.limits, sock.deadline = guard.limits, deadline
+        # The socket that pynetdicom made has announced the connection already; two announcements break its protocol.
+        association.dul.event_queue.get_nowait()
+        association.dul.socket = sock
+        guard.replaced(self.client_address, self.request, association)
+        association.start()
+
+
+class GuardedServer(ThreadedAssociationServer):
+    """The server of the listener's port.
+
+    Args:
+        guard: decides about connections.
+        tls: context for DICOM over TLS, or None.
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, *args, guard: ConnectionGuard, tls: ssl.SSLContext | None = None, **options):
+        self.guard, self.tls = guard, tls
+        super().__init__(*args, request_handler=GuardedHandler, **options)
+
+    def verify_request(self, request, client_address) -> bool:
+        """Return whether a new connection may stay."""
+        return self.guard.connected(client_address, request)
+
+    def handle_error(self, request, client_address) -> None:
+        """Record the error of one connection for debugging only; socketserver would print its traceback."""
+        logging.getLogger(LOGGER).debug("a connection ended with an error", exc_info=True)
+
+
+def pinned_addresses(senders: Iterable) -> frozenset[str]:
+    """Return the addresses of the allowed senders that have one."""
+    return frozenset(sender.host for sender in senders if sender.host)
+
+
+def _close(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):
+        sock.close()
