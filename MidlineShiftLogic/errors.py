@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from MidlineShiftLogic.text import clean_text
+
 
 class MidlineShiftError(Exception):
     """Base of every error whose message is meant for the user: one sentence saying what, where and what to do."""
@@ -37,7 +39,7 @@ DISTRIBUTIONS = {"yaml": "PyYAML", "dicomweb_client": "dicomweb-client"}
 
 def format_error(error: BaseException) -> str:
     """Return what went wrong and what to do, as one sentence on one line."""
-    return " ".join(_sentence(error).split())
+    return clean_text(_sentence(error))
 
 
 def _sentence(error: BaseException) -> str:

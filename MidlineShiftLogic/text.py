@@ -15,17 +15,21 @@ MAX_CHARACTERS = 2000
 """Longer texts are no names or sentences."""
 
 
-def clean_text(text: object, limit: int = MAX_CHARACTERS) -> str:
+def clean_text(text: object, limit: int = MAX_CHARACTERS, keep_spaces: bool = False) -> str:
     """Return a text on one line, without characters that act on a terminal, a log or the order of display.
-
-    Each run of white space and removed characters becomes one space, so that words stay apart.
 
     Args:
         text: any object; ``str`` is taken of it.
         limit: longest result in characters.
+        keep_spaces: whether to keep runs of spaces; else each run of white space becomes one space.
     """
-    kept = "".join(" " if unicodedata.category(sign) in REMOVED_CATEGORIES else sign for sign in str(text)[: 4 * limit])
-    return " ".join(kept.split())[:limit]
+    kept = "".join(" " if is_removed(sign) else sign for sign in str(text)[: 4 * limit])
+    return (kept if keep_spaces else " ".join(kept.split()))[:limit]
+
+
+def is_removed(sign: str) -> bool:
+    """Return whether a character must not reach a terminal, a log or a table."""
+    return unicodedata.category(sign) in REMOVED_CATEGORIES
 
 
 def csv_text(text: object) -> str:

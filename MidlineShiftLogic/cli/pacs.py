@@ -85,6 +85,7 @@ def pull(
     from MidlineShiftLogic.errors import InputError
     from MidlineShiftLogic.pacs.access_control import TlsFiles
     from MidlineShiftLogic.pacs.exchange import SeriesQuery, fetch_series
+    from MidlineShiftLogic.text import clean_text
 
     query = SeriesQuery(study, accession, patient_id, date, series, modality)
     query.validate()
@@ -96,7 +97,7 @@ def pull(
         raise InputError("The PACS has no such series; check the study and the modality.", "pacs-nothing")
     if only_list:
         for one in found:
-            click.echo(_line(one))
+            click.echo(clean_text(_line(one), keep_spaces=True))
         return exit_codes.MEASURED
     fetch_series(archive, found, out, lambda one, what: click.echo(what))
     return exit_codes.MEASURED

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from MidlineShiftLogic.batch.output import BatchOutput
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.reporting.formatting import case_line
+from MidlineShiftLogic.text import clean_text
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.reporting.cohort_summary import CohortSummary
@@ -44,17 +45,19 @@ class TextOutput:
     def result(self, measurement: Measurement, folder: Path) -> None:
         self._close_bar()
         if not self._quiet:
-            print(case_line(measurement, folder), file=self._out, flush=True)
+            print(clean_text(case_line(measurement, folder), keep_spaces=True), file=self._out, flush=True)
 
     def healthy(self, slices: list[int], model: dict, seconds: float, folder: Path) -> None:
         self._close_bar()
         if not self._quiet:
             what = f"{folder.name}  pseudo-healthy, {len(slices)} slices from {slices[0]} to {slices[-1]}"
-            print(f"{what}  ({seconds:.1f} s)  {folder / 'pseudo_healthy.png'}", file=self._out, flush=True)
+            line = f"{what}  ({seconds:.1f} s)  {folder / 'pseudo_healthy.png'}"
+            print(clean_text(line, keep_spaces=True), file=self._out, flush=True)
 
     def error(self, case: str, sentence: str, code: str, exit_code: int) -> None:
         self._close_bar()
-        print(f"{case}  error: {sentence}" if case else f"Error: {sentence}", file=self._err, flush=True)
+        line = f"{case}  error: {sentence}" if case else f"Error: {sentence}"
+        print(clean_text(line, keep_spaces=True), file=self._err, flush=True)
 
     def summary(self, summary: CohortSummary, table: Path, of: int) -> None:
         self._close_bar()

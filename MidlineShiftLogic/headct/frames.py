@@ -11,8 +11,12 @@ import numpy as np
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.dicom_file import read_dataset
 from MidlineShiftLogic.headct.stored_values import MAX_AXIS, DamagedFile
+from MidlineShiftLogic.text import clean_text
 
 NO_CONTRAST = {"", "NONE", "NO", "NO CONTRAST", "WITHOUT"}
+
+MAX_TEXT = 128
+"""Characters of a text that are kept; DICOM allows 16 to 64."""
 
 MAX_NUMBER = 1e6
 """Positions in mm and other numbers of a header beyond this are errors; patients lie within a few metres."""
@@ -156,10 +160,12 @@ def _frame(
         series_uid=str(_get(header, "SeriesInstanceUID") or ""),
         series_number=_integer(_get(header, "SeriesNumber")),
         sop_instance_uid=str(_get(header, "SOPInstanceUID") or ""),
-        modality=str(_get(header, "Modality") or ""),
-        description=str(_get(header, "SeriesDescription") or ""),
+        modality=clean_text(_get(header, "Modality") or "", MAX_TEXT),
+        description=clean_text(_get(header, "SeriesDescription") or "", MAX_TEXT),
         kernel=_first_word(_get(header if kernel is None else kernel, "ConvolutionKernel")),
-        image_type=tuple(str(word) for word in image_type) if _is_list(image_type) else (str(image_type),),
+        image_type=tuple(
+            clean_text(word, MAX_TEXT) for word in (image_type if _is_list(image_type) else (image_type,))
+        ),
         shape=shape,
         position=_numbers(_get(position, "ImagePositionPatient"), 3),
         orientation=_numbers(_get(orientation, "ImageOrientationPatient"), 6),
@@ -253,4 +259,4 @@ def _first_word(value) -> str:
     """A kernel's name; Siemens stores (name, strength)."""
     if value is None:
         return ""
-    return str(next(iter(value), "") if _is_list(value) else value).strip()
+    return clean_text(next(iter(value), "") if _is_list(value) else value, MAX_TEXT)

@@ -9,6 +9,7 @@ from pathlib import Path
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.frames import read_header
 from MidlineShiftLogic.headct.series import find_series, looks_like_dicom
+from MidlineShiftLogic.text import clean_text
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def read_patient(path: Path) -> Patient:
 
 def _text(header, keyword: str) -> str:
     try:
-        return str(header.get(keyword) or "").strip()
+        return clean_text(header.get(keyword) or "")
     except Exception:  # pydicom raises whatever the nonsense in an element leads to
         return ""
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from MidlineShiftLogic.pacs.job import FAILED, MEASURING, RECEIVING, REFUSED, SENDING, SENT, WAITING, Job
+from MidlineShiftLogic.text import clean_text
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (
@@ -148,7 +149,7 @@ class Queue:
             if not self._moved(
                 "UPDATE job SET state=?, attempts=0, due=0, changed=?, maker=?, settled='', reason=?"
                 " WHERE id=? AND state=? AND revision=?",
-                SENDING, now, measured_with, reason, job.id, MEASURING, job.revision,
+                SENDING, now, measured_with, clean_text(reason), job.id, MEASURING, job.revision,
             ):  # fmt: skip
                 return False
             self._run("DELETE FROM sent_file WHERE job=?", job.id)
@@ -167,7 +168,7 @@ class Queue:
         with self._changing():
             if not self._moved(
                 "UPDATE job SET state=?, in_transfer=0, changed=?, reason=? WHERE id=? AND state=? AND revision=?",
-                REFUSED, now, reason, job.id, job.state, job.revision,
+                REFUSED, now, clean_text(reason), job.id, job.state, job.revision,
             ):  # fmt: skip
                 return False
             self._run("DELETE FROM lost_image WHERE job=?", job.id)
@@ -179,7 +180,7 @@ class Queue:
     def fail(self, job: Job, reason: str, now: float) -> bool:
         return self._moved(
             "UPDATE job SET state=?, changed=?, reason=? WHERE id=? AND state=? AND revision=?",
-            FAILED, now, reason, job.id, job.state, job.revision,
+            FAILED, now, clean_text(reason), job.id, job.state, job.revision,
         )  # fmt: skip
 
     def restore(self, job: Job, now: float) -> str:

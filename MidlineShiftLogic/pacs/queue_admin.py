@@ -11,6 +11,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.job import wall_clock
 from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.spool import Spool
+from MidlineShiftLogic.text import clean_text
 
 
 def list_jobs(spool: Path, uids: bool = False) -> Iterator[str]:
@@ -21,7 +22,7 @@ def list_jobs(spool: Path, uids: bool = False) -> Iterator[str]:
             changed = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job.changed))
             count = folder.count_images(job.id)
             parts = [f"job {job.id}", job.state, f"{count} images", changed, job.reason, job.series if uids else ""]
-            yield "  ".join(part for part in parts if part)
+            yield "  ".join(clean_text(part) for part in parts if part)
         yield f"{len(jobs)} jobs"
 
 

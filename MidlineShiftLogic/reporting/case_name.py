@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 
+from MidlineShiftLogic.text import is_removed
+
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".npy", ".dcm", ".dicom", ".gz")
 FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -26,7 +28,8 @@ def case_name(path: str | PathLike) -> str:
         if name.lower().endswith(ending) and len(name) > len(ending):
             name = name[: -len(ending)]
             break
-    name = FORBIDDEN.sub("_", name.encode("utf-8", "replace").decode("utf-8")).strip(" .")
+    name = FORBIDDEN.sub("_", name.encode("utf-8", "replace").decode("utf-8"))
+    name = "".join("_" if is_removed(sign) else sign for sign in name).strip(" .")
     name = name.encode()[:LONGEST_BYTES].decode(errors="ignore").strip(" .")
     return f"_{name}" if not name or RESERVED.fullmatch(name) else name
 

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.text import csv_text
 
 TABLE_FILE = "results.csv"
 MEASURED, REFUSED, ERROR = "measured", "refused", "error"
@@ -27,8 +28,6 @@ RESULT_COLUMNS = (
 MADE_WITH_COLUMNS = ("model", "model_version", "model_digest", "software_version", "options", "input_stamp")
 COLUMNS = (*RESULT_COLUMNS, *MADE_WITH_COLUMNS, "input_sha256", "device", "seconds", "measured_at", "use")
 USE = "research use only"
-FORMULA_SIGNS = ("=", "+", "-", "@")
-"""A text that starts so would be run by spreadsheet programs; it gets a ``'`` in front."""
 DECIMALS = 4
 LONGEST_WAIT_SECONDS = 300
 """For another process to finish writing its row; longer, and the file system's locks do not work."""
@@ -95,8 +94,7 @@ def _cell(value: Any) -> str:
         return f"{round(value, DECIMALS):g}" if abs(value) < 1e5 else str(value)
     if isinstance(value, int):
         return str(value)
-    text = " ".join(str(value).split())  # a row is one line
-    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
+    return csv_text(value)
 
 
 class CohortTable:

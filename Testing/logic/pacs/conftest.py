@@ -1,7 +1,12 @@
+import shutil
+import subprocess
+
 import pytest
 from command import midlineshift
 from orthanc_server import Orthanc, free_port
 from pacs_case import ListenerProcess, head_series
+
+from MidlineShiftLogic.pacs.access_control import TlsFiles
 
 __all__ = ["midlineshift"]
 
@@ -33,3 +38,26 @@ def listener(tmp_path, orthanc, listener_port):
 def series(tmp_path):
     """A folder with a head CT series of 12 images."""
     return head_series(tmp_path / "series")
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """An authority, and a certificate of it for 127.0.0.1."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make certificates with")
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
+
+    def key(name):
+        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key"]
+
+    (folder / "san").write_text("subjectAltName=IP:127.0.0.1")
+    openssl("req", "-x509", *key("ca"), "-subj", "/CN=authority", "-out", "ca.pem", "-days", "2")
+    openssl("req", *key("own"), "-subj", "/CN=own", "-out", "own.csr")
+    openssl(
+        "x509", "-req", "-in", "own.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+        "-extfile", "san", "-out", "own.pem",
+    )  # fmt: skip
+    return TlsFiles(folder / "own.pem", folder / "own.key", folder / "ca.pem")

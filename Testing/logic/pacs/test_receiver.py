@@ -3,8 +3,6 @@
 import contextlib
 import logging
 import re
-import shutil
-import subprocess
 import threading
 import time
 import types
@@ -343,29 +341,6 @@ def test_a_port_in_use_is_one_sentence(desk, tmp_path):
     second = Receiver("X", ("127.0.0.1", one.port), [AllowedSender("A")], one.spool, one.queue, one.transfers)
     with pytest.raises(InputError, match=r"Cannot listen on 127.0.0.1:\d+: .*; choose another"):
         second.start()
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory):
-    """An authority, and a certificate of it for 127.0.0.1."""
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl to make certificates with")
-    folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
-
-    def key(name):
-        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key"]
-
-    (folder / "san").write_text("subjectAltName=IP:127.0.0.1")
-    openssl("req", "-x509", *key("ca"), "-subj", "/CN=authority", "-out", "ca.pem", "-days", "2")
-    openssl("req", *key("own"), "-subj", "/CN=own", "-out", "own.csr")
-    openssl(
-        "x509", "-req", "-in", "own.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-        "-extfile", "san", "-out", "own.pem",
-    )  # fmt: skip
-    return TlsFiles(folder / "own.pem", folder / "own.key", folder / "ca.pem")
 
 
 def test_tls_with_certificates_of_both_sides(desk, series, certificates):

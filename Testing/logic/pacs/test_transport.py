@@ -1,0 +1,202 @@
+"""Attacks on the listener's port: nobody fills the memory, nobody keeps the allowed senders out."""
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+
+import pytest
+from pacs_case import head_series, wait_for
+
+from MidlineShiftLogic.headct.dicom_file import survey
+from MidlineShiftLogic.headct.stored_values import DamagedFile
+from MidlineShiftLogic.pacs.access_control import AllowedSender, client_context, server_context
+from MidlineShiftLogic.pacs.dicom_files import find_dicom_files
+from MidlineShiftLogic.pacs.dimse import DimseSender
+from MidlineShiftLogic.pacs.queue import Queue
+from MidlineShiftLogic.pacs.receiver import Limits, Receiver
+from MidlineShiftLogic.pacs.spool import Spool
+from MidlineShiftLogic.pacs.targets import DicomTarget, PacsError
+from MidlineShiftLogic.pacs.transfers import Transfers
+from MidlineShiftLogic.pacs.transport import ASSOCIATE_BYTES, ConnectionGuard, ConnectionLimits
+
+SECONDS = 1.0
+"""Deadlines in these tests."""
+
+
+@pytest.fixture
+def listen(tmp_path, monkeypatch):
+    """A function that starts a receiver with short deadlines; its port."""
+    receivers = []
+
+    def start(allowed="SCANNER", tls=None, **limits):
+        quick = ConnectionLimits(associate_seconds=SECONDS, pdu_seconds=SECONDS, **limits)
+        monkeypatch.setattr(Limits, "connections", quick)
+        spool = Spool(tmp_path / "spool", min_free_bytes=0)
+        receiver = Receiver(
+            "MIDLINESHIFT",
+            ("127.0.0.1", 0),
+            [AllowedSender(allowed)],
+            spool,
+            Queue(spool.database),
+            Transfers(),
+            tls=tls,
+        )
+        port = receiver.start()
+        stop = threading.Event()
+        threading.Thread(target=lambda: [receiver.sweep() for _ in iter(lambda: stop.wait(0.05), True)]).start()
+        receivers.append((receiver, stop))
+        return port
+
+    yield start
+    for receiver, stop in receivers:
+        stop.set()
+        receiver.stop()
+
+
+def connect(port, address="127.0.0.1"):
+    return socket.create_connection(("127.0.0.1", port), 10, source_address=(address, 0))
+
+
+def is_closed(sock, seconds=15.0):
+    """Whether the other side closes the connection."""
+    sock.settimeout(seconds)
+    with contextlib.suppress(ConnectionError):
+        while sock.recv(4096):
+            pass
+    return True
+
+
+def send_series(port, folder, aet="SCANNER"):
+    sender = DimseSender(DicomTarget("MIDLINESHIFT", "127.0.0.1", port), aet)
+    return list(sender.send(list(find_dicom_files([folder]))))
+
+
+@pytest.mark.parametrize("kind", [1, 2, 4, 5, 6, 7])
+@pytest.mark.parametrize("length", [1 << 20, 1 << 31, (1 << 32) - 1])
+def test_a_pdu_that_claims_too_much_is_not_read(listen, kind, length):
+    with connect(listen()) as sock:
+        sock.sendall(struct.pack(">BxL", kind, length))
+        sent = 0
+        with contextlib.suppress(OSError):
+            sock.settimeout(SECONDS * 20)
+            while sent < 64_000_000:
+                sent += sock.send(bytes(1 << 16))
+        assert sent < 32_000_000, "only what fits into the system's buffers"
+
+
+def test_an_association_request_of_ordinary_size_is_read(listen, tmp_path):
+    assert ASSOCIATE_BYTES > 128 * (38 * 68 + 30)
+    assert len(send_series(listen(), head_series(tmp_path / "series", slices=2))) == 2
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x01", b"\x01\0\0\0", b"GET / HTTP/1.1\r\n\r\n", bytes(5000), b"\xff" * 5000]
+)
+def test_idle_or_senseless_connections_are_closed_and_keep_nobody_out(listen, tmp_path, content):
+    port = listen(associations=2)
+    socks = [connect(port) for _ in range(10)]
+    for sock in socks:
+        with contextlib.suppress(OSError):
+            sock.sendall(content)
+    assert len(send_series(port, head_series(tmp_path / "series", slices=2))) == 2
+    assert all(is_closed(sock) for sock in socks)
+
+
+def test_a_byte_at_a_time_does_not_renew_the_time(listen):
+    request = struct.pack(">BxL", 1, 300) + bytes(300)
+    with connect(listen()) as sock:
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            for place in range(len(request)):
+                sock.sendall(request[place : place + 1])
+                time.sleep(0.05)
+        assert time.monotonic() - began < 0.05 * len(request)
+
+
+def test_many_connections_of_one_address_do_not_keep_another_out(listen, tmp_path):
+    port = listen(pending=20, pending_each=20)
+    socks = [connect(port, "127.0.0.2") for _ in range(60)]
+    assert len(send_series(port, head_series(tmp_path / "series", slices=2))) == 2
+    for sock in socks:
+        sock.close()
+
+
+def test_an_idle_connection_does_not_hold_up_tls(listen, tmp_path, certificates):
+    port = listen(tls=server_context(certificates))
+    socks = [connect(port) for _ in range(3)]
+    sender = DimseSender(DicomTarget("MIDLINESHIFT", "127.0.0.1", port), "SCANNER", client_context(certificates))
+    files = list(find_dicom_files([head_series(tmp_path / "series", slices=2)]))
+    assert len(list(sender.send(files))) == 2
+    assert all(is_closed(sock) for sock in socks)
+
+
+def test_strangers_are_refused_and_logged_at_a_bounded_rate(listen, tmp_path, caplog):
+    port = listen()
+    series = head_series(tmp_path / "series", slices=1)
+    for number in range(5):
+        with pytest.raises(PacsError):
+            send_series(port, series, f"STRANGER{number}")
+    assert caplog.text.count("association refused") == 1
+
+
+def test_places_are_free_again_after_an_association(listen, tmp_path):
+    port = listen(associations=1)
+    series = head_series(tmp_path / "series", slices=2)
+    for _ in range(3):
+        wait_for(lambda: len(send_series(port, series)) == 2, 20)
+
+
+class Alive(threading.Thread):
+    def is_alive(self):
+        return True
+
+
+class OpenSocket:
+    closed = False
+
+    def fileno(self):
+        return -1 if self.closed else 3
+
+    def shutdown(self, _how):
+        self.closed = True
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_pinned_address_finds_a_place_whatever_others_hold():
+    guard = ConnectionGuard(ConnectionLimits(associations=4), frozenset({"10.0.0.1"}))
+    taken = [guard.requested(("10.0.0.9", port), Alive()) for port in range(10)]
+    taken += [guard.requested((f"10.0.1.{last}", 1), Alive()) for last in range(10)]
+    assert sum(taken) == 3
+    assert guard.requested(("10.0.0.1", 1), Alive())
+    assert not guard.requested(("10.0.0.1", 2), Alive()), "no more than all places"
+
+
+def test_the_oldest_of_the_busiest_address_makes_room():
+    now = [0.0]
+    guard = ConnectionGuard(ConnectionLimits(pending=4, pending_each=3), clock=lambda: now[0])
+    socks = []
+    for number, address in enumerate(["a", "b", "b", "b", "c"]):
+        now[0] = number
+        socks.append(OpenSocket())
+        assert guard.connected((address, number), socks[-1])
+    assert [sock.closed for sock in socks] == [False, True, False, False, False]
+    assert guard.counts() == (4, 0)
+    assert not ConnectionGuard(ConnectionLimits(pending_each=0)).connected(("d", 1), OpenSocket())
+    now[0] = 1 + ConnectionLimits().associate_seconds + 0.5
+    guard.sweep()
+    assert [sock.closed for sock in socks] == [True, True, False, False, False]
+
+
+def test_objects_are_identified_within_limits():
+    """Seven megabytes of zeros are 900 000 empty elements; deep sequences end no thread."""
+    import io
+
+    deep = struct.pack("<HHI", 8, 0x1140, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF) * 5000
+    for content in (bytes(7_000_000), deep):
+        content = bytes(128) + b"DICM" + content
+        with pytest.raises(DamagedFile):
+            survey(io.BytesIO(content), len(content), ((8, 0x18), (0x20, 0xE)))
