@@ -18,21 +18,16 @@ def model() -> None:
 
 @model.command("list", context_settings=_HELP)
 def list_command() -> None:
-    """Print name, version and folder of every model that can be given by name."""
-    from MidlineShiftLogic.errors import InputError
-    from MidlineShiftLogic.models.folder import read_description
-    from MidlineShiftLogic.models.locate import DEFAULT_MODEL, ENVIRONMENT_VARIABLE, list_models
+    """Print every model that can be given by name: version, speed, and what it is in one line.
 
-    models = list_models()
-    for name, folder in models.items():
-        try:
-            about = read_description(folder)
-            line = f"{name} {about.version}  {about.description}"
-        except InputError as error:
-            line = f"{name}  (broken: {error})"
-        click.echo(line + ("  [default]" if name == DEFAULT_MODEL else ""))
-        click.echo(f"    {folder}")
-    if not models:
+    'model show NAME' prints the rest.
+    """
+    from MidlineShiftLogic.models.locate import ENVIRONMENT_VARIABLE
+    from MidlineShiftLogic.models.summary import summaries, table
+
+    found = summaries()
+    click.echo(table(found), nl=False)
+    if not found:
         click.echo(f"No model is installed by name; set {ENVIRONMENT_VARIABLE} to a folder that holds model folders.")
 
 
@@ -54,7 +49,22 @@ def show_command(name: str | None) -> None:
 @click.option(
     "--pixel-mm",
     type=click.FloatRange(0, 5, min_open=True),
-    help="Millimetres a pixel of the 256 px grid the networks were trained on; their files do not say. [default: 0.9]",
+    help="Millimetres a pixel of the grid the networks were trained on; their files do not say. "
+    "[default: 230.4 / grid, 0.9 at 256 px]",
+)
+@click.option(
+    "--grid",
+    type=click.IntRange(32, 1024),
+    default=256,
+    show_default=True,
+    help="Side in px of the slices the networks were trained on.",
+)
+@click.option(
+    "--head-channels",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Channels of an attention head of the denoisers.",
 )
 @click.option(
     "--pose-from", metavar="NAME|DIR", help="Model whose pose network is taken along. [default: the shipped model]"
@@ -65,9 +75,13 @@ def import_authors_command(
     deformation: Path,
     out: Path,
     pixel_mm: float | None,
+    grid: int,
+    head_channels: int,
     pose_from: str | None,
 ) -> None:
     """Convert the checkpoints published by Gong et al. 2023 to a model folder.
+
+    Networks of other sizes are recognised by the shapes of their weights. Weights stay in float32.
 
     Files that hold anything but tensors are refused: nothing in them is run. A file that does not fit is refused with
     the name of the first parameter that differs.
@@ -75,6 +89,13 @@ def import_authors_command(
     from MidlineShiftLogic.models import import_authors as importing
 
     folder = importing.import_authors(
-        conditional, unconditional, deformation, out, pixel_mm or importing.PIXEL_MM, pose_from
+        conditional,
+        unconditional,
+        deformation,
+        out,
+        pixel_mm,
+        pose_from,
+        grid=grid,
+        head_channels=head_channels,
     )
     click.echo(f"Wrote {folder}; use it with: midlineshift measure --model {folder} ...")

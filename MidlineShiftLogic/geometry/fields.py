@@ -1,36 +1,47 @@
 """Displacement fields on a pixel grid: (N, 2, H, W), channel 0 rows, channel 1 columns, in pixels.
 
-A field u stands for the map p -> p + u(p). Sampling is bilinear and exact at pixel centres (``align_corners=True``).
+A field u stands for the map p -> p + u(p). Sampling is bilinear and exact at pixel centres.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from MidlineShiftLogic.geometry.resampling import invert_displacement, sample
 
 
 def warp(image: Tensor, displacement: Tensor, border: bool = False) -> Tensor:
-    """image(p + u(p)): (N, C, H, W) sampled bilinearly through the field (N, 2, H, W) in pixels.
+    """Sample an image through a field: image(p + u(p)).
 
-    Outside the image lie zeros (fading in over one pixel), or the nearest edge value with ``border``.
+    Args:
+        image: (N, C, H, W).
+        displacement: (N, 2, h, w) in pixels of ``image``.
+        border: repeat the edge's values outside the image; else there are zeros, fading in over one pixel.
+
+    Returns:
+        (N, C, h, w).
     """
     rows, columns = displacement.shape[-2:]
     row = torch.arange(rows, device=displacement.device, dtype=displacement.dtype)[:, None] + displacement[:, 0]
     column = torch.arange(columns, device=displacement.device, dtype=displacement.dtype) + displacement[:, 1]
     height, width = image.shape[-2:]
-    grid = torch.stack([2 * column / (width - 1) - 1, 2 * row / (height - 1) - 1], dim=-1)
-    padding = "border" if border else "zeros"
-    return functional.grid_sample(
-        image, grid.to(image.dtype), mode="bilinear", padding_mode=padding, align_corners=True
-    )
+    positions = torch.stack([2 * column / (width - 1) - 1, 2 * row / (height - 1) - 1], dim=-1)
+    return sample(image, positions.to(image.dtype), padding="border" if border else "zeros")
 
 
 def integrate(velocity: Tensor, steps: int = 7) -> Tensor:
-    """Displacement of the flow of a stationary velocity field over unit time, by scaling and squaring.
+    """Integrate a stationary velocity field over unit time by scaling and squaring.
 
     u_0 = v / 2^steps, then ``steps`` times u <- u + u(p + u), zeros outside the grid (Arsigny et al. 2006; Dalca et al.
-    2018, arXiv 1805.04605). (N, 2, H, W) pixels -> (N, 2, H, W) pixels; ``integrate(-v)`` is about its inverse.
+    2018, arXiv 1805.04605). ``integrate(-v)`` is about the inverse.
+
+    Args:
+        velocity: (N, 2, H, W) pixels per unit time.
+        steps: squarings; Gong et al. take 7.
+
+    Returns:
+        (N, 2, H, W) displacement in pixels.
     """
     displacement = velocity / 2**steps
     for _ in range(steps):
@@ -39,19 +50,32 @@ def integrate(velocity: Tensor, steps: int = 7) -> Tensor:
 
 
 def compose(outer: Tensor, inner: Tensor) -> Tensor:
-    """Field of p -> outer(inner(p)): inner(p) + outer(p + inner(p)); beyond the edge the outer field goes on unchanged.
+    """Compose two maps to p -> outer(inner(p)), whose field is inner(p) + outer(p + inner(p)).
 
-    ``warp(warp(image, outer), inner)`` is ``warp(image, compose(outer, inner))`` but for interpolation.
+    Beyond the edge the outer field goes on unchanged. ``warp(warp(image, outer), inner)`` is
+    ``warp(image, compose(outer, inner))`` but for interpolation.
+
+    Args:
+        outer, inner: (N, 2, H, W) pixels.
+
+    Returns:
+        (N, 2, H, W) pixels.
     """
     return inner + warp(outer, inner, border=True)
 
 
 def invert(displacement: Tensor, iterations: int = 20) -> Tensor:
-    """Field v (N, 2, H, W) in pixels with v(p) + u(p + v(p)) = 0, by fixed-point iteration (Chen et al. 2008).
+    """Invert a field: find v with v(p) + u(p + v(p)) = 0 (``resampling.invert_displacement``).
 
-    Converges where the map is one-to-one with |grad u| < 1; the error left is that of bilinear interpolation.
+    Args:
+        displacement: (N, 2, H, W) pixels; |grad u| < 1.
+        iterations: of the fixed-point iteration.
+
+    Returns:
+        (N, 2, H, W) pixels.
     """
-    inverse = torch.zeros_like(displacement)
-    for _ in range(iterations):
-        inverse = -warp(displacement, inverse, border=True)
-    return inverse
+    return invert_displacement(
+        lambda inverse, members: warp(displacement[members], inverse, border=True),
+        torch.zeros_like(displacement),
+        iterations=iterations,
+    )

@@ -1,60 +1,94 @@
-"""Run the networks of Gong et al. (imported checkpoints) and put their field where our read-out expects it.
+"""Run the networks of Gong et al. (imported checkpoints), and carry their field to the frame of the other maps.
 
 Their deformation network predicts a field and nothing else: no falx attachment, no line. These come from the pose
-network, read in its own frame; the field is carried over to that frame.
+network, in its own frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from MidlineShiftLogic.geometry.fields import integrate
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.lines import half_grid
+from MidlineShiftLogic.geometry.resampling import sample
+from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.inference.aligned_slices import AlignedSlices
 from MidlineShiftLogic.inference.batches import batch_size, in_batches
+from MidlineShiftLogic.inference.maps import Step, predict_maps
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, noise_channel
+from MidlineShiftLogic.inference.pose import HeadPose
+from MidlineShiftLogic.inference.prediction import Prediction, largest_displacement_mm
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
 from MidlineShiftLogic.networks.outputs import PredictedMaps
 
+if TYPE_CHECKING:
+    from MidlineShiftLogic.models import Model
+
+CPU_BATCH = 1
+"""Their networks are large: on a processor a slice at a time, so that the work can be stopped."""
 GPU_BATCH = 8
 
 
-@torch.inference_mode()
-def authors_fields(
-    hu: torch.Tensor,
-    deformation: torch.nn.Module,
-    denoisers: tuple[torch.nn.Module, torch.nn.Module],
+def predict_voxelmorph(
+    ct: HeadCT,
+    pose: HeadPose,
+    indices: np.ndarray,
+    model: Model,
+    *,
     noise: NoiseSettings,
     device: torch.device,
-    step: Callable[[int, int], None],
+    step: Step,
+) -> Prediction:
+    """Run their networks for the field, and the pose network for the falx attachments and the ideal midline."""
+    theirs, upright = pose.frame(**model.grid_of("deformation")), pose.frame(**model.grid_of("pose"))
+    aligned = AlignedSlices(ct, theirs, indices)
+    denoisers = model.network("conditional"), model.network("unconditional")
+    fields = predict_fields(aligned, model.network("deformation"), device, denoisers=denoisers, noise=noise, step=step)
+    maps = predict_maps(AlignedSlices(ct, upright, indices), model.network("pose"), device)
+    maps = with_field(maps, *(carry_field(field, theirs, upright) for field in fields))
+    return Prediction(upright, maps, largest_displacement_mm(fields[0].numpy(), theirs))
+
+
+@torch.inference_mode()
+def predict_fields(
+    aligned: AlignedSlices,
+    network: torch.nn.Module,
+    device: torch.device,
+    *,
+    denoisers: tuple[torch.nn.Module, torch.nn.Module],
+    noise: NoiseSettings,
+    step: Step,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Displacement and inverse, (N, 2, H, W) each, rows and columns in pixels of the slices' own grid.
+    """Predict displacement and inverse of every slice.
 
     Args:
-        hu: (N, H, W) aligned slices. deformation: ``DeformationNet``. denoisers, noise, device: as in ``predict_slices``.
-        step: told (slices done, slices in all) after each batch; may raise to stop.
+        aligned: the slices.
+        network: ``DeformationNet`` on ``device``.
+        denoisers, noise, step: as of ``maps.predict_maps``.
+
+    Returns:
+        (N, 2, H, W) each, on the CPU: rows and columns in pixels of the slices' own grid.
     """
 
-    def read(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
-        slices = hu[part].to(device)
+    def predict(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        slices = aligned.cut(part, device)
         inputs = [window(slices, BRAIN_WINDOW_HU)[:, None], noise_channel(slices, *denoisers, noise)]
-        velocity = deformation(torch.cat(inputs, 1))
-        step(part.stop, len(hu))
+        velocity = network(torch.cat(inputs, 1))
+        step(part.stop, len(aligned))
         return integrate(velocity).cpu(), integrate(-velocity).cpu()
 
-    # these networks are large: on a processor one slice at a time, so that work can be stopped
-    parts = in_batches(read, len(hu), batch_size(device, 1, GPU_BATCH))
+    parts = in_batches(predict, len(aligned), batch_size(device, CPU_BATCH, GPU_BATCH))
     fields, inverses = zip(*parts, strict=True)
     return torch.cat(fields), torch.cat(inverses)
 
 
 def carry_field(field: torch.Tensor, source: Frame, target: Frame) -> np.ndarray:
-    """Field of one frame -> half grid of another with the same middle and angle, in that frame's pixels.
+    """Carry a field from one frame to the half grid of another with the same middle and angle.
 
     Args:
         field: (N, 2, H, W) in pixels of ``source``.
@@ -65,12 +99,12 @@ def carry_field(field: torch.Tensor, source: Frame, target: Frame) -> np.ndarray
     axis = torch.from_numpy(half_grid(target.size) * target.step_mm / source.step_mm).float() / ((source.size - 1) / 2)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     grid = torch.stack([x, y], -1).expand(len(field), -1, -1, -1)
-    carried = F.grid_sample(field, grid, align_corners=True, padding_mode="zeros")
+    carried = sample(field, grid)
     return (carried * (source.step_mm / target.step_mm)).numpy()
 
 
 def with_field(maps: PredictedMaps, displacement: np.ndarray, inverse: np.ndarray) -> PredictedMaps:
-    """The pose network's maps with a field from elsewhere; the deformed midline follows from that field.
+    """Put a field from elsewhere into the pose network's maps; the deformed midline follows from that field.
 
     The sideways component of u is the difference of the distances to the deformed and to the ideal midline.
     """

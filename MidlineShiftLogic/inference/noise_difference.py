@@ -1,4 +1,4 @@
-"""The diffusion models' word on a slice: where the non-MLS denoiser and the denoiser of all cases disagree."""
+"""The noise difference of the diffusion models: where the denoiser of non-MLS cases and that of all cases disagree."""
 
 from __future__ import annotations
 
@@ -8,17 +8,51 @@ import torch
 import torch.nn.functional as F
 
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
-from MidlineShiftLogic.networks.diffusion import Network, fixed_noise, make_schedule, noise_difference
+from MidlineShiftLogic.networks.diffusion import (
+    CONDITIONAL_WEIGHT,
+    DDIM_COUNT,
+    DDIM_START,
+    Network,
+    fixed_noise,
+    make_schedule,
+    noise_difference,
+)
+
+
+@dataclass(frozen=True)
+class DdimSettings:
+    """How a pseudo-healthy image is made; stored in ``model.json`` under ``noise.ddim``.
+
+    The defaults are those of Gong et al., for models exported before the settings were stored; they never change.
+
+    Attributes:
+        count: DDIM steps into which the schedule is divided.
+        start: steps that are taken: the slice is noised to step ``start`` and denoised from there.
+        conditional_weight: weight w of the guided noise w e_con - (w - 1) e_unc.
+        own_level: whether each network call is given the noise level of its input, not the one before as by Gong et al.
+    """
+
+    count: int = DDIM_COUNT
+    start: int = DDIM_START
+    conditional_weight: float = CONDITIONAL_WEIGHT
+    own_level: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.start < self.count:
+            raise ValueError(f"'start' is {self.start} and must be between 0 and 'count', {self.count}")
 
 
 @dataclass(frozen=True)
 class NoiseSettings:
-    """Stored in ``model.json`` under ``noise``.
+    """How the diffusion models are used; stored in ``model.json`` under ``noise``.
 
     Attributes:
-        t: noise level at test (Gong et al.: 300 of 1000). seed: of the one noise image used for every slice.
-        schedule, steps: of the diffusion process. grid: the denoisers' grid; slices are averaged down to it.
-        gain: factor that brings the difference to order one.
+        t: noise level at test (Gong et al.: 300 of 1000).
+        seed: of the one noise image used for every slice.
+        schedule, steps: of the diffusion process.
+        grid: the denoisers' grid in px; slices are averaged down to it.
+        gain: factor that brings the noise difference to order one.
+        ddim: of the pseudo-healthy image.
     """
 
     t: int = 300
@@ -27,10 +61,16 @@ class NoiseSettings:
     steps: int = 1000
     grid: int = 64
     gain: float = 5.0
+    ddim: DdimSettings = DdimSettings()
+
+    def __post_init__(self) -> None:
+        make_schedule(self.schedule, 1)
+        if not 0 <= self.t < self.steps:
+            raise ValueError(f"'t' is {self.t} and must be below 'steps', {self.steps}")
 
 
 def denoiser_input(hu: torch.Tensor, grid: int) -> torch.Tensor:
-    """(N, H, W) HU -> (N, 1, grid, grid) in -1..1."""
+    """Window slices (N, H, W) HU and average them down to (N, 1, grid, grid) in -1..1."""
     x = window(hu, BRAIN_WINDOW_HU)[:, None]
     return x if x.shape[-1] == grid else F.adaptive_avg_pool2d(x, grid)
 
@@ -43,7 +83,7 @@ def noise_channel(
     timesteps: torch.Tensor | None = None,
     noise: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Scaled noise difference on the slices' own grid.
+    """Compute the scaled noise difference on the slices' own grid.
 
     Args:
         hu: (N, H, W) slices in the frame, HU.

@@ -1,8 +1,7 @@
-"""The way of a scan: pose, aligned slices, networks, read-out."""
+"""The way of a scan: pose, aligned slices, networks, shift computation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,16 +9,16 @@ import numpy as np
 import torch
 
 from MidlineShiftLogic.errors import Cancelled
-from MidlineShiftLogic.geometry.frame import Frame, align
+from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.inference.authors_predictor import authors_fields, carry_field, with_field
 from MidlineShiftLogic.inference.batches import out_of_memory, release
 from MidlineShiftLogic.inference.dense_result import DenseResult
 from MidlineShiftLogic.inference.flags import quality_flags, reject_unreliable
+from MidlineShiftLogic.inference.maps import Step, no_step
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings
 from MidlineShiftLogic.inference.outline import Outline, trace
 from MidlineShiftLogic.inference.pose import MIN_MEASURABLE_SLICES, HeadPose, estimate_pose, fit_heights
-from MidlineShiftLogic.inference.predictor import predict_slices
+from MidlineShiftLogic.inference.predictor import predict
 from MidlineShiftLogic.measurement.compute_shift import (
     MidlineCurves,
     ShiftSettings,
@@ -30,9 +29,7 @@ from MidlineShiftLogic.measurement.compute_shift import (
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.uncertainty import parse_uncertainty
 from MidlineShiftLogic.measurement.uncertainty_features import uncertainty_features
-from MidlineShiftLogic.models.folder import denoiser_pair
 from MidlineShiftLogic.models.settings import parse_settings
-from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.networks.outputs import PredictedMaps
 from MidlineShiftLogic.progress import Cancelled as CancelledCallback
 from MidlineShiftLogic.progress import Progress, silent
@@ -42,6 +39,51 @@ if TYPE_CHECKING:
     from MidlineShiftLogic.models import Model
 
 HEIGHT_MARGIN_MM = 8.0
+"""Beyond the measured heights: the deformation network judges the height anew, and neighbours smooth each other."""
+CLEARLY_UNMEASURABLE = 0.1
+"""Slices that the pose network thinks less likely to be measurable than this are not given to the deformation network."""
+
+
+@dataclass(frozen=True)
+class NetworkOutputs:
+    """What the networks predict of a scan, before any line is drawn.
+
+    Attributes:
+        pose: the head's midsagittal plane.
+        settings: of the shift computation, from the model.
+        chosen: (k,) slices that went through the deformation network.
+        frame: the aligned frame of ``maps``.
+        maps: its outputs for these.
+        height: (k,) mm above the anterior-commissure level, fitted.
+        largest_mm: (k,) largest |displacement|, mm (what Gong et al. report).
+    """
+
+    pose: HeadPose
+    settings: ShiftSettings
+    chosen: np.ndarray
+    frame: Frame
+    maps: PredictedMaps
+    height: np.ndarray
+    largest_mm: np.ndarray
+
+
+@dataclass(frozen=True)
+class ComputedShift:
+    """Midlines and millimetres computed from the networks' outputs.
+
+    Attributes:
+        curves: midlines of the k measured slices; ``curves.index`` counts the scan's slices.
+        slices: their k measurements.
+        case: the one that stands for the case.
+        outline: skull and skin around them.
+        features: disagreements that show how uncertain the number is (``measurement.uncertainty_features``).
+    """
+
+    curves: MidlineCurves
+    slices: list[SliceMeasurement]
+    case: SliceMeasurement
+    outline: Outline
+    features: dict[str, float]
 
 
 def measure_ct(
@@ -57,10 +99,11 @@ def measure_ct(
 
     Args:
         ct: the scan; its fatal flags must have been dealt with.
-        model: loaded model. device: torch device name.
-        progress: told about the slices done.
+        model: loaded model.
+        device: torch device name.
+        progress: called with the slices done.
         authors_readout: also report max |u| (Gong et al. 2023), in the deformation network's own frame, the case's over
-            all slices that this network read. Theirs are slices 8 to depth - 5, whatever these show.
+            all slices that went through this network. Theirs are slices 8 to depth - 5, whatever these show.
         cancelled: asked between batches; True stops with ``Cancelled``.
         case_id: name of the case.
 
@@ -73,21 +116,18 @@ def measure_ct(
     def step(done: int, total: int) -> None:
         if cancelled is not None and cancelled():
             raise Cancelled("Measuring was cancelled; nothing was written.")
-        progress(done, total, "reading slices")
+        progress(done, total, "measuring slices")
 
     step(0, ct.n_slices)
     uncertainty = parse_uncertainty(model.uncertainty)
-    read, device, memory_flags = _read_or_fall_back(ct, model, device, step)
-    frame, maps, chosen = read.frame, read.maps, read.chosen
-    found = compute_shift(ct, read)
-    slices, case = found.slices, found.case
-    dense = _dense_result(ct, frame, maps, chosen, found.curves.index)
-    authors_case = None
+    outputs, device, memory_flags = _run_or_fall_back(ct, model, device, step)
+    shift = compute_shift(ct, outputs)
+    case, slices, authors_case = shift.case, shift.slices, None
     if authors_readout:
-        of_slice = dict(zip(chosen.tolist(), read.largest_mm.tolist(), strict=True))
+        of_slice = dict(zip(outputs.chosen.tolist(), outputs.largest_mm.tolist(), strict=True))
         slices = [replace(m, authors_readout_mm=of_slice[m.index]) for m in slices]
         authors_case = max(of_slice.values())
-    flags = quality_flags(ct, read.pose, found.curves, found.slices, case, found.outline, read.settings)
+    flags = quality_flags(ct, outputs.pose, shift.curves, shift.slices, case, shift.outline, outputs.settings)
     measurement = Measurement(
         case_id=case_id,
         signed_shift_mm=case.signed_shift_mm,
@@ -97,17 +137,61 @@ def measure_ct(
         authors_readout_mm=authors_case,
         model=model.provenance,
         device=str(torch.device(device)),
-        case_rule=read.settings.case_rule,
-        interval_mm=uncertainty and uncertainty.interval_mm(case.signed_shift_mm, found.features),
-        p_over_5mm=uncertainty and uncertainty.p_over(case.signed_shift_mm, found.features),
+        case_rule=outputs.settings.case_rule,
+        interval_mm=uncertainty and uncertainty.interval_mm(case.signed_shift_mm, shift.features),
+        p_over_5mm=uncertainty and uncertainty.p_over(case.signed_shift_mm, shift.features),
     )
-    return measurement, dense
+    return measurement, _dense_result(ct, outputs, shift.curves.index)
 
 
-def _read_or_fall_back(
-    ct: HeadCT, model: Model, device: str, step: Callable[[int, int], None]
-) -> tuple[NetworkOutputs, str, list[Quality]]:
-    """What the networks say, where they ran, and the flag that tells of it if that is not where they were asked to."""
+def run_networks(ct: HeadCT, model: Model, device: str, step: Step = no_step) -> NetworkOutputs:
+    """Find the head's pose, and predict the maps of the slices that may be measured.
+
+    Args:
+        ct: the scan.
+        model: loaded model.
+        device: torch device name.
+        step: called as ``step(slices done, slices in all)``; may raise to stop.
+
+    Raises:
+        RefusedError: no midline can be found. InputError: the model gives a parameter that this version does not know.
+    """
+    target = torch.device(device)
+    settings = parse_settings(ShiftSettings, model.readout, "'readout' of model.json")
+    noise = parse_settings(NoiseSettings, model.noise, "'noise' of model.json")
+    pose = estimate_pose(ct, model.network("pose"), **model.grid_of("pose"), device=target)
+    chosen = _slices_to_predict(pose, settings)
+    found = predict(ct, pose, chosen, model, noise=noise, device=target, step=step)
+    height = fit_heights(found.maps.height, found.maps.measurable, ct.heights[chosen])
+    return NetworkOutputs(pose, settings, chosen, found.frame, found.maps, height, found.largest_mm)
+
+
+def compute_shift(ct: HeadCT, outputs: NetworkOutputs) -> ComputedShift:
+    """Compute midlines, millimetres and the case's slice from what the networks predict.
+
+    Raises:
+        RefusedError: too few slices can be measured, or what they show makes any number unreliable (``flags``).
+    """
+    settings, pose, frame, chosen = outputs.settings, outputs.pose, outputs.frame, outputs.chosen
+    curves = find_midlines(outputs.maps, frame, ct.heights[chosen], outputs.height, settings)
+    curves.index = chosen[curves.index]
+    slices = measure_slices(ct, frame, curves, settings)
+    if ct.source_slices:
+        slices = [replace(m, source_slices=tuple(ct.source_slices[m.index])) for m in slices]
+    outline = trace(ct, frame, curves.index, curves.falx_attachments.mean(1) + (frame.size - 1) / 2)
+    reject_unreliable(ct, curves, slices, outline)
+    case = select_case_slice(slices, settings.case_rule)
+    row = int(np.flatnonzero(curves.index == case.index)[0])
+    features = uncertainty_features(curves, row, case.signed_shift_mm, pose.spread_mm, pose.falx_length_mm, settings)
+    return ComputedShift(curves, slices, case, outline, features)
+
+
+def _run_or_fall_back(ct: HeadCT, model: Model, device: str, step: Step) -> tuple[NetworkOutputs, str, list[Quality]]:
+    """Run the networks; where a GPU has too little memory on the processor, with a flag that reports it.
+
+    Returns:
+        Their outputs, the device that they ran on, and the flags.
+    """
     try:
         return run_networks(ct, model, device, step), device, []
     except RuntimeError as error:
@@ -123,134 +207,20 @@ def _read_or_fall_back(
     return run_networks(ct, model.on("cpu"), "cpu", step), "cpu", [flag]
 
 
-def _dense_result(
-    ct: HeadCT, frame: Frame, maps: PredictedMaps, chosen: np.ndarray, measured: np.ndarray
-) -> DenseResult:
-    """The fields of the measured slices; only the brain moves: what the network says of bone, scalp and air is noise."""
-    rows = {int(index): int(np.flatnonzero(chosen == index)[0]) for index in measured}
+def _slices_to_predict(pose: HeadPose, settings: ShiftSettings) -> np.ndarray:
+    """Return the indices of the slices around the measured heights; of all slices where these are too few."""
+    low, high = settings.measured_mm
+    near = (pose.height > low - HEIGHT_MARGIN_MM) & (pose.height < high + HEIGHT_MARGIN_MM)
+    chosen = np.flatnonzero(near & (pose.measurable > CLEARLY_UNMEASURABLE))
+    return chosen if len(chosen) >= MIN_MEASURABLE_SLICES else np.arange(len(pose.height))
+
+
+def _dense_result(ct: HeadCT, outputs: NetworkOutputs, measured: np.ndarray) -> DenseResult:
+    """Keep the fields of the measured slices; only the brain moves: what is predicted of bone, scalp and air is noise."""
+    maps = outputs.maps
+    rows = {int(index): int(np.flatnonzero(outputs.chosen == index)[0]) for index in measured}
 
     def inside(field: np.ndarray) -> dict[int, np.ndarray]:
         return {index: field[row] * maps.inside[row] for index, row in rows.items()}
 
-    return DenseResult(ct, frame, inside(maps.displacement), inside(maps.inverse))
-
-
-@dataclass(frozen=True)
-class ComputedShift:
-    """What the read-out made of the networks' word.
-
-    Attributes:
-        curves: midlines of the k measured slices; ``curves.index`` counts the scan's slices.
-        slices: their k measurements. case: the one that stands for the case.
-        outline: skull and skin around them.
-        features: disagreements that show how uncertain the number is (``measurement.uncertainty_features``).
-    """
-
-    curves: MidlineCurves
-    slices: list[SliceMeasurement]
-    case: SliceMeasurement
-    outline: Outline
-    features: dict[str, float]
-
-
-def compute_shift(ct: HeadCT, read: NetworkOutputs) -> ComputedShift:
-    """Midlines, numbers and the case's slice from what the networks said.
-
-    Raises:
-        RefusedError: too few slices can be read, or what they show makes any number worthless (``flags``).
-    """
-    settings, pose, frame, chosen = read.settings, read.pose, read.frame, read.chosen
-    curves = find_midlines(read.maps, frame, ct.heights[chosen], read.height, settings)
-    curves.index = chosen[curves.index]
-    slices = measure_slices(ct, frame, curves, settings)
-    if ct.source_slices:
-        slices = [replace(m, source_slices=tuple(ct.source_slices[m.index])) for m in slices]
-    outline = trace(ct, frame, curves.index, curves.falx_attachments.mean(1) + (frame.size - 1) / 2)
-    reject_unreliable(ct, curves, slices, outline)
-    case = select_case_slice(slices, settings.case_rule)
-    row = int(np.flatnonzero(curves.index == case.index)[0])
-    features = uncertainty_features(curves, row, case.signed_shift_mm, pose.spread_mm, pose.falx_length_mm, settings)
-    return ComputedShift(curves, slices, case, outline, features)
-
-
-@dataclass(frozen=True)
-class NetworkOutputs:
-    """What the networks said of a scan, before any line is drawn.
-
-    Attributes:
-        pose: the head's mid-plane. settings: of the read-out, from the model.
-        chosen: (k,) slices that the deformation network read. frame: theirs.
-        maps: its outputs for these. height: (k,) mm above the anterior-commissure level, fitted.
-        largest_mm: (k,) max |displacement|, mm (the read-out of Gong et al.).
-    """
-
-    pose: HeadPose
-    settings: ShiftSettings
-    chosen: np.ndarray
-    frame: Frame
-    maps: PredictedMaps
-    height: np.ndarray
-    largest_mm: np.ndarray
-
-
-def run_networks(
-    ct: HeadCT, model: Model, device: str, step: Callable[[int, int], None] = lambda done, total: None
-) -> NetworkOutputs:
-    """Pose of the head, and the deformation network's maps of the slices that may be measured.
-
-    Args:
-        ct: the scan. model: loaded model. device: torch device name. step: told (slices done, in all); may raise.
-
-    Raises:
-        RefusedError: no midline can be found. InputError: the model gives a parameter that this version does not know.
-    """
-    target = torch.device(device)
-    settings = parse_settings(ShiftSettings, model.readout, "'readout' of model.json")
-    noise = parse_settings(NoiseSettings, model.noise, "'noise' of model.json")
-    pose = estimate_pose(ct, model.network("pose"), **model.grid_of("pose"), device=target)
-    low, high = settings.measured_mm
-    # a margin around the measured heights, since the deformation network judges the height anew
-    chosen = np.flatnonzero(
-        (pose.height > low - HEIGHT_MARGIN_MM) & (pose.height < high + HEIGHT_MARGIN_MM) & (pose.measurable > 0.1)
-    )
-    if len(chosen) < MIN_MEASURABLE_SLICES:
-        chosen = np.arange(ct.n_slices)
-    frame, maps, largest_mm = _read(ct, model, noise, pose, chosen, target, step)
-    height = fit_heights(maps.height, maps.measurable, ct.heights[chosen])
-    return NetworkOutputs(pose, settings, chosen, frame, maps, height, largest_mm)
-
-
-def _read(
-    ct, model: Model, noise: NoiseSettings, pose: HeadPose, chosen, device, step
-) -> tuple[Frame, PredictedMaps, np.ndarray]:
-    """The chosen slices by our deformation network or by that of Gong et al.: frame, maps, and the largest displacement.
-
-    The last is (k,) mm, taken from the field as the network gave it, before it is carried to another frame.
-    """
-    denoisers = denoiser_pair(model) if model.uses_noise_difference else None
-    frame = pose.frame(**model.grid_of("deformation"))
-    network = model.network("deformation")
-    if isinstance(network, MidlineUNet):
-        maps = predict_slices(
-            align(ct, frame.upsampled(network.upsampling), chosen),
-            network,
-            denoisers,
-            noise,
-            device,
-            step,
-            pose.height[chosen],
-        )
-        return frame, maps, _largest_mm(maps.displacement, frame)
-    both = (model.network("conditional"), model.network("unconditional"))
-    fields = authors_fields(align(ct, frame, chosen), network, both, noise, device, step)
-    upright = pose.frame(**model.grid_of("pose"))
-    pose_network = model.network("pose")
-    hu = align(ct, upright.upsampled(pose_network.upsampling), chosen)
-    maps = predict_slices(hu, pose_network, None, noise, device, lambda *_: None)
-    maps = with_field(maps, *(carry_field(field, frame, upright) for field in fields))
-    return upright, maps, _largest_mm(fields[0].numpy(), frame)
-
-
-def _largest_mm(displacement: np.ndarray, frame: Frame) -> np.ndarray:
-    """(k, 2, h, w) frame pixels -> (k,) scan millimetres: the read-out of Gong et al. of every slice."""
-    return np.linalg.norm(displacement, axis=1).max((1, 2)) * frame.step_mm
+    return DenseResult(ct, outputs.frame, inside(maps.displacement), inside(maps.inverse))

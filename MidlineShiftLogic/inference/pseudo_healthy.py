@@ -1,7 +1,7 @@
-"""The pseudo-healthy image: what the denoisers take a slice to look like in the same head without the shift.
+"""The pseudo-healthy image: what the denoisers predict a slice to look like in the same head without the shift.
 
 Gong et al. (arXiv 2301.00409) train their deformation network on it; a reader sees in it what the model takes for normal.
-It is a picture that a network painted, as fine as the denoisers' grid, and nothing is measured on it.
+It is a generated image, as fine as the denoisers' grid, and nothing is measured on it.
 """
 
 from __future__ import annotations
@@ -10,30 +10,36 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy import ndimage
 
 from MidlineShiftLogic.errors import Cancelled, InputError
-from MidlineShiftLogic.geometry.frame import Frame, align
+from MidlineShiftLogic.geometry.frame import Frame
+from MidlineShiftLogic.geometry.resampling import sample
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.inference.aligned_slices import AlignedSlices
+from MidlineShiftLogic.inference.maps import Step, predict_maps
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input
 from MidlineShiftLogic.inference.pose import HeadPose, estimate_pose
-from MidlineShiftLogic.inference.predictor import predict_slices
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, unwindow
 from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
 from MidlineShiftLogic.models.folder import Model, check_denoisers, denoiser_pair
 from MidlineShiftLogic.models.settings import parse_settings
-from MidlineShiftLogic.networks.diffusion import fixed_noise, make_schedule, pseudo_healthy
+from MidlineShiftLogic.networks.diffusion import Network, ddim_timesteps, fixed_noise, make_schedule, pseudo_healthy
 from MidlineShiftLogic.progress import Cancelled as CancelledCallback
 from MidlineShiftLogic.progress import Progress, silent
 
 WHAT = "making the pseudo-healthy image"
+"""What progress says that it is doing."""
 
 BONE_HU = 150.0
+"""Skull above, brain, clots and contrast below."""
 
 EDGE = (0.35, 0.65)
 """Probabilities of being brain between which the picture fades into the scan."""
+
+CLEARLY_UNMEASURABLE = 0.1
+"""Slices less likely to be measurable than this are not shown by default."""
 
 
 @torch.inference_mode()
@@ -45,18 +51,22 @@ def make_pseudo_healthy(
     progress: Progress | None = None,
     cancelled: CancelledCallback | None = None,
 ) -> PseudoHealthy:
-    """The pseudo-healthy image of some slices of a checked scan.
+    """Make the pseudo-healthy image of some slices of a checked scan.
 
     The noise of a slice is fixed by the model (``NoiseSettings.seed``) and the slice's index, and every slice is made by
     itself: it comes out the same whichever others are asked for.
 
     Args:
-        ct: the scan. model: with both denoisers. device: torch device name.
+        ct: the scan.
+        model: with both denoisers; its ``noise`` has the noise level and the DDIM steps.
+        device: torch device name.
         slices: of the scan; None for those at the heights where the model measures.
-        progress: told the DDIM steps done of all slices. cancelled: asked at each; True stops with ``Cancelled``.
+        progress: called with the DDIM steps done of all slices.
+        cancelled: asked at each; True stops with ``Cancelled``.
 
     Raises:
-        InputError: no denoisers, or no such slice. RefusedError: no midline can be found. Cancelled: on request.
+        InputError: no denoisers, no such slice, or settings that this version does not know.
+        RefusedError: no midline can be found. Cancelled: on request.
     """
     check_denoisers(model)
     unknown = sorted(set(slices or ()) - set(range(ct.n_slices)))
@@ -66,70 +76,77 @@ def make_pseudo_healthy(
         )
     progress = progress or silent
     target = torch.device(device)
-    noise_settings = parse_settings(NoiseSettings, model.noise, "'noise' of model.json")
+    noise = parse_settings(NoiseSettings, model.noise, "'noise' of model.json")
+    try:
+        ddim_timesteps(noise.steps, noise.ddim.count)
+    except ValueError as error:
+        raise InputError(f"'noise' of model.json cannot be used: {error}.", "model-json") from None
 
-    def tell(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         if cancelled is not None and cancelled():
             raise Cancelled("Making the pseudo-healthy image was cancelled; nothing was written.")
         progress(done, total, WHAT)
 
-    tell(0, 1)
+    report(0, 1)
     pose = estimate_pose(ct, model.network("pose"), **model.grid_of("pose"), device=target)
     chosen = _measured(pose, model) if slices is None else np.array(sorted(set(slices)))
     frame, upright = pose.frame(**model.grid_of("deformation")), pose.frame(**model.grid_of("pose"))
-    pose_network, denoisers = model.network("pose"), denoiser_pair(model)
-    seen = align(ct, upright.upsampled(pose_network.upsampling), chosen)
-    maps = predict_slices(seen, pose_network, None, noise_settings, target, lambda *_: None)
+    maps = predict_maps(AlignedSlices(ct, upright, chosen), model.network("pose"), target)
+    aligned, denoisers = AlignedSlices(ct, frame, chosen), denoiser_pair(model)
     hu = np.empty((len(chosen), *ct.hu.shape[1:]), np.float32)
     brain = np.empty_like(hu)
     for k, index in enumerate(chosen):
 
         def step(done: int, total: int, k: int = k) -> None:
-            tell(k * total + done, len(chosen) * total)
+            report(k * total + done, len(chosen) * total)
 
+        # a noise of its own for every slice: one for all leaves the same marks at every height, which look like anatomy
         pair = denoisers(torch.tensor([pose.height[index]], dtype=torch.float32, device=target))
-        healthy = _denoised(align(ct, frame, [index]), pair, noise_settings, target, int(index), step)
-        hu[k] = _on_scan(healthy, frame, ct, index)
+        picture = _denoise(aligned.cut(slice(k, k + 1), target), pair, noise, noise.seed + int(index), step)
+        hu[k] = _on_scan(picture, frame, ct, index)
         inside = _on_scan(torch.from_numpy(maps.inside[k]), upright, ct, index)
         brain[k] = np.clip((inside - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1) * ~_skull(ct.hu[index])
     return PseudoHealthy(chosen, hu, brain, model.provenance)
 
 
 def _skull(hu: np.ndarray) -> np.ndarray:
-    """(row, column) bool: the largest piece of bone of a slice; calcifications inside the brain are not part of it."""
+    """Mark the largest piece of bone of a slice (row, column); calcifications inside the brain are not part of it."""
     pieces, count = ndimage.label(hu > BONE_HU)
     return pieces == np.bincount(pieces.ravel())[1:].argmax() + 1 if count else np.zeros(hu.shape, bool)
 
 
 def _measured(pose: HeadPose, model: Model) -> np.ndarray:
+    """Return the indices of the slices at the heights where the model measures; all where there are none."""
     low, high = parse_settings(ShiftSettings, model.readout, "'readout' of model.json").measured_mm
-    chosen = np.flatnonzero((pose.height >= low) & (pose.height <= high) & (pose.measurable > 0.1))
+    chosen = np.flatnonzero((pose.height >= low) & (pose.height <= high) & (pose.measurable > CLEARLY_UNMEASURABLE))
     return chosen if len(chosen) else np.arange(len(pose.height))
 
 
-def _denoised(hu: torch.Tensor, denoisers, settings: NoiseSettings, device, index: int, step) -> torch.Tensor:
-    """(1, size, size) aligned slice -> (grid, grid) HU."""
-    # A noise of its own for every slice: one for all leaves the same marks at every height, which look like anatomy.
-    noise = fixed_noise((1, 1, settings.grid, settings.grid), settings.seed + index).to(device)
+def _denoise(
+    hu: torch.Tensor, denoisers: tuple[Network, Network], settings: NoiseSettings, seed: int, step: Step
+) -> torch.Tensor:
+    """Make the pseudo-healthy picture (grid, grid) HU of one aligned slice (1, size, size) HU."""
     picture = pseudo_healthy(
         *denoisers,
         make_schedule(settings.schedule, settings.steps),
-        denoiser_input(hu.to(device), settings.grid),
-        noise,
+        denoiser_input(hu, settings.grid),
+        fixed_noise((1, 1, settings.grid, settings.grid), seed).to(hu.device),
+        start=settings.ddim.start,
+        count=settings.ddim.count,
+        conditional_weight=settings.ddim.conditional_weight,
+        own_level=settings.ddim.own_level,
         progress=step,
     )
     return unwindow(picture[0, 0].cpu(), BRAIN_WINDOW_HU)
 
 
 def _on_scan(picture: torch.Tensor, frame: Frame, ct: HeadCT, index: int) -> np.ndarray:
-    """(g, g) picture that covers the frame with pixels of its own -> (row, column) at the pixels of a slice."""
+    """Resample a picture (g, g) that covers the frame with pixels of its own to the pixels of a slice (row, column)."""
     rows, columns = ct.hu.shape[1:]
     row_mm, column_mm = ct.pixel_spacing
     plane = np.stack(np.meshgrid(np.arange(columns) * column_mm, np.arange(rows) * row_mm), -1)
     # a frame pixel's borders lie half a pixel off its centre, whatever number of pixels the picture divides the frame into
     place = (2 * frame.from_plane(index, plane) + 1) / frame.size - 1
     grid = torch.from_numpy(place.astype(np.float32))[None]
-    sampled = F.grid_sample(
-        picture[None, None].float(), grid, mode="bicubic", padding_mode="border", align_corners=False
-    )[0, 0]
+    sampled = sample(picture[None, None].float(), grid, mode="bicubic", padding="border", edges=True)[0, 0]
     return sampled.clamp(float(picture.min()), float(picture.max())).numpy()

@@ -1,4 +1,4 @@
-"""What ``model.json`` says about a model.
+"""Describe a model: what ``model.json`` holds.
 
 ::
 
@@ -8,20 +8,23 @@
       "trained_on": "what data, in words",
       "frame": {"grid": 128, "pixel_mm": 1.8, "length_mm": 198.0},     the aligned frame the networks see
       "window_hu": [0, 80],                                            scaled to -1..1
-      "noise": {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0},
-                                                                       null without diffusion models; gain may be left out
+      "noise": {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0,
+                "ddim": {"count": 50, "start": 15, "conditional_weight": 3.0}},
+                                                                       null without diffusion models; gain and ddim may
+                                                                       be left out (``inference.noise_difference``)
       "components": {
         "pose": {"kind": "midline_unet", "config": {...}, "file": "pose.safetensors", "sha256": "..."},
         "conditional": ..., "unconditional": ...,          or, in place of these two, "denoiser" (class-conditional)
         "deformation": ...
       },
-      "readout": {...},                                                parameters of the read-out, by name
+      "readout": {...},                                                parameters of the shift computation, by name
       "uncertainty": {...},                                            calibration of the intervals, null or left out
                                                                        without one (``measurement.uncertainty``)
-      "accuracy": {...}                                                measured figures, for people
+      "accuracy": {...},                                               measured figures, for people
+      "speed": {"cpu_seconds": 1.2, ...}                               the same; may be left out
     }
 
-A component may carry a ``frame`` of its own where it reads another grid than the model's (the pose network beside the
+A component may carry a ``frame`` of its own where it takes another grid than the model's (the pose network beside the
 denoisers of Gong et al.).
 """
 
@@ -38,7 +41,7 @@ COMPONENTS = ("pose", "conditional", "unconditional", "denoiser", "deformation")
 _FRAME = {"grid": int, "pixel_mm": float, "length_mm": float}
 _NOISE = {"t": int, "seed": int, "schedule": str, "steps": int, "grid": int}
 _MAY_BE_ZERO = ("t", "seed")
-# The only brain window the pipeline reads slices in (``inference.window``).
+# The only brain window that the networks take slices in (``inference.window``).
 _WINDOW_HU = (0.0, 80.0)
 
 
@@ -69,10 +72,13 @@ class ModelDescription:
     readout: dict[str, Any] = field(default_factory=dict)
     uncertainty: dict[str, Any] | None = None
     accuracy: dict[str, Any] = field(default_factory=dict)
+    speed: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object of ``model.json``."""
+        """Return the JSON object of ``model.json``."""
         content = {"format": FORMAT, **asdict(self)}
+        if self.speed is None:
+            del content["speed"]
         for component in content["components"].values():
             if component["frame"] is None:
                 del component["frame"]
@@ -80,7 +86,7 @@ class ModelDescription:
 
 
 def parse_description(content: Any) -> ModelDescription:
-    """Check a parsed ``model.json``. InputError says which key is missing or wrong, without naming the file."""
+    """Check the content of a ``model.json``. InputError says which key is missing or wrong, without naming the file."""
     _want(content, "the file", dict)
     if content.get("format") != FORMAT:
         raise InputError(f"its 'format' is {content.get('format')!r} and this version reads {FORMAT}", "model-json")
@@ -96,6 +102,7 @@ def parse_description(content: Any) -> ModelDescription:
         readout=_want(content.get("readout", {}), "'readout'", dict),
         uncertainty=None if uncertainty is None else _want(uncertainty, "'uncertainty'", dict),
         accuracy=_want(content.get("accuracy", {}), "'accuracy'", dict),
+        speed=None if content.get("speed") is None else _want(content["speed"], "'speed'", dict),
     )
 
 

@@ -10,7 +10,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.description import parse_description
 from MidlineShiftLogic.models.locate import find_model
 
-NOT_OF_THE_NUMBERS = ("description", "licence", "trained_on", "accuracy")
+NOT_OF_THE_NUMBERS = ("description", "licence", "trained_on", "accuracy", "speed")
 
 
 def model_identity(name_or_folder: str | os.PathLike | None = None) -> dict[str, str]:

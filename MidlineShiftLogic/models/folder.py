@@ -81,6 +81,10 @@ class Model:
         digests = {name: component.sha256 for name, component in self.description.components.items()}
         return {"name": self.name, "version": self.description.version, "sha256": digests}
 
+    def kind_of(self, component: str) -> str:
+        """Return the kind of a component's network (``registry.KINDS``)."""
+        return self._component(component).kind
+
     def frame_of(self, component: str) -> dict[str, Any]:
         """Frame a component reads: its own if it has one, else the model's."""
         return self._component(component).frame or self.frame
@@ -182,6 +186,7 @@ def save_model(
     description: ModelDescription,
     networks: Mapping[str, nn.Module],
     frames: Mapping[str, dict[str, Any]] | None = None,
+    half: bool = True,
 ) -> Path:
     """Write a model folder; it appears under its name only when it is complete.
 
@@ -190,6 +195,7 @@ def save_model(
         description: its ``components`` are replaced by what is written.
         networks: component name -> network.
         frames: component name -> frame of its own, where it differs from the model's.
+        half: store matrices as float16 (``weights.write_weights``); float32 if False.
 
     Returns:
         The folder.
@@ -210,7 +216,7 @@ def save_model(
         raise InputError(f"The model folder {folder} cannot be written ({error.strerror}).", "out") from None
     try:
         components = {
-            name: _write_component(partial, name, network, (frames or {}).get(name))
+            name: _write_component(partial, name, network, (frames or {}).get(name), half)
             for name, network in networks.items()
         }
         text = _json_text(replace(description, components=components))
@@ -247,7 +253,9 @@ def _json_text(description: ModelDescription) -> str:
     return json.dumps(description.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _write_component(folder: Path, name: str, network: nn.Module, frame: dict[str, Any] | None) -> Component:
+def _write_component(
+    folder: Path, name: str, network: nn.Module, frame: dict[str, Any] | None, half: bool
+) -> Component:
     file = f"{name}.safetensors"
-    digest = write_weights(folder / file, network.state_dict())
+    digest = write_weights(folder / file, network.state_dict(), half)
     return Component(kind=kind_of(network), config=network.config, file=file, sha256=digest, frame=frame)

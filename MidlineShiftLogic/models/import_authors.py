@@ -1,4 +1,4 @@
-"""The checkpoints published by Gong et al. (``.pt``) -> a model folder. Nothing of a checkpoint is ever executed."""
+"""Convert checkpoints of Gong et al. (``.pt``) to a model folder. Nothing of a checkpoint is ever executed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from torch import Tensor, nn
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.authors_names import authors_name, authors_shape, is_sampling_grid
+from MidlineShiftLogic.models.checkpoint_size import ADM_GRID, ADM_HEAD_CHANNELS
+from MidlineShiftLogic.models.checkpoint_size import deformation_config as deformation_size
+from MidlineShiftLogic.models.checkpoint_size import denoiser_config as denoiser_size
 from MidlineShiftLogic.models.description import ModelDescription
 from MidlineShiftLogic.models.empty_init import empty_init
 from MidlineShiftLogic.models.folder import load_model, save_model
 from MidlineShiftLogic.networks.denoiser import Denoiser
+from MidlineShiftLogic.networks.diffusion import CONDITIONAL_WEIGHT, DDIM_COUNT, DDIM_START
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
-GRID = 256
-PIXEL_MM = 0.9
-"""Frame millimetres a pixel, unless told: their files record none; 256 px of 0.9 mm show a head of usual size whole."""
+GRID, PIXEL_MM = ADM_GRID, 0.9
+"""The published grid, and frame millimetres a pixel of it unless given: their files record none."""
+FIELD_OF_VIEW_MM = GRID * PIXEL_MM
+"""Side of the frame unless a pixel size is given; it shows a head of usual size whole."""
 LENGTH_MM = 165.0
 """Falx length that keeps an average adult head at its own size: they did not scale heads."""
+NOISE_LEVEL, STEPS = 300, 1000
+"""Of the noise difference at test, and of the whole schedule (linear)."""
 
 _SAFE_TORCH = (2, 6)
 _NESTED = ("state_dict", "model_state_dict", "model")
@@ -35,20 +42,27 @@ def import_authors(
     unconditional: str | os.PathLike,
     deformation: str | os.PathLike,
     out: str | os.PathLike,
-    pixel_mm: float = PIXEL_MM,
+    pixel_mm: float | None = None,
     pose_from: str | os.PathLike | None = None,
     denoiser_config: Mapping[str, Any] | None = None,
     deformation_config: Mapping[str, Any] | None = None,
+    *,
+    grid: int = ADM_GRID,
+    head_channels: int = ADM_HEAD_CHANNELS,
 ) -> Path:
-    """Convert three checkpoints to a model folder.
+    """Convert three checkpoints to a model folder, with the weights in float32 as they are.
+
+    Networks of another size than the published one are recognised by the shapes of their weights.
 
     Args:
         conditional, unconditional: denoisers of non-MLS cases and of all cases.
         deformation: deformation network.
         out: the model folder to write; must not exist yet.
-        pixel_mm: millimetres a pixel of the frame.
+        pixel_mm: millimetres a pixel of the frame; as many as show 230.4 mm (0.9 at 256 px) if None.
         pose_from: model whose pose network is taken along, since theirs has none (None: the default model).
-        denoiser_config, deformation_config: sizes other than the published ones.
+        denoiser_config, deformation_config: sizes, where they are not to be told from the weights.
+        grid: side in px of the slices that the networks were trained on.
+        head_channels: channels of an attention head of the denoisers.
 
     Returns:
         The model folder.
@@ -57,42 +71,69 @@ def import_authors(
         InputError: a file is missing, damaged, holds more than tensors, or does not fit (the first parameter that does
             not is named); ``out`` exists; there is no model to take the pose network from.
     """
+    size = {"grid": grid, "head_channels": head_channels}
     networks = {
-        "conditional": read_authors(conditional, "the conditional denoiser", Denoiser, denoiser_config),
-        "unconditional": read_authors(unconditional, "the unconditional denoiser", Denoiser, denoiser_config),
+        "conditional": read_authors(conditional, "the conditional denoiser", Denoiser, denoiser_config, **size),
+        "unconditional": read_authors(unconditional, "the unconditional denoiser", Denoiser, denoiser_config, **size),
         "deformation": read_authors(deformation, "the deformation network", DeformationNet, deformation_config),
     }
     released = load_model(pose_from)
     networks["pose"] = released.network("pose")
+    pixel_mm = FIELD_OF_VIEW_MM / grid if pixel_mm is None else float(pixel_mm)
     description = ModelDescription(
         name=Path(out).name,
         version="1",
         description="Networks of Gong et al. 2023 (arXiv 2301.00409), imported; research use only.",
         licence="that of the imported checkpoints",
         trained_on="see the source of the imported checkpoints",
-        frame={"grid": GRID, "pixel_mm": float(pixel_mm), "length_mm": LENGTH_MM},
-        noise={"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": GRID, "gain": 1.0},
+        frame={"grid": grid, "pixel_mm": pixel_mm, "length_mm": LENGTH_MM},
+        noise={
+            "t": NOISE_LEVEL,
+            "seed": 0,
+            "schedule": "linear",
+            "steps": STEPS,
+            "grid": grid,
+            "gain": 1.0,
+            "ddim": {"count": DDIM_COUNT, "start": DDIM_START, "conditional_weight": CONDITIONAL_WEIGHT},
+        },
         readout=released.readout,
     )
-    return save_model(out, description, networks, frames={"pose": released.frame_of("pose")})
+    return save_model(out, description, networks, frames={"pose": released.frame_of("pose")}, half=False)
 
 
 def read_authors(
-    path: str | os.PathLike, what: str, network_class: type[nn.Module], config: Mapping[str, Any] | None = None
+    path: str | os.PathLike,
+    what: str,
+    network_class: type[nn.Module],
+    config: Mapping[str, Any] | None = None,
+    *,
+    grid: int = ADM_GRID,
+    head_channels: int = ADM_HEAD_CHANNELS,
 ) -> nn.Module:
-    """One network with the weights of their checkpoint, float32, in evaluation mode.
+    """Build one network with the weights of their checkpoint, float32, in evaluation mode.
 
     Args:
+        path: the checkpoint.
         what: what the file should be, for error messages.
-        network_class: ``Denoiser`` or ``DeformationNet``. config: its settings; the published ones by default.
+        network_class: ``Denoiser`` or ``DeformationNet``.
+        config: its settings; told from the shapes of the weights if None.
+        grid, head_channels: of a denoiser, which these shapes do not tell.
 
     Raises:
         InputError: as ``import_authors``.
     """
     path = Path(path)
     given = _weights_of_the_network(read_checkpoint(path))
-    with empty_init():
-        network = network_class(**(config or {}))
+    if config is None:
+        told = denoiser_size(given, grid, head_channels) if network_class is Denoiser else deformation_size(given)
+        config = told or {}  # the published size, for a file of another network: the check names what is missing
+    try:
+        with empty_init():
+            network = network_class(**config)
+    except ValueError as error:
+        raise InputError(
+            f"{path} does not fit {what}: {error}; give the channels of its attention heads.", "checkpoint-misfit"
+        ) from None
     state = {}
     for name, parameter in network.state_dict().items():
         theirs, shape = authors_name(network, name), authors_shape(name, parameter)
@@ -106,7 +147,7 @@ def read_authors(
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Object of a ``.pt`` file that may hold tensors and plain containers only; must be a dict.
+    """Read the dict in a ``.pt`` file that may hold tensors and plain containers only.
 
     Raises:
         InputError: no such file, damaged, holds anything else (refused before it is built), or torch is too old to
@@ -138,7 +179,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _weights_of_the_network(content: dict[str, Any]) -> dict[str, Any]:
-    """Parameters by the authors' names: unwrapped, without the prefix of distributed training, without grids."""
+    """Return the parameters by the authors' names: unwrapped, without the prefix of distributed training and grids."""
     for key in _NESTED:
         if isinstance(content.get(key), dict):
             content = content[key]

@@ -16,19 +16,22 @@ _LARGEST_HALF = torch.finfo(torch.float16).max
 _CHUNK = 1 << 20
 
 
-def write_weights(path: Path, state: dict[str, Tensor]) -> str:
+def write_weights(path: Path, state: dict[str, Tensor], half: bool = True) -> str:
     """Write a state dict and return the file's SHA-256 (hexadecimal).
 
-    Kernels and matrices are stored as float16; vectors (norms, biases, running variances) and anything that float16
-    cannot hold stay float32, integers stay as they are.
+    Args:
+        path: the file to write.
+        state: name -> tensor.
+        half: store kernels and matrices as float16, which rounds them by up to 1 part in 2048. Vectors (norms, biases,
+            running variances) and anything that float16 cannot hold stay float32, integers stay as they are.
     """
-    save_file({name: _stored(value) for name, value in state.items()}, path)
+    save_file({name: _stored(value, half) for name, value in state.items()}, path)
     path.chmod(0o644)  # safetensors makes files that only their owner can read
     return sha256(path)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """State dict of a safetensors file on the CPU, every float in float32. InputError if it cannot be read."""
+    """Read the state dict of a safetensors file to the CPU, every float in float32. InputError if it cannot be read."""
     try:
         state = load_file(path)
     except FileNotFoundError:
@@ -63,7 +66,7 @@ def fill(network: nn.Module, state: dict[str, Tensor], source: str) -> nn.Module
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal. OSError if it cannot be read."""
+    """Return the SHA-256 of a file, hexadecimal. OSError if it cannot be read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -71,9 +74,9 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _stored(value: Tensor) -> Tensor:
+def _stored(value: Tensor, half: bool) -> Tensor:
     value = value.detach().cpu().contiguous()
-    if value.is_floating_point() and value.ndim > 1 and value.abs().max() < _LARGEST_HALF:
+    if half and value.is_floating_point() and value.ndim > 1 and value.abs().max() < _LARGEST_HALF:
         return value.half()
     return value
 

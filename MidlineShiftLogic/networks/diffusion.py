@@ -24,6 +24,8 @@ DenoiserPair = Callable[[Tensor], tuple[Network, Network]]
 
 CONDITIONAL_WEIGHT = 3.0
 """Weight of the conditional noise in the guided noise 3 e_con - 2 e_unc of Gong et al."""
+DDIM_COUNT, DDIM_START = 50, 15
+"""DDIM steps that Gong et al. divide the schedule into, and how many of them they take."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def ddim_sample(
     schedule: Schedule,
     xt: Tensor,
     start: int,
-    count: int = 50,
+    count: int = DDIM_COUNT,
     conditional_weight: float = CONDITIONAL_WEIGHT,
     own_level: bool = False,
     progress: Progress | None = None,
@@ -226,8 +228,8 @@ def pseudo_healthy(
     schedule: Schedule,
     x: Tensor,
     noise: Tensor,
-    start: int = 15,
-    count: int = 50,
+    start: int = DDIM_START,
+    count: int = DDIM_COUNT,
     conditional_weight: float = CONDITIONAL_WEIGHT,
     own_level: bool = False,
     progress: Progress | None = None,

@@ -7,6 +7,9 @@ import torch
 
 from MidlineShiftLogic.models.authors_names import authors_name, authors_shape
 
+TINY = {"base_channels": 32, "residual_blocks": 1, "head_channels": 16}
+"""Settings of the denoiser of the reference outputs."""
+
 
 def authors_state(network, prefix):
     """State dict in the authors' names and shapes; ``prefix`` is "con.", "unc." or "deform."."""

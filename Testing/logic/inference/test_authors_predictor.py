@@ -1,4 +1,4 @@
-"""Fields of the authors' networks, carried to the frame in which the read-out works."""
+"""Fields of the authors' networks, carried to the frame of the other maps."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,9 @@ from heads import frame, perfect_maps, scan
 
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.lines import half_grid
-from MidlineShiftLogic.inference.authors_predictor import authors_fields, carry_field, with_field
+from MidlineShiftLogic.inference.aligned_slices import AlignedSlices
+from MidlineShiftLogic.inference.authors_predictor import carry_field, predict_fields, with_field
+from MidlineShiftLogic.inference.maps import no_step
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings
 from MidlineShiftLogic.measurement.compute_shift import ShiftSettings, find_midlines
 from MidlineShiftLogic.networks.denoiser import Denoiser
@@ -47,12 +49,18 @@ def test_the_authors_networks_run_slice_by_slice_and_give_inverse_fields():
     torch.manual_seed(0)
     tiny = {"base_channels": 32, "channel_multipliers": (1, 1), "residual_blocks": 1, "attention_resolutions": ()}
     denoisers = tuple(Denoiser(image_size=64, head_channels=32, **tiny).eval() for _ in range(2))
-    told = []
-    hu = torch.randn(3, 64, 64) * 20 + 35
+    done = []
+    ct = scan(3)
+    ct.hu[:] = np.random.default_rng(0).normal(35, 20, ct.hu.shape)
+    f = Frame(64, 3.0, 0.0, 1.0, np.full((3, 2), 110.0))
     noise = NoiseSettings(grid=64, gain=1.0)
     network = DeformationNet().eval()
-    u, v = authors_fields(hu, network, denoisers, noise, torch.device("cpu"), lambda *a: told.append(a))
+
+    def run(indices, step=no_step):
+        aligned = AlignedSlices(ct, f, np.array(indices))
+        return predict_fields(aligned, network, torch.device("cpu"), denoisers=denoisers, noise=noise, step=step)
+
+    u, v = run([0, 1, 2], lambda *a: done.append(a))
     assert u.shape == v.shape == (3, 2, 64, 64)
-    assert told == [(1, 3), (2, 3), (3, 3)]
-    again, _ = authors_fields(hu[1:2], network, denoisers, noise, torch.device("cpu"), lambda *a: None)
-    assert torch.allclose(again, u[1:2], atol=1e-5), "a slice's field does not depend on its neighbours"
+    assert done == [(1, 3), (2, 3), (3, 3)]
+    assert torch.allclose(run([1])[0], u[1:2], atol=1e-5), "a slice's field does not depend on its neighbours"

@@ -5,9 +5,8 @@ import pytest
 import torch
 from test_measure_ct import Knowing, KnowingModel, flags, head
 
-from MidlineShiftLogic.inference import pose
-from MidlineShiftLogic.inference import predictor as reading
 from MidlineShiftLogic.inference.batches import GPU_SLICES, batch_size, in_batches
+from MidlineShiftLogic.inference.maps import BATCH
 from MidlineShiftLogic.inference.pipeline import measure_ct
 
 
@@ -101,7 +100,7 @@ def test_a_scan_is_measured_in_smaller_batches(at_ease):
     measurement, _ = measure_ct(head(), model, "cpu", lambda *step: told.append(step))
     same_numbers(measurement, at_ease)
     assert model.moved_to is None and flags(measurement) == set()
-    assert min(pose.BATCH, 2 * reading.BATCH) > 5 < model.cramped.largest
+    assert 2 * BATCH > 5 < model.cramped.largest
     assert told[-1][0] == told[-1][1]
 
 

@@ -67,6 +67,9 @@ class KnowingModel:
         self.readout = {"septum": [0.36, 0.40], "smooth_mm": 0.0, "smooth_fraction": 0.0, **(readout or {})}
         self._network = Knowing(**network)
 
+    def kind_of(self, component):
+        return "midline_unet"
+
     def grid_of(self, component):
         return {"size": SIZE, "pixel_mm": STEP_MM, "length_mm": 198.0}
 

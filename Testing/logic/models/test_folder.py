@@ -218,7 +218,7 @@ def test_an_existing_folder_is_left_alone(model_folder, description, networks):
 
 
 def test_nothing_is_left_when_writing_fails(tmp_path, description, networks, monkeypatch):
-    def fails(path, state):
+    def fails(path, state, half):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 

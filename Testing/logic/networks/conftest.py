@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from authors_fill import filled
+from authors_fill import TINY, filled
 
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
-
-TINY = {"base_channels": 32, "residual_blocks": 1, "head_channels": 16}
 
 
 @pytest.fixture(scope="session")

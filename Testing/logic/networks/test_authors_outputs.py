@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from authors_fill import TINY, authors_state
 
 from MidlineShiftLogic.geometry import fields
+from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.models.authors_names import authors_name, authors_shape, is_sampling_grid
+from MidlineShiftLogic.models.import_authors import import_authors
 from MidlineShiftLogic.networks import diffusion
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
@@ -102,3 +105,26 @@ def test_pseudo_healthy_from_step_3(reference, conditional, unconditional, sched
 def test_pseudo_healthy_from_step_15(reference, conditional, unconditional, schedule):
     healthy = diffusion.ddim_sample(conditional, unconditional, schedule, reference["x_ddim15"], start=15)
     assert largest_difference(healthy, reference["pseudo_healthy_from15"]) < SAMPLED
+
+
+def test_through_the_saved_model_folder(reference, schedule, tmp_path):
+    """Checkpoints of their form, imported, saved and loaded again, give their outputs as precisely as in memory."""
+    paths = {}
+    for name, network, prefix in (
+        ("conditional", Denoiser(**TINY), "con."),
+        ("unconditional", Denoiser(**TINY), "unc."),
+        ("deformation", DeformationNet(), "deform."),
+    ):
+        paths[name] = tmp_path / f"{name}.pt"
+        torch.save(authors_state(network, prefix), paths[name])
+    model = load_model(import_authors(**paths, out=tmp_path / "model", head_channels=TINY["head_channels"]))
+    pair = model.network("conditional"), model.network("unconditional")
+    steps = torch.tensor([300, 300])
+    difference = diffusion.noise_difference(*pair, schedule, reference["x"], steps, reference["noise"])
+    assert largest_difference(difference, reference["eps_con"] - reference["eps_unc"]) < FORWARD
+    velocity = model.network("deformation")(torch.cat([reference["x"], difference], dim=1))
+    assert largest_difference(fields.integrate(velocity), reference["displacement_rc"]) < FORWARD
+    step3 = torch.full((2,), diffusion.ddim_timesteps(1000, 50)[3])
+    xt = diffusion.add_noise(schedule, reference["x"], step3, reference["noise"])
+    healthy = diffusion.ddim_sample(*pair, schedule, xt, start=3)
+    assert largest_difference(healthy, reference["pseudo_healthy_from3"]) < SAMPLED
