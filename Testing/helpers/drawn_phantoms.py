@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,7 @@ def draw_phantom(path: Path, seed: int, shift_mm: float | None = None) -> float:
         signed_shift_mm=np.where(has, shift, np.nan).astype(np.float32),
         height_mm=height,
         has_midline=has,
+        meta=json.dumps({"seed": seed}),
         case_shift_mm=float(profile[(fractions >= 0.30) & (fractions <= 0.46)].mean()),
     )
     return shift

@@ -11,6 +11,7 @@ from drawn_phantoms import draw_cohort
 
 from midlineshift_training.cli.main import main
 from midlineshift_training.datasets.midline_dataset import MidlineDataset
+from midlineshift_training.datasets.sources import digest
 from midlineshift_training.trainers.callbacks.progress_bar import duration
 from midlineshift_training.trainers.callbacks.stopping import StopEarly
 from midlineshift_training.trainers.callbacks.validation_table import read_validation_table
@@ -18,7 +19,7 @@ from midlineshift_training.trainers.midline_metrics import shift_errors
 from midlineshift_training.trainers.processes import Launch
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from midlineshift_training.trainers.run_folder.file_lock import lock_run
-from midlineshift_training.trainers.run_folder.provenance import digest, read_provenance
+from midlineshift_training.trainers.run_folder.provenance import read_provenance
 from midlineshift_training.trainers.run_folder.summary import summary_text
 from midlineshift_training.trainers.settings.stored import load_run_settings
 from midlineshift_training.trainers.training_run import train

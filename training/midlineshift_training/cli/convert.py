@@ -49,11 +49,13 @@ spacing_option = click.option(
 @click.option("--model", default="", help="Model that finds each head's mid-plane; the default model if not given.")
 @click.option("--no-align", is_flag=True, help="Find no mid-planes: train on heads as they were scanned.")
 @click.option("--skip-bad", is_flag=True, help="Leave cases that cannot be used out.")
+@click.option("--source", default="", help="Name of the collection, for the record of what a model is trained on.")
+@click.option("--source-licence", default="", help="Licence of the collection.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the set; must not exist yet.")
 def convert(
     authors, root, shift_unit, scans, landmarks, markups, cases, coordinates, phantoms, spacing, validation, test, seed,
-    model, no_align, skip_bad, workers, out,
+    model, no_align, skip_bad, source, source_licence, workers, out,
 ):  # fmt: skip
     """Turn scans with sparse landmarks into a set: set.json and compressed scans that keep their pixel size.
 
@@ -84,7 +86,17 @@ def convert(
         found = phantom_files(phantoms)
     split = Split(validation, test, seed)
     pose_model = None if no_align else model
-    manifest, problems = convert_set(found, problems, out, given[0], split, pose_model, skip_bad, workers)
+    manifest, problems = convert_set(
+        found,
+        problems,
+        out,
+        given[0],
+        split,
+        pose_model=pose_model,
+        skip_bad=skip_bad,
+        workers=workers,
+        source=(source, source_licence),
+    )
     for problem in problems:
         click.echo(str(problem), err=True)
     click.echo(summary(manifest, sum(one.severity == WARNING for one in problems)))

@@ -34,10 +34,10 @@ def scan_set_options(function: Callable) -> Callable:
 
 def is_annotated(data: Sequence[Path]) -> bool:
     """Tell whether the data are sets with sparse landmarks; InputError for a mixture with folders of phantoms."""
-    from midlineshift_training.datasets.annotated.load import is_landmark_set
+    from midlineshift_training.datasets.annotated import load
     from MidlineShiftLogic.errors import InputError
 
-    kinds = {is_landmark_set(path) for path in data}
+    kinds = {load.is_annotated(path) for path in data}
     if len(kinds) > 1:
         raise InputError(
             "Phantoms and sets with landmarks cannot be mixed in one run; make a set of the phantoms with 'convert "

@@ -12,9 +12,11 @@ import click
     "--scans", required=True, type=click.Path(path_type=Path), help="Folder of scans: files, or DICOM folders."
 )
 @click.option("--list", "names", type=click.Path(path_type=Path), help="Text file of the cases to take, one a line.")
-@click.option("--model", help="Model that finds the mid-plane; the default model if not given.")
+@click.option("--source", default="", help="Name of the collection, for the record of what a model is trained on.")
+@click.option("--source-licence", default="", help="Licence of the collection.")
+@click.option("--model", help="Model that finds the midsagittal plane; the default model if not given.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the cases; made if missing.")
-def unlabelled(scans, names, model, out):
+def unlabelled(scans, names, source, source_licence, model, out):
     """Turn unshifted real scans without readings into training cases whose midline is bent by known amounts."""
     from tqdm import tqdm
 
@@ -40,7 +42,7 @@ def unlabelled(scans, names, model, out):
     written = 0
     for number, (name, path) in enumerate(tqdm(paths.items(), desc="scans", unit="case")):
         try:
-            entries = unlabelled_case(read(path), loaded, name)
+            entries = unlabelled_case(read(path), loaded, name, (source, source_licence))
         except MidlineShiftError as error:
             click.echo(f"{name}: left out: {error}", err=True)
             continue

@@ -14,11 +14,17 @@ from midlineshift_training.datasets.annotated.split import split_by_patient
 from MidlineShiftLogic.errors import InputError
 
 PICKLES = (".pkl", ".pickle")
+"""Endings of tables in the authors' layout."""
 
 
-def is_landmark_set(path: Path) -> bool:
-    """Whether a path is a set with sparse landmarks, not a folder of phantoms."""
-    return path.suffix.lower() in PICKLES or is_set(path)
+def is_table(path: Path) -> bool:
+    """Whether a path is a table of the authors' layout (``.pkl``)."""
+    return path.suffix.lower() in PICKLES
+
+
+def is_annotated(path: Path) -> bool:
+    """Whether a path is an annotated data set, not a folder of phantoms."""
+    return is_table(path) or is_set(path)
 
 
 def load_dataset(path: Path, spacing: Spacing | None = None) -> list[AnnotatedCase]:
@@ -30,7 +36,7 @@ def load_dataset(path: Path, spacing: Spacing | None = None) -> list[AnnotatedCa
     Raises:
         InputError: no such set, no spacing for a ``.pkl``, or a list of everything that is wrong with it.
     """
-    if path.suffix.lower() not in PICKLES:
+    if not is_table(path):
         return read_cases(path)
     cases, problems = read_authors_set(path, spacing)
     refuse(problems, "mend them, or leave those cases out with 'midlineshift-train convert --skip-bad'.")

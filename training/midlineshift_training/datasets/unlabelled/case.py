@@ -32,11 +32,12 @@ FADE_MM = 60.0  # from the midline to where the brain no longer follows it
 FIELD_OF_HEADS = 1.32  # edge of the square that is kept, in falx lengths
 
 
-def unlabelled_case(ct: HeadCT, model: Model, name: str) -> dict[str, np.ndarray]:
+def unlabelled_case(ct: HeadCT, model: Model, name: str, source: tuple[str, str] = ("", "")) -> dict[str, np.ndarray]:
     """Entries of the training file of one scan that is known to be unshifted.
 
     Args:
-        ct: the scan. model: finds the mid-plane. name: of the scan, kept in ``meta``.
+        ct: the scan. model: finds the mid-plane. name: of the scan.
+        source: name and licence of its collection; kept in ``meta`` as the name is.
 
     Raises:
         RefusedError: the model finds no midline.
@@ -78,6 +79,7 @@ def unlabelled_case(ct: HeadCT, model: Model, name: str) -> dict[str, np.ndarray
     profile = np.full((count, len(FRACTIONS)), np.nan, np.float32)
     profile[index] = np.array([np.interp(FRACTIONS, ALONG, row) for row in deviation])
     slope, level = np.polyfit(z[read.chosen], read.height, 1)
+    meta = {"scan": name, "model": model.provenance["name"], "source": source[0], "source_licence": source[1]}
     return {
         "hu": _slices(ct, corner, pixel),
         "pixel_mm": np.float64(pixel),
@@ -93,7 +95,11 @@ def unlabelled_case(ct: HeadCT, model: Model, name: str) -> dict[str, np.ndarray
         "has_midline": has,
         "case_shift_mm": np.float32(0),
         "pseudo": np.array(True),
-        "meta": np.array(json.dumps({"scan": name, "model": model.provenance["name"]})),
+        "meta": np.array(json.dumps(meta)),
+            json.dumps(
+                {"scan": name, "model": model.provenance["name"], "source": source[0], "source_licence": source[1]}
+            )
+        ),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import platform
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from midlineshift_training.datasets.sources import digest, recorded_sources, same_data
 from midlineshift_training.trainers.processes import Processes
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from MidlineShiftLogic.errors import InputError
@@ -20,7 +20,7 @@ from MidlineShiftLogic.software import package_version
 FILE = "provenance.json"
 PACKAGES = (
     "midlineshift", "torch", "lightning", "numpy", "scipy", "nibabel", "SimpleITK", "pydicom", "safetensors",
-    "tensorboard", "PyYAML", "pydantic",
+    "tensorboard", "PyYAML", "pydantic", "monai",
 )  # fmt: skip
 
 
@@ -35,8 +35,8 @@ def record_session(run: Path, data: list[str], processes: Processes, step: int) 
     """
     stored = read_provenance(run)
     digests = [digest(Path(path)) for path in data]
-    before = [entry["sha256"] for entry in stored.get("data", [])]
-    if before and before != [entry["sha256"] for entry in digests]:
+    before = stored.get("data", [])
+    if before and (len(before) != len(digests) or not all(map(same_data, before, digests))):
         raise InputError(
             f"The data in {', '.join(data)} are not those that {run} was started with: it would not go on as it began. "
             "Give the same data, or start another run, with --init from this one.",
@@ -54,7 +54,8 @@ def record_session(run: Path, data: list[str], processes: Processes, step: int) 
         "processes": processes.count,
         "machines": processes.machines,
     }
-    record = {"data": digests, "sessions": [*stored.get("sessions", []), session]}
+    entries = [entry | {"sources": recorded_sources(Path(path))} for path, entry in zip(data, digests, strict=True)]
+    record = {"data": entries, "sessions": [*stored.get("sessions", []), session]}
     write_atomic(run / FILE, lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
 
 
@@ -64,40 +65,6 @@ def read_provenance(run: Path) -> dict[str, Any]:
         return json.loads((run / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def digest(path: Path) -> dict[str, Any]:
-    """``path`` as given, ``files``, ``bytes``, ``sha256`` over the names and contents of all files in it.
-
-    Hidden files and unfinished ones (``*.part``) do not count. The digest stays the same when the folder is moved.
-
-    Raises:
-        InputError: a file cannot be read.
-    """
-    whole, size = hashlib.sha256(), 0
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    names = [file.relative_to(path) if path.is_dir() else Path(file.name) for file in files]
-    counted = 0
-    for file, name in zip(files, names, strict=True):
-        if not file.is_file() or file.suffix == ".part" or any(part.startswith(".") for part in name.parts):
-            continue
-        try:
-            with open(file, "rb") as stream:
-                contents = hashlib.file_digest(stream, "sha256") if hasattr(hashlib, "file_digest") else _old(stream)
-        except OSError as error:
-            raise InputError(f"Cannot read {file}: {error.strerror}.", "data") from None
-        whole.update(f"{name.as_posix()}\0{contents.hexdigest()}\n".encode())
-        size += file.stat().st_size
-        counted += 1
-    return {"path": str(path), "files": counted, "bytes": size, "sha256": whole.hexdigest()}
-
-
-def _old(stream):
-    """``hashlib.file_digest`` for Python 3.10, which lacks it."""
-    found = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        found.update(block)
-    return found
 
 
 def git_revision() -> dict[str, Any] | None:
