@@ -96,10 +96,6 @@ def unlabelled_case(ct: HeadCT, model: Model, name: str, source: tuple[str, str]
         "case_shift_mm": np.float32(0),
         "pseudo": np.array(True),
         "meta": np.array(json.dumps(meta)),
-            json.dumps(
-                {"scan": name, "model": model.provenance["name"], "source": source[0], "source_licence": source[1]}
-            )
-        ),
     }
 
 
