@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from pathlib import Path
 
 from mkdocs.structure.files import File, Files
 
+sys.path.insert(0, str(Path(__file__).parent))
+from commands import reference
+
 PICTURES = "Resources"  # folder whose pictures pages may show
+COMMANDS = re.compile(r"<!-- commands (\S+) (\S+) -->")
 LINK = re.compile(r"(\]\(|(?:src|href)=\")(\.\./[^)\s\"]+)")
 
 
@@ -26,7 +31,11 @@ def on_files(files: Files, config) -> Files:
 
 
 def on_page_markdown(markdown: str, page, config, files) -> str:
-    """Rewrite links that leave ``docs/``: to the site's copy of a picture, else to the repository."""
+    """Write the commands of a reference page, and rewrite links that leave ``docs/``.
+
+    A picture is shown from the site's copy; any other link leads to the repository.
+    """
+    markdown = COMMANDS.sub(lambda match: reference(match[1], match[2]), markdown)
     root = Path(config.config_file_path).parent
     folder = posixpath.dirname(posixpath.join("docs", page.file.src_uri))
 
@@ -39,7 +48,7 @@ def on_page_markdown(markdown: str, page, config, files) -> str:
             depth = page.file.src_uri.count("/")
             return match[1] + "../" * depth + inside
         kind = "tree" if (root / inside).is_dir() else "blob"
-        return f"{match[1]}{config.repo_url.rstrip('/')}/{kind}/main/{inside}" + (f"#{anchor}" if anchor else "")
+        return f"{match[1]}{config.extra['repository']}/{kind}/main/{inside}" + (f"#{anchor}" if anchor else "")
 
     return LINK.sub(rewritten, markdown)
 
