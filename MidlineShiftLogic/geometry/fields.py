@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from MidlineShiftLogic.geometry.resampling import invert_displacement, sample
+from MidlineShiftLogic.geometry.inversion import invert_displacement
+from MidlineShiftLogic.geometry.resampling import sample
 
 
 def warp(image: Tensor, displacement: Tensor, border: bool = False) -> Tensor:
@@ -65,7 +66,7 @@ def compose(outer: Tensor, inner: Tensor) -> Tensor:
 
 
 def invert(displacement: Tensor, iterations: int = 20) -> Tensor:
-    """Invert a field: find v with v(p) + u(p + v(p)) = 0 (``resampling.invert_displacement``).
+    """Invert a field: find v with v(p) + u(p + v(p)) = 0 (``inversion.invert_displacement``).
 
     Args:
         displacement: (N, 2, H, W) pixels; |grad u| < 1.

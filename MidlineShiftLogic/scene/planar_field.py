@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from MidlineShiftLogic.geometry.inversion import invert_displacement
 from MidlineShiftLogic.headct.headct import HeadCT
 
 INVERSE_STEP_MM = 2.0
@@ -56,12 +57,14 @@ class PlanarField:
         coarse = [np.arange(line[0], line[-1] + INVERSE_STEP_MM, INVERSE_STEP_MM) for line in (x, y)]
         forward = self.at(height, *coarse)
         nodes = np.indices(forward.shape[1:], dtype=float)
-        inverse = np.zeros_like(forward)
         if not forward.any():
             return np.zeros((2, len(y), len(x)))
-        for _ in range(INVERSE_ROUNDS):
-            looked = nodes + inverse / INVERSE_STEP_MM
-            inverse = -np.stack([ndimage.map_coordinates(one, looked, order=1, mode="nearest") for one in forward])
+
+        def looked_up(inverse: np.ndarray, members: list[int]) -> np.ndarray:
+            looked = nodes + inverse[0] / INVERSE_STEP_MM
+            return np.stack([ndimage.map_coordinates(one, looked, order=1, mode="nearest") for one in forward])[None]
+
+        inverse = invert_displacement(looked_up, np.zeros_like(forward)[None], iterations=INVERSE_ROUNDS)[0]
         fine = np.meshgrid((y - y[0]) / INVERSE_STEP_MM, (x - x[0]) / INVERSE_STEP_MM, indexing="ij")
         return np.stack([ndimage.map_coordinates(one, fine, order=1, mode="nearest") for one in inverse])
 

@@ -30,6 +30,7 @@ from midlineshift_training.datasets.transforms.midline_warp import (
     draw_warps,
     line_axes,
 )
+from MidlineShiftLogic.geometry.resampling import sample
 
 SEPTUM_FRACTION = 0.38
 """Fraction of the ideal midline, from its anterior end, at which the septum pellucidum is."""
@@ -140,7 +141,7 @@ def _grid(count: int, step: float) -> torch.Tensor:
 def _sample(image: torch.Tensor, plane: torch.Tensor, extent: torch.Tensor, padding: str = "border") -> torch.Tensor:
     """Sample (B, C, H, W) whose corner nodes are at 0 and ``extent`` plane mm (B,) at (B, h, w, 2) plane mm."""
     grid = plane / extent[:, None, None, None] * 2 - 1
-    return F.grid_sample(image, grid, align_corners=True, padding_mode=padding)
+    return sample(image, grid, padding=padding)
 
 
 def _to_block(frames: Frames, points: torch.Tensor, pixel: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
+
+from MidlineShiftLogic.geometry.resampling import sample
 
 NODES = 41
 """Points along the ideal midline, from attachment to attachment."""
@@ -42,7 +43,7 @@ def find_deviation(
         anterior[:, None, None] + fraction[None, :, None, None] * d[:, None, None] + across[:, None] * n[:, None, None]
     )
     side = ideal + torch.einsum("bhwi,bi->bhw", u, n)
-    value = F.grid_sample(side[:, None], points / half, align_corners=True, padding_mode="border")[:, 0]
+    value = sample(side[:, None], points / half, padding="border")[:, 0]
     low, high = value[..., :-1], value[..., 1:]
     negative = torch.where(low >= 0, 0.0, torch.where(high < 0, 1.0, -low / (high - low).clamp(min=1e-3)))
     crossing = -REACH_MM + (across[1] - across[0]) * negative.sum(-1)

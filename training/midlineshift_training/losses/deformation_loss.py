@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from MidlineShiftLogic.geometry import resampling
 from MidlineShiftLogic.geometry.fields import warp
 
 _NEAR = 3.0
@@ -65,5 +66,5 @@ def sample(displacement: Tensor, points: Tensor) -> Tensor:
     height, width = displacement.shape[-2:]
     scale = points.new_tensor([2 / (height - 1), 2 / (width - 1)])
     grid = (points * scale - 1).flip(-1)[:, :, None]
-    sampled = functional.grid_sample(displacement, grid.to(displacement.dtype), align_corners=True)
+    sampled = resampling.sample(displacement, grid.to(displacement.dtype))
     return sampled[..., 0].transpose(1, 2)

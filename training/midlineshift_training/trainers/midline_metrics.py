@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from midlineshift_training.datasets.midline_dataset import MidlineBatch
-from MidlineShiftLogic.geometry.lines import half_grid
+from MidlineShiftLogic.geometry.lines import soft_argmax
+from MidlineShiftLogic.geometry.resampling import sample
 from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 
 
@@ -29,9 +30,8 @@ def shift_errors(out: SlicePrediction, batch: MidlineBatch) -> dict[str, Tensor]
     if out.displacement is not None:
         u = _at(out.displacement.float(), batch.shifted).flip(-1)
         shift = (shift - (u * normal).sum(-1)) / 2
-    axis = torch.from_numpy(half_grid(2 * out.attachments.shape[-1])).to(batch.ends)
-    p = out.attachments.float().flatten(2).softmax(2).view_as(out.attachments)
-    found = torch.stack([(p.sum(2) * axis).sum(2), (p.sum(3) * axis).sum(2)], -1)
+    logits = out.attachments.detach().float().cpu().numpy()
+    found = torch.from_numpy(soft_argmax(logits, 2 * logits.shape[-1])[0]).float().to(batch.ends.device)
     sideways = ((found - batch.ends) * normal[:, None]).sum(-1).abs().mean(1)
     unread = torch.where(batch.readable > 0, 0.0, torch.nan)
     return {"shift_mm": (shift - true).abs() * batch.mm + unread, "line_mm": sideways * batch.mm + unread}
@@ -41,4 +41,4 @@ def _at(maps: Tensor, points: Tensor) -> Tensor:
     """(B, C, h, h) half-grid maps at (B, 2) frame pixels (x, y) from the middle -> (B, C), linear."""
     half = maps.shape[-1] - 1  # frame pixels from the middle to the outermost nodes, which are 2 apart
     grid = (points / half)[:, None, None]
-    return torch.nn.functional.grid_sample(maps, grid, align_corners=True, padding_mode="border")[..., 0, 0]
+    return sample(maps, grid, padding="border")[..., 0, 0]

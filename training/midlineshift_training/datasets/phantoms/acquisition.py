@@ -8,6 +8,7 @@ from scipy import fft, ndimage
 from torch.nn import functional
 
 from midlineshift_training.datasets.phantoms.pose import HALF_PIXELS, SIZE, Pose
+from MidlineShiftLogic.geometry.resampling import sample
 
 BONE_HU = 150.0
 MOTION_SHARE = 0.07  # of the scans
@@ -75,7 +76,7 @@ def _move_slices(rng, hu: np.ndarray) -> list[int]:
             for s in (-1, 1)
         ]
         grid = functional.affine_grid(torch.tensor(turns).float(), (2, 1, SIZE, SIZE), align_corners=True)
-        pair = functional.grid_sample(picture.expand(2, -1, -1, -1), grid, padding_mode="border", align_corners=True)
+        pair = sample(picture.expand(2, -1, -1, -1), grid, padding="border")
         hu[k] = pair.mean(0)[0].numpy()
     return moved
 

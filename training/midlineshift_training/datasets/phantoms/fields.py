@@ -12,6 +12,7 @@ from scipy import ndimage
 from torch.nn import functional
 
 from midlineshift_training.datasets.phantoms.tissue_model import Grid
+from MidlineShiftLogic.geometry import resampling
 
 LATTICE = Grid((-104.0, -144.0, -92.0), 4.0, (53, 65, 53))  # symmetric about x = 0, with nodes on the mid-plane
 SQUARINGS = 6
@@ -37,7 +38,7 @@ def sample(volume: torch.Tensor, points: torch.Tensor, grid: Grid = LATTICE) -> 
     scale = 2 / (grid.spacing * (size - 1))
     unit = (points - torch.tensor(grid.origin)) * scale - 1
     flat = unit.flip(-1).reshape(1, -1, 1, 1, 3)
-    out = functional.grid_sample(volume[None], flat, mode="bilinear", padding_mode="border", align_corners=True)
+    out = resampling.sample(volume[None], flat, padding="border")
     return out.reshape(volume.shape[0], *points.shape[:-1])
 
 

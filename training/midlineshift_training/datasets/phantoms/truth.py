@@ -10,6 +10,8 @@ from midlineshift_training.datasets.phantoms.fields import sample
 from midlineshift_training.datasets.phantoms.pose import NODES, SIZE, Pose
 from midlineshift_training.datasets.phantoms.tissue_model import HEAD
 from midlineshift_training.datasets.phantoms.variation import Variation, depth_volume
+from MidlineShiftLogic.geometry import resampling
+from MidlineShiftLogic.geometry.inversion import invert_displacement
 
 FRACTIONS = np.linspace(0.10, 0.90, 41)  # along the ideal midline, from its anterior end
 FINE_FRACTIONS = np.linspace(0.02, 0.98, 97)
@@ -153,9 +155,7 @@ def displacement_fields(pose: Pose, displacement: torch.Tensor) -> tuple[np.ndar
 def interpolate_field(field: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     """Bilinear values (n, C, H, W) of coarse maps at (n, 2, H, W) (row, column) pixel positions, edges repeated."""
     unit = where / (SIZE - 1) * 2 - 1
-    return torch.nn.functional.grid_sample(
-        field, unit.flip(1).permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=True
-    )
+    return resampling.sample(field, unit.flip(1).permute(0, 2, 3, 1), padding="border")
 
 
 def node_positions() -> torch.Tensor:
@@ -170,12 +170,10 @@ def invert(field: torch.Tensor) -> torch.Tensor:
     The damping lets it converge where the map stretches (gradients of u above 1), beside large bleeds.
     """
     here = node_positions()
-    inverse = -field
-    active = torch.arange(len(field))
-    for _ in range(INVERSION_STEPS):
-        residual = interpolate_field(field[active], here + inverse[active]) + inverse[active]
-        inverse[active] -= INVERSION_DAMPING * residual
-        active = active[residual.abs().amax((1, 2, 3)) > INVERSION_TOLERANCE_PX]
-        if not len(active):
-            break
-    return inverse
+    return invert_displacement(
+        lambda inverse, members: interpolate_field(field[members], here + inverse),
+        -field,
+        iterations=INVERSION_STEPS,
+        damping=INVERSION_DAMPING,
+        tolerance=INVERSION_TOLERANCE_PX,
+    )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from MidlineShiftLogic.geometry.resampling import sample
 
 
 def resample_affine(images: Tensor, transform: Tensor) -> Tensor:
@@ -29,5 +30,5 @@ def resample_affine(images: Tensor, transform: Tensor) -> Tensor:
     for k, (across, down) in enumerate(transform.to(images)):
         for axis, (a, b, c) in enumerate((across, down)):
             torch.add(x * a + c, y * b, out=points[0, axis])
-        result[k] = functional.grid_sample(images[k : k + 1], points.movedim(1, -1), align_corners=False)[0]
+        result[k] = sample(images[k : k + 1], points.movedim(1, -1), edges=True)[0]
     return result
