@@ -53,6 +53,8 @@ class MidlineBatch:
         shifted: (B, 2) the deformed midline's point at the septum, from the grid's middle.
         readable: (B,) 1 where the falx shows from end to end, else 0. height: (B,) mm above the anterior-commissure level.
         case_limit: (B,) largest |u| of the truth in the slice. mm: (B,) scan millimetres a frame pixel.
+        known: (B, h, h) how well the deformed midline is known at that fraction of the ideal one, 0..1; all 1 for phantoms.
+        weight: (B,) of the slice in the loss, 0..1.
     """
 
     hu: torch.Tensor
@@ -66,6 +68,8 @@ class MidlineBatch:
     height: torch.Tensor
     case_limit: torch.Tensor
     mm: torch.Tensor
+    known: torch.Tensor
+    weight: torch.Tensor
 
 
 def cut_midline_batch(
@@ -121,6 +125,8 @@ def cut_midline_batch(
         height=slices.height[index],
         case_limit=(u.norm(dim=-1) * inside).amax((1, 2)) / pixel_mm,
         mm=frames.scale * pixel_mm,
+        known=interpolate_fractions(slices.known[index], truth["along"]),
+        weight=slices.weight[index],
         **{name: truth[name] / pixel_mm for name in ("ideal", "deformed", "ends", "shifted")},
     )
 

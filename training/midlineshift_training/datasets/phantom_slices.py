@@ -5,6 +5,7 @@ Unlabelled real scans are stored as phantom files, too (``unlabelled.case``), an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,10 @@ SEPTUM = (0.30, 0.46)
 """Fractions of the ideal midline around the septum pellucidum, where the shift is measured."""
 UNLABELLED_SHARE = 0.35
 """Share of real unlabelled slices in a batch, where there are any."""
+LABELLED_SHARE = 0.45
+"""Share of real slices with landmarks in a batch, where there are any."""
+KNOWN_NODES = 41
+"""Fractions along the ideal midline at which is recorded how well the deformed one is known."""
 UNREADABLE_SHARE = 0.2
 """Share of slices whose falx does not show from end to end."""
 FALX_PERCENTILE = 85
@@ -44,6 +49,9 @@ class PhantomSlices:
         readable: (S,) bool. septum_shift: (S,) signed mean deviation around the septum, 0 where not readable.
         case_shift: (S,) signed.
         unlabelled: (S,) bool, real slices of which is only known that they are unshifted.
+        labelled: (S,) bool, real slices with sparse landmarks (``landmark_slices``).
+        known: (S, ``KNOWN_NODES``) how well the midline is known at equal fractions from attachment to attachment, 0..1.
+        weight: (S,) of the slice in the loss, 0..1.
     """
 
     hu: torch.Tensor
@@ -59,6 +67,9 @@ class PhantomSlices:
     septum_shift: torch.Tensor
     case_shift: torch.Tensor
     unlabelled: torch.Tensor
+    labelled: torch.Tensor
+    known: torch.Tensor
+    weight: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.hu)
@@ -112,6 +123,9 @@ def _case_values(q: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
         "septum_shift": np.where(readable, septum, 0).astype(np.float32),
         "case_shift": np.full(count, q["case_shift_mm"], np.float32),
         "unlabelled": np.full(count, bool(q.get("pseudo", False))),
+        "labelled": np.zeros(count, bool),
+        "known": np.ones((count, KNOWN_NODES), np.float32),
+        "weight": np.ones(count, np.float32),
     }
 
 
@@ -136,15 +150,40 @@ def load_phantoms(files: list[Path]) -> PhantomSlices:
     return PhantomSlices(**{name: torch.cat(value) for name, value in parts.items()})
 
 
+def take(slices: PhantomSlices, index: torch.Tensor) -> PhantomSlices:
+    """The slices at ``index``, numbers or a mask."""
+    return PhantomSlices(**{name: getattr(slices, name)[index] for name in PhantomSlices.__dataclass_fields__})
+
+
+def join(parts: Sequence[PhantomSlices]) -> PhantomSlices:
+    """Several stores in one, in their order."""
+    names = PhantomSlices.__dataclass_fields__
+    return PhantomSlices(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+
+
 def sampling_weights(
-    slices: PhantomSlices, unreadable_share: float = UNREADABLE_SHARE, unlabelled_share: float = UNLABELLED_SHARE
+    slices: PhantomSlices,
+    unreadable_share: float = UNREADABLE_SHARE,
+    unlabelled_share: float = UNLABELLED_SHARE,
+    labelled_share: float = LABELLED_SHARE,
 ) -> torch.Tensor:
     """Return the probability of drawing each slice, (S,).
 
     Shifted slices come more often, some without a visible falx come too, and real unlabelled ones make
     ``unlabelled_share`` of all draws if there are any; of these only the readable ones are of use, since what the others
-    show is not known.
+    show is not known. Labelled ones make ``labelled_share`` of all draws, those of shifted and of sure readings most.
     """
+    if slices.labelled.any():
+        of_labelled = slices.labelled * slices.weight.sqrt()
+        of_labelled = of_labelled * (1 + slices.septum_shift.abs() / DOUBLED_AT_MM).clamp(max=MOST_WEIGHT)
+        of_labelled = of_labelled / of_labelled.sum()
+        others = ~slices.labelled
+        if not others.any():
+            return of_labelled
+        drawn = of_labelled * labelled_share
+        rest = sampling_weights(take(slices, others), unreadable_share, unlabelled_share)
+        drawn[others] = rest / rest.sum() * (1 - labelled_share)
+        return drawn
     readable, unlabelled = slices.readable.float(), slices.unlabelled.float()
     weight = readable * (1 - unlabelled) * (1 + slices.septum_shift.abs() / DOUBLED_AT_MM).clamp(max=MOST_WEIGHT)
     other = (1 - readable) * (1 - unlabelled) * torch.where(slices.height < 0, 1.0, 0.5)

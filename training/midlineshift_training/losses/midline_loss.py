@@ -1,4 +1,4 @@
-"""Supervision of a reading network where the truth is known everywhere (phantoms)."""
+"""Supervision of a midline network: by phantoms, whose truth is known everywhere, and by sparse landmarks of real slices."""
 
 from __future__ import annotations
 
@@ -53,23 +53,25 @@ def midline_loss(out: SlicePrediction, truth: MidlineBatch) -> tuple[torch.Tenso
     """Sum of the weighted terms, and each term.
 
     Distances near the deformed midline count most. The field is held to the truth by squared error, weighted by the
-    truth's size: an absolute-value loss lets it collapse to zero.
+    truth's size: an absolute-value loss lets it collapse to zero. Where the deformed midline is not known (``truth.known``,
+    of slices with sparse landmarks) it gives no loss; the ideal one is known wherever both attachments are.
     """
-    readable = truth.readable[:, None, None]
+    readable = (truth.readable * truth.weight)[:, None, None]
     inside = truth.inside * readable
-    near = torch.exp(-((truth.deformed / 5) ** 2)) * inside * (truth.ideal.abs() < 18)
-    close = inside * 0.15 * (truth.deformed.abs() < 20) + near * 2
+    around = torch.exp(-((truth.deformed / 5) ** 2)) * inside * (truth.ideal.abs() < 18)
+    near, inside_known = around * truth.known, inside * truth.known
+    close = inside_known * 0.15 * (truth.deformed.abs() < 20) + near * 2
     terms = {
         "deformed": _smooth_l1(out.deformed / 3, truth.deformed.clamp(-14, 14) / 3, close),
-        "ideal": _smooth_l1(out.ideal / 6, truth.ideal.clamp(-40, 40) / 6, inside + near),
+        "ideal": _smooth_l1(out.ideal / 6, truth.ideal.clamp(-40, 40) / 6, inside + around),
         "deviation": _smooth_l1((out.ideal - out.deformed) / 3, (truth.ideal - truth.deformed) / 3, near),
-        "attachments": heat_map_loss(out.attachments, truth.ends, truth.readable),
+        "attachments": heat_map_loss(out.attachments, truth.ends, truth.readable * truth.weight),
         "inside": F.binary_cross_entropy_with_logits(out.inside, truth.inside),
         "readable": F.binary_cross_entropy_with_logits(out.measurable, truth.readable),
         "height": F.smooth_l1_loss(out.height / 20, (truth.height / 20).clamp(-3, 4)),
     }
     if out.displacement is not None:
         size = 1 + (truth.displacement.norm(dim=1) / 2).clamp(max=3)
-        weight = (near + 0.1 * inside) * size
+        weight = (near + 0.1 * inside_known) * size
         terms["field"] = _masked_mean((out.displacement - truth.displacement).square().sum(1), weight) / 9
     return sum(WEIGHTS[name] * value for name, value in terms.items()), terms

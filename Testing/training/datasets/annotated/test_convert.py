@@ -216,6 +216,41 @@ def test_scans_with_tables(scans, tmp_path):
     assert entries["dicom"]["patient"] == "dicom-00001" and "secret" not in (tmp_path / "set" / "set.json").read_text()
 
 
+def test_further_points_confidence_and_several_readers(scans, tmp_path):
+    folder, points = scans
+    name = next(iter(points))
+    index, own = next(iter(points[name].items()))
+    row = {key.replace("shifted", "midline"): value for key, value in landmark_row(name, index, own).items()}
+    extra = {"front_col": 100, "front_row": 60, "back_col": "", "back_row": "", "structure": "septum"}
+    first = row | extra | {"reader": "A", "confidence": "high", "fold": 2}
+    moved = {key: value + 2 if key == "midline_col" else value for key, value in row.items()}
+    second = moved | extra | {"front_col": 104, "reader": "B", "confidence": "0.5", "fold": 2}
+    unseen = row | {"slice": index + 1, "midline_col": "", "midline_row": ""} | extra
+    unseen |= {"reader": "A", "confidence": "low", "fold": 2}
+    table = write_table(tmp_path / "points.csv", [first, second, unseen])
+    result = convert("--scans", folder, "--landmarks", table, "--out", tmp_path / "set")
+    assert "midline is empty" in result.output
+    jsonschema.validate(manifest(tmp_path / "set"), schema())
+    case = next(case for case in read_cases(tmp_path / "set") if case.name == name)
+    assert case.fold == 2 and list(case.landmarks) == [index]
+    assert case.landmarks[index][2] == pytest.approx(own[2] + (1, 0), abs=1e-3)
+    details = case.details[index]
+    assert details.midline == {"front": (102.0, 60.0)}
+    assert (details.confidence, details.structure) == (0.75, "septum")
+    others = [case for case in read_cases(tmp_path / "set") if case.name != name]
+    assert all(case.fold is None and not case.details for case in others)
+
+
+def test_confidence_and_fold_are_checked(scans, tmp_path):
+    folder, points = scans
+    name = next(iter(points))
+    rows = [landmark_row(name, index, own) for index, own in list(points[name].items())[:2]]
+    told = [{"confidence": "sure", "fold": 1}, {"confidence": "high", "fold": "second"}]
+    table = write_table(tmp_path / "points.csv", [row | more for row, more in zip(rows, told, strict=True)])
+    result = convert("--scans", folder, "--landmarks", table, "--out", tmp_path / "set", code=2)
+    assert "confidence is 'sure'" in result.output and "'second' is not a number" in result.output
+
+
 def test_landmarks_in_millimetres_keep_their_side(scans, tmp_path):
     folder, found = scans
     for name, sign in (("left", 1), ("right", -1)):

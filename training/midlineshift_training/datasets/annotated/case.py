@@ -21,6 +21,20 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
+class SliceDetails:
+    """What is known of a labelled slice beside its four landmarks.
+
+    Attributes:
+        midline: further points of the midline by name (``front``, ``back``), px as (column, row).
+        confidence: 0..1, how sure the reader was. structure: what the shifted landmark is on.
+    """
+
+    midline: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    confidence: float = 1.0
+    structure: str = ""
+
+
+@dataclass(frozen=True)
 class AnnotatedCase:
     """A case.
 
@@ -35,6 +49,8 @@ class AnnotatedCase:
         landmarks: slice -> (4, 2) px as (column, row): anterior falx, posterior falx, shifted, ideal.
         of_file: True if ``landmarks`` count the file's slices; False: those of the scan as read, which may be slabs.
         weight: how often it is drawn, relative to others.
+        details: slice -> what else is known of it; slices may be missing.
+        fold: part of a cross-validation that the case belongs to; None: not given.
         pose: ``angle``, ``falx_length_mm``, ``centre_mm``, ``height_mm`` (see ``HeadPose``); None: not estimated.
     """
 
@@ -49,6 +65,8 @@ class AnnotatedCase:
     landmarks: Mapping[int, np.ndarray] = field(default_factory=dict)
     of_file: bool = False
     weight: float = 1.0
+    details: Mapping[int, SliceDetails] = field(default_factory=dict)
+    fold: int | None = None
     pose: Mapping[str, Any] | None = None
 
     def read(self) -> tuple[HeadCT, dict[int, np.ndarray]]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from midlineshift_training.datasets.annotated.case import AnnotatedCase, is_slab, one_a_slice
+from midlineshift_training.datasets.annotated.case import AnnotatedCase
 from midlineshift_training.datasets.annotated.checks import check_case
 from midlineshift_training.datasets.annotated.patients import dicom_patient
+from midlineshift_training.datasets.annotated.place_slices import place_slices
 from midlineshift_training.datasets.annotated.points import Misplaced
 from midlineshift_training.datasets.annotated.pose import estimated_pose
 from midlineshift_training.datasets.annotated.problems import WARNING, Problem, errors
@@ -72,24 +73,25 @@ def _load(given: Given) -> tuple[AnnotatedCase, HeadCT]:
         ct, landmarks = given.read()
         return replace(given, landmarks=landmarks), ct
     ct = read(given.path, given.spacing)
-    slices, bad = [], []
-    for points in given.slices:
-        try:
-            index, placed = points.place(ct)
-        except Misplaced as error:
-            bad += error.args
-            continue
-        if any(index == other for other, _ in slices) and not is_slab(ct, index):
-            bad.append(f"{points.where}: its slice is labelled twice.")
-        slices.append((index, placed))
+    labelled, details, bad = place_slices(ct, given.slices)
     if bad:
         raise Misplaced(*bad)
-    landmarks = one_a_slice(slices)
     row = given.row
-    patient = row.patient or dicom_patient(given.path) or given.name
-    return AnnotatedCase(
-        given.name, patient, given.path, ct.pixel_spacing, None, None, row.shifted, row.case_mm, landmarks
-    ), ct
+    folds = {points.fold for points in given.slices if points.fold is not None}
+    if len(folds) > 1:
+        raise Misplaced(f"its slices are said to be of the folds {', '.join(map(str, sorted(folds)))}; a case has one.")
+    case = AnnotatedCase(
+        name=given.name,
+        patient=row.patient or dicom_patient(given.path) or given.name,
+        path=given.path,
+        pixel_spacing=ct.pixel_spacing,
+        shifted=row.shifted,
+        case_mm=row.case_mm,
+        landmarks=labelled,
+        details=details,
+        fold=folds.pop() if folds else None,
+    )
+    return case, ct
 
 
 def _phantom(path: Path) -> tuple[AnnotatedCase, HeadCT]:

@@ -1,9 +1,12 @@
 """CSV tables: landmarks, one labelled slice a row; and what is known of each case.
 
 Landmarks, ``case`` and either columns of pixels, ``slice`` (0 = the lowest of the file), ``anterior_falx_col``,
-``anterior_falx_row``, and so on for ``posterior_falx``, ``shifted`` and (may be left out) ``ideal``; or columns of
+``anterior_falx_row``, and so on for ``posterior_falx``, ``shifted`` (or ``midline``, the midline structure at the septum's
+depth, shifted or not) and, where given, ``ideal`` and the midline points in ``front`` of and ``back`` behind it; or columns of
 millimetres, ``anterior_falx_x``, ``_y``, ``_z`` and so on. Pixels are those of the axial picture as radiologists see it:
-column 0 at the patient's right, row 0 in front.
+column 0 at the patient's right, row 0 in front. Optional columns: ``confidence`` (``high``, ``medium``, ``low`` or a number
+from 0 to 1), ``structure`` (which one the midline point is on), ``reader`` (slices of several readers are averaged) and
+``fold`` (number of the case's part in a cross-validation). A slice in which a needed point is empty is left out.
 
 Cases: ``case``, and any of ``patient``, ``mls`` (0 or 1), ``shift_mm``.
 """
@@ -11,19 +14,23 @@ Cases: ``case``, and any of ``patient``, ``mls`` (0 or 1), ``shift_mm``.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from midlineshift_training.datasets.annotated.points import NEEDED, GivenPoints
-from midlineshift_training.datasets.annotated.problems import Problem
+from midlineshift_training.datasets.annotated.points import EXTRA, NEEDED, GivenPoints
+from midlineshift_training.datasets.annotated.problems import WARNING, Problem
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
 
 COORDINATES = ("LPS", "RAS")
 _PIXELS, _MILLIMETRES = ("col", "row"), ("x", "y", "z")
+_OTHER_NAMES = {"shifted": "midline"}
+CONFIDENCES = {"high": 1.0, "medium": 0.7, "low": 0.35}
+"""Weights of a reader's words: about the inverse of how far slices of each confidence differ between readers."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,11 @@ def to_lps(point: np.ndarray, coordinates: str) -> np.ndarray:
 def read_landmark_table(path: Path, coordinates: str = "LPS") -> tuple[dict[str, list[GivenPoints]], list[Problem]]:
     """Case -> labelled slices, and the rows that could not be used. InputError if the file is no such table."""
     rows, columns = _rows(path)
-    in_pixels = "slice" in columns and all(f"{name}_{axis}" in columns for name in NEEDED for axis in _PIXELS)
-    in_mm = all(f"{name}_{axis}" in columns for name in NEEDED for axis in _MILLIMETRES)
+    column_of = {name: _column(name, columns) for name in (*LANDMARK_NAMES, *EXTRA)}
+    in_pixels = "slice" in columns and all(
+        f"{column_of[name]}_{axis}" in columns for name in NEEDED for axis in _PIXELS
+    )
+    in_mm = all(f"{column_of[name]}_{axis}" in columns for name in NEEDED for axis in _MILLIMETRES)
     if not in_pixels and not in_mm:
         raise InputError(
             f"{path} is no table of landmarks: it needs the columns case, slice, {NEEDED[0]}_col, {NEEDED[0]}_row (and so "
@@ -58,18 +68,50 @@ def read_landmark_table(path: Path, coordinates: str = "LPS") -> tuple[dict[str,
         where = f"{path}, line {line}"
         try:
             points = {}
-            for name in LANDMARK_NAMES:
-                texts = [(row.get(f"{name}_{axis}") or "").strip() for axis in axes]
-                if not any(texts) and name not in NEEDED:
-                    continue
-                point = np.array([_finite(text) for text in texts])
-                points[name] = point if in_pixels else to_lps(point, coordinates)
-            index = _whole(row["slice"]) if in_pixels else None
+            for name, column in column_of.items():
+                texts = [(row.get(f"{column}_{axis}") or "").strip() for axis in axes]
+                if any(texts):
+                    point = np.array([_finite(text) for text in texts])
+                    points[name] = point if in_pixels else to_lps(point, coordinates)
+            given = GivenPoints(where, points, _whole(row["slice"]) if in_pixels else None, **_notes(row))
         except ValueError as error:
             problems.append(Problem(where, f"{error}."))
             continue
-        found.setdefault(row["case"].strip(), []).append(GivenPoints(where, points, index))
+        missing = [column_of[name] for name in NEEDED if name not in points]
+        if missing:
+            problems.append(Problem(where, f"{', '.join(missing)} is empty; the slice is left out.", WARNING))
+            continue
+        found.setdefault(row["case"].strip(), []).append(given)
     return found, problems
+
+
+def _column(name: str, columns: set[str]) -> str:
+    """The name that a landmark's columns begin with."""
+    other = _OTHER_NAMES.get(name)
+    return other if other and not any(column.startswith(f"{name}_") for column in columns) else name
+
+
+def _notes(row: Mapping[str, str | None]) -> dict[str, Any]:
+    """What a row says beside its points; ValueError if it is no such value."""
+    return {
+        "confidence": _given(row.get("confidence"), _confidence),
+        "structure": (row.get("structure") or "").strip(),
+        "reader": (row.get("reader") or "").strip(),
+        "fold": _given(row.get("fold"), _whole),
+    }
+
+
+def _confidence(text: str) -> float:
+    word = text.strip().lower()
+    if word in CONFIDENCES:
+        return CONFIDENCES[word]
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise ValueError(f"confidence is {text!r}, not {', '.join(CONFIDENCES)} or a number above 0 and up to 1")
+    return value
 
 
 def read_case_table(path: Path) -> tuple[dict[str, CaseRow], list[Problem]]:

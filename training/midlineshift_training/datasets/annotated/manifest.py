@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 
-from midlineshift_training.datasets.annotated.case import AnnotatedCase
+from midlineshift_training.datasets.annotated.case import AnnotatedCase, SliceDetails
 from MidlineShiftLogic.errors import InputError
 
 FORMAT = "midlineshift-set/1"
@@ -78,8 +78,28 @@ def _case(folder: Path, entry: dict[str, Any]) -> AnnotatedCase:
         case_mm=entry["shift_mm"],
         landmarks={one["slice"]: np.array(one["points_px"], float) for one in entry["landmarks"]},
         weight=entry["weight"],
+        details={one["slice"]: _details(one) for one in entry["landmarks"]},
+        fold=entry.get("fold"),
         pose=entry["pose"],
     )
+
+
+def _details(entry: dict[str, Any]) -> SliceDetails:
+    midline = {name: tuple(point) for name, point in entry.get("midline_px", {}).items()}
+    return SliceDetails(midline, entry.get("confidence", 1.0), entry.get("structure", ""))
+
+
+def _landmarks_entry(index: int, points: np.ndarray, details: SliceDetails | None) -> dict[str, Any]:
+    """What a manifest says of a labelled slice; what is not known is left out."""
+    entry: dict[str, Any] = {"slice": int(index), "points_px": np.round(points, 4).tolist()}
+    if details is not None:
+        if details.midline:
+            entry["midline_px"] = {name: [round(value, 4) for value in at] for name, at in details.midline.items()}
+        if details.confidence != 1:
+            entry["confidence"] = round(details.confidence, 4)
+        if details.structure:
+            entry["structure"] = details.structure
+    return entry
 
 
 def entry_of(case: AnnotatedCase, shape: tuple[int, ...], slice_mm: float, digest: str) -> dict[str, Any]:
@@ -95,9 +115,8 @@ def entry_of(case: AnnotatedCase, shape: tuple[int, ...], slice_mm: float, diges
         "shifted": case.shifted,
         "shift_mm": case.case_mm,
         "landmarks": [
-            {"slice": int(index), "points_px": np.round(points, 4).tolist()}
-            for index, points in sorted(case.landmarks.items())
+            _landmarks_entry(index, points, case.details.get(index)) for index, points in sorted(case.landmarks.items())
         ],
         "weight": case.weight,
         "pose": case.pose,
-    }
+    } | ({} if case.fold is None else {"fold": case.fold})

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from midlineshift_training.datasets.annotated.case import slabs
+from midlineshift_training.datasets.annotated.case import SliceDetails, slabs
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import ideal_point
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
 
 NEEDED = LANDMARK_NAMES[:3]
 """The ideal point may be left out: it then is the foot of the perpendicular from the shifted one on the falx's line."""
+
+EXTRA = ("front", "back")
+"""Further points of the midline that may be given, in front of and behind the septum's depth."""
 
 _OFF_PLANE_MM = 4.0
 
@@ -29,11 +32,17 @@ class GivenPoints:
         where: file and place in it, for messages.
         points: name -> (3,) LPS mm, or (2,) px as (column, row) if ``slice`` is given.
         slice: of the scan's slices from the lowest; None for points in mm.
+        confidence: 0..1; None: not given. structure: what the shifted point is on. reader: who placed the points.
+        fold: of the case in a cross-validation; None: not given.
     """
 
     where: str
     points: dict[str, np.ndarray]
     slice: int | None = None
+    confidence: float | None = None
+    structure: str = ""
+    reader: str = ""
+    fold: int | None = None
 
     def place(self, ct: HeadCT) -> tuple[int, np.ndarray]:
         """Slice of the scan as read, and (4, 2) px as (column, row). ``Misplaced`` if they cannot be of this scan."""
@@ -49,6 +58,12 @@ class GivenPoints:
             except ValueError:
                 raise Misplaced(f"{self.where}: both ends of the falx are at one place.") from None
         return index, np.stack([placed[name] for name in LANDMARK_NAMES])
+
+    def details(self, ct: HeadCT) -> SliceDetails:
+        """What is known of the slice beside its landmarks. ``Misplaced`` as by ``place``."""
+        _, placed = self._in_pixels(ct) if self.slice is not None else self._in_millimetres(ct)
+        further = {name: tuple(np.asarray(placed[name], float).tolist()) for name in EXTRA if name in placed}
+        return SliceDetails(further, 1.0 if self.confidence is None else self.confidence, self.structure)
 
     def _in_pixels(self, ct: HeadCT) -> tuple[int, dict[str, np.ndarray]]:
         slab_of = slabs(ct)

@@ -73,7 +73,7 @@ def unlabelled_case(ct: HeadCT, model: Model, name: str, source: tuple[str, str]
     points = np.stack(np.meshgrid(nodes + corner[0], nodes + corner[1]), -1)
     displacement = np.zeros((count, 2, NODES, NODES), np.float16)
     for j, k in enumerate(index):
-        displacement[k] = _straightening(points - start[j], n, u, length[j], attached[j], deviation[j]) / pixel
+        displacement[k] = straightening_field(points - start[j], n, u, length[j], attached[j], deviation[j]) / pixel
     has = np.zeros(count, bool)
     has[index] = True
     profile = np.full((count, len(FRACTIONS)), np.nan, np.float32)
@@ -81,12 +81,12 @@ def unlabelled_case(ct: HeadCT, model: Model, name: str, source: tuple[str, str]
     slope, level = np.polyfit(z[read.chosen], read.height, 1)
     meta = {"scan": name, "model": model.provenance["name"], "source": source[0], "source_licence": source[1]}
     return {
-        "hu": _slices(ct, corner, pixel),
+        "hu": cut_to_grid(ct, corner, pixel),
         "pixel_mm": np.float64(pixel),
         "thickness_mm": np.float64(np.median(ct.thickness)),
         "heights_mm": z,
         "displacement_px": displacement,
-        "inside": _inside(read.maps, frame, read.chosen, count, corner, pixel),
+        "inside": inside_of_skull(read.maps, frame, read.chosen, count, corner, pixel),
         "line_angle": np.float32(angle),
         "line_offset": ((offset - corner @ n) / pixel).astype(np.float32),
         "landmarks": landmarks,
@@ -99,7 +99,7 @@ def unlabelled_case(ct: HeadCT, model: Model, name: str, source: tuple[str, str]
     }
 
 
-def _straightening(points, n, u, length: float, attached: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+def straightening_field(points, n, u, length: float, attached: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """(2, NODES, NODES) mm, rows and columns: the displacement that carries a slice's midline onto its ideal line.
 
     Args:
@@ -114,7 +114,7 @@ def _straightening(points, n, u, length: float, attached: np.ndarray, deviation:
     return np.stack([amount * n[1], amount * n[0]])
 
 
-def _slices(ct: HeadCT, corner: np.ndarray, pixel: float) -> np.ndarray:
+def cut_to_grid(ct: HeadCT, corner: np.ndarray, pixel: float) -> np.ndarray:
     """(n, SIZE, SIZE) int16: the scan cut to the file's grid; the pictures are averaged where they are finer."""
     row_mm, column_mm = ct.pixel_spacing
     ticks = np.arange(SIZE) * pixel
@@ -129,7 +129,7 @@ def _slices(ct: HeadCT, corner: np.ndarray, pixel: float) -> np.ndarray:
     return hu
 
 
-def _inside(maps: PredictedMaps, frame, chosen, count: int, corner: np.ndarray, pixel: float) -> np.ndarray:
+def inside_of_skull(maps: PredictedMaps, frame, chosen, count: int, corner: np.ndarray, pixel: float) -> np.ndarray:
     """(n, SIZE / 2, SIZE / 2) uint8: inside the inner table by the network, on the file's blocks of two pixels."""
     half = SIZE // 2
     ticks = (np.arange(half) * 2 + 0.5) * pixel
