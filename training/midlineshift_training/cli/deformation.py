@@ -8,6 +8,7 @@ import click
 
 from midlineshift_training.cli.run_options import run_options
 from midlineshift_training.cli.training_options import (
+    fold_option,
     is_annotated,
     scan_set_choices,
     scan_set_options,
@@ -23,15 +24,18 @@ from midlineshift_training.trainers.settings.presets import AUTHORS, AUTHORS_LAN
 @click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
 @click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
 @click.option("--no-noise-difference", is_flag=True, help="Train without the denoisers, for comparison.")
+@fold_option
 @scan_set_options
 def deformation(
-    data, out, config, assignments, init, validation_cases, seed, conditional, unconditional, no_noise_difference, preset,
+    data, out, config, assignments, init, validation_cases, seed, conditional, unconditional, no_noise_difference,
+    leave_out_fold, preset,
     max_steps, epochs, validation_data, spacing, **launch,
 ):  # fmt: skip
     """Train stage 2: the deformation network on the slice and the denoisers' noise difference.
 
-    --data is a folder of phantoms, whose shift is known everywhere, or a set with sparse landmarks: one made by 'convert',
-    or the .pkl of Gong et al.'s layout, for which the network and the losses are theirs.
+    --data is a folder of phantoms, whose shift is known everywhere, or of unlabelled scans, or a set with sparse landmarks
+    made by 'convert'; they may be mixed. Sets alone, and the .pkl of Gong et al.'s layout, train their network with their
+    losses.
     """
     from midlineshift_training.trainers.processes import Launch, say
     from midlineshift_training.trainers.run_folder.finished_run import resumed_choices
@@ -43,7 +47,9 @@ def deformation(
     given = {"init": init, "conditional": conditional, "unconditional": unconditional}
     choices = {name: str(path) if path else None for name, path in given.items()}
     options = {"max_steps": max_steps, "seed": seed, "noise_difference": False if no_noise_difference else None}
-    if is_annotated(data):
+    if is_annotated(data, mixed=True):
+        if leave_out_fold is not None:
+            raise InputError("--leave-out-fold is for sets mixed with phantoms; sets alone have their splits.", "usage")
         choices |= {"preset": preset} | scan_set_choices(validation_data, spacing)
         defaults = with_preset(LandmarkSettings(), preset, AUTHORS_LANDMARKS)
         options |= {"epochs": epochs}
@@ -56,6 +62,7 @@ def deformation(
             "makes one of phantoms.",
             "usage",
         )
+    choices |= {"leave_out_fold": leave_out_fold}
     settings = settings_of_run(DeformationSettings(), choices, out, config, assignments, options, launch.resume)
     if launch.resume:
         resumed_choices(out, {"noise_difference": settings.noise_difference})

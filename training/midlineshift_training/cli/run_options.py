@@ -32,7 +32,9 @@ def _run() -> list[Callable]:
             help="One setting, as noise.t=250; may be repeated. 'midlineshift-train settings' lists all.",
         ),
         click.option(
-            "--init", type=click.Path(path_type=Path), help="Weights (.safetensors) or run folder to start from."
+            "--init",
+            type=click.Path(path_type=Path),
+            help="Weights (.safetensors), run folder or, for the midline networks, model to start from.",
         ),
         click.option(
             "--validation-cases",

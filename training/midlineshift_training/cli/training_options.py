@@ -32,19 +32,35 @@ def scan_set_options(function: Callable) -> Callable:
     return function
 
 
-def is_annotated(data: Sequence[Path]) -> bool:
-    """Tell whether the data are sets with sparse landmarks; InputError for a mixture with folders of phantoms."""
+def fold_option(function: Callable) -> Callable:
+    """Add ``--leave-out-fold``."""
+    return click.option(
+        "--leave-out-fold",
+        type=int,
+        help="Fold of the sets with landmarks that is not trained on but validated with, for cross-validation.",
+    )(function)
+
+
+def is_annotated(data: Sequence[Path], mixed: bool = False) -> bool:
+    """Tell whether all data are sets with sparse landmarks.
+
+    Args:
+        data: folders and sets. mixed: whether a mixture of sets and folders of phantoms can be trained on.
+
+    Raises:
+        InputError: a mixture where none is possible.
+    """
     from midlineshift_training.datasets.annotated import load
     from MidlineShiftLogic.errors import InputError
 
     kinds = {load.is_annotated(path) for path in data}
-    if len(kinds) > 1:
+    if len(kinds) > 1 and not mixed:
         raise InputError(
             "Phantoms and sets with landmarks cannot be mixed in one run; make a set of the phantoms with 'convert "
             "--phantoms', or train on one and go on with --init on the other.",
             "data",
         )
-    return kinds.pop()
+    return kinds == {True}
 
 
 def scan_set_choices(validation_data: Sequence[Path], spacing: Sequence[float] | None) -> dict[str, Any]:

@@ -13,7 +13,12 @@ import torch.nn.functional as F
 from torch.utils.data import Dataset
 
 from midlineshift_training.datasets.midline_truth import find_deviation, interpolate_fractions
-from midlineshift_training.datasets.phantom_slices import PhantomSlices, sampling_weights
+from midlineshift_training.datasets.phantom_slices import (
+    LABELLED_SHARE,
+    UNLABELLED_SHARE,
+    PhantomSlices,
+    sampling_weights,
+)
 from midlineshift_training.datasets.transforms import degrade, midline_warp
 from midlineshift_training.datasets.transforms.frame_variation import (
     UNVARIED,
@@ -208,13 +213,17 @@ class MidlineDataset(Dataset):
         variation, upsampling: see ``cut_midline_batch``. size, pixel_mm, frame_mm: the frame.
         seed: with the batch's number, seeds everything random.
         first: number of the first batch (where a resumed run goes on).
+        unlabelled_share, labelled_share: see ``sampling_weights``.
     """
 
-    def __init__(self, slices, batch_size, batches, variation, size, pixel_mm, frame_mm, seed, first=0, upsampling=1):
+    def __init__(
+        self, slices, batch_size, batches, variation, size, pixel_mm, frame_mm, seed, first=0, upsampling=1,
+        unlabelled_share=UNLABELLED_SHARE, labelled_share=LABELLED_SHARE,
+    ):  # fmt: skip
         self.slices, self.batch_size, self.batches = slices, batch_size, batches
         self.variation, self.size, self.pixel_mm, self.frame_mm = variation, size, pixel_mm, frame_mm
         self.seed, self.first, self.upsampling = seed, first, upsampling
-        self.weights = sampling_weights(slices)
+        self.weights = sampling_weights(slices, unlabelled_share=unlabelled_share, labelled_share=labelled_share)
 
     def __len__(self) -> int:
         return self.batches - self.first

@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.models.folder import read_description
+from MidlineShiftLogic.models.locate import find_model, list_models
 from MidlineShiftLogic.models.weights import fill, read_weights
 
 
@@ -16,12 +18,25 @@ def load_exactly(network: torch.nn.Module, source: Path) -> None:
     fill(network, read_weights(path), str(path)).to(memory_format=torch.channels_last)
 
 
-def _weights_file(source: Path) -> Path:
+def _weights_file(source: Path, component: str = "deformation") -> Path:
+    """The weights that ``--init`` means: a file, a run folder's, or a network of a model given by name or folder."""
+    if source.is_file() or (source / "best.safetensors").exists():
+        return source if source.is_file() else source / "best.safetensors"
+    if (source / "model.json").exists() or str(source) in list_models():
+        folder = find_model(source)
+        described = read_description(folder).components.get(component)
+        if described is None:
+            raise InputError(f"The model {source} has no {component} network to start from.", "init")
+        return folder / described.file
     return source / "best.safetensors" if source.is_dir() else source
 
 
-def load_what_fits(network: torch.nn.Module, checkpoint: str | Path) -> list[str]:
-    """Fill a network from a run folder or safetensors file as far as names and shapes fit; further input channels start at zero.
+def load_what_fits(network: torch.nn.Module, checkpoint: str | Path, component: str = "deformation") -> list[str]:
+    """Fill a network as far as names and shapes fit; further input channels start at zero.
+
+    Args:
+        network: to fill. checkpoint: run folder, safetensors file, or model by name or folder, whose network
+            ``component`` is taken.
 
     Returns:
         Names of the parameters that kept their own initial values.
@@ -29,7 +44,7 @@ def load_what_fits(network: torch.nn.Module, checkpoint: str | Path) -> list[str
     Raises:
         InputError: the file cannot be read, or fills no parameter at all.
     """
-    own, given = network.state_dict(), read_weights(_weights_file(Path(checkpoint)))
+    own, given = network.state_dict(), read_weights(_weights_file(Path(checkpoint), component))
     kept = []
     for name, value in own.items():
         other = given.get(name)

@@ -26,7 +26,7 @@ class MidlineTrainer(NetworkTrainer):
 
     Args:
         settings: of the run.
-        slices: training phantoms; validation phantoms.
+        slices: to train on; to validate with.
     """
 
     network_kind = "midline_unet"
@@ -51,7 +51,7 @@ class MidlineTrainer(NetworkTrainer):
         s = self.settings
         return MidlineDataset(
             slices, s.batch, first + count, self.variation, s.grid, s.pixel_mm, s.frame_mm, seed, first,
-            s.upsampling,
+            s.upsampling, s.unlabelled_share, s.labelled_share,
         )  # fmt: skip
 
     def training_batches(self, first: int, count: int) -> Dataset:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, model_validator
 
-from midlineshift_training.trainers.settings.common import AtLeastOne, Real, RunSettings, recorded
+from midlineshift_training.datasets.phantom_slices import LABELLED_SHARE, UNLABELLED_SHARE
+from midlineshift_training.trainers.settings.common import AtLeastOne, Real, RunSettings, Share, recorded
 from midlineshift_training.trainers.settings.denoising import Ddim, LossWeights, NoiseDifference, TimestepRange
 
 
@@ -23,9 +24,17 @@ class _MidlineSettings(RunSettings):
     )
     batch: AtLeastOne = Field(24, description="Slices of one forward pass.")
     bend_mm: Annotated[Real, Field(ge=0)] = Field(17.0, description="Largest shift that augmentation bends in.")
+    unlabelled_share: Share = Field(
+        UNLABELLED_SHARE, description="Share of unlabelled real slices in a batch, where there are any."
+    )
+    labelled_share: Share = Field(
+        LABELLED_SHARE, description="Share of real slices with landmarks in a batch, where there are any."
+    )
     learning_rate: Annotated[Real, Field(ge=0)] = Field(2e-3, description="Highest learning rate of AdamW.")
     weight_decay: Annotated[Real, Field(ge=0)] = Field(1e-3, description="Weight decay of AdamW.")
     validation_batches: AtLeastOne = Field(12, description="Batches of a validation.")
+
+    leave_out_fold: int | None = recorded("Fold of the sets that the run is not trained on (--leave-out-fold).")
 
 
 class PoseSettings(_MidlineSettings):

@@ -1,4 +1,4 @@
-"""Runs of the pose network and of stage 2 on phantoms, whose shift is known everywhere."""
+"""Runs of the pose network and of stage 2 on phantoms and, mixed with them, on real scans."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from pathlib import Path
 
 import torch
 
-from midlineshift_training.datasets.phantom_slices import load_phantoms
 from midlineshift_training.trainers.deformation_trainer import DeformationTrainer
 from midlineshift_training.trainers.initial_weights import load_what_fits
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
 from midlineshift_training.trainers.processes import Launch, say
 from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
-from midlineshift_training.trainers.start.phantom_data import split_training_phantoms
-from midlineshift_training.trainers.start.report import report_cases
+from midlineshift_training.trainers.start.midline_data import load_midline_data
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
 
 
 def train_pose(settings: PoseSettings, data: Sequence[Path], out: Path, validation_cases: int, launch: Launch) -> Path:
-    """Train the pose network on phantoms.
+    """Train the pose network on phantoms, mixed with unlabelled scans and sets with landmarks if these are given, too.
 
     Args:
-        settings: of the run. data: folders of phantoms. out: run folder.
+        settings: of the run. data: folders and sets. out: run folder.
         validation_cases: last phantoms, held out.
         launch: where and how the run is carried out.
 
@@ -36,7 +34,7 @@ def train_pose(settings: PoseSettings, data: Sequence[Path], out: Path, validati
 def train_deformation(
     settings: DeformationSettings, data: Sequence[Path], out: Path, validation_cases: int, launch: Launch
 ) -> Path:
-    """Train the deformation network on phantoms; arguments as of ``train_pose``.
+    """Train the deformation network in the same way; arguments as of ``train_pose``.
 
     Raises:
         InputError: the noise difference is asked for without the two denoisers.
@@ -49,14 +47,12 @@ def train_deformation(
 def _train(kind: type[MidlineTrainer], settings, data, out: Path, validation_cases: int, launch: Launch) -> Path:
     launch.set_threads()
     settings |= {"data": [str(path) for path in data]}
-    settings, files, held_out = split_training_phantoms(settings, data, validation_cases)
-    report_cases(settings, "phantoms")
-    slices, validation = load_phantoms(files), load_phantoms(held_out)
+    settings, slices, validation = load_midline_data(settings, data, validation_cases)
     torch.manual_seed(settings.seed)
     module = kind(settings, slices, validation)
     # a run killed before its first checkpoint starts anew, from the same weights
     if settings.init and not launch.goes_on(out):
-        kept = load_what_fits(module.network, settings.init)
+        kept = load_what_fits(module.network, settings.init, "pose" if settings.broad else "deformation")
         if kept:
             say(f"not in {settings.init}, left as initialised: {', '.join(kept)}")
     return train(module, out, settings, launch)
