@@ -49,14 +49,15 @@ def load_midline_data(
     cases, checked = split_sets(sets, settings.leave_out_fold, settings.seed)
     # no scan is trained on unlabelled whose landmarks validate, or are kept for the test; nor the other way round
     trained_on = {case.name for case in cases}
-    unseen = {case.name for path in sets for case in load_dataset(path)} - trained_on
+    unseen = {case.name for path in sets for case in load_dataset(path) if case.name not in trained_on}
     files = [path for path in files if scan_name(path) not in unseen]
     held_out = [path for path in held_out if scan_name(path) not in trained_on]
-    settings |= {
+    numbers = {
         "cases": len(files) + len(cases),
         "validation_cases": len(held_out) + len(checked),
         "held_out": [*settings.held_out, *(case.name for case in checked)],
     }
+    settings = settings | numbers
     report_cases(settings, "phantoms and scans")
     model = load_model()
     slices = join([load_labelled(cases, model), load_phantoms(files)])
@@ -64,9 +65,10 @@ def load_midline_data(
     return settings, slices, join([validation, load_phantoms(held_out)]) if held_out else validation
 
 
-def split_sets(
-    sets: Sequence[Path], leave_out_fold: int | None, seed: int
-) -> tuple[list[AnnotatedCase], list[AnnotatedCase]]:
+Cases = list[AnnotatedCase]
+
+
+def split_sets(sets: Sequence[Path], leave_out_fold: int | None, seed: int) -> tuple[Cases, Cases]:
     """Cases of sets to train on and to validate with: all but a fold, and that fold; else as the sets are split.
 
     Raises:
