@@ -15,7 +15,9 @@ from midlineshift_training.cli.main import main
 from midlineshift_training.evaluation.jobs import PHANTOMS, READINGS, THIS_MODEL, CaseResult, ModelResult
 from midlineshift_training.evaluation.output import FORMAT
 from midlineshift_training.evaluation.run import sum_up
-from midlineshift_training.export.model_card import networks_table, run_facts, seen_text, weak_groups, worst_table
+from midlineshift_training.export.card_tables import networks_table, weak_groups, worst_table
+from midlineshift_training.export.model_card import seen_text
+from midlineshift_training.export.run_facts import run_facts
 from MidlineShiftLogic.models.description import ModelDescription
 from MidlineShiftLogic.models.folder import read_description, save_model
 from MidlineShiftLogic.models.registry import kind_of
@@ -118,22 +120,34 @@ def card(model, runs, folder):
     return CliRunner().invoke(main, ["card", "--model", str(model), *places, "--evaluation", str(folder)])
 
 
-def test_the_card_is_whole(model_and_evaluation):
+def test_the_card_is_whole_and_short(model_and_evaluation):
     model, runs, folder = model_and_evaluation
     done = card(model, runs, folder)
     assert done.exit_code == 0, done.output
     text = (model / "README.md").read_text()
     headings = [line for line in text.splitlines() if line.startswith("## ")]
-    assert headings == ["## Data", "## Training", "## Measured", "## Where it fails", "## What it must not be used for"]
+    assert headings == [
+        "## Accuracy", "## Data", "## Training", "## Where it fails", "## What it must not be used for",
+    ]  # fmt: skip
+    assert len(text.splitlines()) < 90  # two screens
     content = json.loads((folder / "evaluation.json").read_text())
     assert f"{content['sets'][PHANTOMS]['mae']['value']:.2f} (" in text
-    assert "Made with python 3.12.1, torch 2.13.0, lightning 2.6.6." in text
-    assert "Not a medical device" in text and "training saw, without any reading: scan0" in text
-    for name in ("scatter.png", "worst_phantom_1.png"):
-        assert f"({name})" in text and (model / name).is_file()
+    assert "Not a medical device" in text and "[measured.md](measured.md)" in text
+    assert "(scatter.png)" in text and (model / "scatter.png").is_file()
     accuracy = read_description(model).accuracy
     assert accuracy[PHANTOMS]["mae_mm"] == pytest.approx(content["sets"][PHANTOMS]["mae"]["value"], abs=1e-3)
     assert accuracy[READINGS]["bias_mm"] == pytest.approx(-0.7)
+
+
+def test_every_table_and_figure_stands_behind_the_card(model_and_evaluation):
+    model, runs, folder = model_and_evaluation
+    assert card(model, runs, folder).exit_code == 0
+    text = (model / "measured.md").read_text()
+    assert "## Agreement, case by case" in text and "## Largest errors" in text
+    assert "Trained with python 3.12.1, torch 2.13.0, lightning 2.6.6." in text
+    assert "training saw, without any reading: scan0" in text
+    for name in ("scatter.png", "worst_phantom_1.png"):
+        assert f"({name})" in text and (model / name).is_file()
 
 
 def test_an_evaluation_of_other_weights_or_without_its_figures_is_refused(model_and_evaluation):
