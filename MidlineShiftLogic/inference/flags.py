@@ -1,4 +1,4 @@
-"""What a reader should beware of in a measurement, and what makes it worthless: flags, and refusals with a reason."""
+"""Flag what a reader should beware of in a measurement, and refuse what makes it unreliable, with the reason."""
 
 from __future__ import annotations
 
@@ -9,37 +9,42 @@ from MidlineShiftLogic.headct.head_shape import field_of_view
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.outline import Outline
 from MidlineShiftLogic.inference.pose import HeadPose
-from MidlineShiftLogic.measurement.compute_shift import MidlineCurves, ShiftSettings
+from MidlineShiftLogic.measurement.midline_curves import MidlineCurves
 from MidlineShiftLogic.measurement.results import SliceMeasurement
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.measurement.uncertainty_features import field_map_disagreement_mm
 from MidlineShiftLogic.quality import Quality
 
-# Above this scatter of the slices' own midlines about the head's plane, the plane is in doubt.
+CUT_OFF_SHARE = 0.5
+"""Refused where an end of the falx is outside the picture on more than this share of the slices that count."""
 PLANE_SPREAD_MM = 3.0
-# The field's and the distance maps' readings of one case should agree: they differ by more on about one phantom in a hundred.
+"""Above this scatter of the slices' own midlines about the head's plane, the plane is in doubt."""
 FIELD_MAP_DISAGREEMENT_MM = 1.0
-# Slices around the septum that a case's number should rest on.
+"""The displacement field and the distance maps should agree: they differ by more on about one phantom in a hundred."""
 FEW_WINDOW_SLICES = 2
+"""Slices around the septum that a case's number should rest on."""
 LARGE_TURN_DEG = 35.0
-# A mass pushes the midline one way; slices of one head that read more than this to either side contradict each other.
+"""The pose network was trained on heads turned by up to 46 degrees in the slice plane, few of them so far."""
 BOTH_SIDES_MM = 3.0
-# Shorter from falx end to falx end than in nearly all heads of 2 years and more: sutures may be open, folds few.
+"""A mass pushes the midline one way; slices of one head shifted by more than this to either side contradict each other."""
 SMALL_FALX_MM = 125.0
-# A gap this wide is 5 cm or more of an adult's vault, more than sutures, burr holes and a flap's saw cuts.
+"""Shorter from falx end to falx end than in nearly all heads of 2 years and more: sutures may be open, folds few."""
 OPEN_DEG, OPEN_SLICES = 40.0, 3
-# Skin over the gap that far outside the other side's: swollen scalp is thinner, so brain has left the skull.
+"""A gap this wide is 5 cm or more of an adult's vault, more than sutures, burr holes and a flap's saw cuts."""
 HERNIATION_MM, HERNIATION_SLICES = 20.0, 2
-# Above this height sinuses and ears no longer disturb the skull's outline.
+"""Skin over the gap that far outside the other side's: swollen scalp is thinner, so brain has left the skull."""
 SMOOTH_VAULT_MM = 8.0
-# How far the skull's middle may lie off its neighbours' line: half of what the head moved between two slices.
+"""Above this height sinuses and ears no longer disturb the skull's outline."""
 MOTION_MM, EXTREME_MOTION_MM = 2.5, 7.5
+"""How far the skull's middle may be off its neighbours' line: half of what the head moved between two slices."""
 
 
 def reject_unreliable(ct: HeadCT, curves: MidlineCurves, slices: list[SliceMeasurement], outline: Outline) -> None:
-    """Stop where the slices show that no number could be trusted.
+    """Refuse a scan whose slices show that no number could be trusted.
 
     Args:
-        ct: the scan. curves, slices, outline: of the k measured slices, in one order.
+        ct: the scan.
+        curves, slices, outline: of the k measured slices, in one order.
 
     Raises:
         RefusedError: ``head-cut-off``, ``herniation`` or ``motion``.
@@ -47,9 +52,9 @@ def reject_unreliable(ct: HeadCT, curves: MidlineCurves, slices: list[SliceMeasu
     cut = falx_outside(ct, slices)
     used = np.array([m.in_case_window for m in slices])
     used = used if used.any() else np.ones_like(used)
-    if cut[used].mean() > 0.5:
+    if cut[used].mean() > CUT_OFF_SHARE:
         raise RefusedError(
-            f"An end of the falx lies outside the picture on {cut[used].sum()} of the {used.sum()} slices the number "
+            f"An end of the falx is outside the picture on {cut[used].sum()} of the {used.sum()} slices the number "
             "would come from; give a reconstruction with a larger field of view.",
             "head-cut-off",
         )
@@ -77,7 +82,14 @@ def quality_flags(
     outline: Outline,
     settings: ShiftSettings,
 ) -> list[Quality]:
-    """Warnings about one measurement; arguments as ``reject_unreliable``, and the pose, the case's slice, the read-out."""
+    """Return the warnings about one measurement.
+
+    Args:
+        ct, curves, slices, outline: as of ``reject_unreliable``.
+        pose: of the head.
+        case: the slice that stands for the case.
+        settings: of the shift computation.
+    """
     flags = _anatomy_flags(ct, pose, curves, outline)
     cut = falx_outside(ct, slices)
     if cut.any() and not _raised(ct, "head-cut-off"):
@@ -85,7 +97,7 @@ def quality_flags(
             Quality(
                 "head-cut-off",
                 "warning",
-                f"An end of the falx lies outside the picture on {cut.sum()} of {len(cut)} measured slices.",
+                f"An end of the falx is outside the picture on {cut.sum()} of {len(cut)} measured slices.",
             )
         )
     if pose.spread_mm > PLANE_SPREAD_MM:
@@ -93,7 +105,7 @@ def quality_flags(
             Quality(
                 "plane-spread",
                 "warning",
-                f"The slices' midlines scatter by {pose.spread_mm:.1f} mm about the head's mid-plane; look at the "
+                f"The slices' midlines scatter by {pose.spread_mm:.1f} mm about the midsagittal plane; look at the "
                 "ideal midline before trusting the number.",
             )
         )
@@ -106,7 +118,7 @@ def quality_flags(
             Quality(
                 "few-septum-slices",
                 "warning",
-                f"Only {len(window)} slices at the height of the septum pellucidum could be read; the case's number "
+                f"Only {len(window)} slices at the height of the septum pellucidum can be measured; the case's number "
                 "may come from another structure.",
             )
         )
@@ -116,7 +128,7 @@ def quality_flags(
             Quality(
                 "both-sides",
                 "warning",
-                f"Slices of this head read from {-min(shifts):.1f} mm to the right to {max(shifts):.1f} mm to the left; "
+                f"Slices of this head are shifted from {-min(shifts):.1f} mm to the right to {max(shifts):.1f} mm to the left; "
                 "look at all slices before trusting the number.",
             )
         )
@@ -152,7 +164,7 @@ def _anatomy_flags(ct: HeadCT, pose: HeadPose, curves: MidlineCurves, outline: O
                 "small-head",
                 "warning",
                 f"From falx end to falx end this head measures {pose.falx_length_mm:.0f} mm, an infant's; such heads are "
-                "read less surely.",
+                "measured less surely.",
             )
         )
     jump = largest_jump_mm(ct, curves, outline)
@@ -168,7 +180,7 @@ def _anatomy_flags(ct: HeadCT, pose: HeadPose, curves: MidlineCurves, outline: O
 
 
 def falx_outside(ct: HeadCT, slices: list[SliceMeasurement]) -> np.ndarray:
-    """(k,) bool: an end of the falx lies where nothing was scanned."""
+    """Mark the slices (k,) where an end of the falx is where nothing was scanned."""
     scanned = field_of_view(ct.hu, ct.hu)[1]
     limits = np.array(scanned.shape) - 1
 
@@ -182,10 +194,13 @@ def falx_outside(ct: HeadCT, slices: list[SliceMeasurement]) -> np.ndarray:
 
 
 def largest_jump_mm(ct: HeadCT, curves: MidlineCurves, outline: Outline) -> float:
-    """How far at most the middle of a slice's skull lies off the line between its neighbours', mm.
+    """Compute how far at most the middle of a slice's skull is off the line between its neighbours', mm.
 
-    A skull's outline changes smoothly from slice to slice; a head that moves by d between two of them puts both off by d / 2.
-    0 with fewer than three slices of the vault.
+    A skull's outline changes smoothly from slice to slice; a head that moves by d between two of them puts both off by
+    d / 2.
+
+    Returns:
+        mm; 0 with fewer than three slices of the vault.
     """
     vault = (curves.height > SMOOTH_VAULT_MM) & np.isfinite(outline.skull_centre).all(1)
     index = curves.index[vault]
@@ -200,5 +215,5 @@ def largest_jump_mm(ct: HeadCT, curves: MidlineCurves, outline: Outline) -> floa
 
 
 def _raised(ct: HeadCT, code: str) -> bool:
-    """Whether the checks on the scan said so already."""
+    """Return whether the checks on the scan have raised the flag already."""
     return any(flag.code == code for flag in ct.quality)

@@ -19,14 +19,10 @@ from MidlineShiftLogic.inference.noise_difference import NoiseSettings
 from MidlineShiftLogic.inference.outline import Outline, trace
 from MidlineShiftLogic.inference.pose import MIN_MEASURABLE_SLICES, HeadPose, estimate_pose, fit_heights
 from MidlineShiftLogic.inference.predictor import predict
-from MidlineShiftLogic.measurement.compute_shift import (
-    MidlineCurves,
-    ShiftSettings,
-    find_midlines,
-    measure_slices,
-    select_case_slice,
-)
+from MidlineShiftLogic.measurement.compute_shift import measure_slices, select_case_slice
+from MidlineShiftLogic.measurement.midline_curves import MidlineCurves, find_midlines
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.measurement.uncertainty import parse_uncertainty
 from MidlineShiftLogic.measurement.uncertainty_features import uncertainty_features
 from MidlineShiftLogic.models.settings import parse_settings

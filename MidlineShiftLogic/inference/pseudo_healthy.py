@@ -21,8 +21,8 @@ from MidlineShiftLogic.inference.maps import Step, predict_maps
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input
 from MidlineShiftLogic.inference.pose import HeadPose, estimate_pose
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, unwindow
-from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.models.folder import Model, check_denoisers, denoiser_pair
 from MidlineShiftLogic.models.settings import parse_settings
 from MidlineShiftLogic.networks.diffusion import Network, ddim_timesteps, fixed_noise, make_schedule, pseudo_healthy

@@ -1,4 +1,4 @@
-"""The one definition of the number: how far a midline structure lies from the line between the falx attachments."""
+"""Define the number: how far a midline structure is from the line between the falx attachments."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 
+COINCIDENT_MM = 1e-3
+"""Falx attachments nearer than this to each other give no line."""
+LEFT = np.array([1.0, 0.0])
+"""The patient's left in plane mm (column, row): columns run from right to left (``HeadCT``)."""
+
 
 @dataclass(frozen=True)
 class CaseRule:
-    """How the case's number is chosen among its slices; kept with a measurement so that an edit is read the same way.
+    """How the case's number is chosen among its slices; kept with a measurement so that an edit is judged the same way.
 
     Attributes:
         quantile: of the window's shifts toward their common side (see ``case_slice``).
@@ -25,27 +30,31 @@ class CaseRule:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> CaseRule:
-        """The rule that a result tells; those of before ``agreement`` have none."""
+        """Build the rule that a result gives; results from before ``agreement`` have none."""
         return cls(data["quantile"], tuple(data["window_mm"]), data.get("agreement", cls.agreement))
 
 
 def ideal_point(anterior: np.ndarray, posterior: np.ndarray, shifted: np.ndarray) -> np.ndarray:
-    """Foot of the perpendicular from ``shifted`` on the line through the falx attachments.
+    """Find the foot of the perpendicular from ``shifted`` on the line through the falx attachments.
 
-    All points (..., 2) or (..., 3) in one orthonormal millimetre frame. Returns points of the same shape.
+    Args:
+        anterior, posterior, shifted: (..., 2) or (..., 3) in one orthonormal millimetre frame.
+
+    Returns:
+        Points of the same shape.
 
     Raises:
         ValueError: the attachments coincide.
     """
     d = posterior - anterior
     square = (d * d).sum(-1, keepdims=True)
-    if np.any(square < 1e-6):
+    if np.any(square < COINCIDENT_MM**2):
         raise ValueError("the two falx attachments coincide; there is no line to measure from")
     return anterior + ((shifted - anterior) * d).sum(-1, keepdims=True) / square * d
 
 
 def signed_shift(anterior: np.ndarray, posterior: np.ndarray, shifted: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """Perpendicular distance of ``shifted`` from the ideal midline, positive toward the patient's left.
+    """Compute the perpendicular distance of ``shifted`` from the ideal midline, positive toward the patient's left.
 
     Args:
         anterior, posterior, shifted: (..., d) points in one orthonormal frame, mm; d = 2 or 3.
@@ -59,17 +68,17 @@ def signed_shift(anterior: np.ndarray, posterior: np.ndarray, shifted: np.ndarra
 
 
 def case_slice(shifts_mm: np.ndarray, in_window: np.ndarray, rule: CaseRule) -> int:
-    """Which slice stands for the case.
+    """Choose the slice that stands for the case.
 
-    The largest of many noisy readings is biased upward, so a high quantile over the slices near the septum pellucidum is
-    taken, and the slice that has it. A mass pushes the midline one way: the slices are ordered by how far they read
+    The largest of many noisy values is biased upward, so a high quantile over the slices near the septum pellucidum is
+    taken, and the slice that has it. A mass pushes the midline one way: the slices are ordered by how far they are shifted
     toward the side of their mean, so that one stray slice of the other side cannot stand for the case. With a quantile of
     1 it is the slice shifted farthest to that side. Where the slices differ among themselves by more than they have in
-    common, a high quantile would tell their noise: then the median stands, the lesser of two.
+    common, a high quantile would report their noise: then the median stands, the lesser of two.
 
     Args:
         shifts_mm: (k,) signed shifts. in_window: (k,) bool, slices that may stand for the case; if none may, all do.
-        rule: how the slice is chosen; its window is told by ``in_window``.
+        rule: how the slice is chosen; ``in_window`` stands for its window.
 
     Returns:
         Index into ``shifts_mm``.

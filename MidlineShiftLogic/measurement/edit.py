@@ -16,13 +16,10 @@ import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.bent_midline import bend_through
-from MidlineShiftLogic.measurement.distance import CaseRule, ideal_point, signed_shift
+from MidlineShiftLogic.measurement.distance import LEFT, CaseRule, ideal_point, signed_shift
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 
 Space = Literal["lps", "px"]
-
-LEFT = np.array([1.0, 0.0])
-"""The patient's left in plane mm: columns run from right to left (``HeadCT``)."""
 
 
 class StackGeometry(Protocol):

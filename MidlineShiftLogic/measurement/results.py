@@ -6,20 +6,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from MidlineShiftLogic.measurement.decision import Review
 from MidlineShiftLogic.measurement.distance import CaseRule
-from MidlineShiftLogic.measurement.review import Review
 from MidlineShiftLogic.quality import Quality
 
 SCHEMA = "midlineshift-measurement/1"
-# What ``Measurement.interval_mm`` covers and ``p_over_5mm`` asks about.
 COVERAGE = 0.90
+"""Share of cases whose true shift is inside ``Measurement.interval_mm``."""
 LARGE_MM = 5.0
+"""The shift that ``Measurement.p_over_5mm`` asks about: the usual threshold of surgery."""
+NO_SIDE_MM = 0.5
+"""Shifts below this have no side."""
 LANDMARK_NAMES = ("anterior_falx", "posterior_falx", "shifted", "ideal")
 
 
 @dataclass(frozen=True)
 class SliceMeasurement:
-    """One slice's reading.
+    """The measurement of one slice.
 
     Attributes:
         index: slice index in the canonical ``HeadCT`` stack (0 = lowest).
@@ -31,7 +34,7 @@ class SliceMeasurement:
         midline_px: (k, 2) (column, row) polyline of the deformed midline, anterior to posterior.
         midline_shift_mm: (k,) signed perpendicular distance of each midline point from the ideal line.
         height_mm: height in the head above the anterior-commissure level (estimated), mm.
-        confidence: 0..1, how likely this slice shows the falx from end to end and can be read.
+        confidence: 0..1, how likely this slice shows the falx from end to end and can be measured.
         in_case_window: whether the slice took part in choosing the case's number.
         authors_readout_mm: max |displacement| over the slice (Gong et al. 2023), mm; None if not asked for.
         edited: True where a reader moved a landmark or placed them.
@@ -62,15 +65,15 @@ class Measurement:
     Attributes:
         case_id: name of the case (from the file name; never a patient's name).
         signed_shift_mm: the case's shift, positive toward the patient's left; None if refused.
-        slice: index of the slice the number was read on; None if refused.
+        slice: index of the slice that the number comes from; None if refused.
         slices: every measured slice, lowest first.
-        quality: flags of reading, checking and measuring.
-        authors_readout_mm: maximum of |displacement| over all slices the deformation network read, measured or not, mm
-            (Gong et al. 2023, who take slices 8 to depth - 5); None if not asked for.
-        interval_mm: ends (low, high) of the interval in which the true signed shift lies in 90 % of cases like it, mm;
+        quality: flags of loading, checking and measuring.
+        authors_readout_mm: maximum of |displacement| over all slices that went through the deformation network, measured or
+            not, mm (Gong et al. 2023, who take slices 8 to depth - 5); None if not asked for.
+        interval_mm: ends (low, high) of the interval in which the true signed shift is in 90 % of cases like it, mm;
             ``p_over_5mm``: probability that the true shift is above 5 mm to either side. None if refused, if the model
             was not calibrated (``measurement.uncertainty``), and of an edited number, which they are not of.
-        case_rule: how the model's own ``slice`` was chosen; None in results of versions that did not tell. Once a reader
+        case_rule: how the model's own ``slice`` was chosen; None in results of versions that did not record it. Once a reader
             has edited or pinned a slice, ``slice`` follows the reader's rule (``measurement.edit.reader_case``).
         model_slice: the slice that the model's rule chose, kept once a reader has edited or pinned one; None before.
         review: a reader's decision; None if there is none of these numbers.
@@ -103,6 +106,7 @@ class Measurement:
 
     @property
     def shift_mm(self) -> float | None:
+        """The size of the case's shift; None if refused."""
         return None if self.signed_shift_mm is None else abs(self.signed_shift_mm)
 
     @property
@@ -110,6 +114,6 @@ class Measurement:
         """``left`` or ``right``: toward which side of the patient the midline is pushed; ``none`` below 0.5 mm."""
         if self.signed_shift_mm is None:
             return None
-        if abs(self.signed_shift_mm) < 0.5:
+        if abs(self.signed_shift_mm) < NO_SIDE_MM:
             return "none"
         return "left" if self.signed_shift_mm > 0 else "right"

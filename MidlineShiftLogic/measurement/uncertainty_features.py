@@ -1,21 +1,28 @@
-"""What a case's own reading shows of how sure its number is: disagreements that cost nothing extra to see.
+"""Compute uncertainty features of a case: disagreements within its own measurement, which cost nothing extra to see.
 
-Each sign is 0 or more and grows with doubt, so that ``uncertainty`` may only widen an interval by it.
+Each feature is 0 or more and grows with doubt, so that ``uncertainty`` may only widen an interval by it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, MidlineCurves, ShiftSettings
+from MidlineShiftLogic.measurement.deviation import FRACTIONS
+from MidlineShiftLogic.measurement.midline_curves import MidlineCurves
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 
 FEATURES = ("size", "readings", "mirror", "neighbours", "line", "plane", "confidence", "few", "scale")
-# Falx end to falx end of a middling adult head, mm.
+"""Names, as calibrations store them in ``model.json``."""
 ADULT_FALX_MM = 160.0
+"""Falx end to falx end of a middling adult head."""
 
 
 def field_map_disagreement_mm(curves: MidlineCurves, row: int, settings: ShiftSettings) -> float:
-    """How far the displacement field's reading of a slice lies from the distance maps' at the septum, mm."""
+    """Compute by how much displacement field and distance maps disagree on a slice's shift at the septum, mm.
+
+    Args:
+        curves: midlines. row: the slice among them. settings: of the shift computation.
+    """
     return abs(float((curves.by_field - curves.by_maps)[row, _septum(settings)].mean()))
 
 
@@ -27,17 +34,20 @@ def uncertainty_features(
     falx_length_mm: float,
     settings: ShiftSettings,
 ) -> dict[str, float]:
-    """The signs of one case.
+    """Compute the features of one case.
 
     Args:
-        curves: the readable slices. row: the case's slice among them. shift_mm: the case's signed shift.
+        curves: the measured slices.
+        row: the case's slice among them.
+        shift_mm: the case's signed shift.
         spread_mm: scatter of the slices' midlines about the head's plane (``HeadPose``).
-        falx_length_mm: falx end to falx end. settings: of the read-out.
+        falx_length_mm: falx end to falx end.
+        settings: of the shift computation.
 
     Returns:
         Name of ``FEATURES`` -> value. Those in millimetres enter as log(1 + mm), since errors grow by factors: ``size``
         of the shift; ``readings``, displacement field against distance maps on the case's slice; ``mirror``, that
-        slice against its mirror image; ``neighbours``, slices near the septum against their smooth course; ``line``,
+        slice against its mirror image; ``neighbours``, slices near the septum against their smoothed shifts; ``line``,
         the slice's own midline against the head's plane; ``plane``, scatter of all slices about that plane. Others:
         ``confidence``, 1 - the least one near the septum; ``few``, 1 / slices there; ``scale``, |log| of the falx's
         length against an adult's.

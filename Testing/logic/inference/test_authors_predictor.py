@@ -11,7 +11,8 @@ from MidlineShiftLogic.inference.aligned_slices import AlignedSlices
 from MidlineShiftLogic.inference.authors_predictor import carry_field, predict_fields, with_field
 from MidlineShiftLogic.inference.maps import no_step
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings
-from MidlineShiftLogic.measurement.compute_shift import ShiftSettings, find_midlines
+from MidlineShiftLogic.measurement.midline_curves import find_midlines
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 

@@ -12,8 +12,10 @@ from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.flags import falx_outside, largest_jump_mm, quality_flags, reject_unreliable
 from MidlineShiftLogic.inference.outline import trace
 from MidlineShiftLogic.inference.pose import HeadPose
-from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, MidlineCurves, ShiftSettings
+from MidlineShiftLogic.measurement.deviation import FRACTIONS
+from MidlineShiftLogic.measurement.midline_curves import MidlineCurves
 from MidlineShiftLogic.measurement.results import SliceMeasurement
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.quality import Quality
 
 SLICES, STEP_MM, ROW_MM, COLUMN_MM = 12, 5.0, 1.0, 0.9

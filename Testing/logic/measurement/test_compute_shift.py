@@ -7,16 +7,12 @@ import pytest
 from heads import frame, perfect_maps, scan
 
 from MidlineShiftLogic.errors import RefusedError
-from MidlineShiftLogic.measurement.compute_shift import (
-    FRACTIONS,
-    NEW_MODEL_SETTINGS,
-    ShiftSettings,
-    find_midlines,
-    measure_slices,
-    select_case_slice,
-    smooth,
-)
+from MidlineShiftLogic.measurement.compute_shift import measure_slices, select_case_slice
+from MidlineShiftLogic.measurement.deviation import FRACTIONS
 from MidlineShiftLogic.measurement.distance import CaseRule, signed_shift
+from MidlineShiftLogic.measurement.midline_curves import find_midlines
+from MidlineShiftLogic.measurement.shift_settings import NEW_MODEL_SETTINGS, ShiftSettings
+from MidlineShiftLogic.measurement.smoothing import smooth
 
 SETTINGS = ShiftSettings(smooth_mm=0.0, smooth_fraction=0.0, quantile=1.0, septum=(0.36, 0.40))
 
@@ -86,9 +82,8 @@ def test_the_case_is_read_in_the_window():
 def smoothed(values, pitch_mm=5.0, **settings):
     """What smoothing across slices makes of one value a slice."""
     z = np.arange(len(values)) * pitch_mm
-    return smooth(np.asarray(values, float)[:, None], z, np.ones(len(values)), replace(NEW_MODEL_SETTINGS, **settings))[
-        :, 0
-    ]
+    settings = replace(NEW_MODEL_SETTINGS, **settings)
+    return smooth(np.asarray(values, float)[:, None], FRACTIONS, z, np.ones(len(values)), settings)[:, 0]
 
 
 def test_smoothing_across_slices_leaves_a_peak_and_takes_noise():

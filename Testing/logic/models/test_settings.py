@@ -4,8 +4,8 @@ import pytest
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings
-from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.distance import CaseRule
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.models.settings import parse_settings
 
 

@@ -38,7 +38,7 @@ from midlineshift_training.evaluation.truth import (
     reader_slice_truth,
 )
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.models import load_model
 
 TARGETS = Path(__file__).parents[2] / "benchmarks" / "targets.yaml"

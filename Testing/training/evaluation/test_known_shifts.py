@@ -7,7 +7,8 @@ import pytest
 from lined_head import SLICES, line_at, lined_head, lined_measurement, place
 
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift, summarise_known_shifts
-from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, ShiftSettings
+from MidlineShiftLogic.measurement.deviation import FRACTIONS
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 
 SETTINGS = ShiftSettings()
 SEPTUM = FRACTIONS[(SETTINGS.septum[0] <= FRACTIONS) & (SETTINGS.septum[1] >= FRACTIONS)]

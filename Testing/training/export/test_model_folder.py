@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from small_networks import SMALL_DENOISER, awake
 
 from midlineshift_training.cli.main import main
-from MidlineShiftLogic.measurement.compute_shift import NEW_MODEL_SETTINGS
+from MidlineShiftLogic.measurement.shift_settings import NEW_MODEL_SETTINGS
 from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.models.registry import kind_of
 from MidlineShiftLogic.networks.denoiser import Denoiser

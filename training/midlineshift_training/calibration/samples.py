@@ -22,8 +22,8 @@ from MidlineShiftLogic.errors import MidlineShiftError, RefusedError
 from MidlineShiftLogic.headct import check, read
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.pipeline import compute_shift, run_networks
-from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.distance import case_slice
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.models.settings import parse_settings
 

@@ -21,8 +21,9 @@ from scipy import ndimage
 from midlineshift_training.evaluation import bootstrap
 from MidlineShiftLogic.geometry import lines
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, ShiftSettings
+from MidlineShiftLogic.measurement.deviation import FRACTIONS
 from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 
 AMPLITUDES_MM = (3.0, 15.0)
 # hump(f) = sin^2(pi f^p) has its top at the middle of the septum pellucidum, f = 0.38.

@@ -29,9 +29,9 @@ from MidlineShiftLogic.api import measure_case
 from MidlineShiftLogic.errors import MidlineShiftError
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.distance import case_slice
 from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.models.settings import parse_settings
 

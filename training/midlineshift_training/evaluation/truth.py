@@ -10,8 +10,8 @@ import numpy as np
 from midlineshift_training.datasets.annotated.case import AnnotatedCase
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.compute_shift import ShiftSettings
 from MidlineShiftLogic.measurement.distance import case_slice
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 
 
 def phantom_slice_truth(q: dict, settings: ShiftSettings) -> np.ndarray:

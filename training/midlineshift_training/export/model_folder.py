@@ -13,7 +13,7 @@ from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
 from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
 from midlineshift_training.trainers.settings.stored import load_run_settings
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.compute_shift import NEW_MODEL_SETTINGS, ShiftSettings
+from MidlineShiftLogic.measurement.shift_settings import NEW_MODEL_SETTINGS, ShiftSettings
 from MidlineShiftLogic.models.description import ModelDescription
 from MidlineShiftLogic.models.folder import load_model, save_model
 from MidlineShiftLogic.models.settings import parse_settings

@@ -23,7 +23,7 @@ from midlineshift_training.datasets.unlabelled.falx_trace import ALONG, network_
 from MidlineShiftLogic.geometry import lines
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.pipeline import run_networks
-from MidlineShiftLogic.measurement.compute_shift import find_midlines
+from MidlineShiftLogic.measurement.midline_curves import find_midlines
 from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.networks.outputs import PredictedMaps
 

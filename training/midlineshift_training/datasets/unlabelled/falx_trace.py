@@ -15,7 +15,8 @@ from scipy import ndimage
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.lines import direction, normal
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.compute_shift import FRACTIONS, MidlineCurves
+from MidlineShiftLogic.measurement.deviation import FRACTIONS
+from MidlineShiftLogic.measurement.midline_curves import MidlineCurves
 
 # Along the falx, from its anterior end; half a per cent is about 0.75 mm.
 ALONG = np.linspace(0.0, 1.0, 201)
