@@ -212,3 +212,7 @@ def _register() -> None:
     """Give torch the device's name, once a process."""
     if torch._C._get_privateuse1_backend_name() != NAME:
         backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_Backend())
+
+
+# When it first runs backward, torch counts the devices that there are: so this one exists from the import on.
+_register()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import lightning
@@ -79,10 +80,24 @@ def train(module: NetworkTrainer, run: str | Path, settings: RunSettings, launch
         data = DeterministicBatches(module, settings.check_every, settings.max_steps, settings.workers, share)
         trainer = _trainer(run, settings, processes, data, launch, step)
         if step < settings.max_steps:
-            trainer.fit(module, datamodule=data, ckpt_path=str(last) if step else None, weights_only=True)
+            with _memory_errors():
+                trainer.fit(module, datamodule=data, ckpt_path=str(last) if step else None, weights_only=True)
         if is_first():
             write_summary(run)
     return run / BEST
+
+
+@contextlib.contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Say what to do when a GPU's memory is used up."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise InputError(
+            "The GPU has too little free memory for this batch: lower batch and raise microbatches by the same factor, "
+            "or choose smaller networks.",
+            "out-of-memory",
+        ) from None
 
 
 def _suppress_news() -> None:
