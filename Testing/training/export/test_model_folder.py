@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from small_networks import SMALL_DENOISER, awake
 
 from midlineshift_training.cli.main import main
+from midlineshift_training.trainers.run_folder.trained_on import trained_on, weights_trained_on
 from MidlineShiftLogic.measurement.shift_settings import NEW_MODEL_SETTINGS
 from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.models.registry import kind_of
@@ -26,7 +27,13 @@ def write_run(folder, network, settings):
     (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
     (folder / "network.json").write_text(json.dumps({"kind": kind_of(network), "config": network.config}))
     save_file(network.state_dict(), folder / "best.safetensors")
+    record(folder, {"kind": "phantoms", "cases": 20})
     return folder
+
+
+def record(run, *sources, **more):
+    data = [{"path": "data", "sources": list(sources) or None}]
+    (run / "provenance.json").write_text(json.dumps({"data": data, **more}))
 
 
 def denoiser_settings(cohort):
@@ -37,11 +44,12 @@ def denoiser_settings(cohort):
 @pytest.fixture
 def runs(tmp_path):
     deformation = awake(MidlineUNet(in_channels=3, features=FEATURES), 1)
+    method = {"noise_difference": True, "noise": NOISE, "ddim": {"start": 7}}
     return {
         "pose": write_run(tmp_path / "pose", awake(MidlineUNet(features=FEATURES, flow=False)), FRAME),
         "conditional": write_run(tmp_path / "con", awake(Denoiser(**SMALL_DENOISER), 2), denoiser_settings("non-mls")),
         "unconditional": write_run(tmp_path / "unc", awake(Denoiser(**SMALL_DENOISER), 3), denoiser_settings("all")),
-        "deformation": write_run(tmp_path / "def", deformation, FRAME | {"noise_difference": True, "noise": NOISE}),
+        "deformation": write_run(tmp_path / "def", deformation, FRAME | method),
     }
 
 
@@ -70,7 +78,8 @@ def test_the_folder_holds_the_runs_networks(runs, tmp_path):
     model = load_model(tmp_path / "model")
     assert model.name == "model"
     assert model.frame == {"grid": 64, "pixel_mm": 3.6, "length_mm": 198.0}
-    assert model.noise == NOISE
+    assert model.noise == NOISE | {"ddim": {"count": 50, "start": 7, "conditional_weight": 3.0}}
+    assert model.description.trained_on == "synthetic phantoms (20 cases); no patient data"
     assert model.readout["quantile"] == 0.5
     assert model.readout["smooth_mm"] == NEW_MODEL_SETTINGS.smooth_mm, "what was not given is written out too"
     assert model.readout["agreement"] == NEW_MODEL_SETTINGS.agreement
@@ -83,6 +92,41 @@ def test_the_folder_holds_the_runs_networks(runs, tmp_path):
     other = load_file(runs["unconditional"] / "best.safetensors")
     conditional = model.network("conditional").state_dict()
     assert not all(torch.allclose(value, conditional[key], atol=2e-2) for key, value in other.items())
+
+
+def test_the_model_says_what_all_its_weights_have_seen(runs, tmp_path):
+    real = {"kind": "unlabelled scans", "cases": 24, "name": "CT-ICH", "licence": "CC BY 4.0"}
+    started_from = {"sources": [real], "models": ["weights of old 3 (a set of 9 cases)"], "unknown": []}
+    record(runs["pose"], {"kind": "phantoms", "cases": 30}, initial=started_from)
+    assert export(runs, tmp_path / "model").exit_code == 0
+    told = load_model(tmp_path / "model").description.trained_on
+    assert told == (
+        "synthetic phantoms (30 cases); unshifted real scans without annotations of CT-ICH (24 cases, CC BY 4.0); "
+        "weights of old 3 (a set of 9 cases)"
+    )
+
+
+def test_data_that_nobody_recorded_have_to_be_said(runs, tmp_path):
+    record(runs["conditional"])
+    assert "con was trained on is recorded nowhere; say it with --trained-on" in refused(runs, tmp_path)
+    assert export(runs, tmp_path / "model", "--trained-on", "scans of ours").exit_code == 0
+    assert load_model(tmp_path / "model").description.trained_on == "scans of ours"
+
+
+def test_weights_that_a_run_starts_from_are_followed(runs, tmp_path):
+    assert weights_trained_on(runs["pose"]).text() == "synthetic phantoms (20 cases); no patient data"
+    assert weights_trained_on(runs["pose"] / "best.safetensors").sources == trained_on([runs["pose"]]).sources
+    assert export(runs, tmp_path / "model").exit_code == 0
+    assert (
+        weights_trained_on(tmp_path / "model" / "pose.safetensors").text().startswith("weights of model 1 (synthetic")
+    )
+    save_file({"a": torch.zeros(1)}, tmp_path / "loose.safetensors")
+    assert weights_trained_on(tmp_path / "loose.safetensors").unknown == [str(tmp_path / "loose.safetensors")]
+    (runs["pose"] / "provenance.json").unlink()  # a run of before there was one
+    change(runs["pose"], init=str(runs["deformation"]))
+    assert trained_on([runs["pose"]]).unknown == []
+    change(runs["pose"], init=None)
+    assert trained_on([runs["pose"]]).unknown == [str(runs["pose"])]
 
 
 def test_without_denoisers(runs, tmp_path):

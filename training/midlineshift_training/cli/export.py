@@ -18,7 +18,7 @@ import click
 @click.option("--model-version", default="1", show_default=True, help="Version of the model.")
 @click.option("--description", default="Trained with midlineshift-train; research use only.", help="One sentence.")
 @click.option("--licence", default="Apache-2.0", show_default=True, help="Licence of the weights.")
-@click.option("--trained-on", help="In words.  [default: what the runs say]")
+@click.option("--trained-on", help="In words.  [default: what the runs recorded of their data]")
 @click.option("--readout", type=click.Path(path_type=Path), help="JSON of read-out parameters.")
 @click.option("--accuracy", type=click.Path(path_type=Path), help="JSON of measured figures.")
 def export(
@@ -42,15 +42,15 @@ def export(
     trained on a set with landmarks finds no mid-plane: the pose network beside it may be that of another model, by default of
     the shipped one. Research use only.
     """
-    from midlineshift_training.export.model_folder import describe_data, export_runs, read_json_object
+    from midlineshift_training.export.model_folder import export_runs, read_json_object
 
+    runs = {"pose": pose, "conditional": conditional, "unconditional": unconditional, "deformation": deformation}
+    given = {component: run for component, run in runs.items() if run is not None}
     texts = {
         "name": name or out.resolve().name,
         "version": model_version,
         "description": description,
         "licence": licence,
-        "trained_on": trained_on or describe_data(deformation),
+        "trained_on": trained_on or "",
     }
-    runs = {"pose": pose, "conditional": conditional, "unconditional": unconditional, "deformation": deformation}
-    given = {component: run for component, run in runs.items() if run is not None}
     click.echo(export_runs(out, given, texts, read_json_object(readout), read_json_object(accuracy), pose_from))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
+from midlineshift_training.trainers.run_folder.trained_on import TrainedOn, trained_on
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
 from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
@@ -38,7 +39,8 @@ def export_runs(
         out: the folder; must not exist yet.
         runs: component name -> run folder; pose and deformation, and both denoisers or neither. pose may be missing beside
             a deformation network that was trained on a set with landmarks.
-        texts: ``name``, ``version``, ``description``, ``licence``, ``trained_on`` of the model.
+        texts: ``name``, ``version``, ``description``, ``licence``, ``trained_on`` of the model. ``trained_on`` is
+            what the runs recorded if it is empty.
         readout, accuracy: see ``MidlineShiftLogic.models.description``; names in ``readout`` are those of
             ``ShiftSettings``.
         pose_from: model whose pose network, and read-out unless ``readout`` is given, are taken where there is no run of
@@ -71,6 +73,7 @@ def export_runs(
         frame = _common_frame(settings)
     # every parameter is written out, so that a later version's defaults do not change this model's numbers
     readout = asdict(parse_settings(ShiftSettings, asdict(NEW_MODEL_SETTINGS) | (readout or {}), "--readout"))
+    texts = texts | {"trained_on": texts["trained_on"] or describe_data(runs, pose_from)}
     model = ModelDescription(**texts, frame=frame, noise=noise, readout=readout, accuracy=accuracy or {})
     return save_model(out, model, networks, frames)
 
@@ -105,12 +108,20 @@ def _frame(s: PoseSettings | DeformationSettings | LandmarkSettings) -> dict[str
     return {"grid": s.grid, "pixel_mm": s.pixel_mm, "length_mm": s.frame_mm}
 
 
-def describe_data(deformation: Path) -> str:
+def describe_data(runs: dict[str, Path], pose_from: str | None = None) -> str:
+    """Say in words what the networks of a model were trained on, from what their runs recorded.
 
-    settings = load_run_settings(deformation)
-    if isinstance(settings, LandmarkSettings):
-        return f"a set of {settings.cases} cases with sparse landmarks"
-    return "synthetic phantoms only, no patient data"
+    Args:
+        runs, pose_from: as of ``export_runs``.
+
+    Raises:
+        InputError: it is not recorded for every run (code ``unknown-source``).
+    """
+    found = trained_on(runs.values())
+    if "pose" not in runs:
+        pose = load_model(pose_from).description
+        found.add(TrainedOn(models=[f"pose network of {pose.name} {pose.version} ({pose.trained_on})"]))
+    return found.text()
 
 
 def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
@@ -138,7 +149,7 @@ def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
                 f"mm) than the deformation run ({width_mm:g} mm, {deformation.frame_mm:g} mm).",
                 "runs",
             )
-    return noise.model_dump()
+    return noise.model_dump() | {"ddim": deformation.ddim.model_dump()}
 
 
 def read_json_object(path: Path | None) -> dict:

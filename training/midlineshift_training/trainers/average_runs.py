@@ -7,6 +7,7 @@ average; they are taken anew from training batches (Izmailov et al., UAI 2018).
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from midlineshift_training.trainers.midline_trainer import MidlineTrainer
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
 from midlineshift_training.trainers.run_folder.new_run import BEST, NETWORK
+from midlineshift_training.trainers.run_folder.provenance import FILE
+from midlineshift_training.trainers.run_folder.trained_on import trained_on
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.stored import load_run_settings, save_run_settings
 from MidlineShiftLogic.errors import InputError
@@ -51,9 +54,11 @@ def average_runs(runs: Sequence[Path], data: Sequence[Path], batches: int, seed:
     settings = load_run_settings(runs[-1]) | {"averaged": [str(run) for run in runs], "init": None}
     if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         _renew_statistics(network, settings, data or [Path(folder) for folder in settings.data], batches, seed)
+    seen = trained_on(runs).to_json()
     out.mkdir(parents=True)
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     save_run_settings(out, settings)
+    write_atomic(out / FILE, lambda path: path.write_text(json.dumps({"data": [], "initial": seen}), encoding="utf-8"))
     write_atomic(out / NETWORK, lambda path: shutil.copyfile(runs[-1] / NETWORK, path))
     write_atomic(out / BEST, lambda path: save_file(weights, path, metadata={"step": "0"}))
     return out / BEST

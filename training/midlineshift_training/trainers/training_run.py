@@ -38,6 +38,7 @@ from midlineshift_training.trainers.run_folder.atomic_write import AtomicCheckpo
 from midlineshift_training.trainers.run_folder.new_run import BEST, CHECKPOINT, describe_run, new_or_resumed
 from midlineshift_training.trainers.run_folder.provenance import record_session
 from midlineshift_training.trainers.run_folder.summary import write_summary
+from midlineshift_training.trainers.run_folder.trained_on import weights_trained_on
 from midlineshift_training.trainers.settings.common import RunSettings
 from MidlineShiftLogic.errors import InputError
 
@@ -70,7 +71,8 @@ def train(module: NetworkTrainer, run: str | Path, settings: RunSettings, launch
     with contextlib.ExitStack() as stack:
         if is_first():
             stack.enter_context(new_or_resumed(run, launch.resume))
-            record_session(run, settings.data, processes, step)
+            initial = weights_trained_on(Path(settings.init)).to_json() if settings.init else None
+            record_session(run, settings.data, processes, step, initial)
             describe_run(run, settings, module.network_kind, module.network.config)
         module.share = share
         lightning.seed_everything(settings.seed, verbose=False)

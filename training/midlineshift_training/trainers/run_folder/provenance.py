@@ -24,11 +24,14 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def record_session(run: Path, data: list[str], processes: Processes, step: int) -> None:
+def record_session(
+    run: Path, data: list[str], processes: Processes, step: int, initial: dict[str, Any] | None = None
+) -> None:
     """Add this start of the run to ``provenance.json``.
 
     Args:
         run: run folder. data: files and folders it is trained on. processes: that train. step: it goes on from.
+        initial: what the weights had seen that the run starts from; None if it starts from none.
 
     Raises:
         InputError: the data are not those that the run was started with (code ``data-changed``), or cannot be read.
@@ -56,6 +59,8 @@ def record_session(run: Path, data: list[str], processes: Processes, step: int) 
     }
     entries = [entry | {"sources": recorded_sources(Path(path))} for path, entry in zip(data, digests, strict=True)]
     record = {"data": entries, "sessions": [*stored.get("sessions", []), session]}
+    if initial or stored.get("initial"):
+        record["initial"] = stored.get("initial") or initial
     write_atomic(run / FILE, lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
 
 
