@@ -76,3 +76,32 @@ def test_records_are_numbered_once_and_dated():
         assert re.search(r"^Status: (proposed|accepted|superseded by \d{4})\. Date: \d{4}-\d\d-\d\d\.$", text, re.M), (
             path.name
         )
+
+
+# Where a path in a developer's page or in a comment may begin.
+STARTS = ("", "MidlineShiftLogic/", "MidlineShift/", "MidlineShift/MidlineShiftLib/", "training/midlineshift_training/")
+
+
+def test_files_named_on_the_pages_for_developers_exist():
+    pages = [*(ROOT / "docs" / "developer").glob("*.md"), ROOT / "CONTRIBUTING.md"]
+    for page in pages:
+        for name in re.findall(r"`([\w./-]+(?:\.py|/))`", page.read_text(encoding="utf-8")):
+            assert any((ROOT / start / name).exists() for start in STARTS), f"{page.name} names {name}"
+
+
+def test_names_on_the_page_of_questions_exist():
+    """A name in brackets after a file is defined in that file."""
+    text = (ROOT / "docs" / "developer" / "where-is-what.md").read_text(encoding="utf-8")
+    found = re.findall(r"`([\w./]+\.py)` \(`(\w+)`\)", text)
+    assert len(found) >= 3
+    for file, name in found:
+        assert re.search(rf"^(?:def|class) {name}\b", (ROOT / file).read_text(encoding="utf-8"), re.M), (
+            f"{file}: {name}"
+        )
+
+
+def test_documents_named_in_the_code_exist():
+    for path in (path for path in tracked() if path.suffix in {".py", ".j2", ".toml", ".txt", ""}):
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r"\bdocs/[\w/-]+\.md", text):
+            assert (ROOT / name).is_file(), f"{path.relative_to(ROOT)} names {name}"
