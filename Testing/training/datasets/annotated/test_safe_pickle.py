@@ -136,3 +136,44 @@ def test_damaged_files(tmp_path, content):
 def test_no_such_file(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         load_plain(tmp_path / "none.pkl")
+
+
+def nested(levels, kind=tuple):
+    """Containers that each hold the next one twice: small in the file, exponential where parts are not recognised."""
+    value = kind([1, 2])
+    for _ in range(levels):
+        value = kind([value, value])
+    return value
+
+
+def long_put(index):
+    return b"\x80\x02]r" + struct.pack("<I", index) + b"."
+
+
+BOMBS = {
+    "shared tuples": pickle.dumps(nested(30)),
+    "shared lists": pickle.dumps(nested(30, list)),
+    "key of shared tuples": b"\x80\x02}" + pickle.dumps(nested(30), 2)[2:-1] + b"K\x01s.",
+    "set of shared tuples": b"\x80\x04\x8f(" + pickle.dumps(nested(30), 2)[2:-1] + b"\x90.",
+    "frozenset of shared tuples": b"\x80\x04(" + pickle.dumps(nested(30), 2)[2:-1] + b"\x91.",
+    "text of shared tuples": pickle.dumps(Calls(str, nested(30))),
+    "dict of shared tuples": pickle.dumps(Calls(dict, [(nested(30), 1)])),
+    "set call": pickle.dumps(Calls(set, [nested(30)])),
+    "deep list": b"(l" * 100_000 + b"a" * 99_999 + b".",
+    "steps": b"\x80\x02" + b"K\x010" * 3_000_000 + b"N.",
+    "itself": b"\x80\x02]q\x00h\x00a.",
+    "state of a function": b"cbuiltins\nstr\n}Vx\nK\x01sb.",
+    "bytes": b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b"x.",
+    "number": pickle.dumps(Calls(int, "9" * 200_000)),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_are_refused(tmp_path, name):
+    """Each would take minutes to for ever, or gigabytes, without limits."""
+    with pytest.raises(InputError):
+        load_plain(write(tmp_path, BOMBS[name]))
+
+
+def test_a_large_memo_index_costs_nothing(tmp_path):
+    assert load_plain(write(tmp_path, long_put((1 << 32) - 1))) == []
