@@ -37,7 +37,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     part = path.with_name(path.name + PART)
     try:
-        with part.open("wb") as stream:
+        # It holds a patient's image: for its owner only.
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+        with open(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

@@ -107,7 +107,7 @@ def fetch_series(
                 report(one, f"{final} is there already")
                 continue
             shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
+            partial.mkdir(parents=True, mode=0o700)
             count = archive.fetch(one, partial)
             if count == 0 or (one.images is not None and count < one.images):
                 raise PacsError(

@@ -7,6 +7,8 @@ process is killed between those two renames, the next run moves it back.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import platform
@@ -30,6 +32,8 @@ FOLDER_VIEW_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """What file managers leave in a folder that was looked at."""
 READERS_WORK = "reviewed"
 """Code of the error of ``refuse_readers_work``."""
+MAX_RENAMES = 200
+"""Attempts to put a result in place while other processes write the same case; each needs another process to win."""
 STALE_AFTER_SECONDS = 24 * 3600
 """Windows cannot be asked about a process without touching it; there, leavings this old count as dead."""
 
@@ -58,7 +62,10 @@ def refuse_foreign_folder(final: Path) -> None:
     if final.is_symlink() or (final.exists() and not final.is_dir()):
         raise InputError(f"{final} is in the way of the results and is not a folder; choose another --out.", "out")
     if final.is_dir():
-        foreign = sorted(entry.name for entry in final.iterdir() if not _ours(entry))
+        try:
+            foreign = sorted(entry.name for entry in final.iterdir() if not _ours(entry))
+        except FileNotFoundError:  # another process replaces it just now
+            return
         if foreign:
             raise InputError(
                 f"{final} holds files that are not results of midlineshift ({foreign[0]}), and would be replaced; "
@@ -114,9 +121,10 @@ def case_folder(out: Path, case: str, replaced: Set[str] = RESULT_FILES) -> Iter
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        for entry in final.iterdir() if final.is_dir() else ():
-            if entry.name in RESULT_FILES - replaced:
-                (shutil.copytree if entry.is_dir() else shutil.copy2)(entry, partial / entry.name)
+        with contextlib.suppress(FileNotFoundError):  # another process replaces it just now
+            for entry in final.iterdir() if final.is_dir() else ():
+                if entry.name in RESULT_FILES - replaced:
+                    (shutil.copytree if entry.is_dir() else shutil.copy2)(entry, partial / entry.name)
         yield partial
         _put_in_place(partial, final, out / f".{case}.old-{_owner()}")
     finally:
@@ -128,29 +136,56 @@ def remove_stale(out: Path) -> None:
 
     To be called before this process opens a ``case_folder`` of its own.
     """
-    pattern = re.compile(rf"\.(?P<case>.+)\.(?P<kind>partial|old)-{re.escape(_host())}-(?P<pid>\d+)", re.DOTALL)
+    pattern = re.compile(rf"\.(?P<case>.+)\.(?P<kind>partial|old)-{re.escape(_host())}-(?P<pid>\d+)(-\d+)?", re.DOTALL)
     for entry in list(out.iterdir()):
         match = pattern.fullmatch(entry.name)
         if not match or _alive(int(match["pid"]), entry):
             continue
         final = out / match["case"]
         if match["kind"] == "old" and not final.exists():
-            entry.replace(final)
-        else:
-            shutil.rmtree(entry, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another process does the same
+                entry.rename(final)
+        shutil.rmtree(entry, ignore_errors=True)
 
 
 def _put_in_place(partial: Path, final: Path, aside: Path) -> None:
-    if final.exists():
-        refuse_foreign_folder(final)
-        final.replace(aside)
+    """Rename ``partial`` to ``final``, whatever other processes do with ``final`` meanwhile; the last one wins.
+
+    Args:
+        aside: where an older result is moved to; a number is added if that exists.
+
+    Raises:
+        InputError: ``final`` is not a result of ours. OSError: it cannot be renamed; an older result is put back.
+    """
+    moved: list[Path] = []
     try:
-        partial.replace(final)
-    except OSError:
-        if aside.exists():
-            aside.replace(final)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+        for attempt in range(MAX_RENAMES):
+            try:
+                os.rename(partial, final)
+                moved, done = [], moved
+                for one in done:
+                    shutil.rmtree(one, ignore_errors=True)
+                return
+            except OSError as error:
+                if attempt == MAX_RENAMES - 1 or not partial.is_dir() or not (final.exists() or moved or attempt == 0):
+                    raise error
+            refuse_foreign_folder(final)
+            place = next(one for one in _numbered(aside) if not one.exists())
+            with contextlib.suppress(FileNotFoundError):  # another process moved it aside first
+                os.rename(final, place)
+                moved.append(place)
+    finally:
+        if moved and not final.exists():
+            with contextlib.suppress(OSError):
+                os.rename(moved.pop(), final)
+        for one in moved:
+            shutil.rmtree(one, ignore_errors=True)
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.name}-{number}")
 
 
 def _owner() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -54,7 +55,7 @@ def write_objects(
     if dense is not None:
         for number, image in enumerate(captures(measurement, ct, source, dense), start=1):
             place = folder / CAPTURE_FOLDER
-            place.mkdir(exist_ok=True)
+            place.mkdir(exist_ok=True, mode=0o700)
             files.append(_save(image, place / f"{number:03d}.dcm"))
     return files
 
@@ -63,5 +64,7 @@ def _save(dataset: Dataset, path: Path) -> Path:
     # Through memory: pydicom turns the error of a full disk into a traceback in words.
     buffer = BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
-    path.write_bytes(buffer.getbuffer())
+    # They hold the patient's name: for their owner only.
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600), "wb") as stream:
+        stream.write(buffer.getbuffer())
     return path

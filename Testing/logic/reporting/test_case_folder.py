@@ -83,23 +83,6 @@ def test_result_moved_aside_by_a_killed_run_comes_back(tmp_path):
     assert entries(tmp_path) == ["case"]
 
 
-def test_failed_rename_puts_the_old_result_back(tmp_path, monkeypatch):
-    (tmp_path / "case").mkdir()
-    (tmp_path / "case" / "measurement.json").write_text("old")
-    original = type(tmp_path).replace
-
-    def no_space(self, target):
-        if ".partial-" in self.name:
-            raise OSError(28, "No space left on device")
-        return original(self, target)
-
-    monkeypatch.setattr(type(tmp_path), "replace", no_space)
-    with pytest.raises(OSError, match="No space"), case_folder(tmp_path, "case") as folder:
-        (folder / "measurement.json").write_text("new")
-    assert entries(tmp_path) == ["case"]
-    assert (tmp_path / "case" / "measurement.json").read_text() == "old"
-
-
 def test_output_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -120,3 +103,55 @@ def test_what_file_managers_leave_does_not_keep_a_result_from_being_replaced(tmp
 def test_nonsense_is_nobodys_work(tmp_path, content):
     (tmp_path / "measurement.json").write_text(content)
     module.refuse_readers_work(tmp_path)
+
+
+WRITE_OFTEN = """
+import sys
+from pathlib import Path
+from MidlineShiftLogic.reporting.case_folder import case_folder
+for number in range(int(sys.argv[2])):
+    with case_folder(Path(sys.argv[1]), "case") as folder:
+        (folder / "measurement.json").write_text(sys.argv[3])
+        (folder / "overlay.png").write_text(sys.argv[3])
+"""
+
+
+def test_two_processes_at_one_case_leave_one_whole_result(tmp_path):
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITE_OFTEN, str(tmp_path), "150", name], stderr=subprocess.PIPE)
+        for name in ("one", "two")
+    ]
+    for writer in writers:
+        assert writer.wait(120) == 0, writer.stderr.read().decode()
+    assert entries(tmp_path) == ["case"]
+    assert entries(tmp_path / "case") == ["measurement.json", "overlay.png"]
+    assert len({path.read_text() for path in (tmp_path / "case").iterdir()}) == 1
+
+
+def test_what_an_earlier_failure_left_does_not_block_the_case(tmp_path):
+    aside = tmp_path / f".case.old-{module._owner()}"
+    for folder in (tmp_path / "case", aside):
+        folder.mkdir()
+        (folder / "measurement.json").write_text("old")
+    with case_folder(tmp_path, "case") as folder:
+        (folder / "measurement.json").write_text("new")
+    assert (tmp_path / "case" / "measurement.json").read_text() == "new"
+
+
+def test_a_result_that_cannot_be_placed_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "measurement.json").write_text("old")
+    real = os.rename
+
+    def rename(source, target):
+        if ".partial-" in str(source):
+            raise OSError(5, "Input/output error")
+        real(source, target)
+
+    monkeypatch.setattr(module, "MAX_RENAMES", 3)
+    with pytest.raises(OSError, match="Input/output"), case_folder(tmp_path, "case") as folder:
+        (folder / "measurement.json").write_text("new")
+        monkeypatch.setattr(module.os, "rename", rename)
+    monkeypatch.setattr(module.os, "rename", real)
+    assert entries(tmp_path) == ["case"]
+    assert (tmp_path / "case" / "measurement.json").read_text() == "old"
