@@ -25,6 +25,9 @@ MISSING_GAP = 1.6
 BLOCK = 3
 """Steps on either side of a slice that tell the usual step of its block."""
 
+MAX_TILT_DEGREES = 40.0
+"""Gantries tilt by at most 30 degrees."""
+
 TILT_DEGREES = 1.0
 """A stack that runs obliquely by more than this has a tilted gantry; less is rounding of the stored positions."""
 
@@ -204,7 +207,16 @@ def _spacing_flags(stack: AxialStack, thickness: np.ndarray) -> list[Quality]:
     steps = np.diff(stack.heights)
     run = stack.origins[-1] - stack.origins[0]
     tilt = np.degrees(np.arccos(np.clip(run @ stack.normal / np.linalg.norm(run), -1, 1)))
-    if tilt > TILT_DEGREES:
+    if tilt > MAX_TILT_DEGREES:
+        flags.append(
+            Quality(
+                "sheared",
+                "fatal",
+                f"The slices are stacked {tilt:.0f} degrees off their normal, which no gantry does; the directions or positions "
+                "in the header are wrong: export the scan again from the original DICOM images.",
+            )
+        )
+    elif tilt > TILT_DEGREES:
         flags.append(
             Quality(
                 "gantry-tilt",

@@ -1,4 +1,4 @@
-"""May this scan be measured? Every check is a code, a severity and a sentence; none raises."""
+"""Check whether a scan may be measured. Every check is a code, a severity and a sentence; none raises."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from MidlineShiftLogic.quality import Quality
 
 FINE_PIXEL_MM, COARSE_PIXEL_MM, TOO_COARSE_PIXEL_MM = 0.2, 1.5, 2.5
 """Head CT has 0.35 to 0.6 mm (a FOV of 180 to 300 mm on 512 pixels). Above 2.5 mm a shift of 5 mm is two pixels."""
+
+SQUARE_RATIO = 1.05
+"""Ratio of row to column spacing: scanners reconstruct square pixels; rounding and resampling change them by less."""
 
 MAX_ANISOTROPY = 2.5
 """Ratio of row to column spacing: beyond it the picture was cut from thick sagittal or coronal slices."""
@@ -38,12 +41,9 @@ TOP_HEAD_SHARE = 0.7
 """Head area of the last slice against the largest, for scans that end where the brain is not found by its skull; scans
 that reach the vertex end below 0.6."""
 
-UPSIDE_DOWN_MM = 15.0
-"""Sinuses and airway lie below the brain's middle; above it by this much, the stack is upside down."""
-
 
 def check(ct: HeadCT) -> tuple[Quality, ...]:
-    """All checks on a scan. The flags raised while reading stand in ``ct.quality`` and are not repeated here.
+    """Run all checks on a scan. The flags raised while loading are in ``ct.quality`` and are not repeated here.
 
     Args:
         ct: any scan.
@@ -69,9 +69,10 @@ def _all_flags(ct: HeadCT) -> list[Quality]:
     flags = _geometry_flags(ct)
     if any(flag.severity == "fatal" for flag in flags):
         return flags
+    from MidlineShiftLogic.headct.anatomy import range_flags
     from MidlineShiftLogic.headct.intensity import intensity_flags
 
-    flags += intensity_flags(ct)
+    flags += range_flags(ct) or intensity_flags(ct)
     if any(flag.severity == "fatal" for flag in flags):
         # Head and brain are found by their Hounsfield units; further sentences would be noise.
         return flags
@@ -110,6 +111,15 @@ def _geometry_flags(ct: HeadCT) -> list[Quality]:
                 "fatal",
                 f"The pixels measure {_mm(ct.pixel_spacing)}; above {TOO_COARSE_PIXEL_MM} mm no shift can be measured. "
                 "Give the scan at its original resolution.",
+            )
+        )
+    elif high / low > SQUARE_RATIO:
+        flags.append(
+            Quality(
+                "spacing",
+                "warning",
+                f"The pixels are not square ({_mm(ct.pixel_spacing)}), which scanners never make; "
+                "check the voxel size, since every millimetre measured depends on it.",
             )
         )
     elif high > COARSE_PIXEL_MM or low < FINE_PIXEL_MM:
@@ -157,6 +167,8 @@ def _undefined_flags(ct: HeadCT) -> list[Quality]:
 
 
 def _head_flags(ct: HeadCT, shape) -> list[Quality]:
+    from MidlineShiftLogic.headct.anatomy import anatomy_flags
+
     size = _head_size(shape)
     if size is None:
         return [Quality("no-head", "fatal", "No head was found in the scan; choose the head series.")]
@@ -186,7 +198,7 @@ def _head_flags(ct: HeadCT, shape) -> list[Quality]:
                 "The skull does not enclose the brain on many slices (an infant, a craniectomy, or a damaged scan); look.",
             )
         )
-    return flags + _edge_flags(shape) + _orientation_flags(ct, shape)
+    return flags + _edge_flags(shape) + anatomy_flags(ct, shape)
 
 
 def _head_size(shape) -> tuple[float, float] | None:
@@ -263,27 +275,6 @@ def _edge_flags(shape) -> list[Quality]:
                 "warning",
                 f"The head touches the edge of the picture over up to {contact.max():.0f} mm on "
                 f"{(contact > EDGE_CONTACT_MM).sum()} of {len(slices)} brain slices; look whether skull is missing there.",
-            )
-        ]
-    return []
-
-
-def _orientation_flags(ct: HeadCT, shape) -> list[Quality]:
-    """Does the anatomy agree with the file on what is up?"""
-    air = shape.head & (shape.hu < -400)
-    if air.sum() * shape.pixel_area * np.median(ct.thickness) < 3000:
-        return []
-    heights = ct.heights
-    air_height = np.average(heights, weights=air.sum(axis=(1, 2)))
-    brain_height = np.average(heights, weights=shape.brain.sum(axis=(1, 2)))
-    area = shape.head.sum(axis=(1, 2))
-    if air_height > brain_height + UPSIDE_DOWN_MM and area[0] < area[-1]:
-        return [
-            Quality(
-                "upside-down",
-                "warning",
-                "The sinuses lie above the brain: the file seems to say the wrong way up; "
-                "check the orientation, left and right may be wrong too.",
             )
         ]
     return []

@@ -36,4 +36,4 @@ def test_codes_and_documentation_agree():
     rest, _, _ = rest.partition("## Other codes")
     flags, errors = codes_in_source()
     assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", tables, re.MULTILINE)) == flags
-    assert set(re.findall(r"`([a-z-]+)`", rest)) - {"error", "no-head-ct"} - {"InputError.code"} == errors
+    assert set(re.findall(r"`([a-z-]+)`", rest)) - {"error"} - {"InputError.code"} == errors

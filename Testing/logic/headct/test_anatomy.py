@@ -1,0 +1,144 @@
+"""Anatomy against header: turned, stretched and rescaled scans are refused or reported; ordinary ones are not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from make_scans import make_head, write_dicom, write_nifti
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct import check, read
+from MidlineShiftLogic.headct.anatomy import air_behind_middle, brain_hu
+from MidlineShiftLogic.headct.head_shape import head_shape
+
+
+def codes(ct):
+    return {flag.code: flag.severity for flag in (*ct.quality, *check(ct))}
+
+
+@pytest.fixture(scope="module")
+def base():
+    """A head that ends in a broad base, as scans do."""
+    head = make_head()
+    return replace(head, hu=head.hu[8:], origins=head.origins[8:], thickness=head.thickness[8:])
+
+
+def test_an_ordinary_head_is_not_flagged(head):
+    assert codes(head) == {}
+    shape = head_shape(head)
+    assert brain_hu(shape) == pytest.approx(35, abs=3)
+    assert air_behind_middle(shape)[1] < -0.2
+
+
+def test_front_to_back(head):
+    assert codes(replace(head, hu=head.hu[:, ::-1]))["front-back"] == "fatal"
+    turned = replace(head, hu=head.hu[:, ::-1, ::-1])
+    assert codes(turned)["front-back"] == "fatal", "turned by 180 degrees"
+    assert "front-back" not in codes(replace(head, hu=head.hu[:, :, ::-1])), "left and right look the same"
+
+
+def test_upside_down(base):
+    assert "upside-down" not in codes(base)
+    assert codes(replace(base, hu=base.hu[::-1]))["upside-down"] == "warning"
+
+
+def test_upside_down_without_air_inside(base):
+    filled = np.where((base.hu < -900) & head_shape_mask(base), 35, base.hu).astype(np.float32)
+    assert "upside-down" not in codes(replace(base, hu=filled))
+    assert codes(replace(base, hu=filled[::-1]))["upside-down"] == "warning"
+
+
+def head_shape_mask(ct):
+    """Inside of the ellipsoid, on the scan's own grid."""
+    from scipy import ndimage
+
+    return np.stack([ndimage.binary_fill_holes(plane > -500) for plane in ct.hu])
+
+
+@pytest.mark.parametrize("factor", [(1.4, 1.0), (1.0, 1.4), (1.1, 1.0)])
+def test_pixels_that_are_not_square(head, factor):
+    row, column = head.pixel_spacing
+    assert codes(replace(head, pixel_spacing=(row * factor[0], column * factor[1])))["spacing"] == "warning"
+
+
+def test_a_stretched_head(head):
+    stretched = replace(head, pixel_spacing=(head.pixel_spacing[0] * 1.3, head.pixel_spacing[1]))
+    assert codes(stretched)["head-shape"] == "warning"
+    high = replace(head, origins=head.origins * [1, 1, 2])
+    assert codes(high)["head-shape"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("slope", "offset", "severity"),
+    [
+        (2, 0, "warning"),
+        (1, 60, "fatal"),
+        (1, 30, "warning"),
+        (1, -30, "warning"),
+        (1.4, 0, "warning"),
+        (2.5, 0, "fatal"),
+    ],
+)
+def test_rescaled_values(head, slope, offset, severity):
+    found = codes(replace(head, hu=(head.hu * slope + offset).astype(np.float32)))
+    fatal = [code for code, level in found.items() if level == "fatal"]
+    assert found.get("hu-scale") == severity or (severity == "fatal" and fatal), found
+
+
+def test_values_that_no_scanner_writes(head):
+    hu = head.hu.copy()
+    hu[16] = 1e30
+    assert codes(replace(head, hu=hu)) == {"hu-range": "fatal"}
+
+
+def test_a_stack_sheared_beyond_any_gantry(head, tmp_path):
+    import nibabel
+
+    image = nibabel.load(write_nifti(head, tmp_path / "a.nii"))
+    affine = image.affine.copy()
+    affine[1, 2] = 8.0
+    nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), affine), tmp_path / "b.nii")
+    assert codes(read(tmp_path / "b.nii"))["sheared"] == "fatal"
+
+
+@pytest.mark.parametrize(
+    "sizes", [(0, 0, 0), (-1, -1, -1), (0, 1.4, 5), (1.4, 1.4, -5), (np.nan, 1, 1), (np.inf, 1, 1)]
+)
+def test_nifti_with_a_qform_and_no_voxel_size(head, tmp_path, sizes):
+    path = write_nifti(head, tmp_path / "a.nii", codes=(0, 1))
+    content = bytearray(path.read_bytes())
+    content[80:92] = np.array(sizes, "<f4").tobytes()
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="no usable geometry"):
+        read(path)
+
+
+def test_nifti_whose_two_voxel_sizes_differ(head, tmp_path):
+    path = write_nifti(head, tmp_path / "a.nii", codes=(1, 0))
+    content = bytearray(path.read_bytes())
+    content[80:84] = np.array([2.0], "<f4").tobytes()
+    path.write_bytes(content)
+    assert codes(read(path)) == {"spacing-conflict": "warning"}
+
+
+def test_monochrome1_and_bits_stored_are_reported(head, tmp_path):
+    small = make_head(n_slices=12, step=12.0, size=64, pixel=3.4)
+    assert codes(read(write_dicom(small, tmp_path / "a", PhotometricInterpretation="MONOCHROME1")))["monochrome1"]
+    bright = replace(small, hu=np.where(small.hu > 1000, 3500, small.hu).astype(np.float32))
+    assert codes(read(write_dicom(bright, tmp_path / "b", BitsStored=12, HighBit=11)))["bits-stored"] == "warning"
+    assert "bits-stored" not in codes(read(write_dicom(small, tmp_path / "c", BitsStored=12, HighBit=11)))
+
+
+def test_mixed_patients_and_studies_are_refused(tmp_path):
+    small = make_head(n_slices=12, step=12.0, size=64, pixel=3.4)
+    for change in ({"PatientID": "OTHER"}, {"StudyInstanceUID": "1.2.3"}):
+        folder = tmp_path / next(iter(change))
+        write_dicom(small, folder / "one")
+        write_dicom(small, folder / "two", SeriesInstanceUID="1.2.4", **change)
+        with pytest.raises(InputError, match=r"patients|studies") as caught:
+            read(folder)
+        assert caught.value.code == "mixed-studies"
+    from MidlineShiftLogic import measure
+
+    with pytest.raises(InputError, match="patients"):
+        measure(tmp_path / "PatientID")
