@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.threads import wait_passively
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -199,6 +200,7 @@ def _serve(pipe: connection.Connection, work, threads: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(exit_codes.TERMINATED))
     # The processes share the cores; a number that the user set is kept. torch reads it when it is loaded.
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    wait_passively()
     try:
         with contextlib.redirect_stdout(sys.stderr):
             while True:

@@ -12,6 +12,7 @@ import click
 
 from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.errors import format_error
+from MidlineShiftLogic.threads import wait_passively
 
 COMMANDS = {
     "measure": ("MidlineShiftLogic.cli.measure", "measure", "Measure the midline shift on head CT scans."),
@@ -68,6 +69,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave the process with its exit code (``MidlineShiftLogic.exit_codes``)."""
+    wait_passively()
     for stream in (sys.stdout, sys.stderr):
         # A file name that the terminal's encoding cannot show must not end the run.
         stream.reconfigure(errors="backslashreplace")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,8 +25,12 @@ class Run:
     peak_mb: float | None
 
 
-def measure(inputs: Sequence[Path], folder: Path, *options: str) -> Run:
+def measure(inputs: Sequence[Path], folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> Run:
     """Run ``midlineshift measure`` once, its results into a fresh folder below ``folder`` that is removed again.
+
+    Args:
+        inputs: scans. folder: where the results go for the moment. options: further ones of the command.
+        environment: variables set beside those of this process.
 
     Raises:
         RuntimeError: not every case was measured; holds what the command said.
@@ -36,7 +40,8 @@ def measure(inputs: Sequence[Path], folder: Path, *options: str) -> Run:
         command = [sys.executable, "-m", "MidlineShiftLogic", "measure", *map(str, inputs), "--out", str(out), *options]
         with log.open("wb") as stream:
             started = time.perf_counter()
-            process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+            variables = {**os.environ, **(environment or {})}
+            process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=variables)
             with PeakMemory(process.pid) as peak:
                 _, status, usage = os.wait4(process.pid, 0)
             wall = time.perf_counter() - started

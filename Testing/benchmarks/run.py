@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import gpu
 import machine
 import table
+from contention import beside_busy
 from growth import by_cases, by_slices, by_workers
 from processes import in_turn, measure, medians
 from scans import bench_scan, write_dicom, write_nifti
@@ -79,6 +80,8 @@ def collect(short: bool = False, repeats: int = 5, many: int = 25, whole: bool =
         said("more workers")
         numbers = (2,) if short else tuple(sorted({1, 2, machine.cores()}))
         figures["workers"] = by_workers(nifti, folder, numbers, 2 if short else 8)
+    said("beside busy processes")
+    figures["contention"] = beside_busy(nifti, folder, (1,) if short else (0, 1, 4), repeats)
     import authors  # from here on torch works in this process too
 
     said("arithmetic")

@@ -45,6 +45,10 @@ def markdown(figures: dict) -> str:
         lines.append(f"| {row['cases']} case{'s' if row['cases'] > 1 else ''}, one after another | {_three(row)}")
     for row in figures["workers"]:
         lines.append(f"| {row['cases']} cases, `--workers {row['workers']}` | {_three(row)}")
+    for row in figures["contention"]:
+        lines.append(
+            f"| beside {row['busy']} busy process{'' if row['busy'] == 1 else 'es'}, {row['waiting']} threads | {_three(row)}"
+        )
     lines += ["", _gpu(figures["gpu"]), ""]
     lines += [
         f"{figures['repeats']} repetitions in turn, medians. Made by `python Testing/benchmarks/run.py --document`."

@@ -9,8 +9,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import gpu
 import table
 from authors import slices_of_theirs
+from click.testing import CliRunner
+from contention import busy_processes
+from other_device import DEVICE, OtherDevice
 
 RUN = Path(__file__).parent / "run.py"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "explanation" / "speed.md"
@@ -50,3 +54,23 @@ def test_table_goes_between_the_markers_and_nowhere_else(tmp_path):
 def test_the_page_on_speed_has_room_for_the_table():
     text = DOCUMENT.read_text(encoding="utf-8")
     assert text.count(table.START) == text.count(table.END) == 1
+
+
+def test_the_gpu_command_says_that_there_is_none(monkeypatch):
+    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: False)
+    done = CliRunner().invoke(gpu.main, [])
+    assert done.exit_code == 1 and "No CUDA GPU" in done.output
+
+
+def test_the_gpu_command_compares_with_the_cpu():
+    """With the stand-in for a device, on a sample; a shift that differs is told."""
+    scan = gpu.SAMPLES / "sample_unshifted.nii.gz"
+    with OtherDevice():
+        rows = gpu.compare([scan], DEVICE)
+    assert all(row["equal"] for row in rows.values()) and len(rows) == 3
+    assert all(row["device"] == DEVICE for row in rows.values() if "device" in row)
+
+
+def test_busy_processes_end():
+    with busy_processes(1):
+        pass

@@ -9,6 +9,7 @@ import click
 
 from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.errors import MidlineShiftError, format_error
+from MidlineShiftLogic.threads import wait_passively
 
 _PACKAGE = "midlineshift_training.cli"
 COMMANDS = {
@@ -32,6 +33,10 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """A group that imports a sub-command only when it is called, and turns errors into one sentence and an exit code."""
+
+    def main(self, *args, **kwargs):
+        wait_passively()  # before a command imports torch
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
