@@ -50,15 +50,16 @@ def figures(evaluation: dict) -> dict:
         if "intervals" in values:
             short["coverage_of_90"] = round(values["intervals"]["coverage"]["value"], 3)
         result[name] = short
-    if _known(evaluation.get("known_shifts", {}).get("slope")):
-        result["known shifts"] = {"slope": round(evaluation["known_shifts"]["slope"]["value"], 3)}
+    slope = evaluation.get("known_shifts", {}).get("slope")
+    if _known(slope):
+        result["known shifts"] = {"slope": round(slope["value"], 3)}
     if "robustness" in evaluation:
         result["altered scans"] = {"within_1_mm_or_refused": round(evaluation["robustness"]["overall"]["value"], 3)}
     return result
 
 
 def _known(entry: dict | None) -> bool:
-    return bool(entry) and entry["value"] is not None
+    return entry is not None and entry["value"] is not None
 
 
 def networks_table(facts: dict[str, dict]) -> str:
