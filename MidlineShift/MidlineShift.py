@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -19,7 +18,8 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 if (_CHECKOUT / "MidlineShiftLogic" / "__init__.py").is_file() and str(_CHECKOUT) not in sys.path:
     sys.path.append(str(_CHECKOUT))
 
-KEYS = {"PgUp": "pageUp", "PgDown": "pageDown", "Home": "goToCase"}
+SELF_TEST_SECONDS = 600
+"""The self-test's measurement is given up after so long: a cold start on a slow computer takes a minute."""
 
 
 class MidlineShift(ScriptedLoadableModule):
@@ -39,29 +39,19 @@ class MidlineShift(ScriptedLoadableModule):
             "The method follows Gong et al., 'Diffusion Model based Semi-supervised Learning on Brain Hemorrhage "
             "Images for Efficient Midline Shift Quantification', IPMI 2023, arXiv 2301.00409."
         )
-        slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", onStartupCompleted)
 
 
-def registerSampleData():
-    """Put the shipped synthetic scans into the Sample Data module; nothing is downloaded."""
-    import SampleData
+def onStartupCompleted():
+    """Make the sample scans and the review layout known; the layout again after each import of a scene."""
+    from MidlineShiftLib.services.samples import registerSamples
+    from MidlineShiftLib.views.layouts import registerReviewLayout
 
-    for name, sample in (("MidlineShiftSample", "sample_shifted"), ("MidlineShiftUnshifted", "sample_unshifted")):
-        path = sampleScan(f"{sample}.nii.gz")
-        SampleData.SampleDataLogic.registerCustomSampleDataSource(
-            category="Midline Shift",
-            sampleName=name,
-            uris=path.as_uri(),
-            fileNames=path.name,
-            nodeNames=sample,
-            thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / "MidlineShift.png"),
-        )
-
-
-def sampleScan(name: str) -> Path:
-    """A shipped scan: beside the installed module, or in the checkout."""
-    installed = Path(__file__).parent / "Resources" / "SampleScans" / name
-    return installed if installed.is_file() else _CHECKOUT / "Resources" / "SampleScans" / name
+    installed = Path(__file__).parent / "Resources" / "SampleScans"
+    folder = installed if installed.is_dir() else _CHECKOUT / "Resources" / "SampleScans"
+    registerSamples(folder, Path(__file__).parent / "Resources" / "Icons" / "MidlineShift.png")
+    registerReviewLayout()
+    slicer.mrmlScene.AddObserver(slicer.mrmlScene.EndImportEvent, lambda caller, event: registerReviewLayout())
 
 
 class MidlineShiftWidget(ScriptedLoadableModuleWidget):
@@ -86,37 +76,82 @@ class MidlineShiftWidget(ScriptedLoadableModuleWidget):
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = MidlineShiftLogic()
-        self.panel = Panel(self.ui, self.logic.getParameterNode, self.collaborators())
-        self._shortcuts = []
+        self.panel = Panel(uiWidget, self.ui, self.logic.getParameterNode, self.collaborators())
 
     def enter(self):
         """Called by Slicer whenever the module is shown."""
-        for key, method in KEYS.items():
-            shortcut = qt.QShortcut(qt.QKeySequence(key), slicer.util.mainWindow() or self.parent)
-            shortcut.connect("activated()", getattr(self.panel.review, method))
-            self._shortcuts.append(shortcut)
         self.panel.enter()
 
     def exit(self):
-        """Called by Slicer when another module is shown: the keys are other modules' again."""
-        for shortcut in self._shortcuts:
-            shortcut.setParent(None)
-            shortcut.delete()
-        self._shortcuts = []
+        """Called by Slicer when another module is shown: the keys and the views are other modules' again."""
+        self.panel.exit()
 
     def cleanup(self):
         """Called by Slicer when the module is unloaded."""
-        self.exit()
         self.panel.cleanup()
+
+    def onReload(self):
+        """Called by the Reload button of Slicer's developer mode, which itself loads only this file anew."""
+        forgetModules()
+        ScriptedLoadableModuleWidget.onReload(self)
+
+
+def forgetModules():
+    """Let the panel's and the logic's files be loaded anew when they are imported next."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("MidlineShiftLib", "MidlineShiftLogic")]:
+        del sys.modules[name]
 
 
 class MidlineShiftLogic(ScriptedLoadableModuleLogic):
-    """The parameter node. What measures lies in the package of the same name and runs in a child process."""
+    """The parameter node, and measuring and exporting from Python without the panel.
+
+    In Slicer's Python console::
+
+        logic = slicer.util.getModuleLogic("MidlineShift")
+        result = logic.measure(slicer.util.getNode("CT"), device="cpu")
+        print(result.measurement.signed_shift_mm)           # positive toward the patient's left
+        logic.exportResult(result, "/tmp/results")
+    """
 
     def getParameterNode(self):
         from MidlineShiftLib.parameternode import MidlineShiftParameterNode
 
         return MidlineShiftParameterNode(super().getParameterNode())
+
+    def measure(self, volumeNode, model="", device="auto", timeoutSeconds=SELF_TEST_SECONDS):
+        """Measure a volume in a child process, put the result into the scene and wait for it.
+
+        Args:
+            volumeNode: scalar volume with Hounsfield units.
+            model: name or folder; empty for the default. device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+            timeoutSeconds: the child is ended after so long.
+
+        Returns:
+            ``MidlineShiftLogic.scene.MeasurementNodes``: handle on the measurement and its nodes.
+
+        Raises:
+            RuntimeError: one sentence: not a scan, refused, a package is missing, or it took too long.
+        """
+        from MidlineShiftLib.scripting import measure
+
+        return measure(volumeNode, model=model, device=device, timeoutSeconds=timeoutSeconds)
+
+    def exportResult(self, result, folder, timeoutSeconds=SELF_TEST_SECONDS):
+        """Write a measurement of the scene, with edits and review, into a folder of the case's name, and wait for it.
+
+        Args:
+            result: what ``measure`` returned, or a volume node that was measured. folder: where; made if needed.
+            timeoutSeconds: as for ``measure``.
+
+        Returns:
+            ``pathlib.Path`` of the case's folder.
+
+        Raises:
+            RuntimeError: one sentence: no measurement, or the folder cannot be used.
+        """
+        from MidlineShiftLib.scripting import exportResult
+
+        return exportResult(result, folder, timeoutSeconds=timeoutSeconds)
 
 
 class MidlineShiftTest(ScriptedLoadableModuleTest):
@@ -138,7 +173,8 @@ class MidlineShiftTest(ScriptedLoadableModuleTest):
             self.delayDisplay("Only loading was tested. " + widget.ui.measureButton.toolTip)
             return
         widget.ui.measureButton.click()
-        while widget.panel.state.value != "idle":
-            slicer.app.processEvents()
-        self.assertIn("to the left", widget.ui.shiftLabel.text)
+        from MidlineShiftLib.scripting import wait
+
+        self.assertTrue(wait(lambda: widget.panel.state.value == "idle", SELF_TEST_SECONDS), "it took too long")
+        self.assertIn("to the left", widget.ui.shiftLabel.text, widget.ui.statusLabel.text)
         self.delayDisplay("Measured: " + widget.ui.shiftLabel.text)

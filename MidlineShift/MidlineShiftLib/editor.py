@@ -1,4 +1,4 @@
-"""A reader's work on one measurement: paging, dragging, adding, taking back, signing off. Everything lies in MRML."""
+"""A reader's work on one measurement: paging, dragging, adding, pinning, undo, signing off. Everything is kept in MRML."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,8 @@ from slicer.util import VTKObservationMixin
 
 from MidlineShiftLogic import scene
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.measurement.edit import add_slice, restore, slice_of
+from MidlineShiftLogic.measurement.edit import add_slice, pin_slice, restore, slice_of, unpin_slice
+from MidlineShiftLogic.measurement.history import EditHistory
 from MidlineShiftLogic.measurement.review import accept, reject
 
 from .views.layouts import REVIEW_VIEWS
@@ -19,23 +20,35 @@ class MeasurementEditor(VTKObservationMixin):
 
     Args:
         changed: called when the measurement, its review or the shown slice has changed.
-        failed: gets one sentence where an edit cannot be.
+        editFailed: gets one sentence where an edit cannot be made. decisionFailed: the same for a review.
     """
 
-    def __init__(self, changed: Callable[[], None], failed: Callable[[str], None]):
+    def __init__(
+        self,
+        changed: Callable[[], None],
+        editFailed: Callable[[str], None],
+        decisionFailed: Callable[[str], None],
+    ):
         VTKObservationMixin.__init__(self)
         self._changed = changed
-        self._failed = failed
+        self._editFailed = editFailed
+        self._decisionFailed = decisionFailed
         self._busy = False
+        self._dragging = False
+        self._history = EditHistory()
         self.nodes: scene.MeasurementNodes | None = None
 
     def attach(self, nodes: "scene.MeasurementNodes | None") -> None:
-        """Work on ``nodes`` from now on; None for on nothing. The scene is not changed."""
+        """Work on ``nodes`` from now on; None for on nothing. The scene is not changed, nothing can be undone."""
         self.removeObservers()
         self.nodes = nodes
+        self._history = EditHistory()
+        self._dragging = False
         if nodes is not None and nodes.landmarks is not None:
-            event = slicer.vtkMRMLMarkupsNode.PointModifiedEvent
-            self.addObserver(nodes.landmarks, event, self._onLandmarksMoved)
+            markups = slicer.vtkMRMLMarkupsNode
+            self.addObserver(nodes.landmarks, markups.PointModifiedEvent, self._onLandmarksMoved)
+            self.addObserver(nodes.landmarks, markups.PointStartInteractionEvent, self._onDragStarted)
+            self.addObserver(nodes.landmarks, markups.PointEndInteractionEvent, self._onDragEnded)
         self.followViews()
 
     def followViews(self) -> None:
@@ -59,12 +72,21 @@ class MeasurementEditor(VTKObservationMixin):
         """The slice whose landmarks are shown."""
         return None if self.nodes is None else self.nodes.shown
 
+    @property
+    def shownSlice(self):
+        """The measurement of the shown slice; None if it has none."""
+        return None if self.nodes is None else slice_of(self.measurement, self.shown)
+
+    # ---- paging
+
     def goTo(self, index: int) -> None:
         """Bring all views and the landmarks to a slice."""
         self._do(lambda: scene.show_slice(self.nodes, index))
 
     def page(self, step: int) -> None:
-        """To the next measured slice above (1) or below (-1) the shown one; at the last one, stay."""
+        """Go to the next measured slice above (1) or below (-1) the shown one; stay at the last one."""
+        if self.nodes is None:
+            return
         shown = self.shown
         indices = [one.index for one in self.measurement.slices if (one.index - shown) * step > 0]
         if indices:
@@ -72,58 +94,119 @@ class MeasurementEditor(VTKObservationMixin):
 
     def goToCase(self) -> None:
         """Go to the slice of the case's number."""
-        self.goTo(self.measurement.slice)
+        if self.nodes is not None:
+            self.goTo(self.measurement.slice)
+
+    # ---- edits
+
+    @property
+    def canAdd(self) -> bool:
+        """Whether the shown slice has no landmarks yet."""
+        return self.nodes is not None and self.shownSlice is None
+
+    @property
+    def canUndo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return self.nodes is not None and self._history.can_undo
+
+    @property
+    def canRedo(self) -> bool:
+        """Whether an edit that was taken back can be made again."""
+        return self.nodes is not None and self._history.can_redo
 
     def addSlice(self) -> None:
         """Put landmarks on the shown slice, between those of its neighbours."""
         self._edit(lambda measurement: add_slice(measurement, self.nodes.geometry, self.shown))
 
     def restoreSlice(self) -> None:
-        """The shown slice as the model had it."""
+        """Set the shown slice back to the model's."""
         self._edit(lambda measurement: restore(measurement, self.nodes.original, self.shown))
 
     def restoreAll(self) -> None:
-        """Every slice as the model had it."""
+        """Set every slice back to the model's."""
         self._edit(lambda measurement: restore(measurement, self.nodes.original))
+
+    def togglePin(self) -> None:
+        """Let the shown slice stand for the case, or no longer."""
+        one = self.shownSlice
+        if one is None:
+            return
+        if one.pinned:
+            self._edit(lambda measurement: unpin_slice(measurement, self.nodes.original, self.shown))
+        else:
+            self._edit(lambda measurement: pin_slice(measurement, self.shown))
+
+    def undo(self) -> None:
+        """Take the last edit back."""
+        if self.canUndo:
+            self._step(self._history.undo)
+
+    def redo(self) -> None:
+        """Make the edit again that was taken back last."""
+        if self.canRedo:
+            self._step(self._history.redo)
+
+    def _step(self, step: Callable) -> None:
+        measurement, history = step(self.measurement)
+        self._do(lambda: scene.update(self.nodes, measurement))
+        self._history = history
+        self._changed()
+
+    def _edit(self, change: Callable) -> None:
+        if self.nodes is None:
+            return
+        before = self.measurement
+        self._do(lambda: scene.update(self.nodes, change(self.measurement)))
+        self._record(before)
+
+    def _record(self, before) -> None:
+        """Keep a step that changed something."""
+        if self.measurement is not before:
+            self._history = self._history.record(before)
+            self._changed()
+
+    # ---- review
 
     def accept(self, reader: str, remark: str) -> None:
         """Sign the number off."""
-        self._edit(lambda measurement: accept(measurement, reader, remark))
+        self._decide(lambda measurement: accept(measurement, reader, remark))
 
     def reject(self, reader: str, reason: str) -> None:
         """Say that the number must not be used."""
-        self._edit(lambda measurement: reject(measurement, reader, reason))
+        self._decide(lambda measurement: reject(measurement, reader, reason))
 
-    @property
-    def canAdd(self) -> bool:
-        """Whether the shown slice has no landmarks yet."""
-        return self.nodes is not None and slice_of(self.measurement, self.shown) is None
+    def _decide(self, change: Callable) -> None:
+        self._do(lambda: scene.update(self.nodes, change(self.measurement)), self._decisionFailed)
 
-    @property
-    def shownIsEdited(self) -> bool:
-        """Whether a reader changed the shown slice."""
-        one = None if self.nodes is None else slice_of(self.measurement, self.shown)
-        return one is not None and one.edited
+    # ---- events
 
-    def _edit(self, change: Callable) -> None:
-        self._do(lambda: scene.update(self.nodes, change(self.measurement)))
-
-    def _do(self, action: Callable[[], object]) -> None:
-        """Do something with the nodes; what they say of it meanwhile is not listened to."""
+    def _do(self, action: Callable[[], object], failed: Callable[[str], None] | None = None) -> None:
+        """Do something with the nodes; the events that they send meanwhile are ignored."""
         if self.nodes is None or self._busy:
             return
         self._busy = True
         try:
             action()
         except InputError as error:
-            self._failed(str(error))
+            (failed or self._editFailed)(str(error))
         finally:
             self._busy = False
         self._changed()
 
+    def _onDragStarted(self, caller, event) -> None:
+        self._dragging = False  # the first move of a drag is a step of its own
+
+    def _onDragEnded(self, caller, event) -> None:
+        self._dragging = False
+
     def _onLandmarksMoved(self, caller, event) -> None:
-        if self.nodes is not None:
-            self._do(lambda: scene.apply_edits(self.nodes))
+        if self.nodes is None or self._busy:
+            return
+        before = self.measurement
+        self._do(lambda: scene.apply_edits(self.nodes))
+        if self.measurement is not before and not self._dragging:
+            self._record(before)
+            self._dragging = True  # the moves that follow belong to this step
 
     def _onViewMoved(self, caller, event) -> None:
         if self._busy or self.nodes is None:

@@ -13,22 +13,26 @@ from .sections.review import ReviewSection
 from .sections.scan import ScanSection
 from .session import Collaborators, Session
 from .state import State
+from .views.layouts import registerReviewLayout
+from .views.shortcuts import Shortcuts
 
 
 class Panel(VTKObservationMixin):
     """Wires the widgets of ``MidlineShift.ui``.
 
     Args:
-        ui: the widgets by name.
+        root: the widget that holds them all. ui: the widgets by name.
         parameterNode: gives the parameter node of the current scene.
         others: whom the panel works with.
     """
 
-    def __init__(self, ui, parameterNode, others: Collaborators):
+    def __init__(self, root, ui, parameterNode, others: Collaborators):
         VTKObservationMixin.__init__(self)
         self._getParameterNode = parameterNode
         self._guiTag = None
-        self.session = session = Session(ui, others, self.updateGui)
+        self._windowOf = None
+        self._root = root
+        self.session = session = Session(ui, others, self.updateGui, self._onViewsChanged)
         self.scan = ScanSection(session)
         self.model = ModelSection(session)
         self.measure = MeasureSection(session, self.model)
@@ -39,6 +43,16 @@ class Panel(VTKObservationMixin):
         self.sections = (
             self.scan, self.model, self.measure, self.result, self.review, self.pseudoHealthy, self.export,
         )  # fmt: skip
+        editor = session.editor
+        self._shortcuts = Shortcuts(
+            {
+                "PgUp": lambda: editor.page(1),
+                "PgDown": lambda: editor.page(-1),
+                "Home": editor.goToCase,
+                "Ctrl+Z": editor.undo,
+                "Ctrl+Y": editor.redo,
+            }
+        )
         for event, answer in (
             (slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose),
             (slicer.mrmlScene.EndCloseEvent, self._onSceneReady),
@@ -55,13 +69,27 @@ class Panel(VTKObservationMixin):
 
     def enter(self) -> None:
         """The module is shown: look again at what may have changed outside."""
+        self.session.shown = True
+        self._onViewsChanged()
+        self.scan.offerScans()
         self.model.enter()
+        self.scan.chooseArrived()
+
+    def exit(self) -> None:
+        """Another module is shown: the keys and the views are other modules' again. What goes on goes on."""
+        self.session.shown = False
+        self._shortcuts.remove()
+        self.session.others.views.close()
 
     def cleanup(self) -> None:
-        """The module goes away."""
+        """The module goes away: nothing of it goes on, and nothing is left in the views."""
+        self.exit()
         self.session.run.cancel()
+        self.session.others.steps.stop()
+        self.scan.close()
         self.model.close()
         self.session.editor.attach(None)
+        self._followWindow(None)
         if self._guiTag is not None:
             self.session.parameters.disconnectGui(self._guiTag)
             self._guiTag = None
@@ -70,8 +98,29 @@ class Panel(VTKObservationMixin):
     def updateGui(self) -> None:
         """Bring every section in line with the session."""
         if self.session.parameters is not None:
+            self._followWindow(self.session.parameters.inputVolume)
             for section in self.sections:
                 section.update()
+
+    def _onViewsChanged(self) -> None:
+        """Let the keys work in the views that there are by now, and in the panel."""
+        if self.session.shown:
+            self._shortcuts.attach([*self.session.others.views.widgets(), self._root])
+
+    def _followWindow(self, volume) -> None:
+        """What a reader does to the window of the scan with the mouse, what is shown beside it follows."""
+        display = None if volume is None else volume.GetDisplayNode()
+        if display is self._windowOf:
+            return
+        if self._windowOf is not None:
+            self.removeObserver(self._windowOf, vtk.vtkCommand.ModifiedEvent, self._onWindow)
+        self._windowOf = display
+        if display is not None:
+            self.addObserver(display, vtk.vtkCommand.ModifiedEvent, self._onWindow)
+
+    def _onWindow(self, caller, event) -> None:
+        self.session.setWindow(caller.GetWindow(), caller.GetLevel())
+        self.updateGui()
 
     def _useParameterNode(self) -> None:
         session = self.session
@@ -96,13 +145,21 @@ class Panel(VTKObservationMixin):
     def _onSceneStartClose(self, caller, event) -> None:
         session = self.session
         session.run.cancel()
+        session.others.steps.stop()
         session.editor.attach(None)
         session.forgetScan()
+        self._followWindow(None)
         session.setState(State.Idle)
-        session.say("")
+        session.clearMessages()
+        session.others.views.showTexts({})
 
     def _onSceneReady(self, caller, event) -> None:
+        registerReviewLayout()
+        self.scan.offerScans()
         self._useParameterNode()
+        if self.session.shown:
+            self._onViewsChanged()
+            self.scan.chooseArrived()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoved(self, caller, event, node) -> None:
@@ -110,11 +167,11 @@ class Panel(VTKObservationMixin):
         if slicer.mrmlScene.IsClosing():
             return
         if nodes is not None and node is nodes.state_node:
-            if session.state == State.GeneratingPseudoHealthy:
+            if session.state in (State.GeneratingPseudoHealthy, State.Exporting):
                 session.cancelWork()
             session.editor.attach(None)
             self.updateGui()
-        elif node is session.parameters.inputVolume and session.state.usesChild:
+        elif node is session.parameters.inputVolume and session.state.working:
             session.cancelWork()
         elif nodes is not None and node is nodes.healthy:
             session.parameters.showHealthy = False

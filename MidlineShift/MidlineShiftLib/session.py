@@ -3,9 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import slicer
+from slicer.i18n import tr as _
+
 from MidlineShiftLogic import scene
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.checks import check
+from MidlineShiftLogic.measurement.slice_names import slice_name
+from MidlineShiftLogic.scene.volume import MADE_FOR
 
 from .editor import MeasurementEditor
 from .parameternode import OVERLAYS, MidlineShiftParameterNode
@@ -13,8 +18,13 @@ from .services.child_run import ChildRun, Listener
 from .services.dialogs import Dialogs
 from .services.install import Installer
 from .services.process import ProcessRunner
+from .services.samples import SampleSource, SlicerSamples, isSynthetic
+from .services.steps import StepRunner, TimedSteps
 from .state import State
-from .views.layouts import SliceViews, Views
+from .views.head_box import headBox
+from .views.layouts import Overlays, SliceViews, Views, reviewTexts, scanTexts
+from .views.texts import scanLine
+from .views.window_presets import applyWindow
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,8 @@ class Collaborators:
     probeRunner: ProcessRunner
     dialogs: Dialogs
     views: Views = field(default_factory=SliceViews)
+    steps: StepRunner = field(default_factory=TimedSteps)
+    samples: SampleSource = field(default_factory=SlicerSamples)
 
 
 class Session:
@@ -36,21 +48,30 @@ class Session:
         parameters: the parameter node of the current scene. ct: the selected scan, checked; None without one.
         scanText: what is known of the selected volume: its size and checks, or why it is no scan.
         missing: requirements that are not installed. editor: the reader's work on the measurement.
+        shown: whether the module is the one that is shown.
     """
 
-    def __init__(self, ui, others: Collaborators, update: Callable[[], None]):
-        """``update``: called when anything that is shown may have changed."""
+    def __init__(self, ui, others: Collaborators, update: Callable[[], None], viewsChanged: Callable[[], None]):
+        """``update``: called when anything that is shown may have changed. ``viewsChanged``: when views came or went."""
         self.ui = ui
         self.others = others
         self.update = update
+        self._viewsChanged = viewsChanged
         self.state = State.Idle
         self.parameters: MidlineShiftParameterNode | None = None
         self.missing: list[str] = []
+        self.shown = False
         self.ct = None
         self.scanText = ""
+        self._box = None
         self._ctOf = None
-        self.editor = MeasurementEditor(update, self.say)
-        self.run = ChildRun(others.runner, Listener(self._onProgress, self.fail))
+        self._bar = ui.progressBar
+        self.editor = MeasurementEditor(
+            update,
+            lambda text: self.say(text, ui.editMessageLabel),
+            lambda text: self.say(text, ui.decisionLabel),
+        )
+        self.run = ChildRun(others.runner, Listener(self.showProgress, self.fail))
 
     # ---- state and messages
 
@@ -59,17 +80,40 @@ class Session:
         self.state = state
         self.update()
 
-    def say(self, text: str) -> None:
-        """Show a message to the user."""
-        self.ui.statusLabel.text = text
+    def messageLabel(self):
+        """The label beside the button that started what goes on."""
         if self.state == State.GeneratingPseudoHealthy:
-            self.ui.healthyLabel.text = text
+            return self.ui.healthyLabel
+        return self.ui.exportLabel if self.state == State.Exporting else self.ui.statusLabel
+
+    def say(self, text: str, label=None) -> None:
+        """Show a message beside the button that it answers.
+
+        Args:
+            label: where; beside the button that started what goes on if None.
+        """
+        ui = self.ui
+        label = label or self.messageLabel()
+        label.text = text
+        if label in (ui.scanMessageLabel, ui.installMessageLabel, ui.editMessageLabel, ui.decisionLabel):
+            label.visible = bool(text)
+
+    def clearMessages(self) -> None:
+        """Take away what was said of earlier work."""
+        ui = self.ui
+        for label in (
+            ui.statusLabel, ui.scanMessageLabel, ui.installMessageLabel, ui.editMessageLabel, ui.decisionLabel,
+            ui.exportLabel,
+        ):  # fmt: skip
+            self.say("", label)
 
     def fail(self, sentence: str, details: str = "") -> None:
         """End the work in progress with one sentence for the user and what the child printed."""
+        label = self.messageLabel()
         self.setState(State.Idle)
         self.switchHealthyOff()
-        self.say(sentence)
+        self.update()
+        self.say(sentence, label)
         self.showDetails(details)
 
     def showDetails(self, details: str) -> None:
@@ -80,10 +124,10 @@ class Session:
         ui.detailsButton.checked = False
         ui.detailsText.visible = False
 
-    # ---- work in the child process
+    # ---- work
 
     def startWork(self, state: State, bar, start: Callable) -> None:
-        """Begin work on the scan as it is now.
+        """Begin work in the child process on the scan as it is now.
 
         Args:
             state: while it goes on. bar: shows how far it is. start: called with the scan, starts the child.
@@ -94,30 +138,36 @@ class Session:
             self.switchHealthyOff()
             self.update()
             return
+        self._bar = bar
+        self.setState(state)
+        bar.setRange(0, 0)
+        self.say(_("Starting…"))
         try:
             start(self.ct)
+        except InputError as error:
+            self.fail(str(error))
         except OSError as error:
-            self.fail(f"The work could not be started ({error}).")
-            return
-        bar.setRange(0, 0)
-        self.say("Starting…")
-        self.setState(state)
+            self.fail(_("The work could not be started ({error}).").format(error=error))
 
     def cancelWork(self) -> None:
-        """End the child; the scene stays as it was."""
+        """End what goes on; the scene stays as it was."""
+        label = self.messageLabel()
         self.setState(State.Cancelling)
         self.run.cancel()
-        self.say("Cancelled; the scene is as it was.")
+        self.others.steps.stop()
         self.setState(State.Idle)
         self.switchHealthyOff()
+        self.update()
+        self.say(_("Cancelled; the scene is as it was."), label)
 
-    def _onProgress(self, done: int, total: int, what: str, secondsLeft: float | None) -> None:
-        ui = self.ui
-        bar = ui.healthyProgressBar if self.state == State.GeneratingPseudoHealthy else ui.progressBar
-        bar.setRange(0, total)
-        bar.setValue(done)
-        left = "" if secondsLeft is None or done >= total else f", about {max(1, round(secondsLeft))} s left"
-        self.say(f"{what.capitalize()}: {done} of {total}{left}")
+    def showProgress(self, done: int, total: int, what: str, secondsLeft: float | None = None) -> None:
+        """Show how far the work is."""
+        self._bar.setRange(0, total)
+        self._bar.setValue(done)
+        text = _("{what}: {done} of {total}").format(what=what.capitalize(), done=done, total=total)
+        if secondsLeft is not None and done < total:
+            text += _(", about {seconds} s left").format(seconds=max(1, round(secondsLeft)))
+        self.say(text)
 
     # ---- scan
 
@@ -126,9 +176,10 @@ class Session:
         volume = self.parameters.inputVolume
         if volume is None:
             self.forgetScan()
-            self.scanText = "Choose or load a head CT."
+            self.scanText = _("Choose or load a head CT.")
         elif volume is not self._ctOf:
             self.ct, self.scanText = _checked(volume)
+            self._box = None if self.ct is None else headBox(self.ct)
             self._ctOf = volume
 
     def readScanAnew(self) -> None:
@@ -138,7 +189,7 @@ class Session:
 
     def forgetScan(self) -> None:
         """Forget the scan that was loaded."""
-        self.ct = self._ctOf = None
+        self.ct = self._ctOf = self._box = None
 
     # ---- measurement
 
@@ -148,46 +199,113 @@ class Session:
         found = scene.find_of_volume(volume) if volume is not None else []
         self.editor.attach(found[-1] if found else None)
         self.switchHealthyOff()
-        self.showOverlays()
         self.readScan()
+        self.showOverlays()
         self.update()
 
-    def showMeasurement(self, measurement, dense) -> None:
-        """Put a measurement into the scene in place of the one there is; InputError if it cannot be shown."""
-        old = self.editor.nodes
-        nodes = scene.build_scene(self.parameters.inputVolume, self.ct, measurement, dense)
-        if old is not None:
-            scene.remove(old)
-        self.editor.attach(nodes)
-        self.parameters.showHealthy = False
-        self.ui.exportLabel.text = ""
-        self.showOverlays()
+    def showMeasurement(self, measurement, dense, finished: Callable[[], None]) -> None:
+        """Put a measurement into the scene in place of the one there is, bit by bit; then call ``finished``."""
+        volume, old = self.parameters.inputVolume, self.editor.nodes
+        steps = scene.build_steps(volume, self.ct, measurement, dense)
+
+        def built(nodes) -> None:
+            self.setState(State.Idle)
+            if old is not None:
+                scene.remove(old)
+            self.editor.attach(nodes)
+            self.parameters.showHealthy = False
+            self.clearMessages()
+            for box in (self.ui.scanBox, self.ui.modelBox):
+                box.collapsed = True
+            finished()
+
+        def failed(error: Exception) -> None:
+            if not isinstance(error, InputError):
+                self.fail(_("The result could not be shown."), repr(error))
+                raise error
+            self.fail(str(error))
+
+        self._bar = self.ui.progressBar
+        self.setState(State.Showing)
+        self.others.steps.start(
+            steps, lambda done, total: self.showProgress(done, total, _("showing the result")), built, failed
+        )
+
+    # ---- views
 
     def showOverlays(self) -> None:
         """Bring what is drawn over the scan in line with the parameters."""
-        nodes, views = self.editor.nodes, self.others.views
+        nodes, parameters = self.editor.nodes, self.parameters
         if nodes is None:
             return
         for parameter, part in OVERLAYS.items():
-            visible = getattr(self.parameters, parameter)
+            visible = getattr(parameters, parameter)
             if scene.is_visible(nodes, part) != visible:
                 scene.set_visible(nodes, part, visible)
-        views.placeOverlays(nodes, self.parameters.showGridEverywhere)
-        views.showMagnitude(nodes.magnitude if self.parameters.showDisplacement else None)
-        views.showHealthy(nodes.healthy if self.parameters.showHealthy else None)
+        magnitude = nodes.magnitude if parameters.showDisplacement else None
+        healthy = nodes.healthy if parameters.showHealthy else None
+        self.others.views.placeOverlays(nodes, Overlays(magnitude, healthy, parameters.showGridEverywhere))
 
     def showScanLayout(self) -> None:
-        """One large view of the selected scan."""
-        self.others.views.showScan(self.parameters.inputVolume)
-        self.editor.followViews()
+        """Show one large view of the selected scan, at the slice that was shown."""
+        shown = self.editor.shown
+        self.others.views.showScan(self.parameters.inputVolume, self._box)
+        self._followViews(shown)
 
     def showReviewLayout(self) -> None:
-        """The views for a review, all at the slice that was shown."""
+        """Show the views for a review, all at the slice that was shown."""
         nodes, shown = self.editor.nodes, self.editor.shown
-        self.others.views.showReview(nodes.volume, nodes.warped)
+        if not self.others.views.showReview(nodes.volume, nodes.warped, self._box):
+            self.say(_("Not every view of the review can be shown here."), self.ui.editMessageLabel)
+        self._followViews(shown)
+
+    def _followViews(self, shown: int | None) -> None:
         self.showOverlays()
         self.editor.followViews()
-        self.editor.goTo(shown)
+        self._viewsChanged()
+        if shown is not None:
+            self.editor.goTo(shown)
+        self.showTexts()
+
+    def showTexts(self) -> None:
+        """Write the case, the slice and what each view shows into the views."""
+        views, volume = self.others.views, self.parameters.inputVolume
+        if volume is None or not self.shown:
+            views.showTexts({})
+            return
+        case = volume.GetName() + (f" · {_('synthetic')}" if isSynthetic(volume) else "")
+        nodes = self.editor.nodes
+        if nodes is None:
+            views.showTexts(scanTexts(case, ""))
+        elif not views.isReview():
+            views.showTexts(scanTexts(case, self.nameOf(self.editor.shown)))
+        else:
+            parameters = self.parameters
+            views.showTexts(
+                reviewTexts(
+                    case,
+                    self.nameOf(self.editor.shown),
+                    warped=nodes.warped is not None,
+                    healthy=self.hasHealthy() and parameters.showHealthy,
+                    magnitude=nodes.magnitude if parameters.showDisplacement else None,
+                    edited=nodes.measurement.edited,
+                )
+            )
+
+    def nameOf(self, index: int | None) -> str:
+        """Name of a slice as the PACS counts it; empty for None."""
+        if index is None or self.editor.nodes is None:
+            return ""
+        sources = self.editor.nodes.geometry.source_slices
+        return slice_name(self.editor.measurement, index, sources[index] if sources else ())
+
+    def setWindow(self, window: float, level: float) -> None:
+        """Give the scan and what is shown beside it one window."""
+        nodes = self.editor.nodes
+        beside = [] if nodes is None else [nodes.warped, nodes.healthy]
+        applyWindow([self.parameters.inputVolume, *beside], window, level)
+
+    # ---- pseudo-healthy image
 
     def hasHealthy(self) -> bool:
         """Whether the measurement has a pseudo-healthy image."""
@@ -195,7 +313,7 @@ class Session:
 
     def switchHealthyOff(self) -> None:
         """Switch the pseudo-healthy image off, unless there is one to be shown."""
-        if not self.hasHealthy():
+        if not self.hasHealthy() and self.parameters.showHealthy:
             self.parameters.showHealthy = False
 
 
@@ -209,16 +327,10 @@ def _checked(volume):
     return ct, scanLine(ct)
 
 
-def scanLine(ct) -> str:
-    """Write size and checks of a ``HeadCT`` in one line: the worst flag is shown, others are counted."""
-    row, column = ct.pixel_spacing
-    step = abs(ct.heights[-1] - ct.heights[0]) / max(ct.n_slices - 1, 1)
-    size = f"{ct.n_slices} slices of {ct.hu.shape[2]} × {ct.hu.shape[1]}, {column:.2f} × {row:.2f} × {step:.1f} mm."
-    fatal = [flag for flag in ct.quality if flag.severity == "fatal"]
-    warnings = [flag for flag in ct.quality if flag.severity == "warning"]
-    if fatal:
-        return f"{size} Cannot be measured: {fatal[0].message}"
-    if warnings:
-        more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
-        return f"{size} Look at it first: {warnings[0].message}{more}"
-    return f"{size} All checks passed."
+def isOwn(volume) -> bool:
+    """Whether a volume was made by the panel and is no scan."""
+    return bool(volume.GetAttribute(MADE_FOR)) or any(
+        volume is nodes.node(role)
+        for nodes in scene.find_all(slicer.mrmlScene)
+        for role in ("warped", "magnitude", "healthy")
+    )

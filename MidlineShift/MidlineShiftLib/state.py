@@ -6,16 +6,19 @@ from enum import Enum
 class State(Enum):
     """Every state but Idle prevents a second start.
 
-    Running measures, GeneratingPseudoHealthy makes the pseudo-healthy image of a measurement.
+    Running measures, Showing puts a result into the scene, GeneratingPseudoHealthy makes the pseudo-healthy image of a
+    measurement, Exporting writes its files.
     """
 
     Idle = "idle"
     Installing = "installing"
     Running = "running"
+    Showing = "showing"
     GeneratingPseudoHealthy = "generating pseudo-healthy"
+    Exporting = "exporting"
     Cancelling = "cancelling"
 
     @property
-    def usesChild(self) -> bool:
-        """Whether a child process works for the panel."""
-        return self in (State.Running, State.GeneratingPseudoHealthy)
+    def working(self) -> bool:
+        """Whether something goes on for the panel that can be cancelled."""
+        return self in (State.Running, State.Showing, State.GeneratingPseudoHealthy, State.Exporting)

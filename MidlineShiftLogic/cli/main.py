@@ -27,6 +27,11 @@ COMMANDS = {
         "Show what a model takes for the unshifted head.",
     ),
     "report": ("MidlineShiftLogic.cli.report", "report", "Write a report for people from a result."),
+    "write-case": (
+        "MidlineShiftLogic.cli.write_case",
+        "write_case",
+        "Write the files of a case that was edited elsewhere.",
+    ),
     "listen": ("MidlineShiftLogic.cli.listen", "listen", "Measure what a PACS sends; send the results back."),
     "pacs": ("MidlineShiftLogic.cli.pacs", "pacs", "Send to a PACS, fetch from it, see the listener's queue."),
     "model": ("MidlineShiftLogic.cli.model", "model", "List, inspect and import models."),

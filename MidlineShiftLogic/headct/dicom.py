@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,7 @@ def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None,
             round(float(info.step_mm or first.thickness), 4),
             *(round(step, 4) for step in first.pixel_spacing),
         ],
+        instance_numbers=instance_numbers(frames),
         kernel=info.kernel,
         acquired=min((frame.acquired for frame in frames if frame.acquired), default=None),
         other_series=[
@@ -120,6 +122,15 @@ def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None,
     flags[:0] = stack.quality
     stack.quality = flags  # the decoder adds to it while the pixels are loaded
     return stack
+
+
+def instance_numbers(frames: Sequence[Frame]) -> list[int] | None:
+    """The number by which a PACS counts each image; of a multi-frame file, that of the frame. None where not one each."""
+    images, pictures = [frame.order[1] for frame in frames], [frame.order[2] + 1 for frame in frames]
+    for numbers in (images, pictures):
+        if len(set(numbers)) == len(numbers) and min(numbers) > 0:
+            return numbers
+    return None
 
 
 def _code(found: list[SeriesInfo]) -> str:

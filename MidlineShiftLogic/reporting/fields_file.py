@@ -35,3 +35,24 @@ def read_fields(path: Path) -> SimpleNamespace:
         raise InputError(
             f"The displacement fields in {path} cannot be read ({error}); measure again.", "fields"
         ) from None
+
+
+def write_slice_fields(path: Path, index: int, warped_hu: np.ndarray, displacement_mm: np.ndarray) -> None:
+    """Write the dense result of one slice: ``warped_hu`` (row, column), ``displacement_mm`` (2, row, column)."""
+    np.savez(path, index=index, warped_hu=warped_hu, displacement_mm=displacement_mm)
+
+
+def read_slice_fields(path: Path) -> SimpleNamespace:
+    """Read what ``write_slice_fields`` wrote, as ``{index: array}`` each: what pictures of that slice need.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            index = int(stored["index"])
+            return SimpleNamespace(
+                warped_hu={index: stored["warped_hu"]}, displacement_mm={index: stored["displacement_mm"]}
+            )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"The displacement in {path} cannot be read ({error}).", "fields") from None

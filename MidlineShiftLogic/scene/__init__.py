@@ -16,7 +16,7 @@ Runs in 3D Slicer and on ``slicer-core`` without Qt, torch or a screen. What a p
 is saved with the scene, and two handles on one measurement agree.
 """
 
-from MidlineShiftLogic.scene.build import build_scene, remove
+from MidlineShiftLogic.scene.build import build_scene, build_steps, remove
 from MidlineShiftLogic.scene.edits import apply_edits, read_edits, update
 from MidlineShiftLogic.scene.healthy import add_healthy, remove_healthy
 from MidlineShiftLogic.scene.nodes import MeasurementNodes, find_all, find_of_volume
@@ -30,6 +30,7 @@ __all__ = [
     "add_healthy",
     "apply_edits",
     "build_scene",
+    "build_steps",
     "find_all",
     "find_of_volume",
     "head_ct_from_volume",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement
-from MidlineShiftLogic.scene.displacement import add_magnitude, add_transform, add_warped
+from MidlineShiftLogic.scene.displacement import Steps, add_colours, add_magnitude, add_transform, add_warped
 from MidlineShiftLogic.scene.folder import add_to_folder, remove_from_folder
 from MidlineShiftLogic.scene.grid import add_grid
 from MidlineShiftLogic.scene.markups import add_markups, show_markups
@@ -48,6 +49,32 @@ def build_scene(
     Raises:
         InputError: the measurement was refused, or the arrays are not of this scan. Nothing is left in the scene then.
     """
+    steps = build_steps(volume_node, ct, measurement, dense, original)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def build_steps(
+    volume_node, ct: HeadCT, measurement: Measurement, dense: DenseResult | None, original: Measurement | None = None
+) -> Generator[tuple[int, int], None, MeasurementNodes]:
+    """Do the work of ``build_scene`` bit by bit, so that a program with a window can draw it in between.
+
+    A generator that is closed before its end leaves nothing in the scene.
+
+    Args: as for ``build_scene``.
+
+    Yields:
+        (steps done, steps in all), after each slice of the displacement's volumes.
+
+    Returns:
+        Handle on the nodes.
+
+    Raises:
+        InputError: as ``build_scene``, at the first step.
+    """
     if measurement.slice is None:
         raise InputError("This scan was not measured; there is nothing to show.", "scene")
     if dense is not None and (
@@ -57,26 +84,45 @@ def build_scene(
     scene = volume_node.GetScene()
     prefix = f"{volume_node.GetName()} midline shift"
     text = scene.AddNewNodeByClass("vtkMRMLTextNode", f"{prefix} - measurement")
-    text.SetAttribute(MARK, "1")
     nodes = MeasurementNodes(text)
     try:
         nodes.put(VOLUME, volume_node)
         nodes.state = SceneState(measurement, original or measurement, without_voxels(ct), measurement.slice)
         add_markups(scene, nodes, prefix)
         if dense is not None:
-            field = PlanarField(ct, dense.displacement_mm)
-            nodes.put("transform", add_transform(scene, field, f"{prefix} - displacement"))
-            nodes.put("warped", add_warped(volume_node, ct, field, dense.warped_hu, f"{prefix} - warped back"))
-            nodes.put("magnitude", add_magnitude(volume_node, ct, field, f"{prefix} - displacement (mm)"))
+            yield from _numbered(_add_fields(scene, nodes, ct, dense, prefix), 3 * _slices_of(volume_node))
             add_grid(scene, nodes, f"{prefix} - displacement grid")
         add_table(scene, nodes, prefix)
         fill_table(nodes)
         show_markups(nodes, nodes.shown_slice)
         add_to_folder(scene, nodes, prefix)
+        text.SetAttribute(MARK, "1")  # only a complete measurement is found
     except BaseException:
         remove(nodes)
         raise
     return nodes
+
+
+def _add_fields(scene, nodes: MeasurementNodes, ct: HeadCT, dense: DenseResult, prefix: str) -> Steps:
+    """Make the nodes of the displacement."""
+    volume = nodes.volume
+    field = PlanarField(ct, dense.displacement_mm)
+    nodes.put("transform", (yield from add_transform(scene, field, f"{prefix} - displacement")))
+    nodes.put("warped", (yield from add_warped(volume, ct, field, dense.warped_hu, f"{prefix} - warped back")))
+    nodes.put("colours", add_colours(scene, f"{prefix} - colours"))
+    name = f"{prefix} - displacement (mm)"
+    nodes.put("magnitude", (yield from add_magnitude(volume, ct, field, nodes.node("colours"), name)))
+
+
+def _numbered(steps: Steps, expected: int) -> Iterator[tuple[int, int]]:
+    """Count steps; where there are more than expected, the last are the expected ones."""
+    for number, _ in enumerate(steps, 1):
+        yield min(number, expected), expected
+
+
+def _slices_of(volume_node) -> int:
+    """Slices of a volume node along its third axis: about as many steps each of the three fields takes."""
+    return max(1, volume_node.GetImageData().GetDimensions()[2])
 
 
 def remove(nodes: MeasurementNodes) -> None:

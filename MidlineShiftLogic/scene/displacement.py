@@ -7,6 +7,9 @@ inverse, which VTK finds itself.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 import numpy as np
 import slicer
 import vtk
@@ -17,6 +20,9 @@ from MidlineShiftLogic.headct.stack import AxialStack
 from MidlineShiftLogic.scene.coordinates import as_matrix, lps_to_ras
 from MidlineShiftLogic.scene.planar_field import PlanarField
 from MidlineShiftLogic.scene.volume import add_volume_like, thin_stack
+
+Steps = Generator[None, None, Any]
+"""Work that is done bit by bit, so that a program with a window can draw it in between; it returns what was made."""
 
 GRID_MM = 2.0
 """In-plane step of the transform's grid; the networks' fields have nodes 3.6 mm apart."""
@@ -32,18 +38,26 @@ SHOWN_FROM_MM = 1.0
 FULL_COLOUR_MM = 10.0
 """Where the colours end, in every scan: a picture of 2 mm must not look like one of 12."""
 
-MAGNITUDE_COLOURS = "vtkMRMLColorTableNodeIron"
+VIRIDIS = (
+    "440154", "481567", "482677", "453781", "404788", "39568c", "33638d", "2d708e", "287d8e", "238a8d", "1f968b",
+    "20a387", "29af7f", "3cbb75", "55c667", "73d055", "95d840", "b8de29", "dce319", "fde725",
+)  # fmt: skip
+"""The colours of overlay.png, at even distances; between them the table is linear."""
 
 
-def add_transform(scene, field: PlanarField, name: str):
-    """Add the ``vtkMRMLGridTransformNode`` of the displacement, in RAS."""
+def add_transform(scene, field: PlanarField, name: str) -> Steps:
+    """Make the ``vtkMRMLGridTransformNode`` of the displacement, in RAS: yields after each plane, returns the node."""
+    transform = yield from _grid_transform(field)
     node = scene.AddNewNodeByClass("vtkMRMLGridTransformNode", name)
-    node.SetAndObserveTransformToParent(_grid_transform(field))
+    node.SetAndObserveTransformToParent(transform)
     return node
 
 
-def add_magnitude(volume_node, ct: HeadCT, field: PlanarField, name: str):
-    """Add a scalar volume of |u| in mm on the grid of ``volume_node``, coloured from ``SHOWN_FROM_MM`` up."""
+def add_magnitude(volume_node, ct: HeadCT, field: PlanarField, colours, name: str) -> Steps:
+    """Make the scalar volume of |u| in mm on the grid of ``volume_node``: yields after each slice, returns the node.
+
+    It is coloured from ``SHOWN_FROM_MM`` up by the table ``colours``.
+    """
     stack = thin_stack(volume_node)
     magnitude = np.zeros((stack.n_slices, *stack.shape), np.float32)
     for index, (height, x, y) in enumerate(_lattices(stack)):
@@ -51,9 +65,10 @@ def add_magnitude(volume_node, ct: HeadCT, field: PlanarField, name: str):
             magnitude[index] = np.linalg.norm(field.at(height, x, y), axis=0)
         elif field.moves[index]:
             magnitude[index] = np.linalg.norm(field.displacement_mm[index].astype(np.float32), axis=0)
+        yield
     node = add_volume_like(volume_node, magnitude, name)
     display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(MAGNITUDE_COLOURS)
+    display.SetAndObserveColorNodeID(colours.GetID())
     display.AutoWindowLevelOff()
     display.SetWindowLevelMinMax(0.0, FULL_COLOUR_MM)
     display.SetThreshold(SHOWN_FROM_MM, max(float(magnitude.max()), FULL_COLOUR_MM) + 1.0)
@@ -62,15 +77,30 @@ def add_magnitude(volume_node, ct: HeadCT, field: PlanarField, name: str):
     return node
 
 
-def add_warped(volume_node, ct: HeadCT, field: PlanarField, warped_hu: np.ndarray, name: str):
-    """Add the scan warped back to normal, on the grid of ``volume_node`` and in its window.
+def add_colours(scene, name: str):
+    """Make the colour table of ``VIRIDIS``; Slicer has one only where its own files are installed."""
+    node = scene.AddNewNodeByClass("vtkMRMLColorTableNode", name)
+    node.SetHideFromEditors(True)
+    node.SetTypeToUser()
+    node.SetNumberOfColors(256)
+    stops = np.array([[int(one[start : start + 2], 16) / 255 for start in (0, 2, 4)] for one in VIRIDIS])
+    for index, place in enumerate(np.linspace(0, len(stops) - 1, 256)):
+        rgb = [float(np.interp(place, np.arange(len(stops)), stops[:, channel])) for channel in range(3)]
+        node.SetColor(index, *rgb, 1.0)
+    return node
+
+
+def add_warped(volume_node, ct: HeadCT, field: PlanarField, warped_hu: np.ndarray, name: str) -> Steps:
+    """Make the scan warped back to normal, on the grid of ``volume_node`` and in its window.
+
+    Yields after each slice that is warped, returns the node.
 
     Args:
         warped_hu: (slice, row, column) on the grid of ``ct``. Where ``ct`` has slabs of thin slices, the thin slices are
             warped themselves instead, by the displacement interpolated between the slabs.
     """
     stack = thin_stack(volume_node)
-    warped = warped_hu if not _has_slabs(stack, ct) else _warp_thin_slices(stack, field)
+    warped = warped_hu if not _has_slabs(stack, ct) else (yield from _warp_thin_slices(stack, field))
     node = add_volume_like(volume_node, warped.astype(np.float32), name)
     display, original = node.GetDisplayNode(), volume_node.GetDisplayNode()
     if original is not None:
@@ -79,7 +109,7 @@ def add_warped(volume_node, ct: HeadCT, field: PlanarField, warped_hu: np.ndarra
     return node
 
 
-def _warp_thin_slices(stack: AxialStack, field: PlanarField) -> np.ndarray:
+def _warp_thin_slices(stack: AxialStack, field: PlanarField) -> Steps:
     from scipy import ndimage
 
     warped = np.empty((stack.n_slices, *stack.shape), np.float32)
@@ -92,6 +122,7 @@ def _warp_thin_slices(stack: AxialStack, field: PlanarField) -> np.ndarray:
             place = [rows + back[0] / row_mm, columns + back[1] / column_mm]
             picture = ndimage.map_coordinates(picture, place, order=1, mode="nearest")
         warped[index] = picture
+        yield
     return warped
 
 
@@ -113,8 +144,11 @@ def _lattices(stack: AxialStack) -> list[tuple[float, np.ndarray, np.ndarray]]:
     ]
 
 
-def _grid_transform(field: PlanarField):
-    """Return the ``vtkOrientedGridTransform`` of u; its outermost nodes are zero, since VTK extends the last node outward."""
+def _grid_transform(field: PlanarField) -> Steps:
+    """Make the ``vtkOrientedGridTransform`` of u: yields after each plane, returns the transform.
+
+    Its outermost nodes are zero, since VTK carries the last node on outward.
+    """
     ct = field.ct
     rows, columns = ct.hu.shape[1:]
     row_mm, column_mm = ct.pixel_spacing
@@ -129,6 +163,7 @@ def _grid_transform(field: PlanarField):
         u[:, [0, -1]] = 0
         u[:, :, [0, -1]] = 0
         vectors[plane] = np.einsum("arc,ad->rcd", u, axes)
+        yield
     image = vtk.vtkImageData()
     image.SetDimensions(len(x), len(y), len(z))
     image.SetSpacing(GRID_MM, GRID_MM, step)

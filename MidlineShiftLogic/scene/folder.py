@@ -12,7 +12,7 @@ def add_to_folder(scene, nodes: MeasurementNodes, name: str) -> None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     volume_item = _item(hierarchy, nodes.volume)
     folder = hierarchy.CreateFolderItem(hierarchy.GetItemParent(volume_item), name)
-    for node in (nodes.state_node, *(nodes.node(role) for role in MADE)):
+    for node in (nodes.state_node, *(nodes.node(role) for role in MADE if role != "colours")):
         if node is not None:
             hierarchy.SetItemParent(_item(hierarchy, node), folder)
 

@@ -8,9 +8,11 @@ import numpy as np
 import slicer
 
 from MidlineShiftLogic.headct.stack import AxialStack
+from MidlineShiftLogic.measurement.slice_names import INSTANCE_NUMBERS
 from MidlineShiftLogic.quality import Quality
 
 THICKNESS, POSITION, ORIENTATION = "0018,0050", "0020,0032", "0020,0037"
+NUMBER = "0020,0013"
 
 AGREE_MM = 0.2
 """Steps between slices in the scene and in the DICOM images that differ by less are the same."""
@@ -18,11 +20,16 @@ AGREE_MM = 0.2
 
 @dataclass(frozen=True)
 class Instance:
-    """Hold one image of a series. ``height``: mm along its own slice normal, upward. ``thickness``: mm, NaN if unknown."""
+    """One image of a series.
+
+    ``height``: mm along its own slice normal, upward. ``thickness``: mm, NaN if not told. ``number``: instance number, 0
+    if not told.
+    """
 
     uid: str
     height: float
     thickness: float
+    number: int = 0
 
 
 def known_instances(volume_node) -> list[Instance]:
@@ -43,7 +50,15 @@ def known_instances(volume_node) -> list[Instance]:
         normal = np.cross(orientation[:3], orientation[3:])
         normal = normal if normal[2] >= 0 else -normal
         thickness = _numbers(database, uid, THICKNESS, 1)
-        found.append(Instance(uid, float(position @ normal), np.nan if thickness is None else float(thickness[0])))
+        number = _numbers(database, uid, NUMBER, 1)
+        found.append(
+            Instance(
+                uid,
+                float(position @ normal),
+                np.nan if thickness is None else float(thickness[0]),
+                0 if number is None else int(number[0]),
+            )
+        )
     return sorted(found, key=lambda one: one.height)
 
 
@@ -64,6 +79,7 @@ def describe_slices(stack: AxialStack, instances: list[Instance]) -> None:
     difference = np.abs(np.diff(stack.heights) - np.diff([one.height for one in instances])).max()
     if difference < AGREE_MM:
         stack.sop_instance_uids = tuple((one.uid,) for one in instances)
+        _number_slices(stack, instances)
         return
     stack.quality.append(
         Quality(
@@ -74,6 +90,14 @@ def describe_slices(stack: AxialStack, instances: list[Instance]) -> None:
             "the series again.",
         )
     )
+
+
+def _number_slices(stack: AxialStack, instances: list[Instance]) -> None:
+    """Note the instance numbers, in the order of the volume's own slices, as ``headct.dicom`` does for a series."""
+    numbers = {one.number for one in instances}
+    if len(numbers) == len(instances) and min(numbers) > 0 and all(len(one) == 1 for one in stack.source_slices):
+        by_source = {source[0]: one.number for source, one in zip(stack.source_slices, instances, strict=True)}
+        stack.source[INSTANCE_NUMBERS] = [by_source[index] for index in range(len(instances))]
 
 
 def _numbers(database, uid: str, tag: str, count: int) -> np.ndarray | None:

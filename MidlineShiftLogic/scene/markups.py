@@ -14,8 +14,11 @@ from MidlineShiftLogic.reporting.formatting import shift_text
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
 from MidlineShiftLogic.scene.nodes import MeasurementNodes
 
-LABELS = {"anterior_falx": "Anterior falx", "posterior_falx": "Posterior falx", "shifted": "", "ideal": ""}
-"""Label of each landmark's control point; its description is the landmark's name. The distance's label says the rest."""
+LABELS = {"anterior_falx": "Anterior falx", "posterior_falx": "Posterior falx"}
+"""Words for the two landmarks on bone; a landmark's description is its name. The distance's label says the rest."""
+
+LABEL_DISTANCE_MM = 15.0
+"""The labels are this far outside of the falx attachments on the ideal line: beyond bone and scalp, in air."""
 
 EDITED_COLOUR = "#CC79A7"
 """Of Okabe & Ito too, like the colours of the pictures."""
@@ -23,15 +26,18 @@ EDITED_COLOUR = "#CC79A7"
 SIDES = (" L", " R")
 """As the table and the letters of the view have them: a longer label runs out of a narrow view, or hides the brain."""
 
-GLYPH_PERCENT = 3.0
+GLYPH_PERCENT = 6.0
 TEXT_PERCENT = 3.0
-LINE_PERCENT = 0.4
 HIDDEN_GLYPH_PERCENT = 0.01
 
 
 def add_markups(scene, nodes: MeasurementNodes, prefix: str) -> None:
-    """Make the four nodes, without points."""
-    _add(scene, nodes, "landmarks", "vtkMRMLMarkupsFiducialNode", f"{prefix} - landmarks", FOUND_COLOUR)
+    """Make the nodes, without points."""
+    landmarks = _add(scene, nodes, "landmarks", "vtkMRMLMarkupsFiducialNode", f"{prefix} - landmarks", FOUND_COLOUR)
+    landmarks.GetDisplayNode().SetPointLabelsVisibility(False)
+    labels = _add(scene, nodes, "landmark_labels", "vtkMRMLMarkupsFiducialNode", f"{prefix} - labels", IDEAL_COLOUR)
+    labels.SetLocked(True)
+    labels.GetDisplayNode().SetGlyphScale(HIDDEN_GLYPH_PERCENT)
     for role, kind, name, colour in (
         ("ideal_midline", "vtkMRMLMarkupsLineNode", "ideal midline", IDEAL_COLOUR),
         ("deformed_midline", "vtkMRMLMarkupsCurveNode", "deformed midline", FOUND_COLOUR),
@@ -52,7 +58,9 @@ def show_markups(nodes: MeasurementNodes, one: SliceMeasurement | None) -> None:
     def points(*names: str) -> np.ndarray:
         return np.array([places[name] for name in names]) if places else np.empty((0, 3))
 
-    _set_points(nodes.landmarks, points(*LANDMARK_NAMES), [LABELS[name] for name in LANDMARK_NAMES], LANDMARK_NAMES)
+    names = [LABELS.get(name, "") for name in LANDMARK_NAMES]
+    _set_points(nodes.landmarks, points(*LANDMARK_NAMES), names, LANDMARK_NAMES)
+    _set_points(nodes.node("landmark_labels"), _beside(points(*LABELS)), list(LABELS.values()))
     _set_points(nodes.ideal_midline, points("anterior_falx", "posterior_falx"))
     text = "" if one is None else shift_text(one.signed_shift_mm, SIDES) + (" (edited)" if one.edited else "")
     # a label runs to the right of its point: at the patient's left end it does not hide the distance
@@ -61,6 +69,15 @@ def show_markups(nodes: MeasurementNodes, one: SliceMeasurement | None) -> None:
     _set_points(nodes.deformed_midline, np.empty((0, 3)) if one is None else _midline_lps(nodes.geometry, one))
     if one is not None and nodes.landmarks is not None:
         _colour(nodes.landmarks.GetDisplayNode(), EDITED_COLOUR if one.edited else FOUND_COLOUR)
+
+
+def _beside(ends: np.ndarray) -> np.ndarray:
+    """(2, 3) or (0, 3) LPS mm of the labels of the two falx attachments: outward on the line through both."""
+    if not len(ends):
+        return ends
+    outward = ends[0] - ends[1]
+    outward = LABEL_DISTANCE_MM * outward / np.linalg.norm(outward)
+    return ends + np.stack([outward, -outward])
 
 
 def landmarks_in_scene(nodes: MeasurementNodes) -> dict[str, np.ndarray]:

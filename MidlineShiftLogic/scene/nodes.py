@@ -15,12 +15,14 @@ MARK = "MidlineShift.measurement"
 VOLUME = "volume"
 MADE = (
     "landmarks",
+    "landmark_labels",
     "ideal_midline",
     "deformed_midline",
     "distance",
     "transform",
     "warped",
     "magnitude",
+    "colours",
     "grid",
     "healthy",
     "table",

@@ -19,6 +19,9 @@ def set_visible(nodes: MeasurementNodes, part: str, visible: bool) -> None:
         show_grid(nodes)
     else:
         display.SetVisibility(visible)
+    labels = nodes.node("landmark_labels")
+    if part == "landmarks" and labels is not None and labels.GetDisplayNode() is not None:
+        labels.GetDisplayNode().SetVisibility(visible)
 
 
 def is_visible(nodes: MeasurementNodes, part: str) -> bool:

@@ -17,6 +17,9 @@ from MidlineShiftLogic.progress import Progress
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, matrix_to_lps, ras_to_lps
 from MidlineShiftLogic.scene.instances import describe_slices, known_instances
 
+MADE_FOR = "MidlineShift.madeFor"
+"""Attribute of the volumes that are made for a measurement; no scan has it."""
+
 FLAT_MM = 0.1
 """A transform that moves the middle of a slice by more than this off where its corners say bends the slice."""
 
@@ -81,7 +84,10 @@ def add_volume_like(volume_node, canonical: np.ndarray, name: str):
     Args:
         canonical: (slice, row, column) values of the volume's own slices in canonical order.
     """
-    node = volume_node.GetScene().AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node = slicer.vtkMRMLScalarVolumeNode()
+    node.SetName(volume_node.GetScene().GenerateUniqueName(name))
+    node.SetAttribute(MADE_FOR, volume_node.GetID())  # before it is added, so that nobody takes it for a scan
+    node = volume_node.GetScene().AddNode(node)
     slicer.util.updateVolumeFromArray(node, stored_array(volume_node, canonical))
     to_ras = vtk.vtkMatrix4x4()
     volume_node.GetIJKToRASMatrix(to_ras)

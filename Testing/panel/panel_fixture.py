@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -82,6 +84,17 @@ class FakeRunner:
     def end(self, code: int) -> None:
         self.running = False
         self._onEnd(code)
+
+    def work(self) -> None:
+        """Do in this process what the last command says, as the child would, and report its lines and end."""
+        from MidlineShiftLogic.cli.main import _run
+
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            code = _run(self.started[-1][3:])
+        for line in printed.getvalue().splitlines():
+            self.line(line)
+        self.end(code)
 
     def option(self, name: str) -> str:
         """Value of an option of the last command."""
@@ -183,7 +196,22 @@ class PanelFixture:
             self.choose_scan()
         self.click(self.ui.measureButton)
         self.runner.finish(self.measurement, self.dense)
-        self.host.process()
+        self.settle()
+
+    def export(self) -> None:
+        """Press Export and let the child write."""
+        self.click(self.ui.exportButton)
+        if self.state.value == "exporting":
+            self.runner.work()
+            self.host.process()
+
+    def settle(self) -> None:
+        """Let stepwise work end."""
+        for _ in range(1000):
+            self.host.process()
+            if self.state.value != "showing":
+                return
+        raise AssertionError("the result was not shown")
 
     def choose_diffusion_model(self):
         """Choose the shipped model that has denoisers."""
@@ -244,8 +272,8 @@ class PanelFixture:
         return [[table.item(r, c).text() for c in range(table.columnCount)] for r in range(table.rowCount)]
 
     def row(self, index: int) -> list[str]:
-        """The table's row of a slice."""
-        return next(row for row in self.rows() if row[0] == str(index))
+        """The table's row of a slice, by its index in the stack."""
+        return next(row for row in self.rows() if row[0] == str(index + 1))
 
     def offset(self, name="Red") -> float:
         """Height of a view's plane, mm along S."""

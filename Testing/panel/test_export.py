@@ -33,30 +33,30 @@ def scan(panel, tmp_path):
 
 
 def reason(volume) -> str:
-    from MidlineShiftLib.services.dicom import sourceOfVolume
+    from MidlineShiftLib.services.dicom import imagesOfVolume
 
     with pytest.raises(InputError) as told:
-        sourceOfVolume(volume)
+        imagesOfVolume(volume)
     return str(told.value)
 
 
 def test_the_series_of_a_volume_is_found_whatever_the_order_of_its_slices(panel, scan):
-    from MidlineShiftLib.services.dicom import sourceOfVolume
+    from MidlineShiftLib.services.dicom import imagesOfVolume
 
-    assert len(sourceOfVolume(scan).frames) == panel.head.n_slices
+    assert len(imagesOfVolume(scan)) == panel.head.n_slices
     affine = slicer.util.arrayFromVTKMatrix(matrix(scan))
     affine[:3, 3] += affine[:3, 2] * (panel.head.n_slices - 1)
     affine[:3, 2] *= -1
     scan.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
-    assert len(sourceOfVolume(scan).frames) == panel.head.n_slices
+    assert len(imagesOfVolume(scan)) == panel.head.n_slices
 
 
 def test_the_acquisition_transform_is_no_move(panel, scan):
-    from MidlineShiftLib.services.dicom import sourceOfVolume
+    from MidlineShiftLib.services.dicom import imagesOfVolume
 
     volume = load_like_slicer(panel.host.core, panel.head)
     volume.SetAttribute("DICOM.instanceUIDs", scan.GetAttribute("DICOM.instanceUIDs"))
-    assert len(sourceOfVolume(volume).frames) == panel.head.n_slices
+    assert len(imagesOfVolume(volume)) == panel.head.n_slices
     turn = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     middle = (panel.head.origins[0] + panel.head.to_lps(0, np.array([99, 119]))) / 2 * (-1, -1, 1)
     half_turn = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -90,13 +90,13 @@ def test_lost_images_and_a_lacking_package_are_told(panel, scan, tmp_path, monke
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(panel, tmp_path, monkeypatch):
-    def full(*arguments):
+    def full(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     panel.measure()
     panel.dialogs.folder = str(tmp_path / "out")
-    monkeypatch.setattr("MidlineShiftLogic.reporting.html.write._replace", full)
-    panel.click(panel.ui.exportButton)
+    monkeypatch.setattr("MidlineShiftLib.services.export.shutil.copytree", full)
+    panel.export()
     assert panel.ui.exportLabel.text == f"Cannot write the results into {tmp_path / 'out'}: No space left on device."
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -110,7 +110,7 @@ def test_images_that_no_objects_can_be_made_of_cost_only_these(panel, scan, tmp_
     panel.measure()
     panel.dialogs.folder = str(tmp_path / "out")
     monkeypatch.setattr("MidlineShiftLogic.reporting.dicom.write.captures", strict)  # after the report was written
-    panel.click(panel.ui.exportButton)
+    panel.export()
     assert panel.ui.exportLabel.text.endswith("cannot be made of this scan's images (no such value).")
     names = {path.name for path in (tmp_path / "out" / "CT").iterdir()}
     assert names == {"measurement.json", "shifts.csv", "overlay.png", "slices.png", "report.html"}

@@ -14,7 +14,7 @@ LIB, SCENE = "MidlineShift/MidlineShiftLib", "MidlineShiftLogic/scene"
 
 FAULTS = {
     "LPS taken for RAS": (Mutant(f"{SCENE}/coordinates.py", "<module>", "sign", 0), "side_is_the_patients"),
-    "arrow to the wrong side": (Mutant(f"{LIB}/views/texts.py", "<module>", "entries", 1), "side_is_the_patients"),
+    "arrow to the wrong side": (Mutant(f"{LIB}/views/texts.py", "arrows", "entries", 0), "side_is_the_patients"),
     "the table upside down": (
         Mutant(f"{LIB}/views/table.py", "SliceTable.show", "unwrap", 0),
         "pages_and_jumps",
@@ -41,7 +41,7 @@ FAULTS = {
         "a_moved_scan_is_measured_where_it_is",
     ),
     "drags not listened to": (
-        Mutant(f"{LIB}/editor.py", "MeasurementEditor.attach", "statement", 3),
+        Mutant(f"{LIB}/editor.py", "MeasurementEditor.attach", "statement", 5),
         "dragging_changes_everything",
     ),
     "the panel not told of an edit": (

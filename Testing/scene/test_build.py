@@ -109,7 +109,7 @@ def test_all_lies_in_one_folder_beside_the_volume(case):
     nodes = built(case)
     folder = folder_of(nodes)
     assert hierarchy.GetItemParent(folder) == study and "CT" in hierarchy.GetItemName(folder)
-    for node in (nodes.state_node, *(nodes.node(role) for role in MADE)):
+    for node in (nodes.state_node, *(nodes.node(role) for role in MADE if role != "colours")):
         assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == folder
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(case.volume)) == study
 

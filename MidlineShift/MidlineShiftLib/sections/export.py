@@ -1,11 +1,10 @@
-"""6. Export: the reviewed case as files."""
+"""6. Export: the reviewed case as files, written by a child process."""
 
-import slicer
+from slicer.i18n import tr as _
 
-from MidlineShiftLogic.errors import InputError
-
-from ..services.export import exportCase
+from ..services.export import Exported, exportJob, prepareExport
 from ..session import Session
+from ..state import State
 from .section import connectButtons
 
 
@@ -14,21 +13,31 @@ class ExportSection:
 
     def __init__(self, session: Session):
         self._session = session
-        connectButtons({session.ui.exportButton: self._onExport})
+        connectButtons(
+            {session.ui.exportButton: self._onExport, session.ui.exportCancelButton: session.cancelWork},
+        )
 
     def update(self) -> None:
         """Offer the export where there is a measurement."""
-        has = self._session.editor.measurement is not None
-        self._session.ui.exportBox.visible = has
-        self._session.ui.exportButton.enabled = has
+        session, ui = self._session, self._session.ui
+        has, exporting = session.editor.measurement is not None, session.state == State.Exporting
+        ui.exportBox.visible = has
+        ui.exportButton.enabled = has and session.state == State.Idle
+        ui.exportCancelButton.visible = ui.exportProgressBar.visible = exporting
 
     def _onExport(self) -> None:
         session = self._session
-        folder = session.others.dialogs.chooseFolder("Choose a folder for the results")
+        folder = session.others.dialogs.chooseFolder(_("Choose a folder for the results"))
         if not folder:
             return
-        try:
-            with slicer.util.WaitCursor():
-                session.ui.exportLabel.text = exportCase(session.editor.nodes, folder).sentence
-        except InputError as error:
-            session.ui.exportLabel.text = str(error)
+        session.say("", session.ui.exportLabel)
+        nodes = session.editor.nodes
+        session.startWork(
+            State.Exporting,
+            session.ui.exportProgressBar,
+            lambda ct: session.run.start(ct, exportJob(prepareExport(nodes, folder, ct), self._onWritten)),
+        )
+
+    def _onWritten(self, exported: Exported) -> None:
+        self._session.setState(State.Idle)
+        self._session.say(exported.sentence, self._session.ui.exportLabel)

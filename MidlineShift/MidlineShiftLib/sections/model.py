@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-from ..services.devices import CHOICES, DeviceProbe, sentence
+from slicer.i18n import tr as _
+
+from ..services.devices import DeviceProbe, choices, sentence
 from ..services.models import ModelChoice, modelChoice, releasedModels
 from ..session import Session
 from ..state import State
 from .section import connectButtons
-
-INSTALL_QUESTION = (
-    "Measuring needs Python packages that are not in Slicer yet:\n\n{names}\n\n"
-    "Install them into Slicer now? PyTorch alone is up to a few gigabytes; it can take a while."
-)
 
 
 class ModelSection:
@@ -25,7 +22,7 @@ class ModelSection:
         ui = session.ui
         for choice in self._models.values():
             ui.modelSelector.addItem(choice.label, choice.key)
-        for key, text in CHOICES.items():
+        for key, text in choices().items():
             ui.deviceSelector.addItem(text, key)
         connectButtons(
             {
@@ -55,7 +52,7 @@ class ModelSection:
         if any(name.startswith("torch") for name in session.missing):
             session.ui.deviceLabel.text = ""
         else:
-            session.ui.deviceLabel.text = session.ui.deviceLabel.text or "Looking for GPUs…"
+            session.ui.deviceLabel.text = session.ui.deviceLabel.text or _("Looking for GPUs…")
             self._probe.ask()
         session.update()
 
@@ -73,10 +70,12 @@ class ModelSection:
         """Show the model's description and what is missing."""
         session, ui, chosen = self._session, self._session.ui, self.chosen
         idle = session.state == State.Idle
-        ui.modelLabel.text = "No model was found." if chosen is None else chosen.about
+        ui.modelLabel.text = _("No model was found.") if chosen is None else chosen.about
         for widget in (ui.modelSelector, ui.modelFolderButton, ui.deviceSelector):
             widget.enabled = idle
-        ui.missingLabel.text = f"Not installed yet: {', '.join(session.missing)}." if session.missing else ""
+        ui.missingLabel.text = (
+            _("Not installed yet: {names}.").format(names=", ".join(session.missing)) if session.missing else ""
+        )
         ui.missingLabel.visible = bool(session.missing)
         for button in (ui.installButton, ui.installWheelsButton):
             button.visible = bool(session.missing)
@@ -94,7 +93,7 @@ class ModelSection:
 
     def _onModelFolder(self) -> None:
         session = self._session
-        folder = session.others.dialogs.chooseFolder("Choose a model folder (it holds model.json)")
+        folder = session.others.dialogs.chooseFolder(_("Choose a model folder (it holds model.json)"))
         if folder:
             session.parameters.model = folder
             self._select(session.ui.modelSelector, folder)
@@ -114,24 +113,30 @@ class ModelSection:
         self._session.ui.deviceLabel.text = sentence(answer)
 
     def _onInstallWheels(self) -> None:
-        folder = self._session.others.dialogs.chooseFolder("Choose the folder that holds the wheels")
+        folder = self._session.others.dialogs.chooseFolder(_("Choose the folder that holds the wheels"))
         if folder:
             self._onInstall(folder)
 
     def _onInstall(self, wheels: str = "") -> None:
         session, ui = self._session, self._session.ui
-        question = INSTALL_QUESTION.format(names="\n".join(session.missing))
+        question = _(
+            "Measuring needs Python packages that are not in Slicer yet:\n\n{names}\n\nInstall them into Slicer now? "
+            "PyTorch alone is up to a few gigabytes; it can take a while."
+        ).format(names="\n".join(session.missing))
         if session.state != State.Idle or not session.others.dialogs.confirm(question):
             return
         session.setState(State.Installing)
         ui.installLog.plainText = ""
         ui.installLog.visible = True
-        session.say("Installing; Slicer must stay open.")
+        session.say(_("Installing; Slicer must stay open."), ui.installMessageLabel)
         session.others.installer.install(ui.installLog.appendPlainText, self._onInstalled, wheels)
 
     def _onInstalled(self, failure: str) -> None:
-        self._session.say(failure or "Installed.")
-        self._session.ui.installLog.visible = bool(failure)
-        self._session.setState(State.Idle)
+        session = self._session
+        if session.state != State.Installing:
+            return  # the end was reported already
+        session.ui.installLog.visible = bool(failure)
+        session.setState(State.Idle)
+        session.say(failure or _("Installed."), session.ui.installMessageLabel)
         self._probe.forget()
         self.enter()

@@ -1,4 +1,4 @@
-"""The pseudo-healthy image of section 5: made in a child process when it is switched on."""
+"""The pseudo-healthy image of section 5, an experimental picture: made in a child process when it is switched on."""
 
 from ..services.pseudo_healthy import PseudoHealthyImage, aboutImage, whyNotGenerate
 from ..session import Session
@@ -24,7 +24,8 @@ class PseudoHealthySection:
         ui.healthyCheckBox.enabled = (
             session.hasHealthy() or generating or (has and session.state == State.Idle and not whyNot)
         )
-        ui.healthyLabel.text = ui.statusLabel.text if generating else aboutImage(session.editor.nodes, whyNot)
+        if not generating:
+            ui.healthyLabel.text = aboutImage(session.editor.nodes, self._model.chosen, whyNot)
         for widget in (ui.healthyProgressBar, ui.healthyCancelButton):
             widget.visible = has and generating
 
@@ -54,7 +55,6 @@ class PseudoHealthySection:
     def _onMade(self) -> None:
         session = self._session
         session.setState(State.Idle)
-        session.say("The pseudo-healthy image was made.")
         session.showReviewLayout()
 
     def _whyNot(self) -> str:

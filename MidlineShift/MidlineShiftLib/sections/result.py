@@ -1,5 +1,7 @@
 """4. Result: the case's number with its colour, the plot and the table of slices."""
 
+from slicer.i18n import tr as _
+
 from MidlineShiftLogic import scene
 
 from ..session import Session
@@ -8,8 +10,9 @@ from ..views.table import SliceTable
 from ..views.texts import resultTexts, severityColour
 from .section import connectButtons
 
-REMOVE_QUESTION = "Remove this measurement with all its edits and its review from the scene?"
-HEADLINE_STYLE = "font-size: 26px; font-weight: bold;"
+HEADLINE_STYLE = "font-size: 20pt; font-weight: bold;"
+HEADLINE_COLOURS = " color: #202020; background-color: {colour}; border-radius: 6px; padding: 4px;"
+"""Dark letters on a light colour, whatever the theme."""
 
 
 class ResultSection:
@@ -30,28 +33,27 @@ class ResultSection:
         texts = resultTexts(measurement)
         ui.shiftLabel.text = texts.shift
         colour = severityColour(measurement.signed_shift_mm if has else 0.0, limits)
-        ui.shiftLabel.styleSheet = HEADLINE_STYLE + (
-            f" color: #202020; background-color: {colour}; border-radius: 6px; padding: 6px;" if has else ""
-        )
-        ui.intervalLabel.text = texts.interval
-        ui.warningsLabel.text = texts.warnings
-        ui.warningsLabel.visible = bool(texts.warnings)
+        ui.shiftLabel.styleSheet = HEADLINE_STYLE + (HEADLINE_COLOURS.format(colour=colour) if has else "")
+        for label, text in (
+            (ui.ruleLabel, texts.rule), (ui.intervalLabel, texts.interval), (ui.warningsLabel, texts.warnings),
+        ):  # fmt: skip
+            label.text = text
+            label.visible = bool(text)
         self.plot.show(measurement, lambda mm: severityColour(mm, limits), shown)
         self.table.show(measurement, shown)
-        for widget in (
-            ui.plotLabel, ui.sliceTable, ui.thresholdLabel, ui.mildSpinBox, ui.moderateSpinBox, ui.severeSpinBox,
-            ui.removeButton,
-        ):  # fmt: skip
-            widget.visible = has
-        ui.removeButton.enabled = has
+        ui.removeButton.visible = ui.removeButton.enabled = has
 
     def _onRemove(self) -> None:
         session = self._session
-        if not session.others.dialogs.confirm(REMOVE_QUESTION):
+        question = _("Remove this measurement with all its edits and its review from the scene?")
+        if not session.others.dialogs.confirm(question):
             return
         nodes = session.editor.nodes
+        if session.state.working:
+            session.cancelWork()
         session.editor.attach(None)
-        session.parameters.showHealthy = False  # its image is no longer made either
+        session.parameters.showHealthy = False
         scene.remove(nodes)
+        session.clearMessages()
         session.showScanLayout()
         session.update()

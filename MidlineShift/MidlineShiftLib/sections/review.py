@@ -1,7 +1,10 @@
-"""5. Review: paging, correcting the landmarks, the views, and signing off."""
+"""5. Slices and views, and the reader's part of the result: paging, correcting, the views, and signing off."""
+
+from slicer.i18n import tr as _
 
 from ..session import Session
-from ..views.texts import resultTexts
+from ..views.texts import reviewText
+from ..views.window_presets import OWN, PRESETS, presetNames, presetOf
 from .section import connectButtons
 
 
@@ -10,13 +13,20 @@ class ReviewSection:
 
     def __init__(self, session: Session):
         self._session = session
+        self._filling = False
         ui, editor = session.ui, session.editor
+        for key, name in presetNames().items():
+            ui.windowSelector.addItem(name, key)
+        ui.windowSelector.connect("currentIndexChanged(int)", lambda index: self._onWindowChosen())
         connectButtons(
             {
                 ui.reviewLayoutButton: session.showReviewLayout,
-                ui.scanLayoutButton: self._onScanLayout,
-                ui.previousButton: self.pageDown,
-                ui.nextButton: self.pageUp,
+                ui.scanLayoutButton: session.showScanLayout,
+                ui.previousButton: lambda: editor.page(-1),
+                ui.nextButton: lambda: editor.page(1),
+                ui.pinButton: editor.togglePin,
+                ui.undoButton: editor.undo,
+                ui.redoButton: editor.redo,
                 ui.addSliceButton: editor.addSlice,
                 ui.restoreSliceButton: editor.restoreSlice,
                 ui.restoreAllButton: editor.restoreAll,
@@ -28,56 +38,64 @@ class ReviewSection:
     def update(self) -> None:
         """Enable what can be done with the measurement and the shown slice."""
         session, ui, editor = self._session, self._session.ui, self._session.editor
-        measurement, shown = editor.measurement, editor.shown
+        measurement, one = editor.measurement, editor.shownSlice
         has = measurement is not None
         edited = has and measurement.edited
-        ui.reviewBox.visible = has
         for widget in (
-            ui.reviewLayoutButton, ui.scanLayoutButton, ui.previousButton, ui.nextButton, ui.acceptButton,
-            ui.rejectButton,
+            ui.reviewBox, ui.decisionPart, ui.sliceLabel, ui.previousButton, ui.nextButton, ui.pinButton, ui.undoButton,
+            ui.redoButton,
+        ):  # fmt: skip
+            widget.visible = has
+        for widget in (
+            ui.reviewLayoutButton, ui.scanLayoutButton, ui.previousButton, ui.nextButton, ui.acceptButton, ui.rejectButton,
         ):  # fmt: skip
             widget.enabled = has
-        texts = resultTexts(measurement)
-        ui.reviewLabel.text = texts.review
-        ui.sliceLabel.text = texts.where(shown, editor.shownIsEdited)
+        ui.sliceLabel.text = self._sliceText()
+        ui.pinButton.enabled = one is not None
+        ui.pinButton.checked = one is not None and one.pinned
+        ui.pinButton.text = _("Pinned") if one is not None and one.pinned else _("Pin slice")
+        ui.undoButton.enabled = editor.canUndo
+        ui.redoButton.enabled = editor.canRedo
         ui.addSliceButton.enabled = editor.canAdd
-        ui.restoreSliceButton.enabled = editor.shownIsEdited
+        ui.restoreSliceButton.enabled = one is not None and (one.edited or one.pinned)
         ui.restoreAllButton.enabled = edited
-        ui.acceptButton.text = "Accept with edits" if edited else "Accept"
-        magnitude = editor.nodes.magnitude if has and session.parameters.showDisplacement else None
+        ui.acceptButton.text = _("Accept with edits") if edited else _("Accept")
+        ui.reviewLabel.text = reviewText(measurement) if has else ""
+        ui.viewsLabel.visible = edited
         ui.viewsLabel.text = (
-            session.others.views.caption(
-                session.hasHealthy() and session.parameters.showHealthy, magnitude, editor.nodes.warped
-            )
-            if has
-            else ""
+            _("Displacement and warped image are the model's; they do not follow edits.") if edited else ""
         )
+        self._showWindow()
+        session.showTexts()
 
-    def pageUp(self) -> None:
-        """Go to the next measured slice above."""
-        if self._session.editor.nodes is not None:
-            self._session.editor.page(1)
+    def _sliceText(self) -> str:
+        """Name of the shown slice, its own shift, and whether the reader changed it."""
+        session, one = self._session, self._session.editor.shownSlice
+        name = session.nameOf(session.editor.shown).capitalize()
+        if one is None or not name:
+            return name
+        return f"{name}{_(' (edited)') if one.edited else ''}"
 
-    def pageDown(self) -> None:
-        """Go to the next measured slice below."""
-        if self._session.editor.nodes is not None:
-            self._session.editor.page(-1)
+    def _showWindow(self) -> None:
+        volume = self._session.parameters.inputVolume
+        display = None if volume is None else volume.GetDisplayNode()
+        selector = self._session.ui.windowSelector
+        self._filling = True
+        selector.setCurrentIndex(selector.findData(OWN if display is None else presetOf(display)))
+        self._filling = False
 
-    def goToCase(self) -> None:
-        """Go to the slice of the case's number."""
-        if self._session.editor.nodes is not None:
-            self._session.editor.goToCase()
-
-    def _onScanLayout(self) -> None:
-        session, shown = self._session, self._session.editor.shown
-        session.showScanLayout()
-        session.showOverlays()
-        session.editor.goTo(shown)
+    def _onWindowChosen(self) -> None:
+        selector = self._session.ui.windowSelector
+        preset = PRESETS.get(selector.itemData(selector.currentIndex))
+        if preset is not None and not self._filling:
+            self._session.setWindow(preset.window, preset.level)
 
     def _onAccept(self) -> None:
         parameters = self._session.parameters
+        self._session.say("", self._session.ui.decisionLabel)
         self._session.editor.accept(parameters.readerName, parameters.reason)
 
     def _onReject(self) -> None:
         parameters = self._session.parameters
+        self._session.say("", self._session.ui.decisionLabel)
         self._session.editor.reject(parameters.readerName, parameters.reason)

@@ -1,19 +1,28 @@
 """1. Scan: choosing and loading the head CT."""
 
+import qt
 import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
 
 from ..services.dialogs import SCAN_ENDINGS
-from ..session import Session
+from ..services.samples import SampleError
+from ..session import Session, isOwn
+from ..state import State
+from ..views.window_presets import PRESETS
 from .section import connectButtons
 
-WINDOW_HU, LEVEL_HU = 80, 40
-SAMPLE = "MidlineShiftSample"
+VOLUME_CLASS = "vtkMRMLScalarVolumeNode"
+OFFERED = "MidlineShift.offered"
+"""Attribute of the volumes that the selector lists: scans, and none that the panel made itself."""
 
 
-class ScanSection:
+class ScanSection(VTKObservationMixin):
     """The selector, the three buttons that load, and what is known of the chosen volume."""
 
     def __init__(self, session: Session):
+        VTKObservationMixin.__init__(self)
         self._session = session
         self._following = False
         ui = session.ui
@@ -25,6 +34,13 @@ class ScanSection:
             }
         )
         ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: self._onChosen())
+        ui.inputSelector.addAttribute(VOLUME_CLASS, OFFERED, "1")
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self._onNodeAdded)
+        self.offerScans()
+
+    def close(self) -> None:
+        """Listen to the scene no longer."""
+        self.removeObservers()
 
     def follow(self, following: bool) -> None:
         """Whether a change of the selector is a user's choice; it is not while the parameter node fills the widgets."""
@@ -32,51 +48,98 @@ class ScanSection:
 
     def update(self) -> None:
         """Show what is known of the chosen volume."""
-        self._session.ui.scanLabel.text = self._session.scanText
+        session = self._session
+        session.ui.scanLabel.text = session.scanText
+        session.ui.loadSampleButton.enabled = session.state != State.Installing
+
+    def offerScans(self) -> None:
+        """Offer every volume of the scene that is not the panel's own."""
+        for index in range(slicer.mrmlScene.GetNumberOfNodesByClass(VOLUME_CLASS)):
+            self._offer(slicer.mrmlScene.GetNthNodeByClass(index, VOLUME_CLASS))
+
+    def chooseArrived(self) -> None:
+        """Choose the latest scan of the scene if none is chosen; the module is shown after it was loaded elsewhere."""
+        if self._session.parameters.inputVolume is not None:
+            return
+        scene = slicer.mrmlScene
+        volumes = [scene.GetNthNodeByClass(i, VOLUME_CLASS) for i in range(scene.GetNumberOfNodesByClass(VOLUME_CLASS))]
+        offered = [volume for volume in volumes if volume.GetAttribute(OFFERED) and volume.GetImageData() is not None]
+        if offered:
+            self._session.ui.inputSelector.setCurrentNode(offered[-1])
+
+    def _offer(self, volume) -> None:
+        own = volume.GetClassName() != VOLUME_CLASS or isOwn(volume)
+        if bool(volume.GetAttribute(OFFERED)) == own:
+            volume.SetAttribute(OFFERED, None if own else "1")
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeAdded(self, caller, event, node) -> None:
+        if node is None or node.GetClassName() != VOLUME_CLASS:
+            return
+        self._offer(node)
+        if node.GetAttribute(OFFERED) and not slicer.mrmlScene.IsBatchProcessing():
+            # its voxels are there once whoever adds it is done
+            qt.QTimer.singleShot(0, lambda: self._arrived(node))
+
+    def _arrived(self, volume) -> None:
+        session = self._session
+        if not self.hasObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self._onNodeAdded):
+            return  # the module went away meanwhile
+        if slicer.mrmlScene.GetNodeByID(volume.GetID() or "") is not volume or session.state != State.Idle:
+            return
+        if session.shown and volume.GetImageData() is not None:
+            session.ui.inputSelector.setCurrentNode(volume)
 
     def _onChosen(self) -> None:
         if not self._following:
             return
         session = self._session
-        if session.state.usesChild:
+        if session.state.working:
             session.cancelWork()
         volume = session.ui.inputSelector.currentNode()
+        if volume is session.parameters.inputVolume:
+            return
+        session.clearMessages()
         session.parameters.inputVolume = volume
         session.takeUpMeasurement()
         if volume is None:
+            session.showTexts()
             return
-        display = volume.GetDisplayNode()
-        if display is not None:
-            display.AutoWindowLevelOff()
-            display.SetWindowLevel(WINDOW_HU, LEVEL_HU)
+        session.setWindow(PRESETS["brain"].window, PRESETS["brain"].level)
         session.showScanLayout()
-        if session.editor.nodes is not None:
-            session.showOverlays()
-            session.editor.goTo(session.editor.shown)
+        session.update()
+
+    def _say(self, text: str) -> None:
+        self._session.say(text, self._session.ui.scanMessageLabel)
 
     def _onLoadFile(self) -> None:
         session = self._session
         path = session.others.dialogs.chooseScan()
         if not path:
             return
+        self._say("")
         if not path.lower().endswith(SCAN_ENDINGS):
-            session.say("Load DICOM images with Load DICOM…: it keeps the true place of every slice.")
+            self._say(_("Load DICOM images with DICOM…: it keeps the true place of every slice."))
             return
         try:
             volume = slicer.util.loadVolume(path)
         except RuntimeError:
-            session.say(f"{path} cannot be read as a volume.")
+            self._say(_("{path} cannot be read as a volume.").format(path=path))
             return
-        session.ui.inputSelector.setCurrentNode(volume)
+        self._choose(volume)
 
     def _onLoadDicom(self) -> None:
         slicer.util.selectModule("DICOM")
 
     def _onLoadSample(self) -> None:
-        import SampleData
-
-        volume = SampleData.downloadSample(SAMPLE)
-        if volume is None:
-            self._session.say("The sample scan could not be loaded.")
+        self._say("")
+        try:
+            volume = self._session.others.samples.load()
+        except SampleError as error:
+            self._say(str(error))
         else:
-            self._session.ui.inputSelector.setCurrentNode(volume)
+            self._choose(volume)
+
+    def _choose(self, volume) -> None:
+        self._offer(volume)
+        self._session.ui.inputSelector.setCurrentNode(volume)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.npz import write_npz
@@ -36,13 +37,17 @@ class Listener:
 class Job:
     """What a run does with the scan.
 
-    ``arguments``: of ``python -m MidlineShiftLogic COMMAND SCAN --out FOLDER``, the command first. ``read``: gives the result
-    from the case's folder; InputError or OSError if it cannot. ``finished``: told of it, unless the run was cancelled.
+    Attributes:
+        arguments: of ``python -m MidlineShiftLogic COMMAND SCAN --out FOLDER``, the command first.
+        read: gives the result from the case's folder; InputError or OSError if it cannot.
+        finished: gets the result, unless the run was cancelled.
+        prepare: writes more files into the run's folder and returns the arguments that name them.
     """
 
     arguments: list[str]
     read: Callable[[Path], Any]
     finished: Callable[[Any], None]
+    prepare: Callable[[Path], list[str]] = lambda folder: []
 
 
 class ChildRun:
@@ -72,7 +77,7 @@ class ChildRun:
         try:
             write_npz(folder / SCAN, ct)
             self._runner.start(
-                commandLine(job, folder),
+                [*commandLine(job, folder), *job.prepare(folder)],
                 lambda line: self._line(current, line),
                 lambda code: self._ended(current, code),
                 packageFolder(),
@@ -122,10 +127,11 @@ class ChildRun:
         if outcome is not None:
             current.job.finished(outcome)
         elif current.refused:
-            self._listener.failed(f"This scan must not be measured: {current.refused}", details)
+            self._listener.failed(_("This scan must not be measured: {reason}").format(reason=current.refused), details)
         else:
             sentence = current.error or _lastSentence(current.log)
-            self._listener.failed(sentence or f"The work stopped unexpectedly (exit code {code}).", details)
+            sentence = sentence or _("The work stopped unexpectedly (exit code {code}).").format(code=code)
+            self._listener.failed(sentence, details)
 
 
 class _Current:

@@ -3,10 +3,20 @@
 import json
 from collections.abc import Callable
 
+from slicer.i18n import tr as _
+
 from .child_run import packageFolder, startupEnvironment
 from .process import ProcessRunner, pythonExecutable
 
-CHOICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
+
+def choices() -> dict[str, str]:
+    """Device as the command line names it -> what the selector shows."""
+    return {
+        "auto": _("Automatic"),
+        "cpu": _("Processor (CPU)"),
+        "cuda": _("NVIDIA GPU (CUDA)"),
+        "mps": _("Apple GPU (MPS)"),
+    }
 
 
 class DeviceProbe:
@@ -41,6 +51,6 @@ def sentence(answer: dict) -> str:
     """What was found, for the panel."""
     gpus = [f"{name} (cuda:{number})" for number, name in enumerate(answer["cuda"])]
     gpus += ["Apple GPU (mps)"] if answer["mps"] else []
-    return (
-        f"Found: {', '.join(gpus)}." if gpus else "No GPU that torch can use; the processor measures too, in seconds."
-    )
+    if not gpus:
+        return _("No GPU that torch can use; the processor measures too, in seconds.")
+    return _("Found: {names}.").format(names=", ".join(gpus))

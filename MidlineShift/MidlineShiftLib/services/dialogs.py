@@ -4,11 +4,9 @@ from typing import Protocol
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 SCAN_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
-CT_FILES = f"Head CT ({' '.join('*' + ending for ending in SCAN_ENDINGS)})"
-
-RESULT_FILES = "Structured report or measurement (*.dcm *.json);;All files (*)"
 
 
 class Dialogs(Protocol):
@@ -27,10 +25,15 @@ class SlicerDialogs:
     """``Dialogs`` with Slicer's own boxes."""
 
     def chooseScan(self) -> str:
-        return self._chooseFile("Load a head CT", CT_FILES)
+        return self._chooseFile(
+            _("Load a head CT"), f"{_('Head CT')} ({' '.join('*' + ending for ending in SCAN_ENDINGS)})"
+        )
 
     def chooseResult(self) -> str:
-        return self._chooseFile("Load a result of the chosen scan", RESULT_FILES)
+        return self._chooseFile(
+            _("Load a result of the chosen scan"),
+            f"{_('Structured report or measurement')} (*.dcm *.json);;{_('All files')} (*)",
+        )
 
     @staticmethod
     def _chooseFile(title: str, kinds: str) -> str:
@@ -41,4 +44,4 @@ class SlicerDialogs:
         return qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title)
 
     def confirm(self, question: str) -> bool:
-        return slicer.util.confirmOkCancelDisplay(question, windowTitle="Midline Shift")
+        return slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Midline Shift"))

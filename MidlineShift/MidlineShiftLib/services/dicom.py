@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.scene.coordinates import ras_to_lps
@@ -13,8 +14,8 @@ from MidlineShiftLogic.scene.coordinates import ras_to_lps
 SAME_PLACE_MM = 0.5
 
 
-def sourceOfVolume(volumeNode):
-    """``dicom_objects.Source`` of a volume node that lies where its DICOM images say.
+def imagesOfVolume(volumeNode) -> list[Path]:
+    """Find the DICOM images of a volume node that lies where they say.
 
     Raises:
         InputError: says in one sentence why there can be no DICOM objects: not from DICOM, images gone, scan moved,
@@ -22,31 +23,31 @@ def sourceOfVolume(volumeNode):
     """
     uids = (volumeNode.GetAttribute("DICOM.instanceUIDs") or "").split()
     if not uids:
-        raise InputError("the scan was not loaded from DICOM", "not-dicom")
+        raise InputError(_("the scan was not loaded from DICOM"), "not-dicom")
     files = [_file(uid) for uid in uids]
     lost = sum(file is None for file in files)
     if lost:
-        raise InputError(
-            f"{lost} of the scan's {len(uids)} DICOM images are no longer in Slicer's database or on disk; import them "
-            "again in the DICOM module",
-            "no-dicom",
+        text = _(
+            "{lost} of the scan's {count} DICOM images are no longer in Slicer's database or on disk; import them again in "
+            "the DICOM module"
         )
+        raise InputError(text.format(lost=lost, count=len(uids)), "no-dicom")
     if find_spec("highdicom") is None:
-        raise InputError(
+        text = _(
             "this Slicer lacks the Python package highdicom; slicer.util.pip_install('highdicom') in its Python console "
-            "gets it",
-            "no-highdicom",
+            "gets it"
         )
+        raise InputError(text, "no-highdicom")
     from MidlineShiftLogic.reporting.dicom import source_of_files
 
-    source = source_of_files(dict.fromkeys(files))
-    if not _liesThere(volumeNode, source.frames):
-        raise InputError(
+    images = list(dict.fromkeys(files))
+    if not _liesThere(volumeNode, source_of_files(images).frames):
+        text = _(
             "the scan does not lie where its DICOM images say (it was moved, re-cut, or loaded without its acquisition "
-            "transform)",
-            "moved",
+            "transform)"
         )
-    return source
+        raise InputError(text, "moved")
+    return images
 
 
 def _file(uid: str) -> Path | None:

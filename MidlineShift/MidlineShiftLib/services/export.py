@@ -1,31 +1,61 @@
-"""Writing a reviewed measurement out of the scene: everything is taken from MRML, so a loaded scene exports too."""
+"""Writing a reviewed measurement out of the scene: everything is taken from MRML, so a loaded scene exports too.
 
-import csv
+The child process draws and writes into a folder of the run; the files then appear in the user's folder all at once.
+"""
+
+import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from MidlineShiftLogic import scene
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.reporting.case_folder import case_folder, result_parent
 from MidlineShiftLogic.reporting.case_name import case_name
+from MidlineShiftLogic.reporting.fields_file import write_slice_fields
 from MidlineShiftLogic.reporting.measurement_json import to_json
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
 
-from .dicom import SAME_PLACE_MM, sourceOfVolume
+from .child_run import Job
+from .dicom import SAME_PLACE_MM, imagesOfVolume
 
-CSV_COLUMNS = ("slice", "z_mm", "height_mm", "signed_shift_mm", "confidence", "in_case_window", "edited", "case_slice")
+NOTE_FILE = "write-case.json"
+"""Where the command says why there are no DICOM objects (``MidlineShiftLogic.cli.write_case``)."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is to be written.
+
+    Attributes:
+        out: folder of the user. case: name of the case's folder in it. measurement: as edited and reviewed.
+        warped: (row, column) HU of the case's slice, None where the scene has none; displacement: (2, row, column) mm.
+        images: files of the scan's DICOM images. whyNoDicom: empty if DICOM objects are to be made, else the reason.
+    """
+
+    out: Path
+    case: str
+    measurement: object
+    warped: np.ndarray | None
+    displacement: np.ndarray | None
+    images: tuple[Path, ...]
+    whyNoDicom: str
 
 
 @dataclass(frozen=True)
 class Exported:
-    """``folder`` of the case; ``overlay``: whether its pictures of the displacement are in it; ``whyNoDicom``: empty if
-    DICOM objects are, else the reason."""
+    """What was written.
+
+    Attributes:
+        folder: of the case. overlay: whether its pictures of the displacement are in it.
+        whyNoDicom: empty if DICOM objects are in it, else the reason.
+    """
 
     folder: Path
     overlay: bool
@@ -34,79 +64,77 @@ class Exported:
     @property
     def sentence(self) -> str:
         """What the panel says."""
-        sentences = [f"Written to {self.folder}"]
+        sentences = [_("Written to {folder}").format(folder=self.folder)]
         if not self.overlay:
             sentences.append(
-                "No overlay.png and no captures: the displacement is not in the scene, measure again for it"
+                _("No overlay.png and no captures: the displacement is not in the scene, measure again for it")
             )
         if self.whyNoDicom:
-            sentences.append(f"No DICOM objects: {self.whyNoDicom}")
+            sentences.append(_("No DICOM objects: {reason}").format(reason=self.whyNoDicom))
         return sentences[0] if len(sentences) == 1 else "".join(f"{one}. " for one in sentences).rstrip()
 
 
-def exportCase(nodes: "scene.MeasurementNodes", folder: str) -> Exported:
-    """Write a case as edited and reviewed into a folder of its name. All files appear, or none.
+def prepareExport(nodes: "scene.MeasurementNodes", folder: str, ct) -> Export:
+    """Take everything that is to be written out of the scene.
+
+    Args:
+        folder: of the user. ct: the scan as it is now.
+
+    Raises:
+        InputError: the folder cannot be used, or the volume is gone.
+    """
+    if nodes.volume is None:
+        raise InputError(_("The scan of this measurement is no longer in the scene; load it again to export."))
+    measurement = nodes.measurement
+    warped, displacement = _fieldsOfSlice(nodes, ct, measurement.slice)
+    try:
+        images, why = _imagesOf(nodes, ct), ""
+    except InputError as error:
+        images, why = (), str(error).rstrip(".")
+    out = result_parent(Path(folder))
+    return Export(out, case_name(measurement.case_id), measurement, warped, displacement, tuple(images), why)
+
+
+def exportJob(export: Export, finished: Callable[[Exported], None]) -> Job:
+    """Write the files; ``finished`` gets an ``Exported``.
 
     Always ``measurement.json``, ``shifts.csv``, ``slices.png`` and ``report.html``; ``overlay.png`` where the scene has the
     displacement; of a scan that was loaded from DICOM, also ``sr.dcm`` and, with the displacement, ``capture/``.
-
-    Raises:
-        InputError: the folder cannot be written or holds other files, the volume is gone, or a package is missing.
     """
-    if nodes.volume is None:
-        raise InputError("The scan of this measurement is no longer in the scene; load it again to export.")
-    out, case = result_parent(Path(folder)), case_name(nodes.measurement.case_id)
-    try:
-        with case_folder(out, case) as files:
-            whyNoDicom = _write(files, nodes)
-    except OSError as error:
-        raise InputError(f"Cannot write the results into {out}: {error.strerror or error}.", "out") from error
-    except ImportError as error:
-        raise InputError(
-            f"Exporting needs the Python package {error.name!r}; install what is missing (2. Model and device).",
-            "packages",
-        ) from error
-    return Exported(out / case, (out / case / "overlay.png").is_file(), whyNoDicom)
+
+    def prepare(folder: Path) -> list[str]:
+        result = folder / "measurement.json"
+        result.write_text(to_json(export.measurement), encoding="utf-8")
+        arguments = ["--result", str(result)]
+        if export.warped is not None:
+            write_slice_fields(folder / "dense.npz", export.measurement.slice, export.warped, export.displacement)
+            arguments += ["--dense", str(folder / "dense.npz")]
+        if export.images:
+            (folder / "images.txt").write_text("\n".join(map(str, export.images)), encoding="utf-8")
+            arguments += ["--images", str(folder / "images.txt")]
+        return arguments
+
+    def read(written: Path) -> Exported:
+        note = json.loads((written.parent / NOTE_FILE).read_text(encoding="utf-8"))["no_dicom"]
+        try:
+            with case_folder(export.out, export.case) as files:
+                shutil.copytree(written, files, dirs_exist_ok=True)
+        except OSError as error:
+            text = _("Cannot write the results into {folder}: {error}.")
+            raise InputError(text.format(folder=export.out, error=error.strerror or error), "out") from error
+        folder = export.out / export.case
+        return Exported(folder, (folder / "overlay.png").is_file(), export.whyNoDicom or note)
+
+    return Job(["write-case"], read, finished, prepare)
 
 
-def _write(files: Path, nodes: "scene.MeasurementNodes") -> str:
-    """Fill the case's folder; the reason why there is no DICOM in it, or an empty text."""
-    from MidlineShiftLogic.reporting.figures.overlay import write_overlay
-    from MidlineShiftLogic.reporting.figures.sheet import write_sheet
-    from MidlineShiftLogic.reporting.html import write_report
-
-    measurement = nodes.measurement
-    ct = scene.head_ct_from_volume(nodes.volume)
-    dense = denseResultOfSlice(nodes, ct, measurement.slice)
-    (files / "measurement.json").write_text(to_json(measurement), encoding="utf-8")
-    writeCsv(files / "shifts.csv", measurement)
-    if dense is not None:
-        write_overlay(files / "overlay.png", ct, measurement, dense)
-    write_sheet(files / "slices.png", ct, measurement)
-    write_report(files, measurement)
-    try:
-        source = _sourceOf(nodes, ct)
-    except InputError as error:
-        return str(error).rstrip(".")
-    from MidlineShiftLogic.reporting.dicom import write_objects
-
-    try:
-        write_objects(files, measurement, ct, dense, source)
-    except (InputError, ValueError, TypeError, AttributeError, KeyError) as error:
-        # highdicom is strict with what some scanners write; the rest of the export is whole without these
-        (files / "sr.dcm").unlink(missing_ok=True)
-        shutil.rmtree(files / "capture", ignore_errors=True)
-        return f"they cannot be made of this scan's images ({str(error).rstrip('.')})"
-    return ""
-
-
-def _sourceOf(nodes: "scene.MeasurementNodes", ct):
-    """The series, if the measurement's places are places in it; InputError says why not."""
-    source = sourceOfVolume(nodes.volume)
+def _imagesOf(nodes: "scene.MeasurementNodes", ct) -> list[Path]:
+    """The images of the series, if the measurement's places are places in it; InputError says why not."""
+    images = imagesOfVolume(nodes.volume)
     measured = nodes.geometry
     if measured.hu.shape != ct.hu.shape or np.abs(_corners(measured) - _corners(ct)).max() > SAME_PLACE_MM:
-        raise InputError("the scan was moved after it was measured", "moved")
-    return source
+        raise InputError(_("the scan was moved after it was measured"), "moved")
+    return images
 
 
 def _corners(ct) -> np.ndarray:
@@ -116,29 +144,16 @@ def _corners(ct) -> np.ndarray:
     return np.stack([ct.to_lps(index, points) for index in range(ct.n_slices)])
 
 
-def writeCsv(path: Path, measurement) -> None:
-    """One row a slice, lowest first; signed shifts are positive toward the patient's left."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(CSV_COLUMNS)
-        for one in measurement.slices:
-            numbers = (one.z_mm, one.height_mm, one.signed_shift_mm, one.confidence)
-            flags = (one.in_case_window, one.edited, one.index == measurement.slice)
-            rows.writerow([one.index, *(f"{value:.3f}" for value in numbers), *(int(flag) for flag in flags)])
+def _fieldsOfSlice(nodes: "scene.MeasurementNodes", ct, index: int):
+    """What the overlay picture needs of one slice: (row, column) HU warped back, (2, row, column) displacement in mm.
 
-
-def denseResultOfSlice(nodes: "scene.MeasurementNodes", ct, index: int) -> SimpleNamespace | None:
-    """What the overlay picture needs of one slice, ``{index: array}`` each: ``warped_hu`` and ``displacement_mm``.
-
-    None where the scene lacks the warped volume or the transform (a loaded result, or the user deleted them): a picture
-    without them would show a scan that is not set back to normal as if it were.
+    (None, None) where the scene lacks the warped volume or the transform (a loaded result, or the user deleted them): a
+    picture without them would show a scan that is not warped back as if it were.
     """
     if nodes.warped is None or nodes.transform is None:
-        return None
+        return None, None
     warped = scene.head_ct_from_volume(nodes.warped)
-    return SimpleNamespace(
-        warped_hu={index: warped.hu[index]}, displacement_mm={index: _displacement(nodes.transform, ct, index)}
-    )
+    return warped.hu[index], _displacement(nodes.transform, ct, index)
 
 
 def _displacement(transformNode, ct, index: int) -> np.ndarray:

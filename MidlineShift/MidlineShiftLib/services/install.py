@@ -6,16 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from slicer.i18n import tr as _
+
 Log = Callable[[str], None]
 Done = Callable[[str], None]
 
-NO_PYTORCH_EXTENSION = (
-    "The PyTorch extension is not installed: install it in Slicer's Extensions Manager, restart Slicer, and try again."
-)
-
 
 class Installer(Protocol):
-    """Told nothing of widgets: log lines and the end are callbacks on the main thread."""
+    """Knows no widgets: log lines and the end are callbacks on the main thread. ``done`` is called once, however it ends."""
 
     def missing(self) -> list[str]: ...
 
@@ -53,38 +51,59 @@ class SlicerInstaller:
             log: gets every line of pip.
             wheels: folder of wheels to install from without a network; empty for the package index.
         """
+        end = _Once(done)
+        try:
+            self._install(log, end, wheels)
+        except Exception as error:  # whatever pip, Slicer or the extension raises, the panel must not stay locked
+            log(str(error))
+            end(_("The installation could not be started ({error}).").format(error=error))
+
+    def _install(self, log: Log, end: Done, wheels: str) -> None:
         import slicer.packaging
 
+        if slicer.packaging.isPipInstallInProgress():
+            end(_("Another extension is installing Python packages; wait until it is done, then try again."))
+            return
         missing = self.missing()
         torch = [] if wheels else [name for name in missing if _isTorch(name)]
         if torch:
             # Its choice of the build for this GPU is the PyTorch extension's business; from wheels it is the user's.
             failure = self._installTorch(torch[0], log)
             if failure:
-                done(failure)
+                end(failure)
                 return
         rest = [name for name in missing if name not in torch]
         if not rest:
-            done("")
+            end("")
             return
         options = ["--no-index", "--find-links", wheels] if wheels else []
 
         def completed(code: int) -> None:
             importlib.invalidate_caches()
-            where = f"the folder {wheels} may lack a wheel" if wheels else "is there a network, or a proxy to be set?"
-            done("" if code == 0 else f"Installing {', '.join(rest)} failed ({where}); the log above says why.")
+            end("" if code == 0 else _failure(rest, wheels))
 
         slicer.packaging.pip_install(
             [*options, *rest], blocking=False, show_progress=False, logCallback=log, completedCallback=completed
         )
+        if slicer.app.testingEnabled():
+            # Slicer installs blocking then, and calls nothing back.
+            still = [name for name in self.missing() if name in rest]
+            end(_failure(still, wheels) if still else "")
 
     @staticmethod
     def _installTorch(requirement: str, log: Log) -> str:
-        """Empty, or one sentence about what failed."""
+        """Install PyTorch; empty, or one sentence about what failed.
+
+        The extension's function ends by importing torch in Slicer's own process, the only time that it is loaded there
+        (docs: architecture); measuring always runs in a child process.
+        """
         try:
             import PyTorchUtils
         except ImportError:
-            return NO_PYTORCH_EXTENSION
+            return _(
+                "The PyTorch extension is not installed: install it in Slicer's Extensions Manager, restart Slicer, and try "
+                "again."
+            )
         log(f"Installing {requirement} through the PyTorch extension; Slicer is busy until it is done.")
         try:
             PyTorchUtils.PyTorchUtilsLogic().installTorch(
@@ -92,9 +111,32 @@ class SlicerInstaller:
             )
         except Exception as error:  # whatever pip or the extension raises, the user gets a sentence
             log(str(error))
-            return "Installing PyTorch failed; the log above says why. The module PyTorch Utils can install it too."
+            return _("Installing PyTorch failed; the log above says why. The module PyTorch Utils can install it too.")
         importlib.invalidate_caches()
-        return "" if importlib.util.find_spec("torch") else "PyTorch was not installed; restart Slicer and try again."
+        if importlib.util.find_spec("torch"):
+            return ""
+        return _("PyTorch was not installed; restart Slicer and try again.")
+
+
+class _Once:
+    """Calls a function the first time only: an end may be reported by a callback and by the way back."""
+
+    def __init__(self, done: Done):
+        self._done: Done | None = done
+
+    def __call__(self, failure: str) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(failure)
+
+
+def _failure(names: list[str], wheels: str) -> str:
+    if wheels:
+        where = _("the folder {folder} may lack a wheel").format(folder=wheels)
+    else:
+        where = _("is there a network, or a proxy to be set?")
+    text = _("Installing {names} failed ({where}); the log above says why.")
+    return text.format(names=", ".join(names), where=where)
 
 
 def _isTorch(requirement: str) -> bool:

@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from slicer.i18n import tr as _
 
 from MidlineShiftLogic.errors import InputError
 
@@ -22,14 +23,18 @@ def loadResult(path: str, volumeNode, ct):
     """
     measurement = _read(Path(path))
     if measurement.refused or not measurement.slices:
-        raise InputError(f"{path} tells that the scan could not be measured; there is nothing to show.")
+        raise InputError(
+            _("{path} tells that the scan could not be measured; there is nothing to show.").format(path=path)
+        )
     digest = measurement.input.get("sha256")
     if not (digest and digest == ct.source.get("sha256")) and not _ofTheseImages(Path(path), volumeNode):
-        raise InputError(f"{path} is not of this scan; choose the scan that was measured, then load it again.")
+        text = _("{path} is not of this scan; choose the scan that was measured, then load it again.")
+        raise InputError(text.format(path=path))
     if not all(_liesThere(one, ct) for one in measurement.slices):
-        raise InputError(
-            f"The scan does not lie where it was measured for {path}; take it out of its transforms, or measure it again."
+        text = _(
+            "The scan does not lie where it was measured for {path}; take it out of its transforms, or measure it again."
         )
+        raise InputError(text.format(path=path))
     return measurement
 
 

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.accuracy import accuracy_sentence
 from MidlineShiftLogic.models.description import parse_description
@@ -13,13 +15,15 @@ from MidlineShiftLogic.models.locate import DEFAULT_MODEL, list_models
 @dataclass(frozen=True)
 class ModelChoice:
     """One entry of the selector: ``key`` is what the command line is given; ``usable`` is False for a broken folder,
-    ``generatesPseudoHealthy`` is True for a model that can make a pseudo-healthy image."""
+    ``generatesPseudoHealthy`` is True for a model that can make a pseudo-healthy image, ``pseudoHealthyPassed`` where its
+    description says that these images passed their checks."""
 
     key: str
     label: str
     about: str
     usable: bool
     generatesPseudoHealthy: bool = False
+    pseudoHealthyPassed: bool = False
 
 
 def releasedModels() -> list[ModelChoice]:
@@ -35,8 +39,16 @@ def modelChoice(key: str, folder: Path) -> ModelChoice:
         content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         description = parse_description(content)
     except (OSError, ValueError, InputError) as error:
-        return ModelChoice(key, f"{key} (cannot be used)", f"{folder / 'model.json'}: {error}", False)
-    about = f"Trained on {description.trained_on}. {accuracy_sentence(description.accuracy)}"
-    names = description.components.keys()
-    generatesPseudoHealthy = "denoiser" in names or {"conditional", "unconditional"} <= names
-    return ModelChoice(key, f"{description.name} {description.version}", about, True, generatesPseudoHealthy)
+        return ModelChoice(
+            key, _("{name} (cannot be used)").format(name=key), f"{folder / 'model.json'}: {error}", False
+        )
+    about = _("Trained on {data}. {accuracy}").format(
+        data=description.trained_on, accuracy=accuracy_sentence(description.accuracy)
+    )
+    generates = {
+        "conditional",
+        "unconditional",
+    } <= description.components.keys() or "denoiser" in description.components
+    checks = description.accuracy.get("pseudo_healthy")
+    passed = isinstance(checks, dict) and checks.get("passed") is True
+    return ModelChoice(key, f"{description.name} {description.version}", about, True, generates, passed)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from slicer.i18n import tr as _
+
 from MidlineShiftLogic import scene
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.scene.healthy import MADE_BY
@@ -42,12 +44,20 @@ class PseudoHealthyImage:
             self._finished()
 
 
-def aboutImage(nodes: "scene.MeasurementNodes | None", whyNot: str) -> str:
-    """What to say below the switch: whose picture it is, or why there can be none (``whyNot``)."""
+def aboutImage(nodes: "scene.MeasurementNodes | None", model: ModelChoice | None, whyNot: str) -> str:
+    """What to say below the switch: whose picture it is, or why there can be none (``whyNot``).
+
+    Nothing of it reads as if the image could be relied on before the model passed its release checks.
+    """
     if nodes is not None and nodes.healthy is not None:
-        maker = nodes.healthy.GetAttribute(MADE_BY) or "a model"
-        return f"Pseudo-healthy: painted by {maker}, what it takes for normal. Not a scan."
-    return whyNot or "Pseudo-healthy: made when it is switched on, some seconds a slice."
+        maker = nodes.healthy.GetAttribute(MADE_BY) or _("a model")
+        return _("Pseudo-healthy: painted by {maker}, what it takes for normal. Not a scan.").format(maker=maker)
+    if whyNot:
+        return whyNot
+    text = _("Pseudo-healthy: made when it is switched on, some seconds a slice.")
+    if model is not None and not model.pseudoHealthyPassed:
+        return text + " " + _("Experimental: this model did not pass its release checks.")
+    return text
 
 
 def whyNotGenerate(model: ModelChoice | None, models: list[ModelChoice], missing: list[str]) -> str:
@@ -58,9 +68,10 @@ def whyNotGenerate(model: ModelChoice | None, models: list[ModelChoice], missing
     """
     if model is None or not model.generatesPseudoHealthy:
         able = next((one.label for one in models if one.generatesPseudoHealthy), "")
-        return (
-            f"Pseudo-healthy: needs a model with denoisers{f', such as {able} (2. Model and device)' if able else ''}."
-        )
+        if not able:
+            return _("Pseudo-healthy: needs a model with denoisers.")
+        text = _("Pseudo-healthy: needs a model with denoisers, such as {name} (2. Model and device).")
+        return text.format(name=able)
     if missing:
-        return "Pseudo-healthy: install what is missing first (2. Model and device)."
+        return _("Pseudo-healthy: install what is missing first (2. Model and device).")
     return ""

@@ -1,153 +1,239 @@
-"""The two arrangements of slice views that the panel asks for."""
+"""The arrangements of slice views that the panel asks for, and what each view shows.
 
+A saved scene keeps only the number of its layout, so the review layout must be known to Slicer before a scene that used it
+is loaded: ``registerReviewLayout`` is called at Slicer's start and after every import.
+"""
+
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import slicer
+from slicer.i18n import tr as _
+
+from .head_box import HeadBox, zoomTo
+from .marks import ViewMarks, ViewTexts
 
 REVIEW_LAYOUT_ID = 23409
 SCAN_VIEW, NORMAL_VIEW, MOVED_VIEW = "Red", "MidlineShiftNormal", "MidlineShiftMoved"
 REVIEW_VIEWS = (SCAN_VIEW, NORMAL_VIEW, MOVED_VIEW)
-LABELS = {SCAN_VIEW: "Scan", NORMAL_VIEW: "Set back to normal", MOVED_VIEW: "Displacement"}
 DISPLACEMENT_OPACITY = 0.6
 
 _VIEW = """
- <item><view class="vtkMRMLSliceNode" singletontag="{tag}">
-  <property name="orientation" action="default">Axial</property>
-  <property name="viewlabel" action="default">{label}</property>
-  <property name="viewcolor" action="default">{colour}</property>
- </view></item>"""
+  <view class="vtkMRMLSliceNode" singletontag="{tag}">
+   <property name="orientation" action="default">Axial</property>
+   <property name="viewlabel" action="default">{label}</property>
+   <property name="viewcolor" action="default">{colour}</property>
+  </view>"""
+_LAYOUT = """<layout type="horizontal" split="true">
+ <item splitSize="680">{scan}</item>
+ <item splitSize="320"><layout type="vertical" split="true">
+  <item>{normal}</item>
+  <item>{moved}</item>
+ </layout></item>
+</layout>"""
 _COLOURS = {SCAN_VIEW: "#F34A33", NORMAL_VIEW: "#6EB04B", MOVED_VIEW: "#EDD54C"}
+_LETTERS = {SCAN_VIEW: "R", NORMAL_VIEW: "N", MOVED_VIEW: "D"}
 
 
 def reviewLayout() -> str:
-    """Layout description of the three views beside one another."""
-    views = "".join(
-        _VIEW.format(tag=tag, label="R" if tag == SCAN_VIEW else LABELS[tag][0], colour=_COLOURS[tag])
-        for tag in REVIEW_VIEWS
-    )
-    return f'<layout type="horizontal" split="true">{views}\n</layout>'
+    """Describe one large view of the scan and two smaller ones beside it."""
+    scan, normal, moved = (_VIEW.format(tag=tag, label=_LETTERS[tag], colour=_COLOURS[tag]) for tag in REVIEW_VIEWS)
+    return _LAYOUT.format(scan=scan, normal=normal, moved=moved)
+
+
+def registerReviewLayout() -> None:
+    """Make the review layout known, and show it where a loaded scene asks for it; nothing without a main window."""
+    layoutManager = slicer.app.layoutManager()
+    if layoutManager is None:
+        return
+    layoutNode = layoutManager.layoutLogic().GetLayoutNode()
+    if not layoutNode.IsLayoutDescription(REVIEW_LAYOUT_ID):
+        layoutNode.AddLayoutDescription(REVIEW_LAYOUT_ID, reviewLayout())
+    if layoutNode.GetViewArrangement() == REVIEW_LAYOUT_ID and not layoutNode.GetCurrentLayoutDescription():
+        # The layout manager ignores its present number; the node takes it up with the description that is there now.
+        layoutNode.SetViewArrangement(REVIEW_LAYOUT_ID)
+
+
+@dataclass(frozen=True)
+class Overlays:
+    """What is laid over the review's views.
+
+    Attributes:
+        magnitude: volume of the displacement in mm, None for none. healthy: pseudo-healthy volume, None for none.
+        gridEverywhere: lay the grid over the scan too.
+    """
+
+    magnitude: object = None
+    healthy: object = None
+    gridEverywhere: bool = False
 
 
 class Views(Protocol):
     """What the panel asks of the slice views; ``SliceViews`` says what each does."""
 
-    def showScan(self, volumeNode) -> None: ...
+    def showScan(self, volumeNode, box: HeadBox | None) -> None: ...
 
-    def showReview(self, volumeNode, warpedNode) -> None: ...
+    def showReview(self, volumeNode, warpedNode, box: HeadBox | None) -> bool: ...
 
     def isReview(self) -> bool: ...
 
-    def caption(self, withHealthy: bool, magnitudeNode, warpedNode) -> str: ...
+    def placeOverlays(self, nodes, overlays: Overlays) -> None: ...
 
-    def placeOverlays(self, nodes, gridEverywhere: bool) -> None: ...
+    def showTexts(self, texts: dict[str, ViewTexts]) -> None: ...
 
-    def showMagnitude(self, magnitudeNode) -> None: ...
+    def widgets(self) -> list: ...
 
-    def showHealthy(self, healthyNode) -> None: ...
+    def close(self) -> None: ...
 
 
+@dataclass
 class SliceViews:
-    """``Views`` on Slicer's layout manager."""
+    """``Views`` on Slicer's layout manager. A view that a layout did not make is left out."""
 
-    def showScan(self, volumeNode) -> None:
-        """One large axial view of the scan."""
+    _marks: ViewMarks = field(default_factory=ViewMarks)
+
+    def widgets(self) -> list:
+        """The slice widgets of the panel's views that are there."""
+        return [widget for widget in map(_widget, REVIEW_VIEWS) if widget is not None]
+
+    def showScan(self, volumeNode, box: HeadBox | None) -> None:
+        """Show the scan in one large axial view, zoomed to the head."""
         layoutManager = slicer.app.layoutManager()
+        if layoutManager is None:
+            return
         layoutManager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
         slicer.util.setSliceViewerLayers(background=volumeNode, foreground=None, label=None)
-        layoutManager.sliceWidget(SCAN_VIEW).mrmlSliceNode().SetOrientationToAxial()
-        layoutManager.sliceWidget(SCAN_VIEW).sliceLogic().FitSliceToAll()
-        self._mark(layoutManager.sliceWidget(SCAN_VIEW).mrmlSliceNode())
+        widget = _widget(SCAN_VIEW)
+        if widget is not None:
+            _orient(widget, box)
 
-    @staticmethod
-    def _mark(sliceNode) -> None:
-        """Show which side is the patient's right, and a ruler; what a user chose before stays."""
-        if sliceNode.GetOrientationMarkerType() == sliceNode.OrientationMarkerTypeNone:
-            sliceNode.SetOrientationMarkerType(sliceNode.OrientationMarkerTypeAxes)
-            sliceNode.SetOrientationMarkerSize(sliceNode.OrientationMarkerSizeMedium)
-        if sliceNode.GetRulerType() == sliceNode.RulerTypeNone:
-            sliceNode.SetRulerType(sliceNode.RulerTypeThin)
+    def showReview(self, volumeNode, warpedNode, box: HeadBox | None) -> bool:
+        """Show the scan large, beside it the scan warped back to normal and the displacement: linked, at one place.
 
-    def isReview(self) -> bool:
-        """Whether the three views are shown."""
-        return slicer.app.layoutManager().layout == REVIEW_LAYOUT_ID
+        Args:
+            warpedNode: None where a user deleted it, or where a result was loaded from a file.
 
-    def caption(self, withHealthy: bool, magnitudeNode, warpedNode) -> str:
-        """What the three views show, from left to right; empty for one view.
-
-        ``magnitudeNode``: whose colours are told, None where they are not shown. ``warpedNode``: None where there is none.
+        Returns:
+            Whether every view is there; without a main window or with a layout of the user's they may not be.
         """
-        if not self.isReview():
-            return ""
-        colours = ""
-        if magnitudeNode is not None:
-            display = magnitudeNode.GetDisplayNode()
-            colours = f" (red {display.GetLowerThreshold():.0f} to yellow {display.GetWindowLevelMax():.0f} mm)"
-        middle = "pseudo-healthy image" if withHealthy else LABELS[NORMAL_VIEW].lower() if warpedNode else "scan"
-        return f"Views: scan | {middle} | {LABELS[MOVED_VIEW].lower()}{colours}"
-
-    def showReview(self, volumeNode, warpedNode) -> None:
-        """The scan, the scan set back to normal, and the scan again for the displacement: linked, at one place.
-
-        ``warpedNode`` may be None where a user deleted it, or where a result was loaded from a file.
-        """
+        registerReviewLayout()
         layoutManager = slicer.app.layoutManager()
-        layoutNode = layoutManager.layoutLogic().GetLayoutNode()
-        if not layoutNode.IsLayoutDescription(REVIEW_LAYOUT_ID):
-            layoutNode.AddLayoutDescription(REVIEW_LAYOUT_ID, reviewLayout())
-        layoutManager.setLayout(REVIEW_LAYOUT_ID)
+        if layoutManager is None:
+            return False
+        layoutManager.layoutLogic().GetLayoutNode().SetViewArrangement(REVIEW_LAYOUT_ID)
         backgrounds = {SCAN_VIEW: volumeNode, NORMAL_VIEW: warpedNode or volumeNode, MOVED_VIEW: volumeNode}
-        scanNode = layoutManager.sliceWidget(SCAN_VIEW).mrmlSliceNode()
-        scanNode.SetOrientationToAxial()
+        scan = _widget(SCAN_VIEW)
         for tag, background in backgrounds.items():
-            sliceLogic = layoutManager.sliceWidget(tag).sliceLogic()
-            composite = sliceLogic.GetSliceCompositeNode()
+            widget = _widget(tag)
+            if widget is None:
+                continue
+            composite = widget.sliceLogic().GetSliceCompositeNode()
             composite.SetBackgroundVolumeID(background.GetID())
             composite.SetForegroundVolumeID(None)
             composite.SetLinkedControl(True)
             composite.SetHotLinkedControl(True)
-            sliceLogic.GetSliceNode().SetOrientationToAxial()
-            self._mark(sliceLogic.GetSliceNode())
-            sliceLogic.FitSliceToAll()
-            sliceLogic.SetSliceOffset(layoutManager.sliceWidget(SCAN_VIEW).sliceLogic().GetSliceOffset())
+            _orient(widget, box)
+            if scan is not None:
+                widget.sliceLogic().SetSliceOffset(scan.sliceLogic().GetSliceOffset())
+        return len(self.widgets()) == len(REVIEW_VIEWS)
 
-    def placeOverlays(self, nodes, gridEverywhere: bool) -> None:
-        """In the three views, each overlay is drawn where it says something; in one view, all are.
+    def isReview(self) -> bool:
+        """Whether the review's views are shown."""
+        layoutManager = slicer.app.layoutManager()
+        return layoutManager is not None and layoutManager.layout == REVIEW_LAYOUT_ID
 
-        Args:
-            gridEverywhere: also lay the grid over the scan and over the scan set back to normal.
-        """
+    def placeOverlays(self, nodes, overlays: Overlays) -> None:
+        """Draw each overlay in the view where it says something; in one view, draw all of them there."""
+        review = self.isReview()
         views = {
             "landmarks": (SCAN_VIEW,),
+            "landmark_labels": (SCAN_VIEW,),
             "ideal_midline": (SCAN_VIEW, NORMAL_VIEW),
             "deformed_midline": (SCAN_VIEW,),
             "distance": (SCAN_VIEW,),
-            "grid": REVIEW_VIEWS if gridEverywhere else (MOVED_VIEW,),
+            "grid": REVIEW_VIEWS if overlays.gridEverywhere else (MOVED_VIEW,),
         }
         for role, tags in views.items():
             node = nodes.node(role)
-            display = None if node is None else node.GetDisplayNode()
-            wanted = tuple(f"vtkMRMLSliceNode{tag}" for tag in tags) if self.isReview() else ()
-            if display is not None and tuple(display.GetViewNodeIDs() or ()) != wanted:
-                modifying = display.StartModify()
-                display.RemoveAllViewNodeIDs()
-                for view in wanted:
-                    display.AddViewNodeID(view)
-                display.EndModify(modifying)
+            _showIn(None if node is None else node.GetDisplayNode(), tags if review else ())
+        _layOver(MOVED_VIEW, overlays.magnitude, DISPLACEMENT_OPACITY)
+        # Never over the scan itself. Slicer's own opacity slider of that view fades between the two.
+        _layOver(NORMAL_VIEW, overlays.healthy, 1.0)
 
-    def showMagnitude(self, magnitudeNode) -> None:
-        """Lay the displacement in colour over the third view; None takes it away."""
-        self._layOver(MOVED_VIEW, magnitudeNode, DISPLACEMENT_OPACITY)
+    def showTexts(self, texts: dict[str, ViewTexts]) -> None:
+        """Write the sides, the case, the slice and the title into the views; those without texts are cleared."""
+        for tag in REVIEW_VIEWS:
+            self._marks.show(tag, _widget(tag), texts.get(tag))
 
-    def showHealthy(self, healthyNode) -> None:
-        """Lay the pseudo-healthy image over the scan set back to normal, never over the scan; None takes it away.
+    def close(self) -> None:
+        """Take everything out of the views that is no node of the scene."""
+        self._marks.clear()
 
-        Slicer's own opacity slider of that view fades between the two.
-        """
-        self._layOver(NORMAL_VIEW, healthyNode, 1.0)
 
-    def _layOver(self, tag: str, node, opacity: float) -> None:
-        composite = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{tag}")
-        if composite is None or composite.GetForegroundVolumeID() == (node.GetID() if node else None):
-            return
-        composite.SetForegroundVolumeID(node.GetID() if node else None)
-        composite.SetForegroundOpacity(opacity if node else 0.0)
+def _widget(tag: str):
+    layoutManager = slicer.app.layoutManager()
+    return None if layoutManager is None else layoutManager.sliceWidget(tag)
+
+
+def _orient(widget, box: HeadBox | None) -> None:
+    """Turn a view to axial and zoom it to the head; the letters of ``ViewMarks`` replace the orientation marker."""
+    sliceNode = widget.mrmlSliceNode()
+    sliceNode.SetOrientationToAxial()
+    if widget.mrmlSliceNode().GetLayoutName() == SCAN_VIEW and sliceNode.GetRulerType() == sliceNode.RulerTypeNone:
+        sliceNode.SetRulerType(sliceNode.RulerTypeThin)
+    widget.sliceLogic().FitSliceToAll()
+    if box is not None:
+        zoomTo(sliceNode, box)
+
+
+def _showIn(display, tags: tuple[str, ...]) -> None:
+    """Restrict a display node to some views; an empty tuple means all."""
+    wanted = tuple(f"vtkMRMLSliceNode{tag}" for tag in tags)
+    if display is not None and tuple(display.GetViewNodeIDs() or ()) != wanted:
+        modifying = display.StartModify()
+        display.RemoveAllViewNodeIDs()
+        for view in wanted:
+            display.AddViewNodeID(view)
+        display.EndModify(modifying)
+
+
+def _layOver(tag: str, node, opacity: float) -> None:
+    composite = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{tag}")
+    if composite is None or composite.GetForegroundVolumeID() == (node.GetID() if node else None):
+        return
+    composite.SetForegroundVolumeID(node.GetID() if node else None)
+    composite.SetForegroundOpacity(opacity if node else 0.0)
+
+
+def reviewTexts(case: str, place: str, *, warped: bool, healthy: bool, magnitude, edited: bool) -> dict:
+    """The texts of the review's three views.
+
+    Args:
+        case: name of the case. place: name of the shown slice.
+        warped: whether the scan warped back to normal is there. healthy: whether the pseudo-healthy image is shown.
+        magnitude: volume of the displacement that is shown, None for none.
+        edited: whether the number is the reader's, so that displacement and warped scan are of the model's result and not
+            of the edit.
+    """
+    ofModel = " " + _("(the model's, not the edit's)") if edited else ""
+    normal = _("Scan")
+    if healthy:
+        normal = _("Pseudo-healthy image (experimental)")
+    elif warped:
+        normal = _("Warped back to normal") + ofModel
+    titles = {
+        SCAN_VIEW: _("Scan"),
+        NORMAL_VIEW: normal,
+        MOVED_VIEW: _("Displacement") + ofModel if magnitude else _("Scan"),
+    }
+    colours = None if magnitude is None else magnitude.GetDisplayNode()
+    return {
+        SCAN_VIEW: ViewTexts(titles[SCAN_VIEW], case, place),
+        NORMAL_VIEW: ViewTexts(titles[NORMAL_VIEW]),
+        MOVED_VIEW: ViewTexts(titles[MOVED_VIEW], colours=colours),
+    }
+
+
+def scanTexts(case: str, place: str) -> dict:
+    """The texts of the one large view."""
+    return {SCAN_VIEW: ViewTexts("", case, place)}

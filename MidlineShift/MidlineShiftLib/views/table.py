@@ -3,10 +3,17 @@
 from collections.abc import Callable
 
 import qt
+from slicer.i18n import tr as _
 
-COLUMNS = ("Slice", "Height (mm)", "Shift", "Confidence", "")
-WIDTHS = (46, 92, 74, 88)
-ROW_HEIGHT = 22
+from MidlineShiftLogic.measurement.slice_names import number_of
+
+PADDING = 8
+"""Pixels above and below the text of a row together."""
+
+
+def columns() -> tuple[str, ...]:
+    """Headers of the columns; the last one takes what is left of the width."""
+    return (_("Slice"), _("Shift"), _("Height"), "")
 
 
 def shiftText(signedMm: float) -> str:
@@ -15,20 +22,28 @@ def shiftText(signedMm: float) -> str:
     return f"{abs(signedMm):.1f} mm{side}"
 
 
+def noteText(one, case: int) -> str:
+    """``case, edited, pinned``: what is special about a slice; ``case``: index of the slice of the case."""
+    notes = ((_("case"), one.index == case), (_("edited"), one.edited), (_("pinned"), one.pinned))
+    return ", ".join(word for word, holds in notes if holds)
+
+
 class SliceTable:
-    """Fills a ``QTableWidget``, highest slice first as in the head; ``clicked`` gets the slice of a clicked row."""
+    """Fills a ``QTableWidget``, highest slice first as in the head; ``clicked`` gets the index of a clicked row's slice."""
 
     def __init__(self, table, clicked: Callable[[int], None]):
         self._table = table
         self._clicked = clicked
         self._indices = []
-        table.setColumnCount(len(COLUMNS))
-        table.setHorizontalHeaderLabels(list(COLUMNS))
+        headers = columns()
+        table.setColumnCount(len(headers))
+        table.setHorizontalHeaderLabels(list(headers))
         table.verticalHeader().visible = False
-        table.verticalHeader().defaultSectionSize = ROW_HEIGHT
-        table.horizontalHeader().stretchLastSection = True
-        for column, width in enumerate(WIDTHS):
-            table.setColumnWidth(column, width)
+        table.verticalHeader().defaultSectionSize = table.fontMetrics().height() + PADDING
+        header = table.horizontalHeader()
+        for column in range(len(headers) - 1):
+            header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+        header.stretchLastSection = True
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
@@ -40,12 +55,16 @@ class SliceTable:
         self._indices = [one.index for one in slices]
         self._table.setRowCount(len(slices))
         for row, one in enumerate(slices):
-            notes = ["case"] if one.index == measurement.slice else []
-            notes += ["edited"] if one.edited else []
-            height, confidence = f"{one.height_mm:.0f}", f"{one.confidence:.0%}"
-            texts = (str(one.index), height, shiftText(one.signed_shift_mm), confidence, ", ".join(notes))
+            texts = (
+                number_of(measurement, one.index),
+                shiftText(one.signed_shift_mm),
+                f"{one.height_mm:.0f} mm",
+                noteText(one, measurement.slice),
+            )
             for column, text in enumerate(texts):
-                self._table.setItem(row, column, qt.QTableWidgetItem(text))
+                item = qt.QTableWidgetItem(text)
+                item.setToolTip(text)
+                self._table.setItem(row, column, item)
         if current in self._indices:
             self._table.selectRow(self._indices.index(current))
         else:

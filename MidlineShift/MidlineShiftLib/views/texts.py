@@ -1,26 +1,35 @@
-"""A measurement in the panel's words and colours."""
+"""A scan and a measurement in the panel's words and colours."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from MidlineShiftLogic.reporting.formatting import certainty_text
+from slicer.i18n import tr as _
+
+from MidlineShiftLogic.measurement.slice_names import slice_name
+from MidlineShiftLogic.reporting.formatting import certainty_text, rule_text
 
 NONE, MILD, MODERATE, SEVERE = "#bfe3bf", "#f6e58d", "#f5b971", "#ee8a80"
-ARROWS = {"left": "to the left →", "right": "← to the right", "none": "no side"}
-"""Pictures are radiological: the patient's left is on the right of the screen."""
+
+
+def arrows() -> dict[str, str]:
+    """The side in words with an arrow. Pictures are radiological: the patient's left is on the right of the screen."""
+    return {"left": _("to the left →"), "right": _("← to the right"), "none": _("no side")}
 
 
 @dataclass(frozen=True)
 class ResultTexts:
-    """What the labels say."""
+    """What the labels of a result say.
+
+    Attributes:
+        shift: the number with its side. rule: the slice of the case and the rule in force.
+        interval: interval and probability; empty where there are none. warnings: one a line. review: who decided what.
+    """
 
     shift: str
+    rule: str
     interval: str
     warnings: str
     review: str
-
-    def where(self, shown: int | None, edited: bool) -> str:
-        """Which slice is shown."""
-        return "" if shown is None else f"Slice {shown}{' (edited)' if edited else ''}"
 
 
 def severityColour(signedMm: float, limitsMm: tuple[float, float, float]) -> str:
@@ -33,27 +42,40 @@ def severityColour(signedMm: float, limitsMm: tuple[float, float, float]) -> str
 def resultTexts(measurement) -> ResultTexts:
     """The texts of a measurement; of None, those of an empty panel."""
     if measurement is None:
-        return ResultTexts("–", "", "", "")
-    shift = f"{measurement.shift_mm:.1f} mm  {ARROWS[measurement.side]}"
+        return ResultTexts("–", "", "", "", "")
+    rule = rule_text(measurement)
     warnings = [flag.message for flag in measurement.quality if flag.severity == "warning"]
     return ResultTexts(
-        shift, intervalText(measurement), "\n".join(f"⚠ {text}" for text in warnings), review(measurement)
+        shift=f"{measurement.shift_mm:.1f} mm  {arrows()[measurement.side]}",
+        rule=slice_name(measurement, measurement.slice).capitalize() + (f": {rule}" if rule else ""),
+        interval=certainty_text(measurement),
+        warnings="\n".join(f"⚠ {text}" for text in warnings),
+        review=reviewText(measurement),
     )
 
 
-def intervalText(measurement) -> str:
-    """The slice of the case, and the interval and probability where the model gives them."""
-    parts = [f"slice {measurement.slice}", certainty_text(measurement)]
-    if measurement.edited:
-        count = sum(one.edited for one in measurement.slices)
-        parts.append(f"{count} slice{'s' if count > 1 else ''} edited by a reader")
-    return ", ".join(part for part in parts if part)
-
-
-def review(measurement) -> str:
-    """Who decided what and when."""
-    if measurement.review is None:
-        return "Not reviewed yet."
+def reviewText(measurement) -> str:
+    """Who decided what, and when by the clock of this computer."""
     one = measurement.review
-    reason = f": {one.reason}" if one.reason else ""
-    return f"{one.decision.capitalize()} by {one.reader}, {one.time.replace('T', ' ')}{reason}"
+    if one is None:
+        return _("Not reviewed yet.")
+    time = datetime.fromisoformat(one.time).astimezone().strftime("%Y-%m-%d %H:%M")
+    text = _("{decision} by {reader}, {time}").format(decision=one.decision.capitalize(), reader=one.reader, time=time)
+    return f"{text}: {one.reason}" if one.reason else text
+
+
+def scanLine(ct) -> str:
+    """Write size and checks of a ``HeadCT`` in one line: the worst flag is shown, others are counted."""
+    row, column = ct.pixel_spacing
+    step = abs(ct.heights[-1] - ct.heights[0]) / max(ct.n_slices - 1, 1)
+    size = _("{count} slices of {columns} × {rows}, {across:.2f} × {along:.2f} × {step:.1f} mm.").format(
+        count=ct.n_slices, columns=ct.hu.shape[2], rows=ct.hu.shape[1], across=column, along=row, step=step
+    )
+    fatal = [flag for flag in ct.quality if flag.severity == "fatal"]
+    warnings = [flag for flag in ct.quality if flag.severity == "warning"]
+    if fatal:
+        return f"{size} " + _("Cannot be measured: {reason}").format(reason=fatal[0].message)
+    if warnings:
+        more = " " + _("(and {count} more)").format(count=len(warnings) - 1) if len(warnings) > 1 else ""
+        return f"{size} " + _("Look at it first: {reason}").format(reason=warnings[0].message) + more
+    return f"{size} " + _("All checks passed.")

@@ -19,7 +19,8 @@ from host.slice_widget import SliceWidget
 from host.stubs import STUBS, qMRMLWidget
 from host.ui_loader import QUiLoader
 
-VIEW_SIZE = (330, 380)
+VIEWS_SIZE = (720, 480)
+"""Width and height of the area of all views; tests and pictures may change it."""
 
 
 def _application() -> QtWidgets.QApplication:
@@ -46,7 +47,7 @@ def install() -> None:
 
 
 class LayoutManager:
-    """Shows the views that a layout description names."""
+    """Shows the views that a layout description names; other views it does not know."""
 
     def __init__(self, core: SlicerCore):
         self._core = core
@@ -54,32 +55,72 @@ class LayoutManager:
         self._logic.SetMRMLApplicationLogic(core.app)
         self._logic.SetMRMLScene(core.scene)
         self._widgets: dict[str, SliceWidget] = {}
+        self._shown = ""
+        node = self._logic.GetLayoutNode()
+        node.AddObserver("ModifiedEvent", lambda *_: self._follow())
+        self._follow()
 
     def layoutLogic(self):
         return self._logic
+
+    def mrmlScene(self):
+        return self._core.scene
 
     @property
     def layout(self) -> int:
         return self._logic.GetLayoutNode().GetViewArrangement()
 
     def setLayout(self, number: int) -> None:
+        """As Slicer's: nothing for the number that is shown, the conventional layout for an unknown one."""
         node = self._logic.GetLayoutNode()
-        if not node.IsLayoutDescription(number):
-            raise ValueError(f"no layout {number}")
-        node.SetViewArrangement(number)
-        for name in self.sliceViewNames():
-            self.sliceWidget(name)
+        if number == node.GetViewArrangement():
+            return
+        known = node.IsLayoutDescription(number)
+        node.SetViewArrangement(number if known else node.SlicerLayoutConventionalView)
 
     def sliceViewNames(self) -> tuple[str, ...]:
         """The slice views of the layout in use."""
-        root = ET.fromstring(self._logic.GetLayoutNode().GetCurrentLayoutDescription())
-        views = [view for view in root.iter("view") if view.get("class") == "vtkMRMLSliceNode"]
-        return tuple(view.get("singletontag") for view in views)
+        return tuple(name for name, _ in self.places(100, 100))
 
-    def sliceWidget(self, name: str) -> SliceWidget:
-        if name not in self._widgets:
-            self._widgets[name] = SliceWidget(self._core, name, VIEW_SIZE)
-        return self._widgets[name]
+    def sliceWidget(self, name: str) -> SliceWidget | None:
+        return self._widgets.get(name)
+
+    def _follow(self) -> None:
+        """Make the views of the layout in use; those of an earlier one stay."""
+        description = self._logic.GetLayoutNode().GetCurrentLayoutDescription() or ""
+        if description == self._shown:
+            return
+        self._shown = description
+        for name, (_, _, width, height) in self.places(*VIEWS_SIZE):
+            if name not in self._widgets:
+                self._widgets[name] = SliceWidget(self._core, name, (width, height))
+            self._widgets[name].resize_view(width, height)
+
+    def places(self, width: int, height: int) -> list[tuple[str, tuple[int, int, int, int]]]:
+        """Slice view -> (x, y, width, height) in an area for all views, as the layout's splitters say."""
+        description = self._logic.GetLayoutNode().GetCurrentLayoutDescription()
+        return _split(ET.fromstring(description), 0, 0, width, height) if description else []
+
+
+def _split(layout, x: int, y: int, width: int, height: int):
+    places = []
+    items = layout.findall("item")
+    weights = [float(item.get("splitSize", 1)) for item in items]
+    for item, weight in zip(items, weights, strict=True):
+        part = weight / sum(weights)
+        across = layout.get("type") == "horizontal"
+        own = (round(width * part), height) if across else (width, round(height * part))
+        for child in item:
+            if child.tag == "layout":
+                places += _split(child, x, y, *own)
+            elif child.get("class") == "vtkMRMLSliceNode":
+                places.append((child.get("singletontag"), (x, y, *own)))
+        x, y = (x + own[0], y) if across else (x, y + own[1])
+    return places
+
+
+GAP = 4
+"""Pixels between the panel and the views of a picture."""
 
 
 class CoreIO:
@@ -121,8 +162,10 @@ class Application(pythonqt_shim.QObject):
     def processEvents(self):
         _application().processEvents()
 
+    testing = False
+
     def testingEnabled(self):
-        return True
+        return self.testing
 
     def startupEnvironment(self):
         environment = QtCore.QProcessEnvironment()
@@ -206,18 +249,16 @@ class Host:
         """Panel and views beside one another, as PNG."""
         self.process()
         panel = self.window.grab()
-        shots = []
-        for view in self.views():
-            view.draw()
-            shots.append(view.grab())
-        width = panel.width() + sum(shot.width() + 4 for shot in shots)
-        height = max([panel.height(), *(shot.height() for shot in shots)])
-        canvas = QtGui.QPixmap(width, height)
+        manager = slicer.app.layoutManager()
+        places = manager.places(*VIEWS_SIZE)
+        canvas = QtGui.QPixmap(panel.width() + GAP + VIEWS_SIZE[0], max(panel.height(), VIEWS_SIZE[1]))
         canvas.fill(QtGui.QColor("#202020"))
-        painter, x = QtGui.QPainter(canvas), 0
-        for shot in (panel, *shots):
-            painter.drawPixmap(x, 0, shot)
-            x += shot.width() + 4
+        painter = QtGui.QPainter(canvas)
+        painter.drawPixmap(0, 0, panel)
+        for name, (x, y, _, _) in places:
+            view = manager.sliceWidget(name)
+            view.draw()
+            painter.drawPixmap(panel.width() + GAP + x, y, view.grab())
         painter.end()
         canvas.save(str(path))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import types
 import typing
 import unittest
 from dataclasses import dataclass, field
+from urllib.request import url2pathname
 
 import slicer
 import vtk
@@ -28,6 +30,9 @@ class ScriptedLoadableModuleWidget:
 
     def setup(self):
         pass
+
+    def onReload(self):
+        slicer.util.reloadScriptedModule(self.moduleName)
 
 
 class ScriptedLoadableModuleLogic:
@@ -158,25 +163,36 @@ def parameterNodeWrapper(cls):
 
 @dataclass
 class Packaging:
-    """``slicer.packaging``: checks are real, installs are recorded and succeed."""
+    """``slicer.packaging``: checks are real, installs are recorded and end as a test says."""
 
     installed: list = field(default_factory=list)
     code: int = 0
+    busy: bool = False
+    error: Exception | None = None
 
-    def pip_check(self, requirement: str) -> bool:
+    def isPipInstallInProgress(self) -> bool:
+        return self.busy
+
+    def pip_check(self, req, _seen=None) -> bool:
         from packaging.requirements import Requirement
 
-        wanted = Requirement(requirement)
+        wanted = Requirement(req)
         try:
             return importlib.metadata.version(wanted.name).partition("+")[0] in wanted.specifier
         except importlib.metadata.PackageNotFoundError:
             return False
 
     def pip_install(
-        self, requirements, blocking=True, show_progress=True, logCallback=None, completedCallback=None
-    ) -> None:
-        assert not blocking and not show_progress
+        self, requirements, constraints=None, no_deps_requirements=None, skip_packages=None, blocking=True,
+        show_progress=True, requester=None, logCallback=None, completedCallback=None,
+    ):  # fmt: skip
+        if self.error is not None:
+            raise self.error
+        if self.busy and not blocking:
+            raise RuntimeError("another installation is in progress")
         self.installed.append(list(requirements))
+        if slicer.app.testingEnabled():
+            return  # blocking, and nothing is called back
         logCallback(f"Collecting {requirements[-1]}")
         completedCallback(self.code)
 
@@ -187,16 +203,24 @@ class SampleDataLogic:
     sources: typing.ClassVar[dict] = {}
 
     @classmethod
-    def registerCustomSampleDataSource(cls, category, sampleName, uris, fileNames, nodeNames, thumbnailFileName):
+    def registerCustomSampleDataSource(
+        cls, category=None, sampleName=None, uris=None, fileNames=None, nodeNames=None, customDownloader=None,
+        thumbnailFileName=None, loadFileTypes=None, loadFiles=None, loadFileProperties=None, checksums=None,
+        loadFileType=None,
+    ):  # fmt: skip
         assert os.path.isfile(thumbnailFileName)
-        cls.sources[sampleName] = (uris, nodeNames)
+        cls.sources[sampleName] = (uris, nodeNames, checksums)
 
     @classmethod
     def downloadSample(cls, sampleName):
-        if sampleName not in cls.sources:
-            return None
-        uri, name = cls.sources[sampleName]
-        return slicer.util.loadVolume(uri.removeprefix("file://"), {"name": name})
+        """The volume node; raises where nothing can be loaded, as Slicer's does."""
+        uri, name, checksums = cls.sources.get(sampleName) or [][0]
+        path = url2pathname(uri.removeprefix("file://"))
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+        if checksums not in (None, f"SHA256:{digest}"):
+            raise ValueError(f"checksum of {path} is wrong")
+        return slicer.util.loadVolume(path, {"name": name})
 
 
 def modules() -> dict[str, types.ModuleType]:

@@ -15,9 +15,24 @@ class SliceWidget(QtWidgets.QLabel):
         super().__init__()
         self.view = SliceView(core, name, "Axial", size)
         self.view.renderer.AddViewProp(self.view.picture)
-        self.view.logic.ResizeSliceNode(*size)
-        self.setFixedSize(*size)
+        self.resize_view(*size)
         self.setMouseTracking(True)
+
+    def resize_view(self, width: int, height: int) -> None:
+        """What a splitter does."""
+        self.view.window.SetSize(width, height)
+        self.view.interactor.UpdateSize(width, height)
+        self.view.logic.ResizeSliceNode(width, height)
+        self.setFixedSize(width, height)
+
+    def sliceView(self):
+        return self
+
+    def renderWindow(self):
+        return self.view.window
+
+    def scheduleRender(self):
+        pass  # it is drawn when a picture is wanted
 
     def sliceLogic(self):
         return self.view.logic
@@ -55,3 +70,25 @@ class SliceWidget(QtWidgets.QLabel):
 
     def mouseReleaseEvent(self, event):
         self._tell(event, "LeftButtonReleaseEvent" if event.button() == Qt.LeftButton else "RightButtonReleaseEvent")
+
+    def texts(self) -> dict[str, tuple[float, float]]:
+        """The texts that are written into the view -> where, in parts of it from the lower left corner."""
+        found = {}
+        for prop in self._props():
+            if prop.IsA("vtkTextActor") and prop.GetVisibility() and prop.GetInput():
+                found[prop.GetInput()] = prop.GetPosition()
+        return found
+
+    def colour_bar(self):
+        """(title, colours from the lowest to the highest as (r, g, b), mm from, mm to); None where there is no bar."""
+        for prop in self._props():
+            if prop.IsA("vtkScalarBarActor") and prop.GetVisibility():
+                table = prop.GetLookupTable()
+                low, high = table.GetRange()
+                colours = [table.GetTableValue(i)[:3] for i in range(table.GetNumberOfTableValues())]
+                return prop.GetTitle(), colours, low, high
+        return None
+
+    def _props(self):
+        props = self.view.renderer.GetViewProps()
+        return [props.GetItemAsObject(index) for index in range(props.GetNumberOfItems())]

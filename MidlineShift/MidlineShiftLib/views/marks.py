@@ -1,0 +1,144 @@
+"""Texts in the slice views: the patient's sides, the case, the slice and what the view shows.
+
+They are drawn into the views and are no nodes, so that they are never saved with a scene. Slicer's own annotations are in
+the other three corners.
+"""
+
+from dataclasses import dataclass
+
+import vtk
+
+COLOUR = (1.0, 0.95, 0.6)
+SMALLEST_FONT, LARGEST_FONT = 11, 30
+LINES_A_VIEW = 42.0
+"""The letters are this part of the view's height: that fits small and large views, and dense screens."""
+SIDE_SCALE = 1.5
+"""The letters of the sides are larger than the other texts by this factor."""
+BAR = "bar"
+BAR_PLACE, BAR_WIDTH, BAR_HEIGHT = (0.86, 0.03), 0.12, 0.38
+"""Of the colour bar, in parts of the view: the lower right corner."""
+BAR_STEPS = 6
+"""Labels of the bar: 0, 2, 4, 6, 8 and 10 mm."""
+
+PLACES = {"right": (0.015, 0.5), "left": (0.985, 0.5), "case": (0.985, 0.015), "title": (0.5, 0.985)}
+"""Where each text is, in parts of the view: pictures are radiological, so the patient's right is on the left."""
+ALIGNED = {
+    "right": ("left", "middle"), "left": ("right", "middle"), "case": ("right", "bottom"), "title": ("middle", "top"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ViewTexts:
+    """What is written into one view.
+
+    Attributes:
+        title: what the view shows. case: name of the case. place: name of the slice.
+        colours: display node of a volume of millimetres whose colours are explained by a bar; None for no bar.
+    """
+
+    title: str
+    case: str = ""
+    place: str = ""
+    colours: object = None
+
+    def byPlace(self) -> dict[str, str]:
+        """Texts by the names of ``PLACES``."""
+        return {
+            "right": "R",
+            "left": "L",
+            "case": "\n".join(text for text in (self.case, self.place) if text),
+            "title": self.title,
+        }
+
+
+class ViewMarks:
+    """Keeps the text actors of every view."""
+
+    def __init__(self):
+        self._actors: dict[str, tuple] = {}  # tag of a view -> (renderer, actors by place, among them the bar)
+
+    def show(self, tag: str, widget, texts: ViewTexts | None) -> None:
+        """Write texts into a view.
+
+        Args:
+            tag: of the view. widget: its slice widget, None where no layout made it. texts: None takes them away.
+        """
+        if widget is None or texts is None:
+            self._remove(tag)
+            return
+        window = widget.sliceView().renderWindow()
+        renderer = window.GetRenderers().GetFirstRenderer()
+        if tag in self._actors and self._actors[tag][0] is not renderer:
+            self._remove(tag)
+        if tag not in self._actors:
+            actors = {place: _text(renderer, place) for place in PLACES}
+            self._actors[tag] = (renderer, {**actors, BAR: _bar(renderer)})
+        size = int(min(max(window.GetSize()[1] / LINES_A_VIEW, SMALLEST_FONT), LARGEST_FONT))
+        for place, text in texts.byPlace().items():
+            actor = self._actors[tag][1][place]
+            actor.SetInput(text)
+            actor.GetTextProperty().SetFontSize(int(size * (SIDE_SCALE if place in ("right", "left") else 1)))
+        _showColours(self._actors[tag][1][BAR], texts.colours, size)
+        widget.sliceView().scheduleRender()
+
+    def clear(self) -> None:
+        """Take the texts out of every view."""
+        for tag in list(self._actors):
+            self._remove(tag)
+
+    def _remove(self, tag: str) -> None:
+        if tag in self._actors:
+            renderer, actors = self._actors.pop(tag)
+            for actor in actors.values():
+                renderer.RemoveViewProp(actor)
+
+
+def _text(renderer, place: str):
+    actor = vtk.vtkTextActor()
+    actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
+    actor.SetPosition(*PLACES[place])
+    style = actor.GetTextProperty()
+    style.SetColor(*COLOUR)
+    style.SetBold(place in ("right", "left"))
+    style.ShadowOn()
+    across, along = ALIGNED[place]
+    {"left": style.SetJustificationToLeft, "right": style.SetJustificationToRight,
+     "middle": style.SetJustificationToCentered}[across]()  # fmt: skip
+    {"top": style.SetVerticalJustificationToTop, "middle": style.SetVerticalJustificationToCentered,
+     "bottom": style.SetVerticalJustificationToBottom}[along]()  # fmt: skip
+    renderer.AddViewProp(actor)
+    return actor
+
+
+def _bar(renderer):
+    actor = vtk.vtkScalarBarActor()
+    actor.SetOrientationToVertical()
+    actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
+    actor.SetPosition(*BAR_PLACE)
+    actor.SetWidth(BAR_WIDTH)
+    actor.SetHeight(BAR_HEIGHT)
+    actor.SetTitle("mm")
+    actor.SetLabelFormat("{:.0f}" if vtk.vtkVersion().GetVTKMajorVersion() > 9 else "%.0f")
+    actor.SetNumberOfLabels(BAR_STEPS)
+    actor.UnconstrainedFontSizeOn()
+    for style in (actor.GetTitleTextProperty(), actor.GetLabelTextProperty()):
+        style.SetColor(*COLOUR)
+        style.ShadowOn()
+        style.ItalicOff()
+        style.BoldOff()
+    actor.VisibilityOff()
+    renderer.AddViewProp(actor)
+    return actor
+
+
+def _showColours(actor, display, size: int) -> None:
+    """Explain the colours of a display node from 0 mm to the end of its window; None takes the bar away."""
+    actor.SetVisibility(display is not None)
+    if display is None:
+        return
+    table = vtk.vtkLookupTable()
+    table.DeepCopy(display.GetColorNode().GetLookupTable())
+    table.SetRange(0.0, display.GetWindowLevelMax())
+    actor.SetLookupTable(table)
+    for style in (actor.GetTitleTextProperty(), actor.GetLabelTextProperty()):
+        style.SetFontSize(size)

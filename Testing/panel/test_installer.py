@@ -1,0 +1,100 @@
+"""Every way out of an installation ends it: the panel is never left locked."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import pytest
+import slicer
+
+
+@pytest.fixture
+def lacking(host, tmp_path):
+    """The real installer, lacking one package besides torch, which is there; log lines and ends are collected."""
+    from MidlineShiftLib.services.install import SlicerInstaller
+
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("# comment\ntorch>=2.2\nnibabel>=5\nno-such-package>=1  # why\n", encoding="utf-8")
+    log, ends = [], []
+    return types.SimpleNamespace(installer=SlicerInstaller(str(requirements)), log=log, ends=ends)
+
+
+@pytest.fixture
+def without_torch(host, monkeypatch):
+    from MidlineShiftLib.services import install
+
+    found = []
+    monkeypatch.setattr(install.importlib.util, "find_spec", lambda name: object() if found else None)
+    return found
+
+
+def install(lacking, wheels=""):
+    lacking.installer.install(lacking.log.append, lacking.ends.append, wheels)
+    assert len(lacking.ends) == 1, "it ends once, however it ends"
+    return lacking.ends.pop()
+
+
+def test_what_is_missing_is_installed(lacking):
+    assert lacking.installer.missing() == ["no-such-package>=1"]
+    assert install(lacking) == ""
+    assert slicer.packaging.installed == [["no-such-package>=1"]] and "Collecting no-such-package>=1" in lacking.log
+
+
+def test_pip_fails(lacking):
+    slicer.packaging.code = 1
+    assert "network" in install(lacking) and "/my wheels" in install(lacking, "/my wheels")
+    assert slicer.packaging.installed[-1][:3] == ["--no-index", "--find-links", "/my wheels"]
+
+
+def test_another_extension_installs_meanwhile(lacking):
+    slicer.packaging.busy = True
+    assert "Another extension" in install(lacking) and not slicer.packaging.installed
+
+
+@pytest.mark.parametrize("error", [RuntimeError("not on the main thread"), OSError("disk full"), ValueError("odd")])
+def test_whatever_slicer_raises(lacking, error):
+    slicer.packaging.error = error
+    assert str(error) in install(lacking) and str(error) in lacking.log
+
+
+def test_in_testing_mode_slicer_calls_nothing_back(lacking):
+    slicer.app.testing = True
+    assert "no-such-package" in install(lacking), "what is still missing failed"
+    lacking.installer.missing = lambda: []
+    assert install(lacking) == ""
+
+
+def test_pytorch_comes_through_its_extension(lacking, without_torch, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
+    assert lacking.installer.missing() == ["torch>=2.2", "no-such-package>=1"]
+    assert "PyTorch extension" in install(lacking) and not slicer.packaging.installed
+    calls = []
+
+    def installTorch(**options):
+        calls.append(options)
+        without_torch.append(True)
+
+    utils = types.SimpleNamespace(installTorch=installTorch)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", types.SimpleNamespace(PyTorchUtilsLogic=lambda: utils))
+    assert install(lacking) == ""
+    assert calls == [{"askConfirmation": False, "torchVersionRequirement": ">=2.2"}]
+    assert slicer.packaging.installed == [["no-such-package>=1"]]
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_pytorch_fails(lacking, without_torch, monkeypatch, raises):
+    def installTorch(**options):
+        if raises:
+            raise RuntimeError("no wheel for this GPU")
+
+    utils = types.SimpleNamespace(installTorch=installTorch)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", types.SimpleNamespace(PyTorchUtilsLogic=lambda: utils))
+    failure = install(lacking)
+    assert ("failed" in failure and "no wheel for this GPU" in lacking.log) if raises else "restart Slicer" in failure
+    assert not slicer.packaging.installed
+
+
+def test_from_wheels_torch_is_one_of_them(lacking, without_torch):
+    install(lacking, "/my wheels")
+    assert slicer.packaging.installed[-1][-2:] == ["torch>=2.2", "no-such-package>=1"]
