@@ -1,4 +1,4 @@
-"""``midlineshift-train export``: finished runs -> a model folder that ``midlineshift measure`` can use."""
+"""``midlineshift-train export``: finished runs -> a model folder or a MONAI bundle."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import click
 
 
 @click.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder; must not exist yet.")
+@click.option("--out", type=click.Path(path_type=Path), help="Model folder to write; must not exist yet.")
+@click.option("--monai-bundle", type=click.Path(path_type=Path), help="MONAI bundle to write; must not exist yet.")
+@click.option("--model", help="Model to write as a bundle, without --out and runs.")
 @click.option("--pose", type=click.Path(path_type=Path), help="Run of the pose network.")
 @click.option("--pose-from", help="Model whose pose network is taken along, where --pose is not given.")
 @click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
 @click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
-@click.option("--deformation", required=True, type=click.Path(path_type=Path), help="Run of the deformation network.")
+@click.option("--deformation", type=click.Path(path_type=Path), help="Run of the deformation network.")
 @click.option("--name", help="Name of the model.  [default: the name of the folder]")
 @click.option("--model-version", default="1", show_default=True, help="Version of the model.")
 @click.option("--description", default="Trained with midlineshift-train; research use only.", help="One sentence.")
@@ -22,12 +24,14 @@ import click
 @click.option("--readout", type=click.Path(path_type=Path), help="JSON of read-out parameters.")
 @click.option("--accuracy", type=click.Path(path_type=Path), help="JSON of measured figures.")
 def export(
-    out: Path,
+    out: Path | None,
+    monai_bundle: Path | None,
+    model: str | None,
     pose: Path | None,
     pose_from: str | None,
     conditional: Path | None,
     unconditional: Path | None,
-    deformation: Path,
+    deformation: Path | None,
     name: str | None,
     model_version: str,
     description: str,
@@ -36,21 +40,35 @@ def export(
     readout: Path | None,
     accuracy: Path | None,
 ) -> None:
-    """Write a model folder from finished runs, with the averaged weights of each run's best check.
+    """Write a model folder from finished runs, with the averaged weights of each run's best check, or a MONAI bundle.
 
     Give both denoisers, or neither for a deformation network trained without the noise difference. A deformation network
-    trained on a set with landmarks finds no mid-plane: the pose network beside it may be that of another model, by default of
-    the shipped one. Research use only.
+    trained on a set with landmarks finds no midsagittal plane: the pose network beside it may be that of another
+    model, by default of the shipped one. Research use only.
     """
     from midlineshift_training.export.model_folder import export_runs, read_json_object
+    from MidlineShiftLogic.errors import InputError
 
     runs = {"pose": pose, "conditional": conditional, "unconditional": unconditional, "deformation": deformation}
     given = {component: run for component, run in runs.items() if run is not None}
-    texts = {
-        "name": name or out.resolve().name,
-        "version": model_version,
-        "description": description,
-        "licence": licence,
-        "trained_on": trained_on or "",
-    }
-    click.echo(export_runs(out, given, texts, read_json_object(readout), read_json_object(accuracy), pose_from))
+    if model and (out or given):
+        raise InputError("--model bundles a model that exists; leave out --out and the runs.", "usage")
+    if model and monai_bundle is None:
+        raise InputError("--model is for --monai-bundle.", "usage")
+    if not model and not (out and deformation):
+        raise InputError("Give --out and --deformation, or --model with --monai-bundle.", "usage")
+    if monai_bundle and monai_bundle.exists():
+        raise InputError(f"{monai_bundle} already exists; choose another folder for the bundle.", "exists")
+    if out is not None:
+        texts = {
+            "name": name or out.resolve().name,
+            "version": model_version,
+            "description": description,
+            "licence": licence,
+            "trained_on": trained_on or "",
+        }
+        click.echo(export_runs(out, given, texts, read_json_object(readout), read_json_object(accuracy), pose_from))
+    if monai_bundle is not None:
+        from midlineshift_training.export.monai_bundle import write_bundle
+
+        click.echo(write_bundle(monai_bundle, model or out))
