@@ -122,7 +122,7 @@ def test_the_bundle_has_the_files_of_a_bundle(bundle):
     for name in (
         "configs/inference.json",
         "configs/logging.conf",
-        "docs/README.md",
+        str(Path("docs", "README.md")),
         "models/model.json",
         "scripts/__init__.py",
     ):

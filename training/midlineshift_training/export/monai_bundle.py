@@ -1,7 +1,7 @@
 """A MONAI bundle of a model: ``python -m monai.bundle run`` measures with it what ``midlineshift measure`` measures.
 
 The layout is that of MONAI's bundle specification: ``configs/`` with metadata and workflow, ``models/`` with the weights
-(the model folder as it is, and the deformation network as an exported program), ``scripts/`` and ``docs/README.md``.
+(the model folder as it is, and the deformation network as an exported program), ``scripts/`` and a README in ``docs/``.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def metadata(model: Model, network: DisplacementNetwork, shape: tuple[int, int, 
 
 
 def readme(model: Model) -> str:
-    """Return ``docs/README.md``."""
+    """Return the text of the README."""
     described = model.description
     return f"""\
 # {described.name} {described.version}
