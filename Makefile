@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 endif
 MEASURE := $(VENV)/.installed-measure
 ALL := $(VENV)/.installed-all
-EXTRAS := training,cluster,dicom,pdf,pacs,slicer,docs,lint,test
+EXTRAS := training,cluster,dicom,pdf,pacs,review,slicer,docs,lint,test
 SAMPLES := Resources/SampleScans/sample_shifted.nii.gz Resources/SampleScans/sample_unshifted.nii.gz
 
 .PHONY: help venv demo test lint format docs lock clean

@@ -27,6 +27,7 @@ COMMANDS = {
         "Show what a model takes for the unshifted head.",
     ),
     "report": ("MidlineShiftLogic.cli.report", "report", "Write a report for people from a result."),
+    "review": ("MidlineShiftLogic.cli.review", "review", "Review results in a browser: correct, accept, reject."),
     "write-case": (
         "MidlineShiftLogic.cli.write_case",
         "write_case",

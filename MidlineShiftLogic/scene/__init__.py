@@ -16,10 +16,11 @@ Runs in 3D Slicer and on ``slicer-core`` without Qt, torch or a screen. What a p
 is saved with the scene, and two handles on one measurement agree.
 """
 
-from MidlineShiftLogic.scene.build import build_scene, build_steps, remove
+from MidlineShiftLogic.scene.build import add_displacement, build_scene, build_steps, remove
 from MidlineShiftLogic.scene.edits import apply_edits, read_edits, update
 from MidlineShiftLogic.scene.healthy import add_healthy, remove_healthy
 from MidlineShiftLogic.scene.nodes import MeasurementNodes, find_all, find_of_volume
+from MidlineShiftLogic.scene.scan_volume import add_scan_volume
 from MidlineShiftLogic.scene.views import show_slice, slice_at
 from MidlineShiftLogic.scene.visibility import PARTS, is_visible, set_visible
 from MidlineShiftLogic.scene.volume import head_ct_from_volume
@@ -27,7 +28,9 @@ from MidlineShiftLogic.scene.volume import head_ct_from_volume
 __all__ = [
     "PARTS",
     "MeasurementNodes",
+    "add_displacement",
     "add_healthy",
+    "add_scan_volume",
     "apply_edits",
     "build_scene",
     "build_steps",

@@ -11,7 +11,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.scene.displacement import Steps, add_colours, add_magnitude, add_transform, add_warped
-from MidlineShiftLogic.scene.folder import add_to_folder, remove_from_folder
+from MidlineShiftLogic.scene.folder import add_node_to_folder, add_to_folder, remove_from_folder
 from MidlineShiftLogic.scene.grid import add_grid
 from MidlineShiftLogic.scene.markups import add_markups, show_markups
 from MidlineShiftLogic.scene.nodes import MADE, MARK, VOLUME, MeasurementNodes
@@ -77,10 +77,8 @@ def build_steps(
     """
     if measurement.slice is None:
         raise InputError("This scan was not measured; there is nothing to show.", "scene")
-    if dense is not None and (
-        dense.warped_hu.shape != ct.hu.shape or dense.displacement_mm.shape != (ct.n_slices, 2, *ct.hu.shape[1:])
-    ):
-        raise InputError("The displacement is not of this scan; measure it again.", "scene")
+    if dense is not None:
+        _check_shape(ct, dense)
     scene = volume_node.GetScene()
     prefix = f"{volume_node.GetName()} midline shift"
     text = scene.AddNewNodeByClass("vtkMRMLTextNode", f"{prefix} - measurement")
@@ -101,6 +99,35 @@ def build_steps(
         remove(nodes)
         raise
     return nodes
+
+
+def add_displacement(nodes: MeasurementNodes, ct: HeadCT, dense: DenseResult) -> None:
+    """Add the displacement to a measurement that was built without it, so that its landmarks can be shown at once.
+
+    Args:
+        nodes: From ``build_scene`` with ``dense`` None.
+        ct: The measured scan.
+        dense: Of ``ct``.
+
+    Raises:
+        InputError: The arrays are not of this scan, or its volume is no longer in the scene.
+    """
+    _check_shape(ct, dense)
+    if nodes.volume is None:
+        raise InputError("The scan of this measurement is no longer in the scene; load it again.", "scene")
+    scene = nodes.volume.GetScene()
+    prefix = f"{nodes.volume.GetName()} midline shift"
+    for _ in _add_fields(scene, nodes, ct, dense, prefix):
+        pass
+    add_grid(scene, nodes, f"{prefix} - displacement grid")
+    for role in ("transform", "warped", "magnitude", "grid"):
+        if nodes.node(role) is not None:
+            add_node_to_folder(nodes, nodes.node(role))
+
+
+def _check_shape(ct: HeadCT, dense: DenseResult) -> None:
+    if dense.warped_hu.shape != ct.hu.shape or dense.displacement_mm.shape != (ct.n_slices, 2, *ct.hu.shape[1:]):
+        raise InputError("The displacement is not of this scan; measure it again.", "scene")
 
 
 def _add_fields(scene, nodes: MeasurementNodes, ct: HeadCT, dense: DenseResult, prefix: str) -> Steps:

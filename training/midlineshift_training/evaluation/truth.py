@@ -35,7 +35,9 @@ def phantom_truth(q: dict, settings: ShiftSettings) -> float | None:
 
 
 def load_readings(path: Path) -> dict[str, list[dict]]:
-    """Readers' numbers: case -> rows of the CSV (columns case, reader, slice, ..., shift_mm_at_0_68).
+    """Read the readers' numbers: case -> rows of the CSV (columns case, reader, slice, and shift_mm or shift_mm_at_0_68).
+
+    ``midlineshift review`` writes such a table for each reader (``readings.csv``).
 
     Raises:
         InputError: the file cannot be read or lacks a column.
@@ -45,11 +47,15 @@ def load_readings(path: Path) -> dict[str, list[dict]]:
             rows = list(csv.DictReader(file))
         readings: dict[str, list[dict]] = {}
         for row in rows:
-            entry = {"reader": row["reader"], "slice": int(row["slice"]), "shift_mm": float(row["shift_mm_at_0_68"])}
+            entry = {"reader": row["reader"], "slice": int(row["slice"]), "shift_mm": float(_shift(row))}
             readings.setdefault(row["case"], []).append(entry)
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} is not a table of readings ({error}).", "readings") from None
     return readings
+
+
+def _shift(row: dict[str, str]) -> str:
+    return row["shift_mm"] if "shift_mm" in row else row["shift_mm_at_0_68"]
 
 
 def reader_slice_truth(ct: HeadCT, rows: list[dict]) -> np.ndarray:

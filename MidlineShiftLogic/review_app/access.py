@@ -1,0 +1,126 @@
+"""Decide who may use the server: a token in the address, a password from other machines, and only this page's requests."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from MidlineShiftLogic.errors import InputError
+
+COOKIE = "midlineshift-review"
+TOKEN_BYTES = 24
+TOKEN_FILE = ".token"
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+OPEN_PATHS = ("/login", "/page/style.css")
+WRONG_PASSWORDS = 20
+"""After so many wrong passwords the server takes none until it is started anew."""
+
+
+class Access:
+    """Check every request.
+
+    Args:
+        token: Secret in the address.
+        password: Wanted beside the token from a page; "" on loopback.
+    """
+
+    def __init__(self, token: str, password: str = ""):
+        self._token, self._password = token, password
+        self._session = secrets.token_urlsafe(TOKEN_BYTES) if password else token
+        self._wrong = 0
+
+    @web.middleware
+    async def check(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Answer 403 without the token, 400 to requests that another page caused; set the security headers."""
+        try:
+            response = await self._checked(request, handler)
+        except web.HTTPException as error:
+            error.headers.update(HEADERS)
+            raise
+        if not response.prepared:
+            response.headers.update(HEADERS)
+        return response
+
+    async def _checked(self, request: web.Request, handler) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != request.host:
+            raise web.HTTPBadRequest(text="Requests of other pages are not answered.")
+        if request.method == "GET" and request.path == "/" and "token" in request.query:
+            return self._enter(request)
+        if request.path in OPEN_PATHS and self._password:
+            return await handler(request)
+        if not _same(request.cookies.get(COOKIE, ""), self._session):
+            raise web.HTTPForbidden(text="Open the address that midlineshift review printed, with its token.")
+        return await handler(request)
+
+    def _enter(self, request: web.Request) -> web.StreamResponse:
+        if not _same(request.query["token"], self._token):
+            raise web.HTTPForbidden(text="This token is not of this review; use the address that was printed last.")
+        if self._password:
+            return web.HTTPFound("/login")
+        response = web.HTTPFound("/")
+        self._remember(request, response)
+        return response
+
+    async def log_in(self, request: web.Request) -> web.StreamResponse:
+        """Take the password; the session begins with the right one."""
+        form = await request.post()
+        if self._wrong >= WRONG_PASSWORDS:
+            raise web.HTTPTooManyRequests(text="Too many wrong passwords; start the review again.")
+        if not _same(str(form.get("password", "")), self._password):
+            self._wrong += 1
+            return web.HTTPFound("/login?wrong=1")
+        response = web.HTTPFound("/")
+        self._remember(request, response)
+        return response
+
+    def _remember(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.set_cookie(COOKIE, self._session, httponly=True, samesite="Strict", secure=request.secure, path="/")
+
+
+def load_token(folder: Path) -> str:
+    """Return the token of a folder of results, made when there is none: an address stays good over a restart."""
+    file = folder / TOKEN_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if file.is_file() and len(text := file.read_text(encoding="ascii").strip()) >= TOKEN_BYTES:
+            return text
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        file.touch(mode=0o600, exist_ok=True)
+        file.chmod(0o600)
+        file.write_text(token, encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The folder of the readings cannot be written ({error}); check the permissions.", "out"
+        ) from error
+    return token
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode("utf-8"))

@@ -1,0 +1,122 @@
+"""Start the web server of a review and keep it until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import ssl
+import sys
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from MidlineShiftLogic.errors import InputError
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class ReviewOptions:
+    """Hold how a review is served.
+
+    Attributes:
+        inputs: Folders of results, or of single cases.
+        scans: Where to look for scans that ``results.csv`` does not name.
+        reader: Name of the reader; "" asks each page.
+        blind: Hide the model's landmarks and numbers.
+        host, port: Address to listen on; port 0 takes a free one.
+        password: Wanted from every page; must be given for a host other than loopback.
+        tls_cert, tls_key: PEM files; must be given for a host other than loopback.
+    """
+
+    inputs: tuple[Path, ...]
+    scans: tuple[Path, ...] = ()
+    reader: str = ""
+    blind: bool = False
+    host: str = LOOPBACK
+    port: int = 0
+    password: str = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
+def serve_review(options: ReviewOptions, on_ready: Callable[[str], object]) -> None:
+    """Serve a review until the process is told to stop (SIGINT, SIGTERM).
+
+    Args:
+        options: What to review and how.
+        on_ready: Called with the address, token included, when pages can be opened.
+
+    Raises:
+        InputError: No results, an unsafe address, or a port that is taken.
+    """
+    if sys.platform.startswith("linux"):
+        os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")  # no screen is needed
+    from aiohttp import web
+
+    from MidlineShiftLogic.review_app.access import Access, load_token
+    from MidlineShiftLogic.review_app.cases import find_cases
+    from MidlineShiftLogic.review_app.readings import REVIEWS_FOLDER
+    from MidlineShiftLogic.review_app.server import ReviewServer
+    from MidlineShiftLogic.review_app.worklist import Worklist
+
+    tls = check_address(options)
+    cases = find_cases(options.inputs, options.scans)
+    token = load_token(cases[0].root / REVIEWS_FOLDER)
+    server = ReviewServer(Worklist(cases), Access(token, options.password), options.reader, options.blind)
+
+    async def run() -> None:
+        runner = web.AppRunner(server.application(), handle_signals=True, shutdown_timeout=5.0)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, options.host, options.port, ssl_context=tls)
+            try:
+                await site.start()
+            except OSError as error:
+                raise InputError(
+                    f"Cannot listen on {options.host} port {options.port} ({error.strerror or error}); choose another "
+                    "--port.",
+                    "port",
+                ) from error
+            port = runner.addresses[0][1]
+            name = f"[{options.host}]" if ":" in options.host else options.host
+            on_ready(f"http{'s' if tls else ''}://{name}:{port}/?token={token}")
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    with contextlib.suppress(web.GracefulExit):
+        asyncio.run(run())
+
+
+def check_address(options: ReviewOptions) -> ssl.SSLContext | None:
+    """Return the TLS context; None without TLS files.
+
+    Raises:
+        InputError: Other machines could reach the review without password and TLS, or a file cannot be used.
+    """
+    from MidlineShiftLogic.review_app.access import is_loopback
+
+    files = options.tls_cert is not None and options.tls_key is not None
+    if not is_loopback(options.host) and not (files and options.password):
+        raise InputError(
+            f"Other machines reach {options.host}: give --password-file, --tls-cert and --tls-key, or leave --host out.",
+            "host",
+        )
+    if not files:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(options.tls_cert, options.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            f"The TLS files cannot be used ({error}); give a certificate and its key as PEM.", "tls"
+        ) from error
+    return context
+
+
+def open_browser(address: str) -> None:
+    """Open the address in the user's browser."""
+    webbrowser.open(address)

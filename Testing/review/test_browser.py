@@ -1,0 +1,283 @@
+"""The review in a real browser, from the command: open, scroll, drag, accept, reload, restart, two sessions, keys only.
+
+The tests share one server and run in their order; each opens its case anew.
+"""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from review_case import Server, make_results, wait_until
+
+from MidlineShiftLogic.reporting.html import read_result
+
+pytestmark = pytest.mark.slow
+LEFT, RIGHT = 0, 1
+
+
+class Page:
+    """A browser on one server."""
+
+    def __init__(self, browser, server):
+        self.browser, self.server = browser, server
+
+    def open_list(self):
+        self.browser.get(self.server.address)
+        wait_until(lambda: self.browser.find_elements("css selector", "#cases a"), what="worklist")
+        return self
+
+    def open_case(self, number=LEFT):
+        self.open_list()
+        self.browser.find_elements("css selector", "#cases a")[number].click()
+        self.wait_drawn()
+        return self
+
+    def wait_drawn(self):
+        wait_until(lambda: self.script("return document.body.dataset.first && state !== null"), what="first picture")
+
+    def script(self, text, *arguments):
+        return self.browser.execute_script(text, *arguments)
+
+    def state(self):
+        return self.script("return state")
+
+    def text(self, name):
+        return self.browser.find_element("id", name).text
+
+    def click(self, name):
+        self.browser.find_element("id", name).click()
+
+    def keys(self, *keys):
+        self.browser.switch_to.active_element.send_keys(*keys)
+
+    def saved(self):
+        return int(self.script("return document.body.dataset.saved || 0"))
+
+    def wait_saved(self, before):
+        wait_until(lambda: self.saved() > before, what="saved")
+
+    def drag(self, name, right_px):
+        """Drag a landmark with the mouse, as a reader does; numbers that were shown on the way."""
+        from selenium.webdriver import ActionChains
+
+        box = self.script(
+            "const b = document.getElementById('scan').getBoundingClientRect(); "
+            "return [b.left, b.top, b.width, b.height]"
+        )
+        place = self.state()["landmarks"][name]
+        x, y = (round(box[axis] + place[axis] * box[axis + 2]) for axis in (0, 1))
+        self.script(
+            "window.numbers = []; new MutationObserver(() => window.numbers.push(document.getElementById('number').textContent))"
+            ".observe(document.getElementById('number'), { childList: true })"
+        )
+        actions = ActionChains(self.browser, duration=60)
+        actions.w3c_actions.pointer_action.move_to_location(x, y)
+        actions.w3c_actions.pointer_action.pointer_down()
+        for step in range(1, 9):
+            actions.w3c_actions.pointer_action.move_to_location(x + round(right_px * step / 8), y)
+            actions.w3c_actions.pointer_action.pause(0.25)
+        actions.w3c_actions.pointer_action.pointer_up()
+        before = self.saved()
+        actions.perform()
+        self.wait_saved(before)
+        return self.script("return window.numbers")
+
+
+@pytest.fixture(scope="module")
+def page(served, make_browser):
+    return Page(make_browser(), served[0])
+
+
+def of_reader(results, case="left", reader="Ada"):
+    return read_result(results / "reviews" / reader / case)
+
+
+def test_wrong_token_opens_nothing_and_no_path_is_told(served, page):
+    server, results = served
+    for address in (server.site, f"{server.site}/?token=wrong", f"{server.site}/cases.json", f"{server.site}/socket/x"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(address)
+        assert refused.value.code == 403 and "default-src 'none'" in refused.value.headers["Content-Security-Policy"]
+        assert str(results) not in refused.value.read().decode()
+    page.open_list()
+    content = page.browser.page_source + page.script("return fetch('/cases.json').then((a) => a.text())")
+    assert str(results.parent) not in content and "token" not in page.browser.current_url
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(server.address, headers={"Origin": "http://evil.example"}))
+    assert refused.value.code == 400
+
+
+def test_open_scroll_and_windows(page):
+    page.open_case()
+    state = page.state()
+    assert "mm to the patient's left" in page.text("number") and state["slice"] == state["case_slice"]
+    wait_until(lambda: page.state()["displacement"], what="displacement")
+    wait_until(lambda: page.script("return ['normal', 'moved'].every((n) => document.getElementById(n).dataset.drawn)"))
+    canvas = page.browser.find_element("id", "scan")
+    page.script(
+        "document.getElementById('scan').dispatchEvent("
+        "new WheelEvent('wheel', { deltaY: -100, bubbles: true, cancelable: true }))"
+    )
+    wait_until(lambda: page.state()["slice"] == state["slice"] + 1, what="next slice")
+    assert f"{state['slice'] + 1} of 0" in page.text("slice-number") and canvas.is_displayed()
+    drawn = int(page.script("return document.getElementById('scan').dataset.drawn"))
+    page.browser.find_element("css selector", "[data-window=bone]").click()
+    wait_until(lambda: int(page.script("return document.getElementById('scan').dataset.drawn")) > drawn, what="window")
+    errors = [entry for entry in page.browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert not [entry for entry in errors if "thumbnail" not in entry["message"] and "403" not in entry["message"]]
+
+
+def test_drag_number_follows_undo_pin_accept_reload(served, page):
+    _, results = served
+    page.open_case()
+    first = page.state()["signed_shift_mm"]
+    numbers = page.drag("shifted", 40)
+    assert len(set(numbers)) > 2, "the number follows while the mouse moves"
+    moved = page.state()["signed_shift_mm"]
+    assert moved > first + 2 and page.state()["edited"]
+    row = page.browser.find_element("css selector", f"#slices tr[data-slice='{page.state()['slice']}']").text
+    assert f"{moved:.1f}" in row and "edited" in row
+    assert of_reader(results).signed_shift_mm == pytest.approx(moved, abs=0.01)
+    page.click("undo")
+    wait_until(lambda: page.state()["status"] == "unread" and page.state()["signed_shift_mm"] == first, what="undo")
+    page.drag("shifted", 25)
+    moved = page.state()["signed_shift_mm"]
+    saved = page.saved()
+    page.click("pin")
+    page.wait_saved(saved)
+    page.click("accept")
+    wait_until(lambda: "are written" in page.text("notice"), what="report")
+    page.browser.refresh()
+    page.wait_drawn()
+    state = page.state()
+    assert (state["status"], state["signed_shift_mm"]) == ("accepted with edits", moved) and state["pinned"]
+    kept = of_reader(results)
+    assert kept.review.reader == "Ada" and kept.signed_shift_mm == pytest.approx(moved, abs=0.01)
+    assert (results / "reviews" / "Ada" / "left" / "report.html").is_file()
+    page.open_list()
+    assert "1 of 2 read" in page.text("done-text")
+
+
+def test_server_killed_in_the_middle_loses_nothing_confirmed(served, page):
+    server, results = served
+    page.open_case(RIGHT)
+    page.drag("shifted", -20)
+    moved = page.state()["signed_shift_mm"]
+    port = server.port
+    server.stop(signal.SIGKILL)
+    wait_until(lambda: "No connection" in page.text("notice"), what="the page says so")
+    server.start(port)
+    wait_until(lambda: page.script("return document.body.dataset.connected") == "yes", what="connected again")
+    assert page.state()["signed_shift_mm"] == moved
+    assert of_reader(results, "right").signed_shift_mm == pytest.approx(moved, abs=0.01)
+    page.click("restore")
+    wait_until(lambda: page.state()["status"] == "unread", what="back to the model's")
+
+
+def test_two_sessions_on_one_case_the_second_looks_only(served, page, make_browser):
+    page.open_case()
+    second = Page(make_browser(), page.server).open_case()
+    assert "Ada has this case open" in second.text("notice") and not second.state()["writable"]
+    assert not second.browser.find_element("id", "accept").is_enabled()
+    before = second.state()["signed_shift_mm"]
+    page.open_list()
+    second.browser.refresh()
+    second.wait_drawn()
+    assert second.state()["writable"] and second.state()["signed_shift_mm"] == before
+    second.open_list()
+
+
+def test_keyboard_only(served, page):
+    from selenium.webdriver.common.keys import Keys
+
+    _, results = served
+    page.open_list()
+    page.browser.find_element("tag name", "body").send_keys(Keys.ARROW_DOWN)
+    page.keys(Keys.ARROW_DOWN)
+    page.keys(Keys.ENTER)
+    page.wait_drawn()
+    assert page.state()["name"] == "right"
+    start = page.state()
+    page.keys(Keys.PAGE_UP)
+    wait_until(lambda: page.state()["slice"] == start["slice"] + 1, what="slice")
+    page.keys("3")
+    saved = page.saved()
+    page.keys(Keys.ARROW_LEFT)
+    page.wait_saved(saved)
+    assert page.state()["edited"]
+    page.keys("z")
+    wait_until(lambda: page.state()["status"] == "unread", what="undo")
+    page.keys("r")
+    page.browser.switch_to.active_element.send_keys("motion", Keys.TAB, Keys.ENTER)
+    wait_until(lambda: page.state()["status"] == "rejected", what="rejected")
+    assert of_reader(results, "right").review.reason == "motion"
+    page.keys("b")
+    wait_until(lambda: "left" in page.text("name"), what="previous case")
+
+
+@pytest.mark.parametrize("size", [(1366, 900), (820, 1180)], ids=["desktop", "tablet"])
+def test_nothing_for_axe_to_complain_of(page, size):
+    axe = pytest.importorskip("axe_selenium_python")
+    page.browser.set_window_size(*size)
+    for opened in (page.open_list, page.open_case):
+        opened()
+        assert page.script("return document.documentElement.scrollWidth <= window.innerWidth"), "no sideways scrolling"
+        tester = axe.Axe(page.browser)
+        tester.inject()
+        found = tester.run()["violations"]
+        assert not found, tester.report(found)
+    page.browser.set_window_size(1366, 900)
+
+
+def test_everything_comes_from_this_server(page):
+    page.open_case()
+    log = [json.loads(entry["message"]) for entry in page.browser.get_log("performance")]
+    text = json.dumps(log, separators=(",", ":"))
+    requested = set(re.findall(r'"url":"((?:http|ws)s?://[^"]+)', text))
+    hosts = {address.split("/")[2] for address in requested}
+    assert hosts <= {page.server.site.split("/")[2]}, hosts
+
+
+def test_blind_review_by_two_readers(tmp_path, make_browser):
+    results = make_results(tmp_path, {"left": 8.0})
+    server = Server(results, "--blind")
+    server.start()
+    page = Page(make_browser(), server)
+    page.browser.get(server.address)
+    wait_until(lambda: "Give your name" in page.text("notice"), what="asked for a name")
+    page.browser.find_element("id", "reader").send_keys("Grace\n")
+    wait_until(lambda: page.browser.find_elements("css selector", "#cases a"), what="list")
+    assert "mm" not in page.browser.find_element("id", "cases").text
+    page.browser.find_elements("css selector", "#cases a")[0].click()
+    page.wait_drawn()
+    assert page.text("number") == "not measured yet"
+    canvas = page.browser.find_element("id", "scan")
+    page.click("place")
+    from selenium.webdriver import ActionChains
+
+    width, height = canvas.size["width"], canvas.size["height"]
+    for x, y in ((0, -0.3), (0, 0.3), (0.05, 0)):
+        ActionChains(page.browser).move_to_element_with_offset(
+            canvas, round(x * width), round(y * height)
+        ).click().perform()
+    wait_until(lambda: page.state()["has_landmarks"], what="landmarks")
+    assert "to the patient's left" in page.text("number")
+    page.click("accept")
+    wait_until(lambda: page.state()["status"] == "accepted with edits", what="accepted")
+    assert len(of_reader(results, "left", "Grace").slices) == 1
+    server.stop()
+
+
+def test_other_machines_need_password_and_tls(served):
+    _, results = served
+    done = subprocess.run(
+        [sys.executable, "-m", "MidlineShiftLogic", "review", str(results), "--host", "0.0.0.0"],
+        capture_output=True, text=True, env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
+    )  # fmt: skip
+    assert done.returncode == 2 and "--password-file, --tls-cert and --tls-key" in done.stderr
