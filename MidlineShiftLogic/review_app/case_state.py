@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.edit import slice_of
+from MidlineShiftLogic.measurement.history import EditHistory
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.reporting.formatting import certainty_text, rule_text, shift_text
-from MidlineShiftLogic.review_app.readings import status_of
-
-if TYPE_CHECKING:
-    from MidlineShiftLogic.review_app.case_session import CaseSession
+from MidlineShiftLogic.review_app.cases import ReviewCase
+from MidlineShiftLogic.review_app.readings import ReaderFolder, status_of
+from MidlineShiftLogic.scene import MeasurementNodes
 
 PATIENTS_SIDES = (" to the patient's left", " to the patient's right")
 
 
-def describe_case(session: CaseSession) -> dict[str, Any]:
+class OpenedCase(Protocol):
+    """What is described of an opened case; ``case_session.CaseSession`` has it."""
+
+    case: ReviewCase
+    folder: ReaderFolder
+    blind: bool
+    writable: bool
+    ct: HeadCT
+    history: EditHistory
+    nodes: MeasurementNodes
+
+    @property
+    def measurement(self) -> Measurement: ...
+
+    @property
+    def shown(self) -> int: ...
+
+    def landmark_places(self) -> dict[str, tuple[float, float]]: ...
+
+    def pending_places(self) -> list[tuple[float, float]]: ...
+
+
+def describe_case(session: OpenedCase) -> dict[str, Any]:
     """Return the state of a session, ready for JSON; places are fractions of the scan's view."""
     measurement, shown = session.measurement, session.shown
     one = slice_of(measurement, shown)
