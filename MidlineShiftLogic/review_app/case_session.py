@@ -16,7 +16,6 @@ from MidlineShiftLogic.review_app.blind import merge_placed_slice, own_slices
 from MidlineShiftLogic.review_app.case_state import describe_case
 from MidlineShiftLogic.review_app.cases import ReviewCase
 from MidlineShiftLogic.review_app.readings import ReaderFolder
-from MidlineShiftLogic.review_app.slice_views import NORMAL, SCAN, VIEWS, SliceViews
 from MidlineShiftLogic.scene import (
     PARTS,
     add_displacement,
@@ -28,6 +27,7 @@ from MidlineShiftLogic.scene import (
     update,
 )
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
+from MidlineShiftLogic.scene.offscreen_views import NORMAL, SCAN, VIEWS, SliceViews
 from MidlineShiftLogic.scene.state import SceneState
 
 PRESETS = {"brain": (80.0, 40.0), "subdural": (200.0, 75.0), "stroke": (40.0, 35.0), "bone": (2000.0, 500.0)}

@@ -14,7 +14,7 @@ from MidlineShiftLogic.errors import InputError, MidlineShiftError
 from MidlineShiftLogic.review_app.case_session import CaseSession
 from MidlineShiftLogic.review_app.export import export_reading
 from MidlineShiftLogic.review_app.render_thread import RenderThread
-from MidlineShiftLogic.review_app.slice_views import MOVED, NORMAL, SCAN, VIEWS
+from MidlineShiftLogic.scene.offscreen_views import MOVED, NORMAL, SCAN, VIEWS
 
 HEARTBEAT_SECONDS = 20
 LARGEST_MESSAGE = 20_000

@@ -30,7 +30,7 @@ def test_code_lies_in_packages_only():
 
 
 # Folders of Testing that mirror no package: what is shared, and what looks at the whole.
-OF_THE_WHOLE = {"benchmarks", "fuzz", "helpers", "panel", "repository", "scene"}
+OF_THE_WHOLE = {"benchmarks", "fuzz", "helpers", "panel", "repository", "review", "scene"}
 MIRRORS = {"logic": PACKAGES["MidlineShiftLogic"], "training": PACKAGES["midlineshift_training"]}
 # Tests of what no single folder owns.
 BESIDE = {"logic": {"released"}, "training": set()}

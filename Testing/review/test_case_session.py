@@ -13,8 +13,8 @@ from MidlineShiftLogic.reporting.measurement_json import to_dict
 from MidlineShiftLogic.review_app.case_session import CaseSession
 from MidlineShiftLogic.review_app.cases import find_cases
 from MidlineShiftLogic.review_app.readings import ReaderFolder
-from MidlineShiftLogic.review_app.slice_views import MOVED, NORMAL, SCAN, VIEWS
 from MidlineShiftLogic.scene.coordinates import lps_to_ras
+from MidlineShiftLogic.scene.offscreen_views import MOVED, NORMAL, SCAN, VIEWS
 
 pytest.importorskip("trame_slicer.views")
 SIZE = 400

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from MidlineShiftLogic.scene import MeasurementNodes
 from MidlineShiftLogic.scene.coordinates import as_array
+from MidlineShiftLogic.scene.nodes import MeasurementNodes
 
 SCAN, NORMAL, MOVED = "scan", "normal", "moved"
 VIEWS = (SCAN, NORMAL, MOVED)
