@@ -25,8 +25,11 @@ Space = Literal["lps", "px"]
 class StackGeometry(Protocol):
     """What edits need of the scan; ``HeadCT`` has it."""
 
-    pixel_spacing: tuple[float, float]
-    source_slices: tuple[tuple[int, ...], ...]
+    @property
+    def pixel_spacing(self) -> tuple[float, float]: ...
+
+    @property
+    def source_slices(self) -> tuple[tuple[int, ...], ...]: ...
 
     @property
     def n_slices(self) -> int: ...

@@ -8,6 +8,7 @@ from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.edit import slice_of
 from MidlineShiftLogic.measurement.history import EditHistory
 from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.measurement.slice_names import number_of, slice_name
 from MidlineShiftLogic.reporting.formatting import certainty_text, rule_text, shift_text
 from MidlineShiftLogic.review_app.cases import ReviewCase
 from MidlineShiftLogic.review_app.readings import ReaderFolder, status_of
@@ -42,6 +43,7 @@ def describe_case(session: OpenedCase) -> dict[str, Any]:
     """Return the state of a session, ready for JSON; places are fractions of the scan's view."""
     measurement, shown = session.measurement, session.shown
     one = slice_of(measurement, shown)
+    sources = session.ct.source_slices[shown] if session.ct.source_slices else ()
     decided = measurement if measurement.edited or measurement.review is not None else None
     return {
         "type": "state",
@@ -57,6 +59,8 @@ def describe_case(session: OpenedCase) -> dict[str, Any]:
         "rule": rule_text(measurement) if measurement.slice is not None else "",
         "case_slice": measurement.slice,
         "slice": shown,
+        "slice_name": slice_name(measurement, shown, sources),
+        "case_slice_name": "" if measurement.slice is None else slice_name(measurement, measurement.slice),
         "slices_count": session.ct.n_slices,
         "slice_text": "no landmarks" if one is None else shift_text(one.signed_shift_mm, (" L", " R")),
         "has_landmarks": one is not None,
@@ -65,6 +69,7 @@ def describe_case(session: OpenedCase) -> dict[str, Any]:
         "slices": [
             {
                 "index": each.index,
+                "number": number_of(measurement, each.index),
                 "height_mm": _rounded(each.height_mm, 1),
                 "shift_mm": _rounded(each.signed_shift_mm),
                 "window": each.in_case_window,

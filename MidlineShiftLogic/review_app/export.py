@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+from typing import Any
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.reporting.case_folder import case_folder
 from MidlineShiftLogic.reporting.measurement_json import to_json
-from MidlineShiftLogic.review_app.cases import RESULT_FILE, ReviewCase
+from MidlineShiftLogic.review_app.cases import ReviewCase
 from MidlineShiftLogic.review_app.readings import ReaderFolder
 
 
@@ -24,45 +23,23 @@ def export_reading(folder: ReaderFolder, case: ReviewCase, measurement: Measurem
         ct: The measured scan, read in this process.
 
     Returns:
-        Why there are no DICOM objects; empty where there are.
+        Why there are no DICOM objects; empty where there are, or where the scan is not from DICOM.
 
     Raises:
-        InputError: The folder holds other files, or was changed meanwhile.
+        InputError: The folder holds other files, or the reading was changed meanwhile.
         OSError: The disk is full or gone.
     """
+    from MidlineShiftLogic.reporting.fields_file import read_fields
+    from MidlineShiftLogic.reporting.write_reviewed import write_reviewed_case
+
+    if measurement.slice is None:
+        return ""  # a rejected case without a number: measurement.json says all
+    fields = case.folder / "fields.npz"
+    dense: Any = read_fields(fields) if fields.is_file() else None  # the attributes of a DenseResult
+    images = sorted({frame.file for frame in ct.frames})
     with case_folder(folder.folder, case.name) as files:
-        reason = _write_files(files, case, measurement, ct)
+        objection = write_reviewed_case(files, measurement, ct, dense, images)
         current = folder.load(case)
         if current is None or to_json(current) != to_json(measurement):
             raise InputError("The reading was changed while its report was made.", "changed")
-    return reason
-
-
-def _write_files(files: Path, case: ReviewCase, measurement: Measurement, ct: HeadCT) -> str:
-    from MidlineShiftLogic.reporting.dicom import write_objects
-    from MidlineShiftLogic.reporting.fields_file import read_fields
-    from MidlineShiftLogic.reporting.figures.overlay import write_overlay
-    from MidlineShiftLogic.reporting.figures.sheet import write_sheet
-    from MidlineShiftLogic.reporting.html import write_report
-    from MidlineShiftLogic.reporting.shifts_csv import write_shifts
-
-    (files / RESULT_FILE).write_text(to_json(measurement), encoding="utf-8")
-    if measurement.slice is None:
-        return "nothing was measured"
-    fields = case.folder / "fields.npz"
-    dense = read_fields(fields) if fields.is_file() else None
-    write_shifts(files / "shifts.csv", measurement)
-    if dense is not None:
-        write_overlay(files / "overlay.png", ct, measurement, dense)
-    write_sheet(files / "slices.png", ct, measurement)
-    write_report(files, measurement)
-    if not ct.frames:
-        return "the scan is not from DICOM"
-    try:
-        write_objects(files, measurement, ct, dense)
-    except (InputError, ValueError, TypeError, AttributeError, KeyError) as error:
-        # highdicom is strict with what some scanners write; the rest of the export is whole without these
-        (files / "sr.dcm").unlink(missing_ok=True)
-        shutil.rmtree(files / "capture", ignore_errors=True)
-        return str(error).rstrip(".")
-    return ""
+    return objection

@@ -99,17 +99,17 @@ def check_address(options: ReviewOptions) -> ssl.SSLContext | None:
     """
     from MidlineShiftLogic.review_app.access import is_loopback
 
-    files = options.tls_cert is not None and options.tls_key is not None
-    if not is_loopback(options.host) and not (files and options.password):
+    cert, key = options.tls_cert, options.tls_key
+    if not is_loopback(options.host) and not (cert and key and options.password):
         raise InputError(
             f"Other machines reach {options.host}: give --password-file, --tls-cert and --tls-key, or leave --host out.",
             "host",
         )
-    if not files:
+    if cert is None or key is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(options.tls_cert, options.tls_key)
+        context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:
         raise InputError(
             f"The TLS files cannot be used ({error}); give a certificate and its key as PEM.", "tls"

@@ -125,7 +125,7 @@ def test_open_scroll_and_windows(page):
         "new WheelEvent('wheel', { deltaY: -100, bubbles: true, cancelable: true }))"
     )
     wait_until(lambda: page.state()["slice"] == state["slice"] + 1, what="next slice")
-    assert f"{state['slice'] + 1} of 0" in page.text("slice-number") and canvas.is_displayed()
+    assert f"{state['slice'] + 2} of 20" in page.text("slice-number") and canvas.is_displayed()
     drawn = int(page.script("return document.getElementById('scan').dataset.drawn"))
     page.browser.find_element("css selector", "[data-window=bone]").click()
     wait_until(lambda: int(page.script("return document.getElementById('scan').dataset.drawn")) > drawn, what="window")

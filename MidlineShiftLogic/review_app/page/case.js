@@ -65,12 +65,12 @@ function show() {
   status.textContent = state.status; status.className = `status ${state.status.split(" ")[0]}`;
   if (byId("number").textContent !== state.number) byId("number").textContent = state.number;
   const review = state.review ? `${state.review.decision} by ${state.review.reader}${state.review.reason ? `: ${state.review.reason}` : ""}` : "";
-  byId("facts").textContent = [state.certainty, state.rule, state.case_slice === null ? "" : `slice ${state.case_slice}`, review].filter(Boolean).join(" · ");
+  byId("facts").textContent = [state.certainty, state.rule, state.case_slice_name, review].filter(Boolean).join(" · ");
   byId("slice").max = state.slices_count - 1; byId("slice").value = state.slice;
-  byId("slice-number").textContent = `${state.slice} of 0–${state.slices_count - 1}`;
-  byId("slice-text").textContent = `slice ${state.slice} · ${state.slice_text}${state.edited ? " · edited" : ""}${state.pinned ? " · pinned" : ""}`;
+  byId("slice-number").textContent = state.slice_name.replace("slice ", "");
+  byId("slice-text").textContent = `${state.slice_name} · ${state.slice_text}${state.edited ? " · edited" : ""}${state.pinned ? " · pinned" : ""}`;
   byId("warnings").replaceChildren(...state.warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
-  byId("moved-caption").textContent = state.displacement ? "Displacement, red 1 to yellow 10 mm" : "Displacement: not in this result (measure with --fields)";
+  byId("moved-caption").textContent = state.displacement ? "Displacement, violet 0 to yellow 10 mm (the model's)" : "Displacement: not in this result (measure with --fields)";
   const can = state.writable;
   byId("accept").disabled = !can || state.case_slice === null; byId("reject").disabled = !can;
   byId("undo").disabled = !can || !state.can_undo; byId("redo").disabled = !can || !state.can_redo;
@@ -100,8 +100,8 @@ function showTable() {
   const body = byId("slices");
   const rows = [...state.slices].reverse().map((one) => {
     const row = document.createElement("tr"), head = document.createElement("th"), button = document.createElement("button");
-    head.scope = "row"; button.type = "button"; button.textContent = one.index;
-    button.setAttribute("aria-label", `Show slice ${one.index}`);
+    head.scope = "row"; button.type = "button"; button.textContent = one.number;
+    button.setAttribute("aria-label", `Show slice ${one.number}`);
     button.addEventListener("click", () => send({ type: "slice", index: one.index }));
     head.append(button);
     const side = Math.abs(one.shift_mm) < 0.5 ? "" : one.shift_mm > 0 ? " L" : " R";

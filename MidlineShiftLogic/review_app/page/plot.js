@@ -15,7 +15,7 @@ function drawPlot(state, onSlice) {
   const slices = state.slices;
   const svg = svgElement("svg", { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img" });
   const largest = slices.length ? slices.reduce((a, b) => (Math.abs(a.shift_mm) > Math.abs(b.shift_mm) ? a : b)) : null;
-  svg.setAttribute("aria-label", largest ? `Shift of ${slices.length} slices; largest ${largest.shift_mm} mm on slice ${largest.index}` : "No slices");
+  svg.setAttribute("aria-label", largest ? `Shift of ${slices.length} slices; largest ${largest.shift_mm} mm on slice ${largest.number}` : "No slices");
   if (!slices.length) return svg;
   const ends = slices.map((one) => Math.abs(one.shift_mm)).concat((state.interval || []).map(Math.abs));
   const limit = Math.max(LEAST_MM, 1.1 * Math.max(...ends));
@@ -26,8 +26,8 @@ function drawPlot(state, onSlice) {
     svg.append(svgElement("line", { x1: x(mm), x2: x(mm), y1: PLOT.top, y2: PLOT.height - PLOT.bottom, class: mm ? "five" : "axis" }));
     svg.append(svgElement("text", { x: x(mm), y: PLOT.height - 8, "text-anchor": "middle" }, mm ? `5 ${mm > 0 ? "L" : "R"}` : "0 mm"));
   }
-  svg.append(svgElement("text", { x: 2, y: y(slices[slices.length - 1].index) + 4 }, String(slices[slices.length - 1].index)));
-  svg.append(svgElement("text", { x: 2, y: y(slices[0].index) + 4 }, String(slices[0].index)));
+  svg.append(svgElement("text", { x: 2, y: y(slices[slices.length - 1].index) + 4 }, slices[slices.length - 1].number));
+  svg.append(svgElement("text", { x: 2, y: y(slices[0].index) + 4 }, slices[0].number));
   if (state.interval) {
     const at = y(state.case_slice);
     svg.append(svgElement("line", { x1: x(state.interval[0]), x2: x(state.interval[1]), y1: at, y2: at, class: "interval" }));
