@@ -30,6 +30,7 @@ denoisers of Gong et al.).
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -41,6 +42,10 @@ COMPONENTS = ("pose", "conditional", "unconditional", "denoiser", "deformation")
 _FRAME = {"grid": int, "pixel_mm": float, "length_mm": float}
 _NOISE = {"t": int, "seed": int, "schedule": str, "steps": int, "grid": int}
 _MAY_BE_ZERO = ("t", "seed")
+_MAX_NUMBERS = {"grid": 1024, "pixel_mm": 10.0, "length_mm": 400.0, "steps": 100_000, "t": 100_000, "seed": 2**63 - 1}
+"""Beyond these no frame or noise schedule makes sense, and memory would run out."""
+_MAX_SETTING, _MAX_LEVELS = 65_536, 32
+"""Largest number among a network's settings; longest list of them, and deepest nesting of the file."""
 # The only brain window that the networks take slices in (``inference.window``).
 _WINDOW_HU = (0.0, 80.0)
 
@@ -88,6 +93,7 @@ class ModelDescription:
 def parse_description(content: Any) -> ModelDescription:
     """Check the content of a ``model.json``. InputError says which key is missing or wrong, without naming the file."""
     _want(content, "the file", dict)
+    _require_finite(content, "the file")
     if content.get("format") != FORMAT:
         raise InputError(f"its 'format' is {content.get('format')!r} and this version reads {FORMAT}", "model-json")
     texts = {key: _text(content, key) for key in ("name", "version", "description", "licence", "trained_on")}
@@ -119,11 +125,38 @@ def _component(name: str, content: Any) -> Component:
     frame = content.get("frame")
     return Component(
         kind=kind,
-        config=_want(content.get("config"), f"'{where}.config'", dict),
+        config=_config(content.get("config"), f"'{where}.config'"),
         file=file,
         sha256=digest,
         frame=None if frame is None else _numbers(frame, f"{where}.frame", _FRAME),
     )
+
+
+def _config(content: Any, where: str) -> dict[str, Any]:
+    """Settings of a network: whole numbers, lists of them, true or false, null, or ``dropout``."""
+    for name, value in _want(content, where, dict).items():
+        numbers = value if isinstance(value, list) else [value]
+        fits = all(
+            one is None or isinstance(one, bool) or (isinstance(one, int) and 0 <= one <= _MAX_SETTING)
+            for one in numbers
+        )
+        if name == "dropout":
+            fits = isinstance(value, int | float) and 0 <= value < 1
+        if not fits or len(numbers) > _MAX_LEVELS:
+            raise InputError(f"{where} gives {name} as {str(value)[:40]!r}, which no network takes", "model-json")
+    return content
+
+
+def _require_finite(content: Any, where: str, level: int = 0) -> None:
+    """Refuse numbers that are not finite, and absurd nesting."""
+    if level > _MAX_LEVELS:
+        raise InputError(f"{where} is nested too deeply", "model-json")
+    if isinstance(content, float) and not math.isfinite(content):
+        raise InputError(f"{where} is {content} and must be a finite number", "model-json")
+    if isinstance(content, dict | list):
+        items = content.items() if isinstance(content, dict) else enumerate(content)
+        for key, value in items:
+            _require_finite(value, f"'{key}'", level + 1)
 
 
 def _text(content: dict, key: str, where: str = "") -> str:
@@ -140,6 +173,8 @@ def _numbers(content: Any, where: str, keys: dict[str, type]) -> dict[str, Any]:
         value = _want(content.get(key), f"'{where}.{key}'", (int, float) if kind is float else kind)
         if kind is not str and not (value > 0 or (value == 0 and key in _MAY_BE_ZERO)):
             raise InputError(f"'{where}.{key}' is {value!r} and must be positive", "model-json")
+        if kind is not str and value > _MAX_NUMBERS.get(key, math.inf):
+            raise InputError(f"'{where}.{key}' is {value!r} and at most {_MAX_NUMBERS[key]} is possible", "model-json")
     return content
 
 

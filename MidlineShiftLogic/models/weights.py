@@ -38,6 +38,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise InputError(f"The weights file {path} is missing; install the model again.", "weights-missing") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable safetensors file ({error}).", "weights-damaged") from None
+    for name, value in state.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise InputError(f"{path} holds undefined numbers in {name!r}; install the model again.", "weights-damaged")
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 

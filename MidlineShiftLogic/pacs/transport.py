@@ -68,8 +68,8 @@ class _Pending:
 class ConnectionGuard:
     """Decide which connections and associations may stay.
 
-    Connections without an association do not take the places of associations. Where too many wait, the oldest of the
-    address that has most of them is closed. Addresses named in ``pinned`` always find a place for an association: all
+    Connections without an association do not take the places of associations. Where too many of one address wait, its
+    oldest is closed; where too many wait at all, the oldest of the address that has most of them. Addresses named in ``pinned`` always find a place for an association: all
     others together leave one place for each of them, up to half of all.
 
     Args:
@@ -87,23 +87,22 @@ class ConnectionGuard:
         self._pending: dict[tuple, _Pending] = {}
         self._places: dict[threading.Thread, str] = {}
 
-    def connected(self, peer: tuple, sock: socket.socket) -> bool:
-        """Record a new connection; False where it must be closed."""
+    def connected(self, peer: tuple, sock: socket.socket) -> None:
+        """Record a new connection, and close an older one where too many wait."""
         address = str(peer[0])
         with self._lock:
             self._prune()
             counts = Counter(one.address for one in self._pending.values())
-            if counts[address] >= self.limits.pending_each and address not in self.pinned:
-                return False
-            if len(self._pending) >= self.limits.pending:
-                busiest = max(counts, key=lambda one: (one not in self.pinned, counts[one]))
-                oldest = min(
-                    (key for key, one in self._pending.items() if one.address == busiest),
-                    key=lambda key: self._pending[key].since,
-                )
-                _close(self._pending.pop(oldest).sock)
+            busiest = max(counts, key=lambda one: (one not in self.pinned, counts[one]), default="")
+            if counts[address] >= self.limits.pending_each:
+                self._close_oldest(address)
+            elif len(self._pending) >= self.limits.pending:
+                self._close_oldest(busiest)
             self._pending[peer] = _Pending(address, self.clock(), sock)
-        return True
+
+    def _close_oldest(self, address: str) -> None:
+        keys = (key for key, one in self._pending.items() if one.address == address)
+        _close(self._pending.pop(min(keys, key=lambda key: self._pending[key].since)).sock)
 
     def replaced(self, peer: tuple, sock: socket.socket, association: threading.Thread) -> None:
         """Record the socket and the thread that handle a connection now."""
@@ -253,8 +252,9 @@ class GuardedServer(ThreadedAssociationServer):
         super().__init__(*args, request_handler=GuardedHandler, **options)
 
     def verify_request(self, request, client_address) -> bool:
-        """Return whether a new connection may stay."""
-        return self.guard.connected(client_address, request)
+        """Record a new connection; it may stay, an older one may have to go."""
+        self.guard.connected(client_address, request)
+        return True
 
     def handle_error(self, request, client_address) -> None:
         """Record the error of one connection for debugging only; socketserver would print its traceback."""

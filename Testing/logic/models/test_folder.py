@@ -237,3 +237,37 @@ def test_names_with_spaces_and_other_letters(tmp_path, description, networks):
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX systems")
 def test_other_users_can_read_an_installed_model(model_folder):
     assert all(path.stat().st_mode & 0o044 for path in (model_folder, *model_folder.iterdir()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["components"]["pose"]["config"].update(integration_steps="x"),
+        lambda d: d["components"]["pose"]["config"].update(integration_steps=1.5),
+        lambda d: d["components"]["pose"]["config"].update(integration_steps=-1),
+        lambda d: d["components"]["pose"]["config"].update(features=[10**9]),
+        lambda d: d["components"]["pose"]["config"].update(features=[16] * 1000),
+        lambda d: d["frame"].update(pixel_mm=float("inf")),
+        lambda d: d["frame"].update(grid=10**9),
+        lambda d: d["frame"].update(length_mm=float("nan")),
+        lambda d: d["readout"].update(anything=float("-inf")),
+    ],
+)
+def test_values_that_no_model_has_are_refused_at_load(model_folder, change):
+    path = model_folder / "model.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError) as caught:
+        load_model(model_folder)
+    assert caught.value.code == "model-json" and "\n" not in str(caught.value)
+
+
+def test_undefined_weights_are_refused(model_folder):
+    path = model_folder / "pose.safetensors"
+    state = load_file(path)
+    next(value for value in state.values() if value.is_floating_point()).view(-1)[0] = float("nan")
+    save_file(state, path)
+    rewrite(model_folder, lambda c: c["components"]["pose"].update(sha256=sha256(path)))
+    with pytest.raises(InputError, match="undefined numbers"):
+        load_model(model_folder).network("pose")

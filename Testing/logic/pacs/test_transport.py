@@ -166,6 +166,15 @@ class OpenSocket:
         self.closed = True
 
 
+def test_the_oldest_of_one_address_makes_room_for_its_own():
+    """Who shares an address with a broken or hostile program is not kept out."""
+    guard = ConnectionGuard(ConnectionLimits(pending=10, pending_each=2))
+    socks = [OpenSocket() for _ in range(5)]
+    for number, sock in enumerate(socks):
+        guard.connected(("a", number), sock)
+    assert [sock.closed for sock in socks] == [True, True, True, False, False]
+
+
 def test_a_pinned_address_finds_a_place_whatever_others_hold():
     guard = ConnectionGuard(ConnectionLimits(associations=4), frozenset({"10.0.0.1"}))
     taken = [guard.requested(("10.0.0.9", port), Alive()) for port in range(10)]
@@ -182,13 +191,14 @@ def test_the_oldest_of_the_busiest_address_makes_room():
     for number, address in enumerate(["a", "b", "b", "b", "c"]):
         now[0] = number
         socks.append(OpenSocket())
-        assert guard.connected((address, number), socks[-1])
+        guard.connected((address, number), socks[-1])
     assert [sock.closed for sock in socks] == [False, True, False, False, False]
     assert guard.counts() == (4, 0)
-    assert not ConnectionGuard(ConnectionLimits(pending_each=0)).connected(("d", 1), OpenSocket())
+    guard.connected(("c", 6), OpenSocket())
+    assert guard.counts() == (4, 0), "one of b was closed again"
     now[0] = 1 + ConnectionLimits().associate_seconds + 0.5
     guard.sweep()
-    assert [sock.closed for sock in socks] == [True, True, False, False, False]
+    assert [sock.closed for sock in socks] == [True, True, True, False, False]
 
 
 def test_objects_are_identified_within_limits():
