@@ -1,7 +1,8 @@
-"""One way in for every kind of scan: look at the content, hand it to the reader of its format."""
+"""Load a scan of any format: recognise the content and call the function of its format."""
 
 from __future__ import annotations
 
+import os
 from os import PathLike
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from MidlineShiftLogic.quality import Quality
 READABLE = "NIfTI (.nii, .nii.gz), NRRD, MHA/MHD, .npy, a DICOM folder or a DICOM file"
 
 HEAD_BYTES = 540
-"""Enough of a file to know its format: the length of the longest header looked at (NIfTI-2)."""
+"""Bytes that are enough to recognise every format: the length of the longest fixed header (NIfTI-2)."""
 
 PICTURES = {
     b"\x89PNG": "PNG",
@@ -35,18 +36,18 @@ def read(
     spacing: tuple[float, float, float] | None = None,
     progress: Progress | None = None,
 ) -> HeadCT:
-    """Read a head CT. The format is found by the content, so a missing or wrong file ending does no harm.
+    """Load a head CT. The format is recognised by the content, so a missing or wrong file ending does no harm.
 
     Args:
         path: NIfTI, NRRD, MHA/MHD or ``.npy`` file, DICOM folder (searched with its subfolders), or DICOM file.
         spacing: mm between (slices, rows, columns); needed for ``.npy`` and used for nothing else.
-        progress: told ``(done, total, what)`` while slices are read.
+        progress: called with ``(done, total, what)`` while slices are loaded.
 
     Returns:
-        The scan in canonical order; ``quality`` holds the flags raised while reading, some of which may be fatal.
+        The scan in canonical order; ``quality`` holds the flags raised while loading, some of which may be fatal.
 
     Raises:
-        InputError: one sentence naming the path and the remedy, for everything that is not a readable scan.
+        InputError: one sentence that names the path and the remedy, for everything that is not a usable scan.
     """
     path = Path(path)
     try:
@@ -56,12 +57,18 @@ def read(
             raise
         raise InputError(f"{path}: {error}", error.code) from error
     except MemoryError as error:
-        raise InputError(f"There is not enough memory to read {path}; close other programs.", "memory") from error
+        raise InputError(f"There is not enough memory to load {path}; close other programs.", "memory") from error
+    except Exception as error:  # one file must cost its own case only, whatever it leads to
+        raise InputError(
+            f"{path} cannot be loaded ({type(error).__name__}); it seems to be damaged. If other programs load it, please "
+            "report this.",
+            "unexpected",
+        ) from error
 
 
 def refuse_other_than_dicom(path: Path) -> None:
-    """InputError where a path is a file of another format; what it is else (missing, a folder) is for ``read`` to say."""
-    if not path.is_dir() and path.exists() and not looks_like_dicom(_first_bytes(path)):
+    """Raise InputError where a path is a file of another format; ``read`` reports missing files and folders."""
+    if os.path.isfile(path) and not looks_like_dicom(_first_bytes(path)):
         raise InputError(
             f"{path} is not DICOM, so it has no study to file DICOM objects in; measure it without --dicom, or give the "
             "DICOM folder.",
@@ -70,7 +77,7 @@ def refuse_other_than_dicom(path: Path) -> None:
 
 
 def _read(path: Path, spacing, progress: Progress | None) -> HeadCT:
-    if path.is_file() and _first_bytes(path).startswith(b"PK\x03\x04"):
+    if os.path.isfile(path) and _first_bytes(path).startswith(b"PK\x03\x04"):
         from MidlineShiftLogic.headct.npz import is_npz, read_npz
 
         if is_npz(path):
@@ -88,7 +95,7 @@ def _read(path: Path, spacing, progress: Progress | None) -> HeadCT:
 
 
 def _stack(path: Path, spacing, progress: Progress | None) -> AxialStack:
-    if path.is_dir():
+    if os.path.isdir(path):
         from MidlineShiftLogic.headct.dicom import read_folder
 
         return read_folder(path, progress)

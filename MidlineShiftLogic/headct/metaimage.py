@@ -12,6 +12,7 @@ from MidlineShiftLogic.headct.stack import AxialStack
 from MidlineShiftLogic.headct.stored_values import DamagedFile, Values, load_values, require_regular_file
 from MidlineShiftLogic.headct.text_header import (
     floats,
+    integer,
     integers,
     read_header_bytes,
     require_directions,
@@ -72,9 +73,9 @@ def _fields(head: bytes) -> tuple[dict[str, str], int]:
 
 
 def _shape(path: Path, fields: dict[str, str]) -> tuple[int, ...]:
-    dimensions = integers(fields.get("NDims", ""), "NDims", 1, 16)[0]
+    dimensions = integer(fields.get("NDims", ""), "NDims", 1, 16)
     sizes = integers(fields.get("DimSize", ""), "DimSize")
-    channels = integers(fields.get("ElementNumberOfChannels", "1"), "ElementNumberOfChannels")[0]
+    channels = integer(fields.get("ElementNumberOfChannels", "1"), "ElementNumberOfChannels")
     kind = fields.get("ElementType", "")
     if channels != 1 or kind.endswith("_ARRAY"):
         raise InputError(
@@ -108,7 +109,7 @@ def _values(path: Path, fields: dict[str, str], length: int, shape: tuple[int, .
     compression = "data" if _flag(fields, "CompressedData") else ""
     if not _flag(fields, "BinaryData", default=True):
         compression = "text"
-    skip = integers(fields.get("HeaderSize", "0"), "HeaderSize", -1, 1 << 20)[0]
+    skip = integer(fields.get("HeaderSize", "0"), "HeaderSize", -1, 1 << 20)
     if skip < 0:
         # The data are the last bytes of the file.
         offset = require_regular_file(file) - int(np.prod(shape, dtype=object)) * dtype.itemsize
@@ -125,7 +126,7 @@ def _flag(fields: dict[str, str], name: str, default: bool = False) -> bool:
 
 def _affine(path: Path, fields: dict[str, str], dimensions: int) -> np.ndarray:
     """(4, 4) stored index -> LPS mm; MetaImage stores LPS."""
-    stored = integers(fields["NDims"], "NDims")[0]
+    stored = integer(fields["NDims"], "NDims")
     spacing = np.ones(stored)
     for name in ("ElementSize", "ElementSpacing"):
         if name in fields:

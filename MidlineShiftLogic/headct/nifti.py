@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.headct.canonical import from_volume, spacing_of
+from MidlineShiftLogic.headct.canonical import MAX_MM, from_volume, spacing_of
 from MidlineShiftLogic.headct.stack import AxialStack
 from MidlineShiftLogic.headct.stored_values import GZIP_MARK, DamagedFile, Values, load_values
 from MidlineShiftLogic.quality import Quality
@@ -149,6 +149,8 @@ def _affine(path: Path, header) -> tuple[np.ndarray, list[Quality]]:
     flags = []
     if has_sform:
         affine = np.asarray(header.get_sform(), dtype=float)
+        if not np.isfinite(affine).all() or np.abs(affine).max() > MAX_MM or not np.linalg.det(affine[:3, :3]):
+            raise _no_geometry(path, "its sform is not a usable matrix")
         flags += _conflicts(affine, sizes, valid)
     elif qform is not None:
         affine = qform
@@ -162,7 +164,7 @@ def _affine(path: Path, header) -> tuple[np.ndarray, list[Quality]]:
                 "0); left and right follow the usual order of the file and must be checked.",
             )
         )
-    if has_sform and qform is not None and np.linalg.det(affine[:3, :3]) and aff2axcodes(affine) != aff2axcodes(qform):
+    if has_sform and qform is not None and aff2axcodes(affine) != aff2axcodes(qform):
         names = ["".join(map(str, aff2axcodes(one))) for one in (affine, qform)]
         flags.append(
             Quality(
@@ -182,7 +184,7 @@ def _qform(header) -> np.ndarray | None:
         qform = np.asarray(header.get_qform(), dtype=float)
     except (ValueError, ArithmeticError):
         return None
-    return qform if np.isfinite(qform).all() else None
+    return qform if np.isfinite(qform).all() and np.linalg.det(qform[:3, :3]) else None
 
 
 def _conflicts(sform: np.ndarray, sizes: np.ndarray, valid: bool) -> list[Quality]:

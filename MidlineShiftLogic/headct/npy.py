@@ -1,4 +1,4 @@
-"""Reading a bare ``.npy`` array, which has no geometry of its own."""
+"""Load a bare ``.npy`` array, which has no geometry of its own."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.canonical import from_volume
 from MidlineShiftLogic.headct.stack import AxialStack
+from MidlineShiftLogic.headct.stored_values import require_regular_file, require_scan_shape
 from MidlineShiftLogic.quality import Quality
 
 
 def read_npy(path: Path, spacing: tuple[float, float, float] | None) -> AxialStack:
-    """A (slice, row, column) array of Hounsfield units, taken to be in canonical order (see ``HeadCT``).
+    """Load a (slice, row, column) array of Hounsfield units, taken to be in canonical order (see ``HeadCT``).
 
     Args:
         path: the file.
@@ -33,9 +34,10 @@ def read_npy(path: Path, spacing: tuple[float, float, float] | None) -> AxialSta
         raise InputError(
             f"The spacing given for {path} must be three positive numbers in mm: slices, rows, columns.", "spacing"
         )
+    require_regular_file(path)
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, TypeError, SyntaxError) as error:
+    except Exception as error:  # numpy evaluates the header as a Python literal and raises whatever that leads to
         if "pickle" in str(error) or "object" in str(error).lower():
             raise InputError(
                 f"{path} holds Python objects, which are not opened for safety; "
@@ -43,6 +45,7 @@ def read_npy(path: Path, spacing: tuple[float, float, float] | None) -> AxialSta
                 "npy-objects",
             ) from error
         raise InputError(f"{path} cannot be read as a .npy array (incomplete or damaged); write it again.") from error
+    require_scan_shape(path, values.shape)
     if values.ndim == 4 and 1 in (values.shape[0], values.shape[3]):
         values = values[0] if values.shape[0] == 1 else values[..., 0]
     if values.ndim == 2:
@@ -63,7 +66,7 @@ def read_npy(path: Path, spacing: tuple[float, float, float] | None) -> AxialSta
         Quality(
             "npy-order",
             "info",
-            "A .npy file does not say which way up it is: slices were taken from low to high, rows from front to back, "
+            "A .npy file does not state its orientation: slices were taken from low to high, rows from front to back, "
             "columns from the patient's right to the left; sides are wrong if it was stored otherwise.",
         )
     )

@@ -6,6 +6,7 @@ No format for pictures holds a place for every slice, as tilted and uneven serie
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.headct.stored_values import MAX_RATIO, MAX_VALUES_BYTES
 from MidlineShiftLogic.quality import Quality
+from MidlineShiftLogic.text import clean_text
 
 FORMAT = "midlineshift-headct/1"
 ARRAYS = ("hu", "origins", "column_axis", "row_axis", "pixel_spacing", "thickness")
@@ -34,11 +37,11 @@ def write_npz(path: Path, ct: HeadCT, compressed: bool = False) -> None:
 
 
 def is_npz(path: Path) -> bool:
-    """Whether a zip archive is a file of ``write_npz``."""
+    """Return whether a zip archive is a file of ``write_npz``."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {"notes.npy", "hu.npy", "origins.npy"} <= set(archive.namelist())
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
 
 
@@ -49,6 +52,7 @@ def read_npz(path: Path) -> HeadCT:
         InputError: damaged, or of another version.
     """
     try:
+        _require_bounds(path)
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ARRAYS}
             notes = json.loads(str(stored["notes"]))
@@ -69,5 +73,24 @@ def read_npz(path: Path) -> HeadCT:
             source=notes["source"],
             quality=tuple(Quality(**flag) for flag in notes["quality"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is incomplete or damaged ({error}); write it again.", "damaged-file") from error
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # damaged archives and arrays raise whatever their libraries do
+        why = clean_text(f"{type(error).__name__}: {error}", 200)
+        raise InputError(f"{path} is incomplete or damaged ({why}); write it again.", "damaged-file") from error
+
+
+def _require_bounds(path: Path) -> None:
+    """Refuse an archive whose members claim more than a scan, before any is decompressed."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        packed, claimed = (sum(getattr(one, name) for one in members) for name in ("compress_size", "file_size"))
+        if claimed > 2 * MAX_VALUES_BYTES or claimed > MAX_RATIO * max(packed, 1) or packed > path.stat().st_size:
+            raise ValueError(f"it claims {claimed} bytes")
+        for member in members:
+            with archive.open(member) as stream:
+                version = np.lib.format.read_magic(stream)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(stream)
+            if dtype.kind not in "fiuU" or math.prod(shape) * dtype.itemsize > member.file_size:
+                raise ValueError(f"{member.filename} claims a shape of {shape}")

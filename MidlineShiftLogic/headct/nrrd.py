@@ -11,7 +11,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.canonical import from_volume, spacing_of
 from MidlineShiftLogic.headct.stack import AxialStack
 from MidlineShiftLogic.headct.stored_values import DamagedFile, Values, load_values, require_regular_file
-from MidlineShiftLogic.headct.text_header import floats, integers, read_header_bytes, require_positive, sibling
+from MidlineShiftLogic.headct.text_header import floats, integer, integers, read_header_bytes, require_positive, sibling
 from MidlineShiftLogic.quality import Quality
 
 TYPES = {
@@ -98,7 +98,7 @@ def _fields(head: bytes) -> tuple[dict[str, str], int]:
 
 def _geometry(path: Path, fields: dict[str, str]) -> tuple[tuple[int, ...], np.ndarray, bool]:
     """(sizes of the spatial axes, (4, 4) stored index -> LPS mm, whether the header states the orientation)."""
-    dimension = integers(fields.get("dimension", ""), "dimension", 1, 16)[0]
+    dimension = integer(fields.get("dimension", ""), "dimension", 1, 16)
     sizes = integers(fields.get("sizes", ""), "sizes")
     if len(sizes) != dimension:
         raise DamagedFile(f"its header gives {len(sizes)} sizes for {dimension} dimensions")
@@ -111,7 +111,7 @@ def _geometry(path: Path, fields: dict[str, str]) -> tuple[tuple[int, ...], np.n
     if count < 2:
         raise InputError(f"{path} holds no volume (shape {tuple(sizes)}); export the scan again.", "not-a-volume")
     affine = np.eye(4)
-    if "space dimension" in fields and integers(fields["space dimension"], "space dimension") != [3]:
+    if "space dimension" in fields and integer(fields["space dimension"], "space dimension") != 3:
         raise DamagedFile("its space has not three dimensions")
     if vectors:
         for column, axis in enumerate(spatial):
@@ -186,9 +186,9 @@ def _values(path: Path, fields: dict[str, str], length: int, shape: tuple[int, .
     dtype = np.dtype(TYPES[kind]).newbyteorder("<" if endian == "little" else ">")
     detached = "data file" in fields
     file, offset = (sibling(path, fields["data file"]), 0) if detached else (path, length)
-    if integers(fields.get("line skip", "0"), "line skip")[0]:
+    if integer(fields.get("line skip", "0"), "line skip"):
         raise DamagedFile("it skips lines before its data, which is not supported")
-    skip = integers(fields.get("byte skip", "0"), "byte skip", -1, 1 << 20)[0]
+    skip = integer(fields.get("byte skip", "0"), "byte skip", -1, 1 << 20)
     if skip and COMPRESSIONS[encoding]:
         raise DamagedFile("it skips bytes of compressed data, which is not supported")
     if skip < 0:

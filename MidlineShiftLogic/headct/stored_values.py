@@ -220,7 +220,7 @@ def _collect(values: Values, chunks: Iterator[bytes], skip: int, kept: np.dtype)
         if filled == values.count:
             surplus += len(chunk)
             if surplus > MAX_SURPLUS_BYTES:
-                raise DamagedFile(f"it holds more data than its {_x(values.shape)} voxels")
+                break
             continue
         chunk = rest + chunk
         whole = min(len(chunk) // itemsize, values.count - filled)
@@ -229,6 +229,8 @@ def _collect(values: Values, chunks: Iterator[bytes], skip: int, kept: np.dtype)
         rest = chunk[whole * itemsize :]
         if filled == values.count:
             surplus, rest = len(rest), b""
+    if surplus > MAX_SURPLUS_BYTES:
+        raise DamagedFile(f"it holds more data than its {_x(values.shape)} voxels")
     if filled < values.count:
         raise DamagedFile(f"it holds {filled} of {values.count} voxels")
     return result.reshape(values.shape, order="F")

@@ -40,6 +40,14 @@ def integers(text: str, what: str, low: int = 0, high: int = 1 << 40) -> list[in
     return numbers
 
 
+def integer(text: str, what: str, low: int = 0, high: int = 1 << 40) -> int:
+    """Parse one whole number; errors as ``integers``."""
+    numbers = integers(text, what, low, high)
+    if len(numbers) != 1:
+        raise DamagedFile(f"its header gives no usable {what}")
+    return numbers[0]
+
+
 def floats(text: str, what: str, count: int | None = None) -> np.ndarray:
     """Parse finite numbers separated by spaces.
 

@@ -69,8 +69,9 @@ class ConnectionGuard:
     """Decide which connections and associations may stay.
 
     Connections without an association do not take the places of associations. Where too many of one address wait, its
-    oldest is closed; where too many wait at all, the oldest of the address that has most of them. Addresses named in ``pinned`` always find a place for an association: all
-    others together leave one place for each of them, up to half of all.
+    oldest is closed; where too many wait at all, the oldest of the address that has most of them. Addresses named in
+    ``pinned`` always find a place for an association: all others together leave one place for each of them, up to half
+    of all.
 
     Args:
         limits: numbers and times.

@@ -139,8 +139,8 @@ def work(kind: str, seeds: list[Path], folder: Path, seed: int, first: int, coun
         except MidlineShiftError as caught:
             outcome = "refused"
             sentence = str(caught)
-            if caught.code == "memory" or not sentence or "\n" in sentence:
-                outcome, error = "traceback", f"{caught.code}: {sentence}"
+            if caught.code in ("memory", "unexpected") or not sentence or "\n" in sentence:
+                outcome, error = "traceback", f"{caught.code}: {sentence}\n" + traceback.format_exc()
         except BaseException:
             outcome, error = "traceback", traceback.format_exc()
         seconds = time.process_time() - began
