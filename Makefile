@@ -12,21 +12,26 @@ TORCH_INDEX ?=
 
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
+AUDIT := $(VENV)-audit/Scripts
 else
 BIN := $(VENV)/bin
+AUDIT := $(VENV)-audit/bin
 endif
 MEASURE := $(VENV)/.installed-measure
 ALL := $(VENV)/.installed-all
+MINUTES ?= 2
 EXTRAS := training,cluster,dicom,pdf,pacs,review,slicer,docs,lint,test
 SAMPLES := Resources/SampleScans/sample_shifted.nii.gz Resources/SampleScans/sample_unshifted.nii.gz
 
-.PHONY: help venv demo test lint format docs lock clean
+.PHONY: help venv demo test lint format docs fuzz audit lock clean
 
 help:
 	@echo "make demo    measure the two shipped samples; says what to expect and which files to open"
 	@echo "make test    run the tests (PYTEST_ARGS='-k overlay' picks some)"
 	@echo "make lint    check style, formatting, types, spelling and prose"
 	@echo "make format  mend style and formatting"
+	@echo "make fuzz    load mutated files for MINUTES=2 (SECURITY.md says what is counted)"
+	@echo "make audit   compare the dependencies with known vulnerabilities; write a bill of materials (sbom.json)"
 	@echo "make docs    build the documentation in site/, with every link checked"
 	@echo "make venv    only make the virtual environment ($(VENV)); PYTHON=python3.12 chooses another Python"
 	@echo "make lock    pin what a fresh virtual environment holds (after changing dependencies)"
@@ -79,10 +84,20 @@ format: $(ALL)
 docs: $(ALL)
 	$(BIN)/mkdocs build --strict
 
+fuzz: $(ALL)
+	$(BIN)/python Testing/fuzz/run.py --minutes $(MINUTES) --keep fuzz-failures
+
+# The tools have an environment of their own, so that they do not change what they look at.
+audit: $(ALL)
+	$(PYTHON) -m venv $(VENV)-audit
+	$(AUDIT)/python -m pip install --quiet --disable-pip-version-check 'pip-audit==2.10.1' 'cyclonedx-bom==7.5.0'
+	$(AUDIT)/cyclonedx-py environment $(BIN)/python --output-file sbom.json
+	$(AUDIT)/pip-audit --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
 # Run in a fresh $(VENV) after changing dependencies; local builds such as torch's +cpu are the same release.
 lock: $(ALL)
 	{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' | LC_ALL=C sort -f; } > constraints.new
 	mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) $(DEMO_OUT) site
+	rm -rf $(VENV) $(VENV)-audit $(DEMO_OUT) site fuzz-failures sbom.json
