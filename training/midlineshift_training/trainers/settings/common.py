@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -22,6 +22,8 @@ Share = Annotated[Real, Field(ge=0, le=1)]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 RECORDED = {"recorded": True}
 """Marks a field that a command's option or the run itself fills, and that no settings file may hold."""
+
+Kind = TypeVar("Kind", bound="RunSettings")
 
 
 class Section(BaseModel):
@@ -81,7 +83,7 @@ class RunSettings(Section):
             raise ValueError("fused_optimizer does not go with precision 16-mixed: gradients are clipped.")
         return self
 
-    def __or__(self, values: dict[str, Any]) -> RunSettings:
+    def __or__(self: Kind, values: dict[str, Any]) -> Kind:
         """Return a checked copy with these values in the place of its own; nested settings are replaced as a whole."""
         return type(self).model_validate(self.model_dump() | values)
 

@@ -46,6 +46,8 @@ def load_midline_data(
     if not sets:
         report_cases(settings, "phantoms")
         return settings, load_phantoms(files), load_phantoms(held_out)
+    cases: Cases
+    checked: Cases
     cases, checked = split_sets(sets, settings.leave_out_fold, settings.seed)
     # no scan is trained on unlabelled whose landmarks validate, or are kept for the test; nor the other way round
     trained_on = {case.name for case in cases}
