@@ -47,6 +47,7 @@ class AnnotatedSlices:
         pixel_mm: (S,) scan millimetres a pixel.
         weight: (S,) of the case.
         case: (S,) number of the case.
+        height: (S,) mm above the anterior-commissure level; NaN for heads as scanned.
     """
 
     hu: Tensor
@@ -57,6 +58,7 @@ class AnnotatedSlices:
     pixel_mm: Tensor
     weight: Tensor
     case: Tensor
+    height: Tensor
 
     def __len__(self) -> int:
         return len(self.hu)
@@ -136,6 +138,7 @@ def cut_slices(
             "pixel_mm": torch.full((count,), float(target.step_mm)),
             "weight": torch.full((count,), float(case.weight)),
             "case": torch.full((count,), number),
+            "height": torch.from_numpy(_heights(pose if frame == "aligned" else None, chosen)),
         }
         for name, value in values.items():
             parts[name].append(value)
@@ -182,6 +185,12 @@ def _chosen(ct: HeadCT, landmarks: dict[int, np.ndarray], slices: str, heights_m
         use = area >= LEAST_HEAD * max(1, area.max())
     use[list(landmarks)] = True
     return np.flatnonzero(use)
+
+
+def _heights(pose, chosen: np.ndarray) -> np.ndarray:
+    if pose is None:
+        return np.full(len(chosen), np.nan, np.float32)
+    return np.array(pose["height_mm"], np.float32)[chosen]
 
 
 def _in_frame(ct: HeadCT, frame: Frame, chosen: np.ndarray, landmarks: dict[int, np.ndarray]) -> np.ndarray:

@@ -12,11 +12,13 @@ from midlineshift_training.distributed.map_parallel import check_visible, map_pa
 from MidlineShiftLogic.errors import InputError
 
 
-def generate_cases(folder: Path, cases: int, seed: int, workers: int, cluster: str | None = None) -> list[Path]:
+def generate_cases(
+    folder: Path, cases: int, seed: int, workers: int, cluster: str | None = None, twins: bool = False
+) -> list[Path]:
     """Write cases 0 .. cases - 1 of a seed into a folder; files that are there already are kept.
 
     Args:
-        workers, cluster: see ``map_parallel``.
+        workers, cluster: see ``map_parallel``. twins: whether each case also gets its unshifted twin.
     """
     if cases < 1:
         raise InputError(f"--cases must be at least 1, not {cases}.", "bad_option")
@@ -33,7 +35,7 @@ def generate_cases(folder: Path, cases: int, seed: int, workers: int, cluster: s
         raise InputError(f"Cannot write phantoms into {folder}: {problem.strerror}.", "bad_output") from problem
     check_visible(cluster, [folder.resolve()])
     missing = [index for index in range(cases) if not case.path_of(folder, index).exists()]
-    work = partial(case.write, folder.resolve(), seed)
+    work = partial(case.write, folder.resolve(), seed, twin=twins)
     list(tqdm(map_parallel(work, missing, workers, cluster), total=len(missing), desc="phantoms", unit="case"))
     case.clear_partial(folder)
     return [case.path_of(folder, index) for index in range(cases)]

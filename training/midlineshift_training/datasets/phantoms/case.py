@@ -12,11 +12,13 @@ File ``NNNNN.npz`` (n slices, canonical radiological order: slice 0 lowest, row 
 * ``landmarks`` (n, 4, 2) float32 (column, row): anterior falx, posterior falx, shifted, ideal; NaN without a midline.
 * ``midline_shift_mm`` (n, 41): signed deviation (+ left) at the fractions linspace(0.10, 0.90, 41) of the ideal midline.
 * ``signed_shift_mm`` (n,) at "shifted"; ``height_mm`` (n,) template z at the septum; ``has_midline`` (n,) bool.
+* ``twin_hu`` (n, 256, 256) int16, where asked for: the unshifted twin, with the same noise (``twins``).
 * ``case_shift_mm``: signed shift of the case; ``meta``: JSON string with how the case was made.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
@@ -38,22 +40,36 @@ from midlineshift_training.datasets.phantoms import (
     variation,
 )
 from midlineshift_training.datasets.phantoms.lesions import draw as lesions
+from midlineshift_training.datasets.phantoms.twins import without_shift
 
 BLOCK = 2  # pixels of a slice along the edge of one block of the maps
 
 
-def generate(seed: int, index: int) -> dict[str, np.ndarray]:
-    """Arrays of case ``index`` of ``seed``; the same whatever else is generated."""
+def generate(seed: int, index: int, twin: bool = False) -> dict[str, np.ndarray]:
+    """Arrays of case ``index`` of ``seed``; the same whatever else is generated.
+
+    Args:
+        twin: also render the head's unshifted twin (``twins``), as ``twin_hu``; the other arrays do not change.
+    """
     started = time.perf_counter()
     rng = np.random.default_rng([seed, index])
     who = subject.draw(rng)
     natural = variation.draw(rng, who)
     disease = lesions.draw(rng, who, natural)
     scan = pose.draw(rng, who)
+    twin_rng = copy.deepcopy(rng)
     brain_hu = brain.render(rng, who, disease)
     skull_hu = skull.render(rng, who)
     slices = render.render(scan, who, natural, disease, brain_hu, skull_hu)
+    acquisition_rng = copy.deepcopy(rng)
     hu, settings = acquisition.acquire(rng, slices.hu, slices.depth, scan, low_dose=who.young)
+    further = {}
+    if twin:
+        unshifted = without_shift(disease)
+        twin_slices = render.render(scan, who, natural, unshifted, brain.render(twin_rng, who, unshifted), skull_hu)
+        further["twin_hu"], _ = acquisition.acquire(
+            acquisition_rng, twin_slices.hu, twin_slices.depth, scan, low_dose=who.young
+        )
     labels = truth.midlines(scan, natural, slices.x_nodes)
     displacement, inverse = truth.displacement_fields(scan, slices.displacement)
 
@@ -97,6 +113,7 @@ def generate(seed: int, index: int) -> dict[str, np.ndarray]:
         "lesion": lesion,
         "x_template": _blocks(slices.x_template).astype(np.float16),
         **labels,
+        **further,
         "meta": np.array(json.dumps(meta)),
     }
 
@@ -120,7 +137,7 @@ def _save(stream: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
                 np.lib.format.write_array(member, np.asanyarray(array))
 
 
-def write(folder: Path, seed: int, index: int) -> Path:
+def write(folder: Path, seed: int, index: int, twin: bool = False) -> Path:
     """Generate a case into its file, which appears whole or not at all; a finished file is kept."""
     path = path_of(folder, index)
     if path.exists():
@@ -129,7 +146,7 @@ def write(folder: Path, seed: int, index: int) -> Path:
     partial = path.with_suffix(f".{uuid.uuid4().hex}.part")
     try:
         with partial.open("wb") as stream:
-            _save(stream, generate(seed, index))
+            _save(stream, generate(seed, index, twin) if twin else generate(seed, index))
         try:
             os.replace(partial, path)
         except FileNotFoundError:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+from midlineshift_training.trainers.settings.class_conditional import ClassConditionalSettings
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
@@ -20,6 +21,7 @@ FILE = "settings.yaml"
 KINDS: dict[str, type[RunSettings]] = {
     "pose": PoseSettings,
     "diffusion": DiffusionSettings,
+    "class-conditional": ClassConditionalSettings,
     "deformation": DeformationSettings,
     "landmarks": LandmarkSettings,
 }
