@@ -24,6 +24,9 @@ from MidlineShiftLogic.models.weights import fill, read_weights, sha256, write_w
 if TYPE_CHECKING:
     from MidlineShiftLogic.networks.diffusion import DenoiserPair
 
+WINDOWS = 2
+"""Input channels of our deformation network without the noise difference: the brain window and the wide one."""
+
 
 @dataclass
 class Model:
@@ -66,9 +69,23 @@ class Model:
         return self.description.uncertainty
 
     @property
-    def uses_noise_difference(self) -> bool:
+    def has_denoisers(self) -> bool:
         """True if the model has both diffusion models, as two networks or as one."""
         return self.class_conditional or {"conditional", "unconditional"} <= self.description.components.keys()
+
+    @property
+    def uses_noise_difference(self) -> bool:
+        """True if the deformation network is given the noise difference of the diffusion models.
+
+        A model may have them for the pseudo-healthy image alone: then its network takes the two windows of a slice only.
+        """
+        deformation = self.description.components.get("deformation")
+        by_windows = (
+            deformation is not None
+            and deformation.kind == "midline_unet"
+            and deformation.config.get("in_channels") == WINDOWS
+        )
+        return self.has_denoisers and not by_windows
 
     @property
     def class_conditional(self) -> bool:
@@ -122,7 +139,7 @@ class Model:
 
 def check_denoisers(model: Model) -> None:
     """InputError if a model has not both denoisers."""
-    if not model.uses_noise_difference:
+    if not model.has_denoisers:
         raise InputError(
             f"The model {model.name!r} has no denoisers and cannot make a pseudo-healthy image; choose one that has, such "
             f"as {MODEL_WITH_DENOISERS}.",

@@ -22,7 +22,7 @@ def painter(monkeypatch):
     """A model that paints every slice with 20 HU and the slice's number; the slices that were asked for."""
     asked = []
     model = SimpleNamespace(
-        name="painter", uses_noise_difference=True, provenance={"name": "painter", "version": "1", "sha256": {}}
+        name="painter", has_denoisers=True, provenance={"name": "painter", "version": "1", "sha256": {}}
     )
 
     def make(ct, model, device, slices, progress, cancelled):
@@ -93,7 +93,7 @@ def test_a_refused_scan_leaves_nothing(midlineshift, painter, scan, tmp_path, mo
 
 
 def test_a_model_without_denoisers_is_told_at_once(midlineshift, painter, scan, tmp_path):
-    painter.model.uses_noise_difference = False
+    painter.model.has_denoisers = False
     done = midlineshift("pseudo-healthy", scan, "--out", tmp_path / "out")
     assert done.code == 2 and "no denoisers" in done.sentence and "midlineshift-diffusion" in done.sentence
     assert not painter.asked

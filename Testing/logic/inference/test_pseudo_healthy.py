@@ -51,7 +51,7 @@ def spot(value=0.9):
 
 
 class Model:
-    uses_noise_difference, class_conditional, name = True, False, "painter"
+    has_denoisers, class_conditional, name = True, False, "painter"
     noise = {"grid": GRID}  # noqa: RUF012
     readout = {}  # noqa: RUF012
     provenance = {"name": "painter", "version": "1"}  # noqa: RUF012
@@ -143,6 +143,6 @@ def test_what_cannot_be_made_is_told(ct):
     with pytest.raises(InputError, match="slices 0 to 15, not 16"):
         make_pseudo_healthy(ct, Model(sees(spot())), "cpu", [3, 16])
     blind = Model(sees(spot()))
-    blind.uses_noise_difference = False
+    blind.has_denoisers = False
     with pytest.raises(InputError, match="'painter' has no denoisers"):
         make_pseudo_healthy(ct, blind, "cpu", [3])

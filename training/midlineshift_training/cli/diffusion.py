@@ -26,7 +26,8 @@ from midlineshift_training.trainers.settings.presets import AUTHORS_DIFFUSION, w
 )
 @scan_set_options
 def diffusion(
-    data, cohort, class_conditional, out, config, assignments, init, validation_cases, seed, preset, max_steps, epochs, validation_data, spacing,
+    data, cohort, class_conditional, out, config, assignments, init, validation_cases, seed, preset, max_steps, epochs,
+    validation_data, spacing,
     **launch,
 ):  # fmt: skip
     """Train stage 1: a denoiser of unshifted cases (non-mls, "conditional") or of all ("unconditional"), or of both.

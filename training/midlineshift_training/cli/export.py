@@ -15,6 +15,7 @@ import click
 @click.option("--pose-from", help="Model whose pose network is taken along, where --pose is not given.")
 @click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
 @click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
+@click.option("--denoiser", type=click.Path(path_type=Path), help="Run of a class-conditional denoiser, for both.")
 @click.option("--deformation", type=click.Path(path_type=Path), help="Run of the deformation network.")
 @click.option("--name", help="Name of the model.  [default: the name of the folder]")
 @click.option("--model-version", default="1", show_default=True, help="Version of the model.")
@@ -31,6 +32,7 @@ def export(
     pose_from: str | None,
     conditional: Path | None,
     unconditional: Path | None,
+    denoiser: Path | None,
     deformation: Path | None,
     name: str | None,
     model_version: str,
@@ -50,6 +52,7 @@ def export(
     from MidlineShiftLogic.errors import InputError
 
     runs = {"pose": pose, "conditional": conditional, "unconditional": unconditional, "deformation": deformation}
+    runs["denoiser"] = denoiser
     given = {component: run for component, run in runs.items() if run is not None}
     if model and (out or given):
         raise InputError("--model bundles a model that exists; leave out --out and the runs.", "usage")

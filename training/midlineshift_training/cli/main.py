@@ -17,7 +17,7 @@ COMMANDS = {
     "convert": "Turn scans with sparse landmarks into a set.",
     "unlabelled": "Turn unshifted scans into training cases.",
     "pose": "Train the network that finds the midsagittal plane.",
-    "diffusion": "Train stage 1, one of the two denoisers.",
+    "diffusion": "Train stage 1, a denoiser.",
     "deformation": "Train stage 2, the deformation network.",
     "settings": "List the settings of a training command.",
     "average": "Average the weights of finished runs.",
@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "Write a model folder, or a MONAI bundle, from finished runs.",
     "calibrate": "Learn how sure a model's numbers are.",
     "evaluate": "Measure how well a model's numbers agree with the truth.",
+    "evaluate-denoiser": "Check whether a model's pseudo-healthy image may be shown.",
     "card": "Write a model's README from its runs and its evaluation.",
     "measure": "Measure every scan of a folder over many processes.",
 }

@@ -6,7 +6,7 @@ import click
 
 from midlineshift_training.trainers.settings.presets import NAMES
 
-TASKS = ("pose", "diffusion", "deformation", "landmarks")
+TASKS = ("pose", "diffusion", "class-conditional", "deformation", "landmarks")
 
 
 @click.command()
@@ -17,7 +17,7 @@ def settings(task: str, preset: str | None, as_yaml: bool) -> None:
     """List every setting of TASK with its type, default and meaning.
 
     'deformation' is stage 2 on phantoms, 'landmarks' stage 2 on scans with sparse landmarks; the command 'deformation'
-    chooses between them by --data.
+    chooses between them by --data. 'class-conditional' is 'diffusion --class-conditional'.
     """
     from midlineshift_training.trainers.settings.describe import describe, to_yaml
     from midlineshift_training.trainers.settings.presets import AUTHORS, AUTHORS_DIFFUSION, AUTHORS_LANDMARKS

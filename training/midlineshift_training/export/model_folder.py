@@ -9,6 +9,7 @@ from typing import Any
 
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
 from midlineshift_training.trainers.run_folder.trained_on import TrainedOn, trained_on
+from midlineshift_training.trainers.settings.class_conditional import ClassConditionalSettings
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
 from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
@@ -18,11 +19,13 @@ from MidlineShiftLogic.measurement.shift_settings import NEW_MODEL_SETTINGS, Shi
 from MidlineShiftLogic.models.description import ModelDescription
 from MidlineShiftLogic.models.folder import load_model, save_model
 from MidlineShiftLogic.models.settings import parse_settings
-from MidlineShiftLogic.networks.denoiser import Denoiser
+from MidlineShiftLogic.networks.denoiser import CLASSES, Denoiser
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
 DENOISERS = ("conditional", "unconditional")
+DENOISER = "denoiser"
+"""Component of one class-conditional denoiser, which stands for both."""
 
 
 def export_runs(
@@ -57,6 +60,8 @@ def export_runs(
     for component, network in networks.items():
         _check_place(component, network, getattr(settings["deformation"], "noise_difference", False))
     noise = _noise(settings)
+    if DENOISER in settings:
+        noise = _class_conditional_noise(settings, noise)
     frames = {}
     if isinstance(networks["deformation"], DeformationNet):
         # their network needs no pose network of its own frame; it reads heads upright in its frame (``authors_reading``)
@@ -82,7 +87,10 @@ def _check_place(component: str, network, with_denoisers: bool) -> None:
     """InputError if a run's network is not of the kind that its place in the model asks for."""
     if component == "deformation" and isinstance(network, DeformationNet):
         return
-    if component in DENOISERS:
+    if component == DENOISER:
+        fits = isinstance(network, Denoiser) and network.config["num_classes"] == CLASSES
+        wanted = "a denoiser, trained by 'diffusion --class-conditional'"
+    elif component in DENOISERS:
         fits, wanted = isinstance(network, Denoiser), "a denoiser, trained by 'diffusion'"
     else:
         flow = component == "deformation"
@@ -150,6 +158,22 @@ def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
                 "runs",
             )
     return noise.model_dump() | {"ddim": deformation.ddim.model_dump()}
+
+
+def _class_conditional_noise(settings: dict[str, RunSettings], noise: dict[str, Any] | None) -> dict[str, Any]:
+    """How a class-conditional denoiser is used, beside a deformation network that was trained without denoisers."""
+    denoiser, deformation = settings[DENOISER], settings["deformation"]
+    if noise is not None or not isinstance(denoiser, ClassConditionalSettings):
+        raise InputError(
+            "--denoiser goes with a deformation run that was trained without the noise difference; it then makes the "
+            "pseudo-healthy image only.",
+            "runs",
+        )
+    width_mm = deformation.grid * deformation.pixel_mm
+    if abs(denoiser.frame_width_mm - width_mm) > 1e-6 or denoiser.frame_mm != deformation.frame_mm:
+        raise InputError("The denoiser run has another frame than the deformation run.", "runs")
+    used = {"schedule": denoiser.schedule, "steps": denoiser.steps, "grid": denoiser.grid, "gain": 1.0}
+    return {"t": denoiser.t, "seed": 0, **used, "ddim": denoiser.ddim.model_dump()}
 
 
 def read_json_object(path: Path | None) -> dict:

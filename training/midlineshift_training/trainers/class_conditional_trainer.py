@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 VALIDATION_SEED = 987_654
 SHOWN = 6
 """Slices of a picture."""
-DDIM = {"count": 46, "start": 8, "conditional_weight": 1.0, "own_level": True}
-"""Pseudo-healthy slices of the pictures: from t = 176 of 1000 in eight steps, by the denoiser of unshifted slices alone."""
 
 
 class ClassConditionalTrainer(NetworkTrainer):
@@ -58,7 +56,8 @@ class ClassConditionalTrainer(NetworkTrainer):
     def _batches(self, slices: DenoiserSlices, seed: int, first: int, count: int) -> PairedDataset:
         s = self.settings
         affine = AffineVariation(0.5, s.rotation_deg, s.size_jitter, s.place_jitter_px)
-        return PairedDataset(slices, pick(PairSettings, s, affine=affine), seed, first, count)
+        values = {name: getattr(s, name) for name in type(s).model_fields}
+        return PairedDataset(slices, pick(PairSettings, values | {"affine": affine}), seed, first, count)
 
     def training_batches(self, first: int, count: int) -> Dataset:
         return self._batches(self.slices, self.settings.seed, first, count)
@@ -99,4 +98,5 @@ class ClassConditionalTrainer(NetworkTrainer):
             return {}
         x, noise = batch.x[chosen], batch.noise[chosen]
         both = class_branches(self.network, batch.heights[chosen])
-        return {"pseudo_healthy": draw_pairs(x, pseudo_healthy(*both, self.schedule, x, noise, **DDIM))}
+        healthy = pseudo_healthy(*both, self.schedule, x, noise, **self.settings.ddim.model_dump())
+        return {"pseudo_healthy": draw_pairs(x, healthy)}

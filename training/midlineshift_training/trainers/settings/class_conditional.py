@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from midlineshift_training.trainers.settings.common import AtLeastOne, Real, Share, recorded
-from midlineshift_training.trainers.settings.denoising import DenoiserNetwork, NoiseSchedule
+from midlineshift_training.trainers.settings.common import AtLeastOne, Real, Share, Whole, recorded
+from midlineshift_training.trainers.settings.denoising import Ddim, DenoiserNetwork, NoiseSchedule
 from midlineshift_training.trainers.settings.scan_sets import ScanSetSettings
 
 
@@ -27,6 +27,11 @@ class ClassConditionalSettings(ScanSetSettings):
     steps: AtLeastOne = Field(1000, description="Steps of the noise schedule.")
     largest_t: AtLeastOne = Field(
         260, description="Noise levels in training are below it; a little above the one used."
+    )
+    t: Annotated[Whole, Field(ge=0)] = Field(175, description="Noise level of the noise difference, for the model.")
+    ddim: Ddim = Field(
+        Ddim(count=46, start=8, conditional_weight=2.0, own_level=True),
+        description="How pseudo-healthy slices are made, for the pictures and for the model.",
     )
     null_share: Share = Field(0.3, description="Share of slices without a class.")
     paired_share: Share = Field(0.45, description="Share of shifted slices that are denoised toward their twins.")

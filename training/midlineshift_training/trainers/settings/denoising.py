@@ -29,6 +29,9 @@ class Ddim(Section):
     count: AtLeastOne = Field(50, description="DDIM steps that span the noise schedule.")
     start: AtLeastOne = Field(15, description="DDIM step that the slice is noised to, and denoised from.")
     conditional_weight: Real = Field(3.0, description="w in the guidance w e_con - (w - 1) e_unc.")
+    own_level: bool = Field(
+        False, description="Each network call is given the level of its input, not the one before as by Gong et al."
+    )
 
     @model_validator(mode="after")
     def _start_within_count(self) -> Ddim:
