@@ -16,7 +16,9 @@ import click
 @click.option("--shifted", multiple=True, metavar="CASE", help="Scan whose midline is shifted; may be repeated.")
 @click.option("--unshifted", multiple=True, metavar="CASE", help="Scan whose midline is not shifted; may be repeated.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for denoiser.json and denoiser.csv.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder for denoiser.json and denoiser.csv."
+)
 def evaluate_denoiser(model, phantoms, first, cases, scans, shifted, unshifted, threads, out):
     """Hold a model's pseudo-healthy image against what is known of heads that its denoisers never saw.
 

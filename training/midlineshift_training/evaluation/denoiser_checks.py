@@ -19,8 +19,7 @@ from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.models.folder import Model
 
 SMOOTHING_MM = 3.0
-"""Full width at half maximum of the smoothing; the standard deviation is a factor 2.355 smaller."""
-FWHM_PER_SD = 2.3548
+"""Standard deviation of the smoothing."""
 NEAR_MIDLINE_MM = 20.0
 """Distance from the ideal midline within which a pseudo-healthy slice is held against the known unshifted twin."""
 SSIM_WINDOW_MM = 7.0
@@ -135,11 +134,11 @@ def judge(checks: list[DenoiserCheck]) -> dict:
     figures = {
         "ssim": _mean([one.ssim for one in unshifted]),
         "unshifted_change_hu": _mean([one.change_hu for one in unshifted]),
-        "twin_error_left": _mean([one.twin_after_hu / one.twin_before_hu for one in twins]),
+        "twin_error_left": _mean([_share(one.twin_after_hu, one.twin_before_hu) for one in twins]),
         "shift_left": _mean(left),
         "largest_shift_left": max(left, default=None),
-        "makings": _mean([one.makings_hu / one.change_hu for one in shifted]),
-        "neighbours": _mean([one.neighbours_hu / one.change_hu for one in shifted]),
+        "makings": _mean([_share(one.makings_hu, one.change_hu) for one in shifted]),
+        "neighbours": _mean([_share(one.neighbours_hu, one.change_hu) for one in shifted]),
     }
     kept = {
         name: figures[name] is not None and (figures[name] >= limit if name == "ssim" else figures[name] <= limit)
@@ -147,6 +146,11 @@ def judge(checks: list[DenoiserCheck]) -> dict:
     }
     rounded = {name: None if value is None else round(value, 3) for name, value in figures.items()}
     return {"figures": rounded, "limits": LIMITS, "kept": kept, "passed": all(kept.values())}
+
+
+def _share(part: float, whole: float) -> float:
+    """A share; 0 of nothing is 0, all else of nothing without limit."""
+    return part / whole if whole > 0 else (np.inf if part > 0 else 0.0)
 
 
 def _shift_left(one: DenoiserCheck) -> float:
@@ -182,7 +186,7 @@ def _measured(ct: HeadCT, model: Model) -> Measurement:
 
 def _sd_px(ct: HeadCT) -> tuple[float, float, float]:
     """Standard deviation of the smoothing along (slice, row, column), px."""
-    return 0.0, *(SMOOTHING_MM / FWHM_PER_SD / step for step in ct.pixel_spacing)
+    return 0.0, *(SMOOTHING_MM / step for step in ct.pixel_spacing)
 
 
 def _smooth(images: np.ndarray, sd: tuple[float, float, float]) -> np.ndarray:

@@ -81,7 +81,9 @@ def table(result: dict[str, Any]) -> str:
         told = "" if limit is None else f"  {'at least' if name == 'ssim' else 'at most'} {limit:g}: "
         told += "" if limit is None else ("kept" if result["kept"][name] else "NOT kept")
         lines.append(f"{name:22s} {'-' if value is None else format(value, '.3f')}{told}")
-    verdict = "passed" if result["passed"] else "NOT passed: the pseudo-healthy image is not to be shown as if it worked"
+    verdict = (
+        "passed" if result["passed"] else "NOT passed: the pseudo-healthy image is not to be shown as if it worked"
+    )
     return "\n".join([*lines, f"{result['cases']} heads; {verdict}"])
 
 
