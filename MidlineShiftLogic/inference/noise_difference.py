@@ -29,6 +29,8 @@ class DdimSettings:
         count: DDIM steps into which the schedule is divided.
         start: steps that are taken: the slice is noised to step ``start`` and denoised from there.
         conditional_weight: weight w of the guided noise w e_con - (w - 1) e_unc.
+        noises: noises that each slice is made with; the mean of the results is the image. What differs between them is
+            chance, what they share is not.
         own_level: whether each network call is given the noise level of its input, not the one before as by Gong et al.
     """
 
@@ -36,10 +38,13 @@ class DdimSettings:
     start: int = DDIM_START
     conditional_weight: float = CONDITIONAL_WEIGHT
     own_level: bool = False
+    noises: int = 1
 
     def __post_init__(self) -> None:
         if not 0 < self.start < self.count:
             raise ValueError(f"'start' is {self.start} and must be between 0 and 'count', {self.count}")
+        if self.noises < 1:
+            raise ValueError(f"'noises' is {self.noises} and must be 1 or more")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ WHAT = "making the pseudo-healthy image"
 BONE_HU = 150.0
 """Skull above, brain, clots and contrast below."""
 
+NOISE_STRIDE = 100_000
+"""Between the seeds of the noises of one slice; the slices' own are one apart."""
+
 EDGE = (0.35, 0.65)
 """Probabilities of being brain between which the picture fades into the scan."""
 
@@ -126,17 +129,29 @@ def _denoise(
     hu: torch.Tensor, denoisers: tuple[Network, Network], settings: NoiseSettings, seed: int, step: Step
 ) -> torch.Tensor:
     """Make the pseudo-healthy picture (grid, grid) HU of one aligned slice (1, size, size) HU."""
-    picture = pseudo_healthy(
-        *denoisers,
-        make_schedule(settings.schedule, settings.steps),
-        denoiser_input(hu, settings.grid),
-        fixed_noise((1, 1, settings.grid, settings.grid), seed).to(hu.device),
-        start=settings.ddim.start,
-        count=settings.ddim.count,
-        conditional_weight=settings.ddim.conditional_weight,
-        own_level=settings.ddim.own_level,
-        progress=step,
-    )
+    ddim = settings.ddim
+    x, schedule = denoiser_input(hu, settings.grid), make_schedule(settings.schedule, settings.steps)
+    made = []
+    for number in range(ddim.noises):
+        noise = fixed_noise((1, 1, settings.grid, settings.grid), seed + number * NOISE_STRIDE).to(hu.device)
+
+        def steps(done: int, total: int, before: int = number) -> None:
+            step(before * total + done, ddim.noises * total)
+
+        made.append(
+            pseudo_healthy(
+                *denoisers,
+                schedule,
+                x,
+                noise,
+                start=ddim.start,
+                count=ddim.count,
+                conditional_weight=ddim.conditional_weight,
+                own_level=ddim.own_level,
+                progress=steps,
+            )
+        )
+    picture = torch.stack(made).mean(0) if len(made) > 1 else made[0]
     return unwindow(picture[0, 0].cpu(), BRAIN_WINDOW_HU)
 
 

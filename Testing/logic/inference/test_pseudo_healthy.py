@@ -121,6 +121,16 @@ def test_a_slice_comes_out_the_same_whichever_others_are_asked_for(ct):
     assert not np.allclose(among.hu[0], among.hu[1], atol=1), "each slice has a noise of its own"
 
 
+def test_the_mean_over_several_noises_differs_less_from_another_mean(ct):
+    def chance(noises, seed):
+        model = Model(lambda xt, steps: 0.9 * xt)
+        model.noise = {"grid": GRID, "seed": seed, "ddim": {"noises": noises}}
+        return make_pseudo_healthy(ct, model, "cpu", [9]).hu
+
+    one, four = (np.abs(chance(noises, 0) - chance(noises, 50)).mean() for noises in (1, 4))
+    assert four < 0.65 * one
+
+
 def test_the_slices_of_a_measurement_by_default(ct):
     height = module.estimate_pose(ct).height
     healthy = make_pseudo_healthy(ct, Model(sees(spot())), "cpu")

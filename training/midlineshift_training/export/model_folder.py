@@ -11,6 +11,7 @@ from midlineshift_training.trainers.run_folder.finished_run import load_run_netw
 from midlineshift_training.trainers.run_folder.trained_on import TrainedOn, trained_on
 from midlineshift_training.trainers.settings.class_conditional import ClassConditionalSettings
 from midlineshift_training.trainers.settings.common import RunSettings
+from midlineshift_training.trainers.settings.denoising import Ddim
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
 from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
 from midlineshift_training.trainers.settings.stored import load_run_settings
@@ -157,7 +158,7 @@ def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
                 f"mm) than the deformation run ({width_mm:g} mm, {deformation.frame_mm:g} mm).",
                 "runs",
             )
-    return noise.model_dump() | {"ddim": deformation.ddim.model_dump()}
+    return noise.model_dump() | {"ddim": _ddim(deformation.ddim)}
 
 
 def _class_conditional_noise(settings: dict[str, RunSettings], noise: dict[str, Any] | None) -> dict[str, Any]:
@@ -173,7 +174,13 @@ def _class_conditional_noise(settings: dict[str, RunSettings], noise: dict[str, 
     if abs(denoiser.frame_width_mm - width_mm) > 1e-6 or denoiser.frame_mm != deformation.frame_mm:
         raise InputError("The denoiser run has another frame than the deformation run.", "runs")
     used = {"schedule": denoiser.schedule, "steps": denoiser.steps, "grid": denoiser.grid, "gain": 1.0}
-    return {"t": denoiser.t, "seed": 0, **used, "ddim": denoiser.ddim.model_dump()}
+    return {"t": denoiser.t, "seed": 0, **used, "ddim": _ddim(denoiser.ddim)}
+
+
+def _ddim(settings: Ddim) -> dict[str, Any]:
+    """How pseudo-healthy slices are made; what earlier versions do not know is left out where it changes nothing."""
+    unknown = {name for name, value in {"own_level": False, "noises": 1}.items() if getattr(settings, name) == value}
+    return settings.model_dump(exclude=unknown)
 
 
 def read_json_object(path: Path | None) -> dict:

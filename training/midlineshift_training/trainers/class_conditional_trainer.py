@@ -11,7 +11,6 @@ from midlineshift_training.datasets.denoiser_pairs import DenoiserSlices, Paired
 from midlineshift_training.datasets.settings import pick
 from midlineshift_training.datasets.transforms.frame_variation import AffineVariation
 from midlineshift_training.losses.paired_loss import paired_loss
-from midlineshift_training.trainers.learning_rate import with_learning_rate
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
 from midlineshift_training.trainers.settings.class_conditional import ClassConditionalSettings
 from MidlineShiftLogic.networks.denoiser import CLASSES, Denoiser
@@ -75,9 +74,6 @@ class ClassConditionalTrainer(NetworkTrainer):
         kinds = {"null": batch.classes == 0, "paired": batch.paired, "unshifted": (batch.classes > 0) & ~batch.paired}
         return {name: loss[mask].mean() for name, mask in kinds.items() if mask.any()}
 
-    def configure_optimizers(self):
-        return with_learning_rate(super().configure_optimizers(), self.settings)
-
     def validation_step(self, batch: PairedBatch, number: int) -> None:
         loss = paired_loss(self.network, self.schedule, batch)
         values = {f"validation/{name}": value for name, value in self._terms(loss, batch).items()}
@@ -98,5 +94,5 @@ class ClassConditionalTrainer(NetworkTrainer):
             return {}
         x, noise = batch.x[chosen], batch.noise[chosen]
         both = class_branches(self.network, batch.heights[chosen])
-        healthy = pseudo_healthy(*both, self.schedule, x, noise, **self.settings.ddim.model_dump())
+        healthy = pseudo_healthy(*both, self.schedule, x, noise, **self.settings.ddim.model_dump(exclude={"noises"}))
         return {"pseudo_healthy": draw_pairs(x, healthy)}

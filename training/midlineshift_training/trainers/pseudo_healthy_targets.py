@@ -41,7 +41,7 @@ def make_pseudo_healthy(
     """
     with torch.no_grad():
         noise = torch.randn(x.shape, generator=g).to(x)
-        return pseudo_healthy(*denoisers, schedule, x, noise, **ddim.model_dump())
+        return pseudo_healthy(*denoisers, schedule, x, noise, **ddim.model_dump(exclude={"noises"}))
 
 
 class PseudoHealthyTargets:

@@ -32,6 +32,9 @@ class Ddim(Section):
     own_level: bool = Field(
         False, description="Each network call is given the level of its input, not the one before as by Gong et al."
     )
+    noises: AtLeastOne = Field(
+        1, description="Noises that a pseudo-healthy image is averaged over at test; 1 in training."
+    )
 
     @model_validator(mode="after")
     def _start_within_count(self) -> Ddim:

@@ -1,0 +1,68 @@
+"""One class-conditional denoiser, trained on phantoms with twins and exported for the pseudo-healthy image."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from drawn_phantoms import draw_phantom
+
+from midlineshift_training.cli.main import main
+from midlineshift_training.trainers.settings.stored import load_run_settings
+from MidlineShiftLogic.models import load_model
+
+TINY = (
+    "grid=64",
+    "network.channel_multipliers=[1,1]",
+    "network.attention_resolutions=[16]",
+    "batch=4",
+    "max_steps=2",
+    "check_every=2",
+    "validation_batches=1",
+    "ddim.start=1",
+    "ddim.count=20",
+    "degraded_share=0",
+)
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phantoms")
+    for number in range(3):
+        path = folder / f"{number:05d}.npz"
+        draw_phantom(folder / "twin.npz", number, 0.0)
+        draw_phantom(path, number, 8.0)
+        with np.load(path) as arrays, np.load(folder / "twin.npz") as twin:
+            np.savez(path, **dict(arrays), twin_hu=twin["hu"])
+    (folder / "twin.npz").unlink()
+    return folder
+
+
+def test_from_phantoms_to_a_model_with_one_denoiser(phantoms, tmp_path):
+    tiny = [part for assignment in TINY for part in ("--set", assignment)]
+    run("diffusion", "--class-conditional", "--data", phantoms, "--validation-cases", 1, "--out", tmp_path / "d", *tiny)
+    settings = load_run_settings(tmp_path / "d")
+    assert settings.task == "class-conditional" and settings.held_out
+    assert (tmp_path / "d" / "best.safetensors").exists() and list((tmp_path / "d").rglob("*pseudo_healthy*"))
+    small = ["--set", "features=[8,8,8,8,8]", "--set", "batch=2", "--set", "max_steps=1", "--set", "check_every=1"]
+    small += ["--set", "validation_batches=1", "--set", "pictures_every=0", "--data", phantoms]
+    run("pose", "--out", tmp_path / "p", *small)
+    run("deformation", "--no-noise-difference", "--out", tmp_path / "f", *small)
+    places = ["--pose", tmp_path / "p", "--deformation", tmp_path / "f", "--denoiser", tmp_path / "d"]
+    run("export", "--out", tmp_path / "model", *places)
+    model = load_model(tmp_path / "model")
+    assert model.has_denoisers and model.class_conditional and not model.uses_noise_difference
+    assert model.noise["grid"] == 64 and model.noise["t"] == settings.t
+    assert model.noise["ddim"] == settings.ddim.model_dump(exclude={"noises"})
+    assert model.network("denoiser").config["height_condition"]
+
+
+def test_options_that_do_not_go_together(phantoms, tmp_path):
+    start = ["diffusion", "--class-conditional", "--data", phantoms, "--out", tmp_path / "d"]
+    assert "--class-conditional" in run(*start, "--cohort", "all", code=2)
+    assert "more than 1" in run(*start, "--set", "null_share=0.7", "--set", "paired_share=0.7", code=2)
+    assert not (tmp_path / "d").exists()
