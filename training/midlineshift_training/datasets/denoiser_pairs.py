@@ -274,8 +274,8 @@ class PairedDataset(Dataset):
         half_mm = s.frame_width_mm / 2
         transform = draw_affine(count, s.affine, s.grid, g)
         points = functional.affine_grid(transform, [count, 1, size, size], align_corners=False)
-        ends = [torch.tensor([[0.0, sign * s.frame_mm / 2]]).expand(count, -1) for sign in (-1, 1)]
-        amount = bend(points * half_mm, *ends, draw_warps(count, WARP, g)) / half_mm
+        anterior, posterior = (torch.tensor([[0.0, sign * s.frame_mm / 2]]).expand(count, -1) for sign in (-1, 1))
+        amount = bend(points * half_mm, anterior, posterior, draw_warps(count, WARP, g)) / half_mm
         # the midline stands on the y axis: tissue is pushed along x
         pushed = points - torch.stack([amount * bent[:, None, None], torch.zeros_like(amount)], -1)
         hu, target = (

@@ -148,8 +148,10 @@ def judge(checks: list[DenoiserCheck]) -> dict:
     return {"figures": rounded, "limits": LIMITS, "kept": kept, "passed": all(kept.values())}
 
 
-def _share(part: float, whole: float) -> float:
+def _share(part: float | None, whole: float | None) -> float:
     """A share; 0 of nothing is 0, all else of nothing without limit."""
+    if part is None or whole is None:
+        return np.nan
     return part / whole if whole > 0 else (np.inf if part > 0 else 0.0)
 
 
