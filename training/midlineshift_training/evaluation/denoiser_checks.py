@@ -131,7 +131,7 @@ def judge(checks: list[DenoiserCheck]) -> dict:
     twins = [one for one in shifted if one.twin_before_hu]
     measured = [one for one in shifted if one.shift_mm is not None and abs(one.shift_mm) >= LEAST_SHIFT_MM]
     left = [_shift_left(one) for one in measured]
-    figures = {
+    figures: dict[str, float | None] = {
         "ssim": _mean([one.ssim for one in unshifted]),
         "unshifted_change_hu": _mean([one.change_hu for one in unshifted]),
         "twin_error_left": _mean([_share(one.twin_after_hu, one.twin_before_hu) for one in twins]),
@@ -140,12 +140,16 @@ def judge(checks: list[DenoiserCheck]) -> dict:
         "makings": _mean([_share(one.makings_hu, one.change_hu) for one in shifted]),
         "neighbours": _mean([_share(one.neighbours_hu, one.change_hu) for one in shifted]),
     }
-    kept = {
-        name: figures[name] is not None and (figures[name] >= limit if name == "ssim" else figures[name] <= limit)
-        for name, limit in LIMITS.items()
-    }
+    kept = {name: _keeps(name, figures[name]) for name in LIMITS}
     rounded = {name: None if value is None else round(value, 3) for name, value in figures.items()}
     return {"figures": rounded, "limits": LIMITS, "kept": kept, "passed": all(kept.values())}
+
+
+def _keeps(name: str, value: float | None) -> bool:
+    """Whether a figure is known and keeps its limit."""
+    if value is None:
+        return False
+    return value >= LIMITS[name] if name == "ssim" else value <= LIMITS[name]
 
 
 def _share(part: float | None, whole: float | None) -> float:
@@ -157,7 +161,9 @@ def _share(part: float | None, whole: float | None) -> float:
 
 def _shift_left(one: DenoiserCheck) -> float:
     """Share of the shift that the pseudo-healthy image leaves; 1 where nothing can be measured on it any more."""
-    return 1.0 if one.healthy_shift_mm is None else abs(one.healthy_shift_mm) / abs(one.shift_mm)
+    if one.healthy_shift_mm is None or not one.shift_mm:
+        return 1.0
+    return abs(one.healthy_shift_mm / one.shift_mm)
 
 
 def columns() -> list[str]:
@@ -188,7 +194,8 @@ def _measured(ct: HeadCT, model: Model) -> Measurement:
 
 def _sd_px(ct: HeadCT) -> tuple[float, float, float]:
     """Standard deviation of the smoothing along (slice, row, column), px."""
-    return 0.0, *(SMOOTHING_MM / step for step in ct.pixel_spacing)
+    row_mm, column_mm = ct.pixel_spacing
+    return 0.0, SMOOTHING_MM / row_mm, SMOOTHING_MM / column_mm
 
 
 def _smooth(images: np.ndarray, sd: tuple[float, float, float]) -> np.ndarray:

@@ -34,6 +34,7 @@ class ClassConditionalTrainer(NetworkTrainer):
     """
 
     network_kind = "adm"
+    settings: ClassConditionalSettings
 
     def __init__(
         self, settings: ClassConditionalSettings, slices: DenoiserSlices | None, validation: DenoiserSlices | None
@@ -52,7 +53,8 @@ class ClassConditionalTrainer(NetworkTrainer):
         self.schedule = make_schedule(settings.schedule, settings.steps)
         self._scores: list[float] = []
 
-    def _batches(self, slices: DenoiserSlices, seed: int, first: int, count: int) -> PairedDataset:
+    def _batches(self, slices: DenoiserSlices | None, seed: int, first: int, count: int) -> PairedDataset:
+        assert slices is not None, "a trainer without slices only loads weights"
         s = self.settings
         affine = AffineVariation(0.5, s.rotation_deg, s.size_jitter, s.place_jitter_px)
         values = {name: getattr(s, name) for name in type(s).model_fields}
