@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.masks import close_slices, dilate_slices, erode_slices, largest_component, open_slices
 
 WORK_MM = 2.0
 """Pixels are averaged to about this size: 30 slices are judged in a fraction of a second."""
@@ -23,6 +24,12 @@ SOFT_HU = (-30.0, 110.0)
 
 SUTURE_MM, FONTANELLE_MM = 6.0, 12.0
 """Half widths of skull gaps that are bridged: sutures and burr holes; fontanelles, where the first does not do."""
+
+REST_MM = 3.0
+"""Half width of what is taken off the head: cushions, blankets, tubes."""
+
+THREAD_MM = 4.0
+"""Half width of soft tissue that is not brain: vessels, muscles and nerves in the holes of the skull's base."""
 
 SCALP_MM = 9.0
 """Scalp and skull together, roughly: what is taken off the head where no skull encloses the brain."""
@@ -78,9 +85,8 @@ class HeadShape:
 
     def edge_contact(self, mask: np.ndarray, within_mm: float = 0.0) -> np.ndarray:
         """(slice,) mm of the picture's edge that lie within ``within_mm`` of ``mask``."""
-        steps = round(within_mm / float(np.mean(self.pixel)))
-        if steps:
-            mask = ndimage.binary_dilation(mask, IN_PLANE, iterations=steps)
+        if within_mm > 0:
+            mask = dilate_slices(mask, within_mm, self.pixel)
         return (mask & self.edge).sum(axis=(1, 2)) * float(np.mean(self.pixel))
 
 
@@ -125,13 +131,8 @@ def field_of_view(hu: np.ndarray, full: np.ndarray) -> tuple[np.ndarray, np.ndar
     return inside & ~ndimage.binary_erosion(inside), inside
 
 
-def _steps(mm: float, pixel: tuple[float, float]) -> int:
-    return max(1, round(mm / float(np.mean(pixel))))
-
-
 def _head(hu: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
-    dense = ndimage.binary_opening(hu > HEAD_HU, IN_PLANE, iterations=_steps(3.0, pixel))
-    return _fill(_largest(dense))
+    return _fill(largest_component(open_slices(hu > HEAD_HU, REST_MM, pixel)))
 
 
 def _brain(hu, head, edge, scanned, pixel) -> tuple[np.ndarray, bool]:
@@ -140,16 +141,16 @@ def _brain(hu, head, edge, scanned, pixel) -> tuple[np.ndarray, bool]:
     Where the picture cuts the head off, its edge counts as skull, so that the brain is still found.
     """
     wall = ((hu > BONE_HU) & head) | (head & edge)
-    brain = _enclosed(hu, wall, _steps(SUTURE_MM, pixel), pixel)
+    brain = _enclosed(hu, wall, SUTURE_MM, pixel)
     closed = _shows_brain(brain, pixel).sum() >= _expected_slices(head, pixel)
     # Thin orbital roofs, fontanelles and removed flaps are bridged only on slices where nothing was found without.
-    wide = _enclosed(hu, wall, _steps(FONTANELLE_MM, pixel), pixel)
+    wide = _enclosed(hu, wall, FONTANELLE_MM, pixel)
     brain = np.where(_shows_brain(brain, pixel)[:, None, None], brain, wide)
-    inner = ndimage.binary_erosion(head, IN_PLANE, iterations=_steps(SCALP_MM, pixel), border_value=1) & scanned
+    inner = erode_slices(head, SCALP_MM, pixel) & scanned
     bare = _soft(hu, inner, pixel)
     dense = bare.sum(axis=(1, 2)) >= BRAIN_DENSITY * inner.sum(axis=(1, 2))
     unfound = dense & ~_shows_brain(brain, pixel)
-    return _largest(np.where(unfound[:, None, None], bare, brain)), bool(closed)
+    return largest_component(np.where(unfound[:, None, None], bare, brain)), bool(closed)
 
 
 def _shows_brain(brain: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
@@ -162,27 +163,17 @@ def _expected_slices(head: np.ndarray, pixel: tuple[float, float]) -> float:
     return max(1.0, (head.sum(axis=(1, 2)) * pixel[0] * pixel[1] >= 2 * MIN_BRAIN_MM2).sum() / 4)
 
 
-def _enclosed(hu: np.ndarray, wall: np.ndarray, steps: int, pixel: tuple[float, float]) -> np.ndarray:
-    padded = np.pad(wall, ((0, 0), (steps, steps), (steps, steps)))
-    closed = ndimage.binary_closing(padded, IN_PLANE, iterations=steps)[:, steps:-steps, steps:-steps]
-    return _largest(_soft(hu, _fill(closed) & ~wall, pixel))
+def _enclosed(hu: np.ndarray, wall: np.ndarray, gap_mm: float, pixel: tuple[float, float]) -> np.ndarray:
+    closed = close_slices(wall, gap_mm, pixel)
+    return largest_component(_soft(hu, _fill(closed) & ~wall, pixel))
 
 
 def _soft(hu: np.ndarray, inside: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
     soft = ndimage.uniform_filter(hu, (0, 3, 3))
     soft = inside & (soft > SOFT_HU[0]) & (soft < SOFT_HU[1] + 60) & (hu > SOFT_HU[0]) & (hu < BONE_HU)
-    return ndimage.binary_opening(soft, IN_PLANE, iterations=_steps(4.0, pixel))
+    return open_slices(soft, THREAD_MM, pixel)
 
 
 def _fill(mask: np.ndarray) -> np.ndarray:
     """Holes within each slice filled."""
     return ndimage.binary_fill_holes(mask, IN_PLANE)
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    labels, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels == sizes.argmax()

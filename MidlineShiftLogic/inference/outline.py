@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.masks import largest_component, longest_run, open_slices
 
 STEP_DEG = 3.0
 RAYS = np.radians(np.arange(0.0, 360.0, STEP_DEG))
@@ -18,6 +19,9 @@ BONE_HU = 150.0
 """Averaged over 1.5 mm, even an infant's thin skull lies above it; brain, clots and scalp below."""
 HEAD_HU = -250.0
 COARSE_MM = 2.0
+"""Grid of the head's mask, from which the skin is found."""
+REST_MM = 4.0
+"""Half width of what is taken off the head: cushions, blankets, tubes."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +109,9 @@ def trace(ct: HeadCT, frame: Frame, indices: np.ndarray, centre: np.ndarray) -> 
 def _head(hu: np.ndarray, spacing: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Coarse mask of the head, filled, and the (row, column) stride it was made with."""
     stride = np.array([max(1, int(COARSE_MM / step + 0.25)) for step in spacing])
-    mask = ndimage.binary_opening(hu[:: stride[0], :: stride[1]] > HEAD_HU, iterations=2)
-    labels, count = ndimage.label(mask)
-    if count > 1:
-        mask = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
-    return ndimage.binary_fill_holes(mask), stride
+    coarse = (hu[:: stride[0], :: stride[1]] > HEAD_HU)[None]
+    opened = open_slices(coarse, REST_MM, (spacing[0] * stride[0], spacing[1] * stride[1]))[0]
+    return ndimage.binary_fill_holes(largest_component(opened)), stride
 
 
 def _outermost(mask: np.ndarray) -> np.ndarray:
@@ -124,11 +126,7 @@ def _longest_members(flags: np.ndarray) -> np.ndarray:
     if flags.all():
         return np.arange(n)
     first = int(np.argmin(flags))  # a false one to begin behind
-    labels, count = ndimage.label(np.roll(flags, -first))
-    if not count:
-        return np.zeros(0, int)
-    longest = np.argmax(np.bincount(labels)[1:]) + 1
-    return (np.flatnonzero(labels == longest) + first) % n
+    return (longest_run(np.roll(flags, -first)) + first) % n
 
 
 def _longest_run(flags: np.ndarray) -> int:

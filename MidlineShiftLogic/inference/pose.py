@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import ndimage
 
 from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.geometry import lines
@@ -18,14 +17,15 @@ from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.aligned_slices import AlignedSlices
 from MidlineShiftLogic.inference.maps import predict_maps
+from MidlineShiftLogic.masks import largest_component, open_slices
 from MidlineShiftLogic.networks.outputs import PredictedMaps
 
 SOFT_TISSUE_HU = -250.0
 """Between air and skin: what is above it belongs to the head."""
 COARSE_MM = 2.0
 """The head's outline is looked for on about this grid."""
-OPENING_STEPS = 3
-"""Steps of ``COARSE_MM`` by which the mask is opened: takes off headrests and tubes up to 12 mm thick."""
+REST_MM = 6.0
+"""Half width of what is taken off the head: headrests, cushions, tubes."""
 LARGE_SHARE = 0.6
 """Slices whose head is at least so large, against the largest, tell where the head's middle is."""
 
@@ -97,16 +97,15 @@ def head_centre(ct: HeadCT) -> np.ndarray:
     row_mm, column_mm = ct.pixel_spacing
     skip_row, skip_column = (max(1, round(COARSE_MM / step)) for step in (row_mm, column_mm))
     centres, areas = [], []
-    for image in ct.hu:
-        mask = ndimage.binary_opening(image[::skip_row, ::skip_column] > SOFT_TISSUE_HU, iterations=OPENING_STEPS)
-        labels, count = ndimage.label(mask)
-        if not count:
+    spacing = (skip_row * row_mm, skip_column * column_mm)
+    for mask in open_slices(ct.hu[:, ::skip_row, ::skip_column] > SOFT_TISSUE_HU, REST_MM, spacing):
+        head = largest_component(mask)
+        if not head.any():
             continue
-        sizes = np.bincount(labels.ravel())[1:]
-        rows, columns = ndimage.find_objects(labels)[int(sizes.argmax())]
-        left_right, front_back = columns.start + columns.stop - 1, rows.start + rows.stop - 1
-        centres.append((left_right / 2 * skip_column * column_mm, front_back / 2 * skip_row * row_mm))
-        areas.append(sizes.max())
+        rows, columns = np.flatnonzero(head.any(1)), np.flatnonzero(head.any(0))
+        middle = (columns[0] + columns[-1]) / 2, (rows[0] + rows[-1]) / 2
+        centres.append((middle[0] * spacing[1], middle[1] * spacing[0]))
+        areas.append(head.sum())
     if not centres:
         raise RefusedError("No head was found in the scan; check that it is a head CT in Hounsfield units.", "no-head")
     centres, areas = np.array(centres), np.array(areas)

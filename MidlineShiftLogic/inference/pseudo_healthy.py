@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy import ndimage
 
 from MidlineShiftLogic.errors import Cancelled, InputError
 from MidlineShiftLogic.geometry.frame import Frame
@@ -21,6 +20,7 @@ from MidlineShiftLogic.inference.maps import Step, predict_maps
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input
 from MidlineShiftLogic.inference.pose import HeadPose, estimate_pose
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, unwindow
+from MidlineShiftLogic.masks import largest_component
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
 from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.models.folder import Model, check_denoisers, denoiser_pair
@@ -114,8 +114,7 @@ def make_pseudo_healthy(
 
 def _skull(hu: np.ndarray) -> np.ndarray:
     """Mark the largest piece of bone of a slice (row, column); calcifications inside the brain are not part of it."""
-    pieces, count = ndimage.label(hu > BONE_HU)
-    return pieces == np.bincount(pieces.ravel())[1:].argmax() + 1 if count else np.zeros(hu.shape, bool)
+    return largest_component(hu > BONE_HU)
 
 
 def _measured(pose: HeadPose, model: Model) -> np.ndarray:

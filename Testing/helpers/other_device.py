@@ -57,6 +57,12 @@ class OtherTensor(torch.Tensor):
     def __init__(self, inner: torch.Tensor):
         self.inner = inner
 
+    def __getitem__(self, index: Any) -> torch.Tensor:
+        return super().__getitem__(_without_lists(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(_without_lists(index), value)
+
     def tolist(self) -> Any:
         return self.inner.tolist()
 
@@ -170,6 +176,13 @@ def _check_devices(operation, name: str, args: tuple, values: list, on_other: li
         on_cpu = [value for value in on_cpu if value.ndim]
     if on_cpu:
         raise RuntimeError(f"{name}: expected all tensors to be on the same device, found {DEVICE} and cpu")
+
+
+def _without_lists(index: Any) -> Any:
+    """Turn lists of an index into tensors: torch makes these below the reach of a dispatch mode."""
+    if isinstance(index, tuple):
+        return tuple(_without_lists(one) for one in index)
+    return torch.tensor(index) if isinstance(index, list) else index
 
 
 def _inner(value: Any) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.masks import largest_component
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 
 WINDOW_HU = (0.0, 80.0)
@@ -48,12 +49,8 @@ def image_extent(ct: HeadCT) -> tuple[float, float, float, float]:
 
 def head_bounds(ct: HeadCT, index: int) -> tuple[np.ndarray, np.ndarray]:
     """Return upper left and lower right corner (x, y), plane mm, of the head on one slice with a margin."""
-    from scipy import ndimage
-
-    labels, count = ndimage.label(np.nan_to_num(ct.hu[index], nan=-1024.0) > SKIN_HU)
-    if count:
-        largest = np.argmax(np.bincount(labels.ravel())[1:]) + 1
-        head = labels == largest
+    head = largest_component(np.nan_to_num(ct.hu[index], nan=-1024.0) > SKIN_HU)
+    if head.any():
         rows, columns = np.flatnonzero(head.any(1)), np.flatnonzero(head.any(0))
     else:
         rows, columns = (np.array([0, size - 1]) for size in ct.hu.shape[1:])

@@ -114,6 +114,12 @@ def test_a_device_without_room_for_one_slice_leaves_it_to_the_cpu(ct):
     assert found.device == "cpu" and "gpu-memory" in {flag.code for flag in found.quality}
 
 
+def test_a_field_is_inverted_on_the_device():
+    field = torch.rand(3, 2, 16, 16, generator=torch.Generator().manual_seed(0))
+    with OtherDevice(no_float64=True) as device:
+        assert torch.allclose(fields.invert(field.to(device)).cpu(), fields.invert(field), atol=1e-5)
+
+
 # Faults that the CPU forgives: each must be caught on the device.
 
 

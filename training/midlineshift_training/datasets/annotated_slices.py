@@ -24,6 +24,7 @@ from midlineshift_training.datasets.annotated.problems import errors, refuse
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.geometry.frame import Frame, align, plane_to_pixels
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.masks import largest_component
 
 FRAMES = ("aligned", "as scanned")
 SLICES = ("brain", "authors")
@@ -165,11 +166,7 @@ def to_aligned_slices(slices: AnnotatedSlices, non_mls_below_mm: float) -> Align
 
 def head_mask(hu: np.ndarray) -> np.ndarray:
     """(H, W) HU -> bool: largest connected part above 0 HU, holes filled. All False without one."""
-    parts, count = ndimage.label(hu > 0)
-    if not count:
-        return np.zeros(hu.shape, bool)
-    largest = np.bincount(parts.ravel())[1:].argmax() + 1
-    return ndimage.binary_fill_holes(parts == largest)
+    return ndimage.binary_fill_holes(largest_component(hu > 0))
 
 
 def _chosen(ct: HeadCT, landmarks: dict[int, np.ndarray], slices: str, heights_mm, pose) -> np.ndarray:

@@ -21,6 +21,7 @@ from scipy import ndimage
 from midlineshift_training.evaluation import bootstrap
 from MidlineShiftLogic.geometry import lines
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.masks import largest_component
 from MidlineShiftLogic.measurement.deviation import FRACTIONS
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
@@ -110,7 +111,7 @@ def inner_table(ct: HeadCT, course: MidlineCourse) -> np.ndarray:
 
     Where a ray leaves through a gap of the skull, the slice's usual distance is taken, else the head's.
     """
-    skull = _largest_part(ct.hu > BONE_HU)
+    skull = largest_component(ct.hu > BONE_HU)
     row_mm, column_mm = ct.pixel_spacing
     nodes = np.linspace(0, 1, 51)
     far = np.arange(NEAREST_TABLE_MM, FARTHEST_TABLE_MM, RAY_STEP_MM)
@@ -128,12 +129,6 @@ def inner_table(ct: HeadCT, course: MidlineCourse) -> np.ndarray:
     # smooth along the midline, and never outside the table
     lowest = ndimage.minimum_filter1d(reach, 5, axis=1)
     return np.maximum(np.minimum(ndimage.gaussian_filter1d(lowest, 1.5, axis=1), reach) - RAY_STEP_MM, 0.0)
-
-
-def _largest_part(mask: np.ndarray) -> np.ndarray:
-    """The largest connected part: the skull, without calcifications and what is beside the head."""
-    labels, count = ndimage.label(mask)
-    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]) if count else mask
 
 
 @dataclass(frozen=True)

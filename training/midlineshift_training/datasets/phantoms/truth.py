@@ -12,6 +12,7 @@ from midlineshift_training.datasets.phantoms.tissue_model import HEAD
 from midlineshift_training.datasets.phantoms.variation import Variation, depth_volume
 from MidlineShiftLogic.geometry import resampling
 from MidlineShiftLogic.geometry.inversion import invert_displacement
+from MidlineShiftLogic.masks import longest_run
 
 FRACTIONS = np.linspace(0.10, 0.90, 41)  # along the ideal midline, from its anterior end
 FINE_FRACTIONS = np.linspace(0.02, 0.98, 97)
@@ -92,10 +93,9 @@ def midlines(pose: Pose, variation: Variation, x_nodes: torch.Tensor) -> dict[st
 
 def _longest_run(position: np.ndarray, depth: np.ndarray) -> tuple[float, float] | None:
     """Ends (linear interpolation) of the longest stretch with depth > 0, or None."""
-    labels, count = ndimage.label(depth > 0)
-    if not count:
+    longest = longest_run(depth > 0)
+    if not len(longest):
         return None
-    longest = np.flatnonzero(labels == 1 + np.argmax(np.bincount(labels)[1:]))
     first, last = longest[0], longest[-1]
     if first == 0 or last == len(depth) - 1:
         return None
