@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from MidlineShiftLogic.errors import RefusedError
 from MidlineShiftLogic.geometry import lines
@@ -17,15 +18,16 @@ from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.aligned_slices import AlignedSlices
 from MidlineShiftLogic.inference.maps import predict_maps
-from MidlineShiftLogic.masks import largest_component, open_slices
+from MidlineShiftLogic.masks import largest_component
 from MidlineShiftLogic.networks.outputs import PredictedMaps
 
 SOFT_TISSUE_HU = -250.0
 """Between air and skin: what is above it belongs to the head."""
 COARSE_MM = 2.0
 """The head's outline is looked for on about this grid."""
-REST_MM = 6.0
-"""Half width of what is taken off the head: headrests, cushions, tubes."""
+OPENING_STEPS = 3
+"""Steps of ``COARSE_MM`` by which the mask is opened, as a diamond: takes off headrests, cushions and tubes. Where the pose
+starts from moves every number by some 0.01 mm, so that this stays as it is until the models are trained anew."""
 LARGE_SHARE = 0.6
 """Slices whose head is at least so large, against the largest, tell where the head's middle is."""
 
@@ -98,7 +100,8 @@ def head_centre(ct: HeadCT) -> np.ndarray:
     skip_row, skip_column = (max(1, round(COARSE_MM / step)) for step in (row_mm, column_mm))
     centres, areas = [], []
     spacing = (skip_row * row_mm, skip_column * column_mm)
-    for mask in open_slices(ct.hu[:, ::skip_row, ::skip_column] > SOFT_TISSUE_HU, REST_MM, spacing):
+    for image in ct.hu:
+        mask = ndimage.binary_opening(image[::skip_row, ::skip_column] > SOFT_TISSUE_HU, iterations=OPENING_STEPS)
         head = largest_component(mask)
         if not head.any():
             continue
