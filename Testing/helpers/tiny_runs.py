@@ -57,7 +57,14 @@ def write_denoiser(run: Path, seed: int) -> Path:
 def settings_of(kind: str, folder: Path, **more) -> RunSettings:
     """Settings of a tiny run of ``kind``; ``folder`` holds ``cohort``, and ``con`` and ``unc`` for the deformation."""
     if kind == "diffusion":
-        own = {"grid": 32, "network": NETWORK, "degraded_share": 0.0, "validation_batches": 1, "cohort": "all"}
+        own = {
+            "grid": 32,
+            "network": NETWORK,
+            "degraded_share": 0.0,
+            "validation_batches": 1,
+            "cohort": "all",
+            "image_metrics": False,
+        }
         return DiffusionSettings(**STEPS | own | more)
     if kind == "pose":
         return PoseSettings(**READING | more)

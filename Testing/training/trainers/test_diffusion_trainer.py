@@ -30,6 +30,7 @@ TINY = {
     "check_every": 3,
     "validation_batches": 1,
     "warm_up": 2,
+    "image_metrics": False,
 }
 SETTINGS = DiffusionSettings(**TINY, cohort="all")
 
@@ -163,3 +164,30 @@ def test_degradations_ask_for_their_grid(cohort, tmp_path):
     result = CliRunner().invoke(main, ["diffusion", *arguments, "--config", str(tmp_path / "odd.yaml")])
     assert result.exit_code == 2
     assert "degraded_share" in result.output
+
+
+def test_activations_computed_twice_give_the_same_gradients():
+    from midlineshift_training.trainers.gradient_checkpointing import checkpoint_activations
+
+    torch.manual_seed(0)
+    networks = [DiffusionTrainer(SETTINGS, None, None).network for _ in range(2)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    checkpoint_activations(networks[1])
+    x, t = torch.randn(2, 1, 32, 32), torch.tensor([10, 500])
+    for network in networks:
+        network.out_conv.weight.data.fill_(0.1)
+        network(x, t).square().mean().backward()
+    ours, theirs = (dict(network.named_parameters()) for network in networks)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.allclose(value.grad, theirs[name].grad, atol=1e-6) for name, value in ours.items())
+    assert any(value.grad.abs().max() > 0 for value in ours.values())
+
+
+def test_checks_tell_how_well_slices_are_made_again(data, tmp_path):
+    from midlineshift_training.trainers.callbacks.validation_table import read_validation_table
+
+    settings = SETTINGS | {"image_metrics": True, "gradient_checkpointing": True, "max_steps": 1, "check_every": 1}
+    torch.manual_seed(0)
+    train(DiffusionTrainer(settings, *data), tmp_path, settings)
+    row = read_validation_table(tmp_path)[-1]
+    assert 0 < row["validation/mae_hu"] < 80 and -1 <= row["validation/ssim"] < 1

@@ -49,7 +49,10 @@ def test_the_method_is_theirs():
         assert (settings.ema_decay, settings.epochs, settings.learning_rate) == (0.9999, 100, 1e-4)
         assert settings.slices == "authors" and settings.rate == "constant"
     assert two.ddim.model_dump() == {"count": 50, "start": 15, "conditional_weight": 3.0}
-    assert set(two.loss.model_dump().values()) == {1.0} and two.image_growth == 1 / 20
+    assert (
+        two.loss.model_dump() == {"image": 1.0, "smooth": 1.0, "landmark": 1.0, "hinge": 1.0, "bending": 0.0}
+        and two.image_growth == 1 / 20
+    )
     assert two.t_range == (0, 999) and two.noise.t == 300
     assert (two.pseudo_healthy, two.readout) == ("every step", "largest")
     assert two.grid == two.noise.grid == one.grid == 256

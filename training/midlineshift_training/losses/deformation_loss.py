@@ -12,6 +12,8 @@ from torch.nn import functional
 from MidlineShiftLogic.geometry import resampling
 from MidlineShiftLogic.geometry.fields import warp
 
+CORRELATION_WINDOW_PX = 9
+"""Side of the windows of local correlation: about 30 mm on the denoisers' grid, wider than the largest shift."""
 _NEAR = 3.0
 """Landmark error in px up to which the loss is quadratic."""
 
@@ -19,6 +21,33 @@ _NEAR = 3.0
 def image_loss(x: Tensor, pseudo_healthy: Tensor, displacement: Tensor, mask: Tensor) -> Tensor:
     """Mean over the slice of mask * (x - pseudo_healthy(p + u))^2; images and brain mask are (N, 1, H, W)."""
     return (mask * (x - warp(pseudo_healthy, displacement)) ** 2).flatten(1).mean(dim=1)
+
+
+def local_correlation_loss(x: Tensor, pseudo_healthy: Tensor, displacement: Tensor, mask: Tensor) -> Tensor:
+    """Compute 1 - squared local normalised cross-correlation of x and pseudo_healthy(p + u), mean over mask * slice.
+
+    Unlike squares it does not ask the pseudo-healthy image for the grey values of the scan, only for its structure. The
+    correlation is MONAI's, over windows of ``CORRELATION_WINDOW_PX``; arguments and value as of ``image_loss``.
+    """
+    from monai.losses import LocalNormalizedCrossCorrelationLoss  # ten seconds to import
+
+    similarity = LocalNormalizedCrossCorrelationLoss(
+        spatial_dims=2, kernel_size=CORRELATION_WINDOW_PX, reduction="none"
+    )
+    return (mask * (1 + similarity(warp(pseudo_healthy, displacement), x))).flatten(1).mean(dim=1)
+
+
+def compare_images(similarity: str, x: Tensor, pseudo_healthy: Tensor, displacement: Tensor, mask: Tensor) -> Tensor:
+    """Compute the image term over all slices by ``squares`` or by ``local correlation``; arguments as of ``image_loss``."""
+    terms = {"squares": image_loss, "local correlation": local_correlation_loss}
+    return terms[similarity](x, pseudo_healthy, displacement, mask).mean()
+
+
+def bending_loss(displacement: Tensor) -> Tensor:
+    """Compute the bending energy of each field (Rueckert et al. 1999), mean over pixels, by MONAI."""
+    from monai.losses import BendingEnergyLoss
+
+    return BendingEnergyLoss(reduction="none")(displacement).flatten(1).mean(dim=1)
 
 
 def smoothness_loss(displacement: Tensor) -> Tensor:

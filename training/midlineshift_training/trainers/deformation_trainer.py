@@ -110,11 +110,15 @@ class DeformationTrainer(MidlineTrainer):
             "landmark": deformation_loss.landmark_loss(field, landmarks).mean(),
             "hinge": deformation_loss.hinge_loss(field, batch.case_limit / 2).mean(),
         }
+        if self.settings.loss.bending:
+            terms["bending"] = deformation_loss.bending_loss(field).mean()
         if self._denoisers and self.trainer.global_step % self.settings.image_every == 0:
             k = self.settings.image_slices
             x = denoiser_input(batch.hu[:k], self.noise.grid)
             healthy = self._pseudo_healthy(x, number)
-            terms["image"] = deformation_loss.image_loss(x, healthy, field[:k], batch.inside[:k, None]).mean()
+            terms["image"] = deformation_loss.compare_images(
+                self.settings.image_similarity, x, healthy, field[:k], batch.inside[:k, None]
+            )
         return terms
 
     def _pseudo_healthy(self, x: torch.Tensor, number: int) -> torch.Tensor:

@@ -12,6 +12,8 @@ from midlineshift_training.datasets.aligned_slices import AlignedSlices
 from midlineshift_training.datasets.denoiser_dataset import DenoiserBatch, DenoiserDataset, DenoiserDataSettings
 from midlineshift_training.datasets.settings import pick
 from midlineshift_training.losses.diffusion_loss import DiffusionLoss, diffusion_loss
+from midlineshift_training.trainers.denoiser_metrics import image_metrics
+from midlineshift_training.trainers.gradient_checkpointing import checkpoint_activations
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
 from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
 from midlineshift_training.trainers.timestep_sampler import SECOND_MOMENT, SecondMomentSampler
@@ -43,6 +45,8 @@ class DiffusionTrainer(NetworkTrainer):
         self.slices, self.validation = slices, validation
         self.network = Denoiser(image_size=settings.grid, **settings.network.model_dump())
         self.network.to(memory_format=self.memory_format)
+        if settings.gradient_checkpointing:
+            checkpoint_activations(self.network)
         self.schedule = make_schedule(settings.schedule, settings.steps)
         self._scores: list[float] = []
         self.sampler = SecondMomentSampler(settings.steps) if settings.sampler == SECOND_MOMENT else None
@@ -98,6 +102,8 @@ class DiffusionTrainer(NetworkTrainer):
     def validation_step(self, batch: DenoiserBatch, number: int) -> None:
         loss = self.loss(batch)
         values = {"validation/mse": loss.mse.mean(), "validation/vb": loss.vb.mean()}
+        if self.settings.image_metrics:
+            values |= image_metrics(self.network, self.schedule, batch.x, batch.noise)
         self.log_dict(values, batch_size=len(batch.x), logger=False)
         self._scores.append(float(loss.mse.mean()))
 

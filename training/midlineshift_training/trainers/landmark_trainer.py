@@ -139,6 +139,8 @@ class LandmarkTrainer(NetworkTrainer):
             "hinge": deformation_loss.hinge_loss(field, batch.limit).mean(),
         }
         weights = self.term_weights(self.settings.loss.model_dump(), self.settings.image_growth, len(self.slices))
+        if weights["bending"]:
+            terms["bending"] = deformation_loss.bending_loss(field).mean()
         if weights["image"]:
             terms["image"] = self._image_term(batch, field, number)
         total = sum(weights[name] * value for name, value in terms.items())
@@ -153,7 +155,7 @@ class LandmarkTrainer(NetworkTrainer):
         finer = field.shape[-1] // grid
         coarse = functional.adaptive_avg_pool2d(field, grid) / finer
         mask = (functional.adaptive_avg_pool2d(batch.head[:, None], grid) > 0.5).float()
-        return deformation_loss.image_loss(x, healthy, coarse, mask).mean()
+        return deformation_loss.compare_images(self.settings.image_similarity, x, healthy, coarse, mask)
 
     def validation_step(self, batch: LandmarkBatch, number: int) -> None:
         field = self.displacement(batch)

@@ -21,7 +21,6 @@ from pathlib import Path
 import lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from midlineshift_training.trainers.callbacks.batch_norm_statistics import BatchNormStatistics
 from midlineshift_training.trainers.callbacks.figure_writer import FigureWriter
@@ -32,6 +31,7 @@ from midlineshift_training.trainers.callbacks.stopping import StopEarly, TimeLim
 from midlineshift_training.trainers.callbacks.validation_table import ValidationTable
 from midlineshift_training.trainers.callbacks.weight_averaging import WeightAveragingKeepBest
 from midlineshift_training.trainers.deterministic_sampler import DeterministicBatches
+from midlineshift_training.trainers.loggers import check_loggers, make_loggers
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
 from midlineshift_training.trainers.processes import Launch, Processes, find_processes, is_first
 from midlineshift_training.trainers.run_folder.atomic_write import AtomicCheckpointIO
@@ -63,6 +63,7 @@ def train(module: NetworkTrainer, run: str | Path, settings: RunSettings, launch
             trains it, its data have changed, its processes cannot share a step, or training has diverged.
     """
     run, launch = Path(run), launch or Launch()
+    check_loggers(settings)
     processes = find_processes(launch.accelerator, launch.devices)
     share = processes.share(settings.microbatches)
     settings |= {"microbatches": share.microbatches}
@@ -143,8 +144,7 @@ def _trainer(
         use_distributed_sampler=False,
         gradient_clip_val=settings.gradient_clip,
         num_sanity_val_steps=0,
-        # what a killed run logged after its last checkpoint is logged again
-        logger=TensorBoardLogger(run, name="", version="tensorboard", purge_step=first if launch.resume else None),
+        logger=make_loggers(run, settings, first if launch.resume else None) if is_first() else False,
         callbacks=_callbacks(run, settings, data, launch),
         enable_model_summary=False,
     )

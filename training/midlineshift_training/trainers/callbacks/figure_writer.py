@@ -7,7 +7,7 @@ from pathlib import Path
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 
@@ -42,5 +42,7 @@ class FigureWriter(lightning.Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(name, pixels, trainer.global_step, dataformats="HWC")
+            elif isinstance(logger, WandbLogger):
+                logger.log_image(name, [pixels], trainer.global_step)
         (self.run / FOLDER).mkdir(exist_ok=True)
         write_atomic(self.run / FOLDER / f"{name}.png", lambda path: figure.savefig(path, format="png"))

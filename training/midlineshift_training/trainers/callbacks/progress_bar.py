@@ -12,10 +12,12 @@ from midlineshift_training.trainers.callbacks.weight_averaging import SCORE
 
 SHOW_EVERY = 20
 """Steps between two looks at the loss (each waits for the device)."""
+LINE_SECONDS = 60.0
+"""Between two lines where there is no terminal."""
 
 
 class StepProgressBar(ProgressBar):
-    """A bar on a terminal; everywhere else (a cluster's log) only the line that each check also gets on a terminal.
+    """A bar on a terminal; everywhere else (a cluster's log) a line a minute. Each check gets a line on both.
 
     Args:
         name: of the run.
@@ -26,7 +28,7 @@ class StepProgressBar(ProgressBar):
         super().__init__()
         self.name, self.figures = name, figures
         self.bar: tqdm | None = None
-        self._began, self._first, self._best = 0.0, 0, float("inf")
+        self._began, self._told, self._first, self._best = 0.0, 0.0, 0, float("inf")
 
     @property
     def state_key(self) -> str:
@@ -43,11 +45,16 @@ class StepProgressBar(ProgressBar):
                 total=trainer.max_steps, initial=trainer.global_step, desc=self.name, unit="step", disable=None
             )
         self._began, self._first = time.monotonic(), trainer.global_step
+        self._told = self._began
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         if self.bar is None:
             return
         self.bar.update(trainer.global_step - self.bar.n)
+        if self.bar.disable and time.monotonic() - self._told >= LINE_SECONDS:
+            self._told = time.monotonic()
+            loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
+            self.bar.write(f"{self._place(trainer)}  loss {loss:.4g}  {self._left(trainer)} left", file=sys.stderr)
         if trainer.global_step % SHOW_EVERY == 0:
             self.bar.set_postfix_str(f"loss {float(outputs['loss']) * trainer.accumulate_grad_batches:.4g}")
 
@@ -60,16 +67,22 @@ class StepProgressBar(ProgressBar):
         score = float(metrics[SCORE])
         best, self._best = score < self._best, min(score, self._best)
         told = [f"{name.partition('/')[2]} {float(metrics[name]):.3g}" for name in self.figures if name in metrics]
-        seconds = time.monotonic() - self._began
-        left = seconds / max(1, trainer.global_step - self._first) * (trainer.max_steps - trainer.global_step)
         parts = [
-            self.name,
-            f"step {trainer.global_step} of {trainer.max_steps}",
+            self._place(trainer),
             f"score {score:.4g}" + (" (best)" if best else f" (best {self._best:.4g})"),
             *told,
-            f"{duration(left)} left",
+            f"{self._left(trainer)} left",
         ]
         return "  ".join(parts)
+
+    def _place(self, trainer) -> str:
+        return f"{self.name}  step {trainer.global_step} of {trainer.max_steps}"
+
+    def _left(self, trainer) -> str:
+        """Time that the rest of the run takes at the pace of this call."""
+        seconds = time.monotonic() - self._began
+        done, missing = trainer.global_step - self._first, trainer.max_steps - trainer.global_step
+        return duration(seconds / max(1, done) * missing)
 
     def on_train_end(self, trainer, pl_module):
         self._close()

@@ -20,7 +20,7 @@ from midlineshift_training.trainers.settings.stored import FILE, save_run_settin
 from MidlineShiftLogic.errors import InputError
 
 CHECKPOINT, BEST, NETWORK = "last.ckpt", "best.safetensors", "network.json"
-_BEFORE_THE_FIRST_STEP = (FILE, NETWORK, "provenance.json", "pseudo_healthy.safetensors", LOCK)
+_BEFORE_THE_FIRST_STEP = (FILE, NETWORK, "provenance.json", "pseudo_healthy.safetensors", "loggers.json", LOCK)
 """Files that a start writes; ``tensorboard/`` beside them."""
 
 

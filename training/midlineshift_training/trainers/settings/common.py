@@ -66,6 +66,13 @@ class RunSettings(Section):
     compile: bool = Field(False, description="torch.compile of the network; needs a C++ compiler on a CPU.")
     channels_last: bool = Field(True, description="Channels-last layout of images and convolution weights.")
     fused_optimizer: bool | None = Field(None, description="AdamW in one kernel; null: on a GPU.")
+    loggers: list[Literal["tensorboard", "csv", "mlflow", "wandb"]] = Field(
+        ["tensorboard"],
+        description="Where terms, rates and validation figures go; mlflow and wandb have to be installed.",
+    )
+    loggers_offline: bool = Field(
+        True, description="MLflow and Weights & Biases write into the run folder instead of to their servers."
+    )
     workers: NotNegative = Field(0, description="Processes that make batches; 0: the training process itself.")
     seed: NotNegative = Field(0, description="Seed of data order, augmentation, noise and initial weights.")
 

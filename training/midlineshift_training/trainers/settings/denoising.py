@@ -44,12 +44,22 @@ class Ddim(Section):
 
 
 class LossWeights(Section):
-    """Weights of the four terms of Gong et al.; 0 leaves a term out."""
+    """Weights of the four terms of Gong et al., and of a fifth; 0 leaves a term out."""
 
     image: Annotated[Real, Field(ge=0)] = Field(1.0, description="Image term, mean squared grey value difference.")
     smooth: Annotated[Real, Field(ge=0)] = Field(1.0, description="Smoothness, squared differences of the field.")
     landmark: Annotated[Real, Field(ge=0)] = Field(1.0, description="Field at the landmarks of a slice.")
     hinge: Annotated[Real, Field(ge=0)] = Field(1.0, description="Displacement beyond the case's shift.")
+    bending: Annotated[Real, Field(ge=0)] = Field(
+        0.0, description="Bending energy of the field (MONAI); beside or in place of smoothness."
+    )
+
+
+ImageSimilarity = Literal["squares", "local correlation"]
+IMAGE_SIMILARITY = Field(
+    "squares",
+    description="How the image term compares: squared differences (Gong et al.), or MONAI's local normalised correlation.",
+)
 
 
 class DenoiserNetwork(Section):

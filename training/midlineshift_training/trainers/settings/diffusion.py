@@ -31,6 +31,13 @@ class DiffusionSettings(ScanSetSettings):
     )
     degraded_share: Share = Field(0.5, description="Share of phantoms that are degraded to look like real scans.")
     validation_batches: AtLeastOne = Field(12, description="Batches of a validation.")
+    image_metrics: bool = Field(
+        True,
+        description="At each check, also MAE and SSIM (MONAI) of slices denoised in one step from t = 300 of 1000.",
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute activations again in the backward pass: less memory, about a third more time."
+    )
     gradient_clip: Annotated[Real, Field(ge=0)] | None = Field(
         1.0, description="Largest norm of the gradient; null or 0: not limited."
     )

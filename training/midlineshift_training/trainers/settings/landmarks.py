@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from midlineshift_training.trainers.settings.common import AtLeastOne, Real, Share, recorded
-from midlineshift_training.trainers.settings.denoising import Ddim, LossWeights, NoiseDifference, TimestepRange
+from midlineshift_training.trainers.settings.denoising import (
+    IMAGE_SIMILARITY,
+    Ddim,
+    ImageSimilarity,
+    LossWeights,
+    NoiseDifference,
+    TimestepRange,
+)
 from midlineshift_training.trainers.settings.scan_sets import ScanSetSettings
 
 COARSEST_GRID = 16
@@ -30,6 +37,7 @@ class LandmarkSettings(ScanSetSettings):
     noise: NoiseDifference = Field(NoiseDifference(), description="Noise difference at test.")
     t_range: TimestepRange = Field((200, 400), description="Noise levels in training, first and last.")
     loss: LossWeights = Field(LossWeights(), description="Weights of the four terms of Gong et al.")
+    image_similarity: ImageSimilarity = IMAGE_SIMILARITY
     image_growth: Annotated[Real, Field(ge=0)] = Field(
         1 / 20, description="What a pass over the training slices adds to the image term's weight."
     )

@@ -8,7 +8,14 @@ from pydantic import AliasChoices, Field, model_validator
 
 from midlineshift_training.datasets.phantom_slices import LABELLED_SHARE, UNLABELLED_SHARE
 from midlineshift_training.trainers.settings.common import AtLeastOne, Real, RunSettings, Share, recorded
-from midlineshift_training.trainers.settings.denoising import Ddim, LossWeights, NoiseDifference, TimestepRange
+from midlineshift_training.trainers.settings.denoising import (
+    IMAGE_SIMILARITY,
+    Ddim,
+    ImageSimilarity,
+    LossWeights,
+    NoiseDifference,
+    TimestepRange,
+)
 
 
 class _MidlineSettings(RunSettings):
@@ -63,6 +70,7 @@ class DeformationSettings(_MidlineSettings):
         LossWeights(image=0.02, smooth=0.02, landmark=0.05, hinge=0.05),
         description="Weights of the four terms of Gong et al. beside the dense truth.",
     )
+    image_similarity: ImageSimilarity = IMAGE_SIMILARITY
     image_growth: Annotated[Real, Field(ge=0)] = Field(
         1 / 20, description="What a pass over the training slices adds to the image term's weight."
     )

@@ -1,0 +1,87 @@
+"""Loggers of a run: TensorBoard, CSV, MLflow, Weights & Biases; by default nothing leaves the run folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+
+from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+from midlineshift_training.trainers.settings.common import RunSettings
+from MidlineShiftLogic.errors import InputError
+
+PROJECT = "midlineshift"
+PACKAGES = {"mlflow": "mlflow-skinny", "wandb": "wandb"}
+"""Module that a logger needs -> the package to install."""
+IDS = "loggers.json"
+"""Keeps under which identifier a server knows the run, so that a resumed run goes on there."""
+
+
+def check_loggers(settings: RunSettings) -> None:
+    """InputError if a logger is asked for whose package is not installed."""
+    for module, package in PACKAGES.items():
+        if module in settings.loggers and importlib.util.find_spec(module) is None:
+            raise InputError(
+                f"The logger {module} needs the package {package}: python -m pip install {package}.", "logger"
+            )
+
+
+def make_loggers(run: Path, settings: RunSettings, first: int | None) -> list[Logger]:
+    """Make the loggers that the settings name.
+
+    Args:
+        run: run folder. settings: of the run.
+        first: step that a resumed run goes on from, so that what a killed run logged after it is logged again; None: a new
+            run.
+    """
+    makers = {"tensorboard": _tensorboard, "csv": _csv, "mlflow": _mlflow, "wandb": _wandb}
+    return [makers[name](run, settings, first) for name in settings.loggers]
+
+
+def _tensorboard(run: Path, settings: RunSettings, first: int | None) -> Logger:
+    return TensorBoardLogger(run, name="", version="tensorboard", purge_step=first)
+
+
+def _csv(run: Path, settings: RunSettings, first: int | None) -> Logger:
+    # a new file for each start: the logger would empty the one that is there
+    return CSVLogger(run, name="csv", version=f"from-step-{first or 0:07d}")
+
+
+def _mlflow(run: Path, settings: RunSettings, first: int | None) -> Logger:
+    place: dict[str, Any] = {"tracking_uri": str(run.resolve() / "mlflow")} if settings.loggers_offline else {}
+    logger = MLFlowLogger(PROJECT, run.resolve().name, run_id=_stored(run, "mlflow"), **place)
+    _store(run, "mlflow", str(logger.run_id))
+    return logger
+
+
+def _wandb(run: Path, settings: RunSettings, first: int | None) -> Logger:
+    identifier = _stored(run, "wandb") or uuid.uuid4().hex[:8]
+    _store(run, "wandb", identifier)
+    return WandbLogger(
+        run.resolve().name,
+        save_dir=run,
+        project=PROJECT,
+        id=identifier,
+        offline=settings.loggers_offline,
+        resume="allow",
+    )
+
+
+def _stored(run: Path, name: str) -> str | None:
+    return _ids(run).get(name)
+
+
+def _store(run: Path, name: str, identifier: str) -> None:
+    text = json.dumps(_ids(run) | {name: identifier})
+    write_atomic(run / IDS, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _ids(run: Path) -> dict[str, str]:
+    try:
+        return json.loads((run / IDS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
