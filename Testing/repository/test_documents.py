@@ -101,7 +101,10 @@ def test_names_on_the_page_of_questions_exist():
 
 
 def test_documents_named_in_the_code_exist():
+    records = {path.name[:4] for path in (ROOT / "docs" / "adr").glob("[0-9]*.md")}
     for path in (path for path in tracked() if path.suffix in {".py", ".j2", ".toml", ".txt", ""}):
         text = path.read_text(encoding="utf-8")
         for name in re.findall(r"\bdocs/[\w/-]+\.md", text):
             assert (ROOT / name).is_file(), f"{path.relative_to(ROOT)} names {name}"
+        for number in re.findall(r"\bdocs/adr/(\d{4})\b", text):
+            assert number in records, f"{path.relative_to(ROOT)} names record {number}"
