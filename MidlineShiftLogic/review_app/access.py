@@ -56,7 +56,8 @@ class Access:
             error.headers.update(HEADERS)
             raise
         if not response.prepared:
-            response.headers.update(HEADERS)
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
         return response
 
     async def _checked(self, request: web.Request, handler) -> web.StreamResponse:

@@ -16,18 +16,21 @@ from MidlineShiftLogic.review_app.blind import merge_placed_slice, own_slices
 from MidlineShiftLogic.review_app.case_state import describe_case
 from MidlineShiftLogic.review_app.cases import ReviewCase
 from MidlineShiftLogic.review_app.readings import ReaderFolder
+from MidlineShiftLogic.review_app.scene_pool import ScenePool
 from MidlineShiftLogic.scene import (
     PARTS,
     add_displacement,
     add_scan_volume,
     apply_edits,
     build_scene,
+    remove,
     set_visible,
     show_slice,
     update,
 )
+from MidlineShiftLogic.scene.build import remove_node
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
-from MidlineShiftLogic.scene.offscreen_views import NORMAL, SCAN, VIEWS, SliceViews
+from MidlineShiftLogic.scene.offscreen_views import NORMAL, SCAN, VIEWS
 from MidlineShiftLogic.scene.state import SceneState
 
 PRESETS = {"brain": (80.0, 40.0), "subdural": (200.0, 75.0), "stroke": (40.0, 35.0), "bone": (2000.0, 500.0)}
@@ -44,14 +47,13 @@ class CaseSession:
         folder: Where the reader's work goes.
         blind: Hide the model's landmarks and numbers.
         writable: Whether edits are allowed; another reader may have the case.
+        pool: Lends the scene.
 
     Raises:
         InputError: The result or the scan cannot be read, or the scan was not measured.
     """
 
-    def __init__(self, case: ReviewCase, folder: ReaderFolder, blind: bool, writable: bool):
-        from trame_slicer.core import SlicerApp
-
+    def __init__(self, case: ReviewCase, folder: ReaderFolder, blind: bool, writable: bool, pool: ScenePool):
         self.case, self.folder, self.blind, self.writable = case, folder, blind, writable
         self.original = case.load_measurement()
         if self.original.slice is None:
@@ -64,12 +66,16 @@ class CaseSession:
         """(3,) RAS mm of the landmarks placed on the shown slice that are not yet three."""
         self._before_drag: Measurement | None = None
         draft = folder.load(case)
-        app = SlicerApp()
-        self._app = app  # the scene lives as long as this
-        volume = add_scan_volume(app.scene, self.ct, case.name)
         first = self.original if draft is None or blind else draft
-        self.nodes = build_scene(volume, self.ct, first, None, self.original)
-        self.views = SliceViews(app, f"review{case.key}")
+        self._pool, self._slot = pool, pool.take()
+        self.views = self._slot.views
+        self._volume = add_scan_volume(self._slot.app.scene, self.ct, case.name)
+        try:
+            self.nodes = build_scene(self._volume, self.ct, first, None, self.original)
+        except BaseException:
+            remove_node(self._volume)
+            pool.give_back(self._slot)
+            raise
         self.views.show(self.nodes)
         if blind:
             self._own = draft
@@ -109,9 +115,13 @@ class CaseSession:
         return True
 
     def close(self) -> None:
-        """Free the views and the scene."""
-        self.views.close()
-        self._app.scene.Clear(True)
+        """Remove the case from the scene and give the scene back."""
+        self.views.clear()
+        remove(self.nodes)
+        image = self._volume.GetImageData()
+        remove_node(self._volume)
+        image.Initialize()  # the views' pipelines keep it: without its voxels
+        self._pool.give_back(self._slot)
 
     # ---- looking
 

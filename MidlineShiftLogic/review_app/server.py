@@ -17,6 +17,7 @@ from MidlineShiftLogic.review_app.case_session import CaseSession
 from MidlineShiftLogic.review_app.case_socket import HEARTBEAT_SECONDS, LARGEST_MESSAGE, CaseSocket
 from MidlineShiftLogic.review_app.readings import ReaderFolder, writer_lock
 from MidlineShiftLogic.review_app.render_thread import RenderThread
+from MidlineShiftLogic.review_app.scene_pool import ScenePool
 from MidlineShiftLogic.review_app.worklist import Worklist
 
 PAGE = Path(__file__).with_name("page")
@@ -42,6 +43,8 @@ class ReviewServer:
     reader: str = ""
     blind: bool = False
     _render: RenderThread = field(default_factory=RenderThread)
+    _thumbnails: RenderThread = field(default_factory=RenderThread)  # a thread of their own: many wait at a time
+    _pool: ScenePool = field(default_factory=ScenePool)
     _sockets: set[web.WebSocketResponse] = field(default_factory=set)
 
     def application(self) -> web.Application:
@@ -69,8 +72,7 @@ class ReviewServer:
         """Load the libraries before the first case is opened: they take longer than the case."""
 
         def load() -> None:
-            import trame_slicer.core
-            import trame_slicer.views  # noqa: F401
+            self._pool.give_back(self._pool.take())
 
         await self._render.run(load)
 
@@ -81,6 +83,7 @@ class ReviewServer:
 
     async def _close(self, _application: web.Application) -> None:
         self._render.close()
+        self._thumbnails.close()
 
     def _page(self, name: str):
         async def answer(_request: web.Request) -> web.Response:
@@ -124,7 +127,7 @@ class ReviewServer:
 
     async def _thumbnail(self, request: web.Request) -> web.Response:
         case = self._case(request)
-        picture = b"" if self.blind else await asyncio.to_thread(self.worklist.thumbnail, case.key)
+        picture = b"" if self.blind else await self._thumbnails.run(self.worklist.thumbnail, case.key)
         if not picture:
             raise web.HTTPNotFound(text="There is no picture of this case.")
         return web.Response(body=picture, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
@@ -153,7 +156,7 @@ class ReviewServer:
 
     async def _serve_case(self, socket: web.WebSocketResponse, case, reader: str, writable: bool) -> None:
         folder = ReaderFolder(case.root, reader)
-        session = await self._render.run(CaseSession, case, folder, self.blind, writable)
+        session = await self._render.run(CaseSession, case, folder, self.blind, writable, self._pool)
         try:
             await CaseSocket(session, self._render).serve(socket)
         finally:

@@ -75,17 +75,12 @@ class Worklist:
 
 @functools.lru_cache(maxsize=THUMBNAILS_KEPT)
 def _thumbnail(file: Path) -> bytes:
-    import base64
-
-    from PIL import Image
-
-    from MidlineShiftLogic.reporting.figures.image_data import overlay_pictures
+    from MidlineShiftLogic.reporting.figures.image_data import overlay_panels
 
     try:
-        first = overlay_pictures(file.read_bytes())[0]
+        picture = overlay_panels(file.read_bytes())[0].convert("RGB")
     except (OSError, InputError):
         return b""
-    picture = Image.open(io.BytesIO(base64.b64decode(first.source.partition(",")[2])))
     picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=80)

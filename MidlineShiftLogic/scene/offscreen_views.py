@@ -193,10 +193,12 @@ class SliceViews:
         width, height, _ = image.GetDimensions()
         return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)[::-1, :, :3]
 
-    def close(self) -> None:
-        """Free the windows."""
+    def clear(self) -> None:
+        """Show nothing, so that the volumes can be removed from the scene."""
+        self._nodes = None
         for view in self._views.values():
-            view.finalize()
+            view.set_background_volume_id(None)
+            view.set_foreground_volume_id(None)
 
     def _slice_node(self, name: str) -> Any:
         return self._views[name]._view_node

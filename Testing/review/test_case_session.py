@@ -13,11 +13,13 @@ from MidlineShiftLogic.reporting.measurement_json import to_dict
 from MidlineShiftLogic.review_app.case_session import CaseSession
 from MidlineShiftLogic.review_app.cases import find_cases
 from MidlineShiftLogic.review_app.readings import ReaderFolder
+from MidlineShiftLogic.review_app.scene_pool import ScenePool
 from MidlineShiftLogic.scene.coordinates import lps_to_ras
 from MidlineShiftLogic.scene.offscreen_views import MOVED, NORMAL, SCAN, VIEWS
 
 pytest.importorskip("trame_slicer.views")
 SIZE = 400
+POOL = ScenePool()
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def open_case():
     opened = []
 
     def open_one(case, folder, blind=False, writable=True):
-        session = CaseSession(case, folder, blind, writable)
+        session = CaseSession(case, folder, blind, writable, POOL)
         opened.append(session)
         for name in VIEWS:
             session.views.resize(name, SIZE, SIZE)
@@ -183,8 +185,23 @@ def test_zoom_keeps_the_place_under_the_pointer(case, folder, open_case):
 def test_a_scan_that_is_another_or_gone_is_refused(case, folder, tmp_path):
     other = replace(case, source=tmp_path / "right.nii.gz")
     with pytest.raises(InputError, match="changed after it was measured"):
-        CaseSession(other, folder, False, True)
+        CaseSession(other, folder, False, True, POOL)
     with pytest.raises(InputError, match="--scans"):
-        CaseSession(replace(case, source=tmp_path / "gone.nii.gz"), folder, False, True)
+        CaseSession(replace(case, source=tmp_path / "gone.nii.gz"), folder, False, True, POOL)
     with pytest.raises(InputError, match="--scans"):
-        CaseSession(replace(case, source=None), folder, False, True)
+        CaseSession(replace(case, source=None), folder, False, True, POOL)
+
+
+def test_a_scene_is_used_again_and_nothing_of_the_case_before_is_in_it(results, open_case):
+    pool = ScenePool()
+    scenes, nodes = set(), set()
+    for case in find_cases([results]):
+        session = CaseSession(case, ReaderFolder(results, "Ada"), False, True, pool)
+        session.load_displacement()
+        scene = session.nodes.volume.GetScene()
+        scenes.add(scene)
+        session.close()
+        nodes.add(scene.GetNumberOfNodes())
+        for kind in ("ScalarVolume", "Markups", "Text", "GridTransform", "PlotSeries"):
+            assert scene.GetNumberOfNodesByClass(f"vtkMRML{kind}Node") == 0
+    assert len(scenes) == 1 and len(nodes) == 1

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.reporting.figures.overlay import PANELS_KEY
@@ -31,13 +32,18 @@ def overlay_pictures(overlay_png: bytes) -> list[Picture]:
     Raises:
         InputError: not a PNG picture.
     """
+    return [_png(panel) for panel in overlay_panels(overlay_png)]
+
+
+def overlay_panels(overlay_png: bytes) -> list[Any]:
+    """Return the panels as ``PIL.Image`` pictures; otherwise as ``overlay_pictures``."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(overlay_png), formats=["PNG"]) as picture:
             picture.load()
             boxes = _panel_boxes(picture)
-            return [_png(picture.crop(box)) for box in boxes] if boxes else [_png(picture)]
+            return [picture.crop(box) for box in boxes] if boxes else [picture.copy()]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"overlay.png is not a whole PNG picture ({error}); measure again.", "picture") from error
 

@@ -1,6 +1,7 @@
 "use strict";
 const ORDER = { unread: 0, edited: 1, rejected: 2, accepted: 3, "accepted with edits": 3 };
-let cases = [], sorting = { by: "", down: false };
+const ROWS_AT_ONCE = 60;
+let cases = [], waiting = [], sorting = { by: "", down: false };
 const byId = (id) => document.getElementById(id);
 
 async function load() {
@@ -24,7 +25,9 @@ function show() {
   const text = byId("find").value.toLowerCase(), status = byId("status").value, flagged = byId("flagged").checked;
   const shown = cases.filter((one) => one.name.toLowerCase().includes(text) && (!status || one.status === status) && (!flagged || one.warnings));
   if (sorting.by) shown.sort((a, b) => { const p = value(a), q = value(b); return (p < q ? -1 : p > q ? 1 : 0) * (sorting.down ? -1 : 1); });
-  byId("cases").replaceChildren(...shown.map(row));
+  byId("cases").replaceChildren();
+  waiting = shown.slice();
+  addRows();
   const read = cases.filter((one) => one.status !== "unread" && one.status !== "edited").length;
   byId("done").max = Math.max(1, cases.length); byId("done").value = read;
   byId("done-text").textContent = `${read} of ${cases.length} read`;
@@ -35,6 +38,10 @@ function show() {
     button.closest("th").setAttribute("aria-sort", own ? (sorting.down ? "descending" : "ascending") : "none");
   }
 }
+
+// Rows are made when they are scrolled to: hundreds at once would delay the first.
+function addRows() { byId("cases").append(...waiting.splice(0, ROWS_AT_ONCE).map(row)); }
+new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting)) addRows(); }, { rootMargin: "600px" }).observe(document.querySelector(".keys"));
 
 function cell(content, name) {
   const element = document.createElement("td");
@@ -70,6 +77,7 @@ for (const button of document.querySelectorAll("[data-sort]")) {
 }
 document.addEventListener("keydown", (event) => {
   if (!["ArrowDown", "ArrowUp"].includes(event.key) || event.target.matches("select")) return;
+  if (document.activeElement === document.querySelector("#cases tr:last-child a")) addRows();
   const links = [...document.querySelectorAll("#cases a")];
   const now = links.indexOf(document.activeElement);
   const next = links[Math.min(links.length - 1, Math.max(0, now + (event.key === "ArrowDown" ? 1 : -1)))];
