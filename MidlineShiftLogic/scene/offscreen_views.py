@@ -16,6 +16,7 @@ VIEWS = (SCAN, NORMAL, MOVED)
 """The scan with its landmarks, the scan warped back to normal, and the displacement over the scan."""
 SHOWN_IN = {
     "landmarks": (SCAN,),
+    "landmark_labels": (SCAN,),
     "ideal_midline": (SCAN, NORMAL),
     "deformed_midline": (SCAN,),
     "distance": (SCAN,),
@@ -66,16 +67,16 @@ class SliceViews:
         return [self._slice_node(name) for name in VIEWS]
 
     def show(self, nodes: MeasurementNodes) -> None:
-        """Show a measurement: its scan in all views, the displacement where there is one."""
+        """Show a measurement; without a displacement the second and the third view stay black."""
         self._nodes = nodes
         layers = {
             SCAN: (nodes.volume, None),
-            NORMAL: (nodes.warped or nodes.volume, None),
-            MOVED: (nodes.volume, nodes.magnitude),
+            NORMAL: (nodes.warped, None),
+            MOVED: (None if nodes.magnitude is None else nodes.volume, nodes.magnitude),
         }
         for name, (background, foreground) in layers.items():
             view = self._views[name]
-            view.set_background_volume_id(background.GetID())
+            view.set_background_volume_id(None if background is None else background.GetID())
             view.set_foreground_volume_id(None if foreground is None else foreground.GetID())
             view.set_foreground_opacity(DISPLACEMENT_OPACITY if foreground is not None else 0.0)
         for role, names in SHOWN_IN.items():

@@ -70,7 +70,9 @@ function show() {
   byId("slice-number").textContent = state.slice_name.replace("slice ", "");
   byId("slice-text").textContent = `${state.slice_name} · ${state.slice_text}${state.edited ? " · edited" : ""}${state.pinned ? " · pinned" : ""}`;
   byId("warnings").replaceChildren(...state.warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
-  byId("moved-caption").textContent = state.displacement ? "Displacement, violet 0 to yellow 10 mm (the model's)" : "Displacement: not in this result (measure with --fields)";
+  const without = state.blind ? ": hidden in a blind review" : ": not in this result (measure with --fields)";
+  byId("normal-caption").textContent = `Warped back to normal${state.displacement ? " (the model's)" : without}`;
+  byId("moved-caption").textContent = `Displacement${state.displacement ? ", 1 mm violet to 10 mm yellow (the model's)" : without}`;
   const can = state.writable;
   byId("accept").disabled = !can || state.case_slice === null; byId("reject").disabled = !can;
   byId("undo").disabled = !can || !state.can_undo; byId("redo").disabled = !can || !state.can_redo;
