@@ -39,7 +39,8 @@ class ScanSection(VTKObservationMixin):
         self.offerScans()
 
     def close(self) -> None:
-        """Listen to the scene no longer."""
+        """Listen to the scene and the selector no longer."""
+        self._following = False
         self.removeObservers()
 
     def follow(self, following: bool) -> None:

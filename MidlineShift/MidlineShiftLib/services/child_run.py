@@ -184,6 +184,9 @@ def packageFolder() -> str:
 
 
 def startupEnvironment() -> dict[str, str]:
-    """The environment for a child: Slicer's own as it was started, UTF-8 so that lines are read as written."""
-    environment = dict(slicer.util.startupEnvironment())
+    """The environment for a child: Slicer's own as it was started, UTF-8 so that lines are read as written.
+
+    Waiting threads sleep instead of spinning, since Slicer itself is a busy neighbour; a user's own setting wins.
+    """
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **slicer.util.startupEnvironment()}
     return environment | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
