@@ -1,4 +1,4 @@
-"""The measurement as a Python call: a scan in, a ``Measurement`` out. The command and the panel go through here."""
+"""The measurement as a Python call: a scan in, a ``Measurement`` out. The command and the panel use it, too."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def measure_case(
     cancelled: Cancelled | None = None,
     case_id: str = "",
 ) -> CaseResult:
-    """``measure`` for callers that want the pictures' material too, or one loaded model for many cases.
+    """Measure like ``measure``, for callers that also want the dense results, or have one loaded model for many cases.
 
     Args:
         open_model: gives (model, device name); called only once the scan is read and found measurable, so that a
@@ -130,7 +130,7 @@ def pseudo_healthy_case(
     spacing: tuple[float, float, float] | None = None,
     cancelled: Cancelled | None = None,
 ) -> tuple[HeadCT, PseudoHealthy]:
-    """What a model with denoisers takes the head to look like without the shift (``inference.pseudo_healthy``).
+    """Make the image of the head without the shift, by a model with denoisers (``inference.pseudo_healthy``).
 
     Args:
         model: loaded model. device: torch device name.
@@ -151,7 +151,7 @@ def pseudo_healthy_case(
 
 
 def default_case_id(source: str | PathLike | HeadCT) -> str:
-    """The case's name: the file's or folder's name without its endings; ``"case"`` for a scan that is not a file."""
+    """Return the case's name: the file's or folder's name without its endings; ``"case"`` for a scan that is not a file."""
     if isinstance(source, HeadCT):
         return "case"
     from MidlineShiftLogic.reporting.case_name import case_name
@@ -168,7 +168,7 @@ def _read(source, spacing, progress: Progress) -> HeadCT:
 
 
 def _checked(ct: HeadCT) -> HeadCT:
-    """The scan with the flags of its checks added to those of its reading."""
+    """Add the flags of the checks to those of loading the scan."""
     from MidlineShiftLogic.headct import check
 
     return replace(ct, quality=tuple(dict.fromkeys((*ct.quality, *check(ct)))))
@@ -199,7 +199,7 @@ def _with_provenance(measurement: Measurement, ct: HeadCT | None) -> Measurement
 
 
 def describe_input(ct: HeadCT) -> dict:
-    """JSON-ready account of the scan that was measured: shape, spacing, and what the reader noted of its source."""
+    """Describe the scan that was measured, JSON-ready: shape, spacing, and what loading it noted of its source."""
     heights = ct.heights
     gap = float(abs(heights[-1] - heights[0])) / (len(heights) - 1) if len(heights) > 1 else float(ct.thickness[0])
     return {

@@ -1,4 +1,4 @@
-"""The user's device choice -> the device torch computes on."""
+"""Turn the user's device choice into the device that torch computes on."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def resolve_device(name: str = "auto") -> str:
 
 
 def describe_devices() -> dict:
-    """JSON-ready account of what torch finds: ``torch`` version, ``cuda`` names of the GPUs in order, ``mps``."""
+    """Describe what torch finds, JSON-ready: ``torch`` version, ``cuda`` names of the GPUs in order, ``mps``."""
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

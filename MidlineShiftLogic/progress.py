@@ -1,4 +1,4 @@
-"""How long work tells its caller where it stands: one callback type for the command line, the panel and Python."""
+"""Report the progress of long work: one callback type for the command line, the panel and Python."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ Cancelled = Callable[[], bool]
 
 
 def silent(done: int, total: int, what: str) -> None:
-    """The progress callback of a caller who did not ask to be told."""
+    """Take no notice of progress."""

@@ -1,4 +1,4 @@
-"""One quality flag: the outcome of a check that a reader should know of."""
+"""Define a quality flag: the outcome of a check that a reader should know of."""
 
 from __future__ import annotations
 
@@ -26,4 +26,5 @@ class Quality:
             raise ValueError(f"severity must be one of {SEVERITIES}, not {self.severity!r}")
 
     def to_dict(self) -> dict[str, str]:
+        """Return the JSON form."""
         return asdict(self)

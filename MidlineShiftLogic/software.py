@@ -1,4 +1,4 @@
-"""Which software made a result: our version and those of the libraries that decide the numbers."""
+"""Name the software that made a result: our version and those of the libraries that decide the numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNKNOWN = "not installed"
 
 
 def package_version(name: str = NAME) -> str:
-    """Version of an installed distribution; ``"not installed"`` for a checkout that is only on the path."""
+    """Return the version of an installed distribution; ``"not installed"`` for a checkout that is only on the path."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -19,6 +19,6 @@ def package_version(name: str = NAME) -> str:
 
 
 def software() -> dict[str, str]:
-    """JSON-ready provenance: name, version, Python, the libraries. Nothing about the user or the machine's name."""
+    """Return the provenance, JSON-ready: name, version, Python, the libraries. Nothing about the user or the machine's name."""
     found = {library: package_version(library) for library in LIBRARIES}
     return {"name": NAME, "version": package_version(), "python": platform.python_version(), **found}

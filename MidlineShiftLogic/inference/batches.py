@@ -1,4 +1,4 @@
-"""Slices through a network in batches, smaller ones where the device's memory does not take them."""
+"""Send slices through a network in batches, smaller ones where the device's memory does not take them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ GPU_SLICES = 64
 
 
 def batch_size(device: torch.device | str, on_processor: int, on_gpu: int = GPU_SLICES) -> int:
-    """Slices that go through a network at once; processors gain nothing from more than fit their cache."""
+    """Return how many slices go through a network at once; processors gain nothing from more than fit their cache."""
     return on_processor if torch.device(device).type == "cpu" else on_gpu
 
 
 def in_batches(work: Callable[[slice], Result], count: int, batch: int) -> Iterator[Result]:
-    """``work(part)`` for consecutive parts of ``count`` slices, ``batch`` of them at a time.
+    """Yield ``work(part)`` for consecutive parts of ``count`` slices, ``batch`` of them at a time.
 
     Where a GPU has too little memory for a part, this part and the rest are done in halves of it.
 
@@ -44,7 +44,7 @@ def in_batches(work: Callable[[slice], Result], count: int, batch: int) -> Itera
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether a GPU had too little free memory. Apple's GPUs have no error class of their own for it."""
+    """Return whether a GPU had too little free memory. Apple's GPUs have no error class of their own for it."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and str(error).startswith("MPS backend out of memory")
     )

@@ -1,4 +1,4 @@
-"""Skull and skin around the measured slices, traced along rays: what a gap, a bulge or a jump between slices shows in."""
+"""Trace skull and skin around the measured slices along rays: gaps, bulges and jumps between slices show in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RAYS = np.radians(np.arange(0.0, 360.0, STEP_DEG))
 """Directions of the rays in the aligned frame: 0 is the patient's left, a quarter turn is posterior."""
 RADII_MM = np.arange(20.0, 140.0, 1.0)
 BONE_HU = 150.0
-"""Averaged over 1.5 mm, even an infant's thin skull lies above it; brain, clots and scalp below."""
+"""Averaged over 1.5 mm, even an infant's thin skull is above it; brain, clots and scalp below."""
 HEAD_HU = -250.0
 COARSE_MM = 2.0
 """Grid of the head's mask, from which the skin is found."""
@@ -42,13 +42,15 @@ class Outline:
 
     @property
     def gap_deg(self) -> np.ndarray:
-        """(k,) widest run of rays without bone, degrees; rays that the picture's edge ends count as closed."""
+        """Widest run of rays without bone (k,), degrees; rays that the picture's edge ends count as closed."""
         return STEP_DEG * np.array([_longest_run(~found) for found in np.isfinite(self.skull) | np.isnan(self.skin)])
 
     @property
     def bulge_mm(self) -> np.ndarray:
-        """(k,) how much farther out the skin lies over the slice's widest gap than on the other side: median, mm; 0
-        without a gap."""
+        """How much farther out the skin is over the slice's widest gap than on the other side (k,): median, mm.
+
+        0 without a gap.
+        """
         mirror = (len(RAYS) // 2 - np.arange(len(RAYS))) % len(RAYS)
         result = np.zeros(len(self.skull))
         for k, (skull, skin) in enumerate(zip(self.skull, self.skin, strict=True)):
@@ -61,7 +63,7 @@ class Outline:
 
     @property
     def skull_centre(self) -> np.ndarray:
-        """(k, 2) middle of the skull's outline, plane mm; NaN where a quarter of the rays or more met no bone."""
+        """Middle of the skull's outline (k, 2), plane mm; NaN where a quarter of the rays or more met no bone."""
         result = np.full((len(self.skull), 2), np.nan)
         for k, radius in enumerate(self.skull):
             found = np.isfinite(radius)
@@ -107,7 +109,7 @@ def trace(ct: HeadCT, frame: Frame, indices: np.ndarray, centre: np.ndarray) -> 
 
 
 def _head(hu: np.ndarray, spacing: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Coarse mask of the head, filled, and the (row, column) stride it was made with."""
+    """Find a coarse mask of the head, filled, and return it with the (row, column) stride it was made with."""
     stride = np.array([max(1, int(COARSE_MM / step + 0.25)) for step in spacing])
     coarse = (hu[:: stride[0], :: stride[1]] > HEAD_HU)[None]
     opened = open_slices(coarse, REST_MM, (spacing[0] * stride[0], spacing[1] * stride[1]))[0]
@@ -115,13 +117,13 @@ def _head(hu: np.ndarray, spacing: tuple[float, float]) -> tuple[np.ndarray, np.
 
 
 def _outermost(mask: np.ndarray) -> np.ndarray:
-    """(radius, ray) bool -> (ray,) mm of the last true sample, NaN where there is none."""
+    """Return the radius (ray,) mm of the last true sample of (radius, ray) bool, NaN where there is none."""
     last = len(RADII_MM) - 1 - np.argmax(mask[::-1], axis=0)
     return np.where(mask.any(0), RADII_MM[last], np.nan)
 
 
 def _longest_members(flags: np.ndarray) -> np.ndarray:
-    """Indices of the longest run of true values on a circle, in order."""
+    """Return the indices of the longest run of true values on a circle, in order."""
     n = len(flags)
     if flags.all():
         return np.arange(n)

@@ -1,12 +1,13 @@
-"""Hounsfield units to network input."""
+"""Window Hounsfield units for the networks."""
 
 from __future__ import annotations
 
 import torch
 
 BRAIN_WINDOW_HU = (0.0, 80.0)
-# Bone, scalp and air: what shows the skull and therefore where the falx is attached.
+"""Brain, blood and liquor (Gong et al.)."""
 WIDE_WINDOW_HU = (-300.0, 900.0)
+"""Bone, scalp and air: what shows the skull and therefore where the falx is attached."""
 
 
 def window(hu: torch.Tensor, limits: tuple[float, float]) -> torch.Tensor:
@@ -16,11 +17,11 @@ def window(hu: torch.Tensor, limits: tuple[float, float]) -> torch.Tensor:
 
 
 def unwindow(x: torch.Tensor, limits: tuple[float, float]) -> torch.Tensor:
-    """-1..1 -> HU within ``limits``: what ``window`` did, but for the clipping. Any shape."""
+    """Turn -1..1 back into HU within ``limits``: the inverse of ``window``, but for the clipping. Any shape."""
     low, high = limits
     return low + (x + 1.0) * ((high - low) / 2.0)
 
 
 def two_windows(hu: torch.Tensor) -> torch.Tensor:
-    """(N, H, W) HU -> (N, 2, H, W): brain window, wide window."""
+    """Window slices (N, H, W) HU twice, to (N, 2, H, W): brain window, wide window."""
     return torch.stack([window(hu, BRAIN_WINDOW_HU), window(hu, WIDE_WINDOW_HU)], dim=1)

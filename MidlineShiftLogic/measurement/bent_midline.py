@@ -1,4 +1,4 @@
-"""The deformed midline where a reader moved a landmark: the old polyline, bent as little as needed."""
+"""Bend the deformed midline to where a reader moved a landmark, as little as needed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ REACH = 0.35
 """Part of the ideal midline over which a correction fades to nothing."""
 
 STRAIGHT = np.linspace(0.0, 1.0, 43)
-"""Where a midline that starts as a straight line gets its points."""
+"""Fractions at which a midline that starts as a straight line gets its points."""
 
 
 def bend_through(
     midline: np.ndarray | None, anterior: np.ndarray, posterior: np.ndarray, shifted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A midline from one falx attachment to the other, through the shifted landmark.
+    """Bend a midline so that it goes from one falx attachment to the other through the shifted landmark.
 
-    The old midline is told as deviation over the fraction of the new ideal line. What it misses the new attachments
+    The old midline is expressed as deviation over the fraction of the new ideal line. What it misses the new attachments
     and the landmark by is taken off in three raised cosines, each one at its point and zero, with zero slope, where
     its reach ends; so it stays as it was elsewhere and has no corner.
 
@@ -27,7 +27,7 @@ def bend_through(
 
     Returns:
         (k', 2) polyline, and (k',) its signed distance from the ideal line in mm, positive toward the patient's left.
-        A landmark that lies beyond the attachments cannot be on it; the midline then ends at them all the same.
+        A landmark beyond the attachments cannot be on it; the midline then ends at them all the same.
     """
     along = posterior - anterior
     length = float(np.hypot(*along))
@@ -59,7 +59,7 @@ def bend_through(
 
 
 def _bump(places: np.ndarray, centre: float, before: float, after: float) -> np.ndarray:
-    """Raised cosine: 1 at ``centre``, 0 from ``before`` below it and ``after`` above it."""
+    """Compute a raised cosine: 1 at ``centre``, 0 from ``before`` below it and ``after`` above it."""
     offset = places - centre
     scaled = np.where(offset < 0, -offset / max(before, 1e-9), offset / max(after, 1e-9))
     return np.where(scaled < 1, np.cos(np.minimum(scaled, 1) * np.pi / 2) ** 2, 0.0)

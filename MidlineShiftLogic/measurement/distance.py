@@ -99,7 +99,7 @@ def slices_agree(shifts_mm: np.ndarray, in_window: np.ndarray, rule: CaseRule) -
 
 
 def _toward_common_side(shifts_mm: np.ndarray, in_window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the slices that may stand for the case, and their shifts toward the side of their mean, mm."""
+    """Return the indices of the slices that may stand for the case, and their shifts toward the side of their mean, mm."""
     shifts = np.asarray(shifts_mm, float)
     candidates = np.flatnonzero(in_window) if np.any(in_window) else np.arange(len(shifts))
     return candidates, shifts[candidates] * (-1.0 if shifts[candidates].mean() < 0 else 1.0)

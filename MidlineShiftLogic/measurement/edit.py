@@ -50,7 +50,7 @@ def move_landmarks(
     original: Measurement | None = None,
     space: Space = "lps",
 ) -> Measurement:
-    """The measurement with some landmarks of one slice moved.
+    """Move some landmarks of one slice.
 
     ``ideal`` is always the foot of the perpendicular. To move it is to move the ideal line: both falx attachments
     go along, by the part of the move that lies across the line. If other landmarks are given too, it is not looked at.
@@ -94,7 +94,7 @@ def add_slice(
     landmarks: Mapping[str, np.ndarray] | None = None,
     space: Space = "lps",
 ) -> Measurement:
-    """The measurement with landmarks on a slice that had none, marked as edited.
+    """Put landmarks on a slice that had none, marked as edited.
 
     Args:
         index: slice of the canonical stack.
@@ -172,7 +172,7 @@ def unpin_slice(measurement: Measurement, original: Measurement, index: int) -> 
 
 
 def restore(measurement: Measurement, original: Measurement, index: int | None = None) -> Measurement:
-    """Back to the model's: one slice (removed if a reader had added it), or all with ``index`` None.
+    """Restore the model's own measurement of one slice (removed if a reader had added it), or of all with ``index`` None.
 
     Where no edit is left the result is ``original`` itself, with its interval.
     """
@@ -204,7 +204,7 @@ def reader_case(slices: Sequence[SliceMeasurement], model_slice: int | None) -> 
 
 
 def slice_of(measurement: Measurement, index: int) -> SliceMeasurement | None:
-    """The measured slice ``index`` of the stack, or None."""
+    """Return the measured slice ``index`` of the stack, or None."""
     return next((one for one in measurement.slices if one.index == index), None)
 
 
@@ -223,7 +223,7 @@ def _foot(anterior: np.ndarray, posterior: np.ndarray, point: np.ndarray) -> np.
 def _recompute(
     one: SliceMeasurement, ct: StackGeometry, plane: dict[str, np.ndarray], midline: np.ndarray | None
 ) -> SliceMeasurement:
-    """``one`` with its landmarks at ``plane`` (plane mm) and everything that follows from them.
+    """Return ``one`` with its landmarks at ``plane`` (plane mm) and everything that follows from them.
 
     Args:
         midline: (k, 2) plane mm, the polyline to bend; a straight one if None.
@@ -249,7 +249,7 @@ def _with_slice(measurement: Measurement, changed: SliceMeasurement) -> Measurem
 
 
 def _with_slices(measurement: Measurement, slices: list[SliceMeasurement]) -> Measurement:
-    """The measurement with these slices, at least one of them edited or pinned, and the case's number of them."""
+    """Return the measurement with these slices, at least one of them edited or pinned, and the case's number of them."""
     slices = sorted(slices, key=lambda one: one.index)
     # results of versions before ``model_slice`` that were edited there do not tell it
     model_slice = measurement.model_slice if measurement.edited else measurement.slice
@@ -267,7 +267,7 @@ def _with_slices(measurement: Measurement, slices: list[SliceMeasurement]) -> Me
 
 
 def _from_neighbours(slices: tuple[SliceMeasurement, ...], z: float, mm: np.ndarray) -> dict[str, np.ndarray]:
-    """Landmarks at height ``z`` (plane mm), linear between the measured slices around it."""
+    """Interpolate landmarks at height ``z`` (plane mm), linear between the measured slices around it."""
     heights = np.array([one.z_mm for one in slices])
     order = np.argsort(heights)
     plane = {}
@@ -278,7 +278,7 @@ def _from_neighbours(slices: tuple[SliceMeasurement, ...], z: float, mm: np.ndar
 
 
 def _head_height(slices: tuple[SliceMeasurement, ...], z: float) -> float:
-    """Height above the anterior-commissure level at ``z``: the line through what the measured slices were given."""
+    """Return the height above the anterior-commissure level at ``z``: the line through what the measured slices were given."""
     stack_z, head = (np.array([getattr(one, name) for one in slices]) for name in ("z_mm", "height_mm"))
     if len(slices) < 2 or np.ptp(stack_z) == 0:
         return float(head[0] + z - stack_z[0])

@@ -1,4 +1,4 @@
-"""The result of a measurement as plain data: what was found, where, by what, and what to beware of."""
+"""Define the result of a measurement as plain data: what was found, where, by what, and what to beware of."""
 
 from __future__ import annotations
 

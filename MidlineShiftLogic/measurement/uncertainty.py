@@ -1,11 +1,11 @@
-"""How sure a case's number is: an interval and P(|shift| > 5 mm), from a calibration that is kept with the model.
+"""Compute how sure a case's number is: an interval and P(|shift| > 5 mm), from a calibration kept with the model.
 
-A scale model says how large errors are where the case's own reading disagrees with itself (``uncertainty_features``):
+A scale model says how large errors are where the case's own measurement disagrees with itself (``uncertainty_features``):
 
     log sigma = log_sigma + sum over features of weight * clip((feature - mean) / sd, -CLIP, CLIP),    weight >= 0
 
 The error divided by sigma has a distribution that was seen on calibration cases the scale model was not fitted on;
-its quantiles are kept. The interval of 90 % is gain * reading +- sigma * quantile(0.9): split conformal prediction with
+its quantiles are kept. The interval of 90 % is gain * shift +- sigma * quantile(0.9): split conformal prediction with
 a locally weighted score (Lei et al., J Am Stat Assoc 113, 2018). Errors are taken to be symmetric, so that left and
 right are treated alike. It holds for scans like those of the calibration, and on average over them.
 """
@@ -22,8 +22,8 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import COVERAGE, LARGE_MM
 from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
 
-# A feature far beyond those of the calibration says "worse than ever seen", not how much worse.
 CLIP = 3.0
+"""A feature far beyond those of the calibration says "worse than ever seen", not how much worse."""
 
 # Field -> key in ``model.json``, where models of earlier versions use another word.
 _KEYS = {"features": "signs"}
@@ -46,7 +46,7 @@ class Uncertainty:
         log_sigma: natural log of sigma (mm) where all features are at their means.
         features: name of ``FEATURES`` -> its weight.
         levels, quantiles: (k,) each, rising: share of calibration cases whose |error| / sigma is at most the quantile.
-        gain: the middle of the interval is gain times the reading; 1 where readings are not too short or too long.
+        gain: the middle of the interval is gain times the measured shift; 1 where shifts are not too small or too large.
         calibrated_on: about the calibration, for people.
     """
 
@@ -58,7 +58,7 @@ class Uncertainty:
     calibrated_on: dict[str, Any] = field(default_factory=dict)
 
     def sigma(self, features: Mapping[str, float]) -> float:
-        """Scale of the case's error, mm."""
+        """Return the scale of the case's error, mm."""
         terms = (
             one.weight * np.clip((features[name] - one.mean) / one.sd, -CLIP, CLIP)
             for name, one in self.features.items()
@@ -66,18 +66,18 @@ class Uncertainty:
         return float(np.exp(self.log_sigma + sum(terms)))
 
     def interval_mm(self, shift_mm: float, features: Mapping[str, float]) -> tuple[float, float]:
-        """Ends (low, high) in signed mm of the interval that covers the true shift in 90 % of cases."""
+        """Return the ends (low, high) in signed mm of the interval that covers the true shift in 90 % of cases."""
         middle = self.gain * shift_mm
         half = self.sigma(features) * float(np.interp(COVERAGE, self.levels, self.quantiles))
         return middle - half, middle + half
 
     def p_over(self, shift_mm: float, features: Mapping[str, float], limit_mm: float = LARGE_MM) -> float:
-        """P(|true shift| > ``limit_mm``), both sides counted, 0..1."""
+        """Return P(|true shift| > ``limit_mm``), both sides counted, 0..1."""
         middle, sigma = abs(self.gain * shift_mm), self.sigma(features)
         return float(self._tail((limit_mm - middle) / sigma) + self._tail((limit_mm + middle) / sigma))
 
     def _tail(self, x: float) -> float:
-        """P(error / sigma > x): half of P(|error| / sigma > |x|) on either side.
+        """Compute P(error / sigma > x): half of P(|error| / sigma > |x|) on either side.
 
         Linear between the quantiles; beyond the last one it falls exponentially, at the rate of the last two.
         """
@@ -91,13 +91,13 @@ class Uncertainty:
         return beyond / 2 if x >= 0 else 1 - beyond / 2
 
     def to_json(self) -> dict[str, Any]:
-        """The object kept in ``model.json``."""
+        """Return the object kept in ``model.json``."""
         content = asdict(self)
         return {_KEYS.get(name, name): value for name, value in content.items()}
 
 
 def parse_uncertainty(content: Mapping[str, Any] | None) -> Uncertainty | None:
-    """``uncertainty`` of ``model.json``; None where the model has none.
+    """Parse ``uncertainty`` of ``model.json``; None where the model has none.
 
     Raises:
         InputError: an unknown or missing key or feature, or values that make no distribution (code ``model-json``).

@@ -1,4 +1,4 @@
-"""What a model's ``model.json`` says of how it was measured, in words for people."""
+"""Say in words for people how well a model was found to measure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MEASURED_ON = {"phantoms": "synthetic phantoms", "readings": "real scans with re
 
 
 def accuracy_sentence(accuracy: dict) -> str:
-    """The mean absolute errors that ``midlineshift-train card`` wrote into ``model.json``: set -> figures."""
+    """Put into words the mean absolute errors that ``midlineshift-train card`` wrote into ``model.json``: set -> figures."""
     parts = []
     for name, words in MEASURED_ON.items():
         figures = accuracy.get(name)

@@ -1,4 +1,4 @@
-"""Names of the parameters in the checkpoints published by Gong et al., for our own parameter names.
+"""Translate our parameter names into those of the checkpoints published by Gong et al.
 
 Their denoiser follows the naming of the guided-diffusion code, their deformation network that of the VoxelMorph code.
 """
@@ -39,20 +39,20 @@ _DEFORMATION = (
 
 
 def authors_name(network: nn.Module, name: str) -> str:
-    """Their name of our parameter ``name`` of ``network``. TypeError for a network they do not have."""
+    """Return their name of our parameter ``name`` of ``network``. TypeError for a network they do not have."""
     for pattern, replacement in _rules(network):
         name = re.sub(pattern, replacement, name)
     return name
 
 
 def authors_shape(name: str, parameter: Tensor) -> tuple[int, ...]:
-    """Shape of our parameter in their checkpoint: their attention layers are 1-D convolutions of length 1."""
+    """Return the shape of our parameter in their checkpoint: their attention layers are 1-D convolutions of length 1."""
     shape = tuple(parameter.shape)
     return (*shape, 1) if re.search(r"\.(qkv|projection)\.weight$", name) else shape
 
 
 def is_sampling_grid(name: str) -> bool:
-    """True for entries of their checkpoint that hold constant pixel coordinates and no weight."""
+    """Return whether an entry of their checkpoint holds constant pixel coordinates and no weight."""
     return name == "grid" or name.endswith(".grid")
 
 

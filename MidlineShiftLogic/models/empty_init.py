@@ -1,4 +1,4 @@
-"""Building a network whose weights will come from a file: its shapes alone, without memory and without random numbers."""
+"""Build a network whose weights will come from a file: its shapes alone, without memory and random numbers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DRAWS = ("normal_", "uniform_")
 
 @contextlib.contextmanager
 def empty_init() -> Iterator[None]:
-    """Networks built inside have parameters on the meta device, which nobody has drawn.
+    """Put the parameters of networks that are built inside on the meta device, without initial values.
 
-    Drawing into a tensor without memory makes torch import its compiler, a second that nothing is gained by.
+    To draw numbers into a tensor without memory makes torch import its compiler, which takes a second.
     """
     with torch.device("meta"), _Undrawn():
         yield

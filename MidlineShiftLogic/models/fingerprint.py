@@ -1,4 +1,4 @@
-"""Which model will measure, told from its ``model.json`` alone: to see whether an earlier result is of the same one."""
+"""Identify a model by its ``model.json`` alone: to see whether an earlier result is of the same one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_OF_THE_NUMBERS = ("description", "licence", "trained_on", "accuracy", "speed
 
 
 def model_identity(name_or_folder: str | os.PathLike | None = None) -> dict[str, str]:
-    """``name``, ``version`` and ``digest`` (of the weights' digests and all settings that the numbers depend on).
+    """Return ``name``, ``version`` and ``digest`` (of the weights' digests and all settings that the numbers depend on).
 
     Raises:
         InputError: there is no such model, or its ``model.json`` is broken.

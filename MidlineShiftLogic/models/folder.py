@@ -1,4 +1,4 @@
-"""A model is a folder: ``model.json`` (``description``) and one safetensors file a component."""
+"""Load and save model folders: ``model.json`` (``description``) and one safetensors file a component."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ WINDOWS = 2
 
 @dataclass
 class Model:
-    """A model folder that was found whole; its networks are built when first asked for.
+    """A model folder that was checked to be whole; its networks are built when first asked for.
 
     Attributes:
         description: contents of ``model.json``.
-        folder: where it lies.
+        folder: where it is.
         device: torch device of the networks.
     """
 
@@ -60,7 +60,7 @@ class Model:
 
     @property
     def readout(self) -> dict[str, Any]:
-        """Parameters of the read-out, by name."""
+        """Parameters of the shift computation, by name."""
         return self.description.readout
 
     @property
@@ -70,7 +70,7 @@ class Model:
 
     @property
     def has_denoisers(self) -> bool:
-        """True if the model has both diffusion models, as two networks or as one."""
+        """Whether the model has both diffusion models, as two networks or as one."""
         return self.class_conditional or {"conditional", "unconditional"} <= self.description.components.keys()
 
     @property
@@ -89,7 +89,7 @@ class Model:
 
     @property
     def class_conditional(self) -> bool:
-        """True if one class-conditional denoiser stands for both diffusion models."""
+        """Whether one class-conditional denoiser stands for both diffusion models."""
         return "denoiser" in self.description.components
 
     @property
@@ -103,16 +103,16 @@ class Model:
         return self._component(component).kind
 
     def frame_of(self, component: str) -> dict[str, Any]:
-        """Frame a component reads: its own if it has one, else the model's."""
+        """Return the frame that a component takes: its own if it has one, else the model's."""
         return self._component(component).frame or self.frame
 
     def grid_of(self, component: str) -> dict[str, Any]:
-        """The aligned grid a component reads, as arguments: ``size`` (px), ``pixel_mm``, ``length_mm``."""
+        """Return the aligned grid that a component takes, as arguments: ``size`` (px), ``pixel_mm``, ``length_mm``."""
         frame = self.frame_of(component)
         return {"size": frame["grid"], "pixel_mm": frame["pixel_mm"], "length_mm": frame["length_mm"]}
 
     def network(self, component: str) -> nn.Module:
-        """The component's network on the model's device, in evaluation mode, frozen, float32, built once.
+        """Return the component's network on the model's device, in evaluation mode, frozen, float32, built once.
 
         InputError if the model has no such component or its weights do not fit its settings.
         """
@@ -127,7 +127,7 @@ class Model:
         return self._networks[component]
 
     def on(self, device: str) -> Model:
-        """The same model on another device; nothing is shared with this one."""
+        """Return the same model on another device; nothing is shared with this one."""
         return Model(self.description, self.folder, device)
 
     def _component(self, name: str) -> Component:
@@ -138,7 +138,7 @@ class Model:
 
 
 def check_denoisers(model: Model) -> None:
-    """InputError if a model has not both denoisers."""
+    """Raise InputError if a model has not both denoisers."""
     if not model.has_denoisers:
         raise InputError(
             f"The model {model.name!r} has no denoisers and cannot make a pseudo-healthy image; choose one that has, such "
@@ -148,7 +148,7 @@ def check_denoisers(model: Model) -> None:
 
 
 def denoiser_pair(model: Model) -> DenoiserPair:
-    """Both diffusion models of a model that has them, whether they are two networks or one class-conditional one."""
+    """Return both diffusion models of a model that has them, whether they are two networks or one class-conditional one."""
     from MidlineShiftLogic.networks.diffusion import class_branches
 
     if model.class_conditional:
@@ -186,7 +186,7 @@ def load_model(name_or_folder: str | os.PathLike | None = None, device: str = "c
 
 
 def read_description(folder: Path) -> ModelDescription:
-    """Contents of a folder's ``model.json``; weights are not looked at. InputError if it is broken."""
+    """Read the contents of a folder's ``model.json``; weights are not looked at. InputError if it is broken."""
     path = folder / "model.json"
     try:
         return parse_description(json.loads(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Where models lie: a name -> a model folder."""
+"""Find the folder of a model by its name."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def model_roots() -> list[Path]:
-    """Folders that may hold model folders, first choice first: the environment's, the checkout's, the package's."""
+    """Return the folders that may hold model folders, first choice first: the environment's, the checkout's, the package's."""
     chosen = [Path(part) for part in os.environ.get(ENVIRONMENT_VARIABLE, "").split(os.pathsep) if part]
     shipped = [_PACKAGE.parent / "Resources" / "Models", _PACKAGE / "Resources" / "Models"]
     return [root for root in (*chosen, *shipped) if root.is_dir()]
 
 
 def list_models() -> dict[str, Path]:
-    """Name -> folder of every model that can be given by name, in alphabetical order."""
+    """Return name -> folder of every model that can be given by name, in alphabetical order."""
     found: dict[str, Path] = {}
     for root in model_roots():
         for description in sorted(root.glob("*/model.json")):
@@ -36,7 +36,7 @@ def list_models() -> dict[str, Path]:
 
 
 def find_model(name_or_folder: str | os.PathLike | None = None) -> Path:
-    """Folder of a model given by name or by path; None means ``DEFAULT_MODEL``. InputError if there is none."""
+    """Return the folder of a model given by name or by path; None means ``DEFAULT_MODEL``. InputError if there is none."""
     wanted = DEFAULT_MODEL if name_or_folder is None else os.fspath(name_or_folder)
     models = list_models()
     if wanted in models:

@@ -23,7 +23,7 @@ RENAMED = {"midline_unet": {"fineness": "upsampling"}}
 
 
 def build_network(kind: str, config: dict[str, Any]) -> nn.Module:
-    """A network with fresh weights. InputError for an unknown kind or settings its class does not accept."""
+    """Build a network with fresh weights. InputError for an unknown kind or settings its class does not accept."""
     if kind not in KINDS:
         raise InputError(f"Unknown kind of network {kind!r}; known are {', '.join(KINDS)}.", "unknown-kind")
     module, name = KINDS[kind].split(":")
@@ -36,7 +36,7 @@ def build_network(kind: str, config: dict[str, Any]) -> nn.Module:
 
 
 def kind_of(network: nn.Module) -> str:
-    """Kind of a network. TypeError for one that no model folder may hold."""
+    """Return the kind of a network. TypeError for one that no model folder may hold."""
     found = f"{type(network).__module__}:{type(network).__qualname__}"
     for kind, path in KINDS.items():
         if path == found:

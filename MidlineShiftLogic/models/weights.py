@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors, which hold tensors and nothing that could run."""
+"""Write and read weights as safetensors, which hold tensors and nothing that could run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def fill(network: nn.Module, state: dict[str, Tensor], source: str) -> nn.Module:
-    """Put weights into a network built on the meta device; tensors are taken over, not copied.
+    """Put weights into a network that was built on the meta device; tensors are taken over, not copied.
 
     Args:
         source: what the weights are, for the error message.

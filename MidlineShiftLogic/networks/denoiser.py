@@ -1,4 +1,4 @@
-"""The denoising U-Net of the two diffusion models, after ADM (Dhariwal and Nichol 2021, arXiv 2105.05233, appendix A).
+"""Define the denoising U-Net of the two diffusion models, after ADM (Dhariwal and Nichol 2021, arXiv 2105.05233, appendix A).
 
 The published checkpoints of Gong et al. (arXiv 2301.00409) are this network at 256 px; our own are smaller ones. One of
 them may stand for both diffusion models: with a class condition it is trained as both at once (Ho and Salimans 2022,
@@ -37,7 +37,7 @@ class Denoiser(nn.Module):
     Nichol and Dhariwal 2021, arXiv 2102.09672, equation 15).
 
     Args:
-        image_size: side in px of the grid it is meant for; tells at which levels ``attention_resolutions`` lie.
+        image_size: side in px of the grid it is meant for; decides at which levels ``attention_resolutions`` are.
             Other sizes work as long as they divide by ``2 ** (levels - 1)``.
         in_channels, out_channels: channels of the slice and of the output.
         base_channels: channels of the finest level, a multiple of 32 (the group norms have 32 groups).
@@ -209,7 +209,7 @@ class ResidualBlock(nn.Module):
             self.skip = nn.Identity()
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """(N, width_in, H, W), (N, embedding) after its SiLU -> (N, width_out, H', W')."""
+        """Compute (N, width_out, H', W') from (N, width_in, H, W) and the embedding (N, embedding) after its SiLU."""
         hidden = self.conv1(_resample(functional.silu(self.norm1(x)), self.resample))
         scale, shift = self.scale_shift(embedding)[:, :, None, None].chunk(2, dim=1)
         hidden = torch.addcmul(shift.to(hidden.dtype), self.norm2(hidden), (1 + scale).to(hidden.dtype))
@@ -233,7 +233,7 @@ class SelfAttention(nn.Module):
         self.projection = _zeroed(nn.Linear(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W)."""
+        """Attend over the pixels of (N, C, H, W); the result has the same shape."""
         n, c, h, w = x.shape
         tokens = self.norm(x).flatten(2).transpose(1, 2)
         qkv = self.qkv(tokens).view(n, h * w, self.heads, 3, c // self.heads).permute(3, 0, 2, 1, 4)
@@ -243,7 +243,7 @@ class SelfAttention(nn.Module):
 
 
 def timestep_embedding(timesteps: Tensor, width: int) -> Tensor:
-    """Sinusoids (N, width) of integer steps (N,): cosines first, then sines, periods up to 10000 steps.
+    """Compute sinusoids (N, width) of integer steps (N,): cosines first, then sines, periods up to 10000 steps.
 
     After Vaswani et al. 2017, section 3.5, in the order used by ADM. ``width`` is even.
     """

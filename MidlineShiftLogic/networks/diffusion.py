@@ -1,4 +1,4 @@
-"""Gaussian diffusion: the noise schedule, noising, and the deterministic way back (DDIM), as pure functions.
+"""Compute Gaussian diffusion: the noise schedule, noising, and deterministic sampling (DDIM), as pure functions.
 
 Notation: slice x_0 in -1..1, step t in 0..T-1, x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) e with a_t the cumulative product of
 1 - beta (Ho et al. 2020, arXiv 2006.11239). Networks are called as ``network(x_t, t)`` with t (N,) an original step of
@@ -42,16 +42,16 @@ class Schedule:
 
     @property
     def steps(self) -> int:
-        """Number of steps T."""
+        """Number of steps, T."""
         return len(self.betas)
 
     @property
     def posterior_variance(self) -> Tensor:
-        """(T,) variance of q(x_{t-1} | x_t, x_0) (Ho et al., equation 7); 0 at t = 0."""
+        """Variance (T,) of q(x_{t-1} | x_t, x_0) (Ho et al., equation 7); 0 at t = 0."""
         return self.betas * (1 - self._previous()) / (1 - self.alphas_cumprod)
 
     def posterior_mean_weights(self) -> tuple[Tensor, Tensor]:
-        """(T,), (T,): weights of x_0 and of x_t in the mean of q(x_{t-1} | x_t, x_0) (Ho et al., equation 7)."""
+        """Return (T,), (T,): the weights of x_0 and of x_t in the mean of q(x_{t-1} | x_t, x_0) (Ho et al., equation 7)."""
         previous = self._previous()
         of_x0 = self.betas * previous.sqrt() / (1 - self.alphas_cumprod)
         of_xt = (1 - previous) * (1 - self.betas).sqrt() / (1 - self.alphas_cumprod)
@@ -62,7 +62,7 @@ class Schedule:
 
 
 def make_schedule(name: str, steps: int) -> Schedule:
-    """The schedule called ``name`` ("linear" or "cosine") with ``steps`` steps. ValueError for another name."""
+    """Make the schedule called ``name`` ("linear" or "cosine") with ``steps`` steps. ValueError for another name."""
     if name == "linear":
         return linear(steps)
     if name == "cosine":
@@ -71,13 +71,16 @@ def make_schedule(name: str, steps: int) -> Schedule:
 
 
 def linear(steps: int = 1000) -> Schedule:
-    """Betas from 1e-4 to 0.02 for 1000 steps, scaled so that fewer steps end at the same noise (Ho et al. 2020)."""
+    """Make a schedule of betas from 1e-4 to 0.02 for 1000 steps; fewer steps end at the same noise (Ho et al. 2020)."""
     scale = 1000 / steps
     return _from_betas(torch.linspace(scale * 1e-4, scale * 0.02, steps, dtype=torch.float64))
 
 
 def cosine(steps: int = 1000) -> Schedule:
-    """a_t ~ cos^2((t/T + 0.008) / 1.008 * pi/2), betas at most 0.999 (Nichol and Dhariwal 2021, equation 17)."""
+    """Make a schedule of a_t ~ cos^2((t/T + 0.008) / 1.008 * pi/2), betas at most 0.999.
+
+    See Nichol and Dhariwal 2021, equation 17.
+    """
     times = torch.arange(steps + 1, dtype=torch.float64) / steps
     level = torch.cos((times + 0.008) / 1.008 * math.pi / 2) ** 2
     return _from_betas((1 - level[1:] / level[:-1]).clamp(max=0.999))
@@ -88,38 +91,48 @@ def _from_betas(betas: Tensor) -> Schedule:
 
 
 def extract(values: Tensor, timesteps: Tensor) -> Tensor:
-    """Values (T,) looked up at steps (N,) as float32 (N, 1, 1, 1), on the device of ``timesteps``."""
+    """Look up values (T,) at steps (N,) as float32 (N, 1, 1, 1), on the device of ``timesteps``."""
     # made float32 before it moves: Apple's GPUs have no float64
     return values.float().to(timesteps.device)[timesteps][:, None, None, None]
 
 
 def add_noise(schedule: Schedule, x0: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:
-    """x_t (N, C, H, W) for slices x_0, steps (N,) and standard normal noise of the shape of x_0 (``q_sample``)."""
+    """Add noise to slices: draw x_t from q(x_t | x_0) (``q_sample``; Ho et al., equation 4).
+
+    Args:
+        schedule: of the process.
+        x0: (N, C, H, W) slices in -1..1.
+        timesteps: (N,) integers.
+        noise: standard normal, of the shape of ``x0`` or (1, C, H, W).
+
+    Returns:
+        (N, C, H, W).
+    """
     level = schedule.alphas_cumprod
     return extract(level.sqrt(), timesteps) * x0 + extract((1 - level).sqrt(), timesteps) * noise
 
 
 def predict_x0(schedule: Schedule, xt: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:
-    """x_0 (N, C, H, W) that x_t had if its noise was ``noise`` (not clipped)."""
+    """Return the x_0 (N, C, H, W) from which x_t came if its noise was ``noise``, not clipped."""
     level = schedule.alphas_cumprod
     return extract((1 / level).sqrt(), timesteps) * xt - extract((1 / level - 1).sqrt(), timesteps) * noise
 
 
 def noise_from_x0(schedule: Schedule, xt: Tensor, timesteps: Tensor, x0: Tensor) -> Tensor:
-    """Noise (N, C, H, W) that x_t had if it came from ``x0``."""
+    """Return the noise (N, C, H, W) that x_t has if it came from ``x0``."""
     level = schedule.alphas_cumprod
     return (extract((1 / level).sqrt(), timesteps) * xt - x0) / extract((1 / level - 1).sqrt(), timesteps)
 
 
 def fixed_noise(shape: tuple[int, ...], seed: int) -> Tensor:
-    """Standard normal noise (1, C, H, W) or any ``shape`` on the CPU, the same for the same seed on every machine."""
+    """Draw standard normal noise (1, C, H, W) or any ``shape`` on the CPU, the same for the same seed on every machine."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def noise_difference(
     conditional: Network, unconditional: Network, schedule: Schedule, x: Tensor, timesteps: Tensor, noise: Tensor
 ) -> Tensor:
-    """e_con(x_t, t) - e_unc(x_t, t), the cue of Gong et al. (arXiv 2301.00409, section 2.2).
+    """Compute e_con(x_t, t) - e_unc(x_t, t), the cue of Gong et al. (arXiv 2301.00409, section 2.2).
 
     Args:
         x: slices (N, C, H, W) in -1..1.
@@ -136,7 +149,7 @@ def noise_difference(
 
 
 def class_branches(network: nn.Module, heights: Tensor | None = None) -> tuple[Network, Network]:
-    """The two diffusion models that a class-conditional denoiser is: of unshifted slices and of all slices.
+    """Split a class-conditional denoiser into the two diffusion models that it is: of unshifted slices and of all slices.
 
     Guidance 3 e_con - 2 e_unc of Gong et al. is classifier-free guidance of scale 3 with these (Ho and Salimans 2022,
     arXiv 2207.12598), and both halves of the noise difference share their weights.
@@ -164,7 +177,7 @@ def class_branches(network: nn.Module, heights: Tensor | None = None) -> tuple[N
 
 
 def ddim_timesteps(steps: int, count: int) -> list[int]:
-    """``count`` of ``steps`` original steps at a whole stride, from 0 up: ddim_timesteps(1000, 50) is 0, 20, .. 980.
+    """Choose ``count`` of ``steps`` original steps at a whole stride, from 0 up: ddim_timesteps(1000, 50) is 0, 20, .. 980.
 
     The stride is the smallest one that gives exactly ``count`` (as in the published code of Song et al. 2020,
     arXiv 2010.02502). ValueError where there is none.
@@ -187,7 +200,7 @@ def ddim_sample(
     own_level: bool = False,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Pseudo-healthy slices: denoise ``xt`` by the last ``start`` of ``count`` DDIM steps, without new noise (eta 0).
+    """Denoise ``xt`` to pseudo-healthy slices by the last ``start`` of ``count`` DDIM steps, without new noise (eta 0).
 
     Each step predicts the guided noise w e_con - (w - 1) e_unc, from it x_0 clipped to -1..1, from that the noise
     again, and moves on with both (Song et al. 2020, equation 12). As Gong et al. do, ``xt`` is expected at the noise of
@@ -234,7 +247,7 @@ def pseudo_healthy(
     own_level: bool = False,
     progress: Progress | None = None,
 ) -> Tensor:
-    """The slices as they would look unshifted: noised to DDIM step ``start`` of ``count``, and denoised with guidance.
+    """Make slices as they would look unshifted: noise to DDIM step ``start`` of ``count``, denoise with guidance.
 
     The target image of Gong et al. (arXiv 2301.00409, section 2.2), also what a reader is shown.
 

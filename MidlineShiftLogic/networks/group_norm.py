@@ -1,4 +1,4 @@
-"""Group norm of the denoiser: statistics in float32, and a backward pass that is quick on processors too."""
+"""Define the group norm of the denoiser: statistics in float32, a backward pass that is quick on processors too."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The network that reads a slice: a velocity field with three flow heads, the falx attachments, and where the slice lies.
+"""Define the network of a slice: a velocity field of three flow heads, the falx attachments, and where the slice is.
 
 It keeps the idea of Gong et al. (IPMI 2023) - a U-Net whose velocity field is the sum of a fine, a middle and a coarse
 flow head, integrated to a diffeomorphic displacement - and adds what their network does not give: the two falx
 attachments (so that a line can be drawn), signed-distance maps to the ideal and the deformed midline, the inside of
-the skull, the height of the slice in the head, and whether the slice can be read at all.
+the skull, the height of the slice in the head, and whether the slice can be measured at all.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from torch import nn
 
 from MidlineShiftLogic.geometry.fields import integrate
 
-# Outputs of the dense head are of order one; these bring them to grid pixels of the output grid's input (full) grid.
-IDEAL_SCALE_PX = 30.0
-DEFORMED_SCALE_PX = 10.0
-HEIGHT_SCALE_MM = 20.0
+IDEAL_SCALE_PX, DEFORMED_SCALE_PX, HEIGHT_SCALE_MM = 30.0, 10.0, 20.0
+"""Outputs of the dense heads are of order one; these factors bring them to pixels of the input grid, and to mm."""
 
 
 @dataclass
@@ -32,7 +30,7 @@ class SlicePrediction:
         inverse: (N, 2, h, w) its inverse; None without flow heads.
         ideal: (N, h, w) signed distance to the ideal midline, positive on the patient's left of it.
         deformed: (N, h, w) signed distance to the deformed midline.
-        inside: (N, h, w) logit of lying inside the skull.
+        inside: (N, h, w) logit of being inside the skull.
         attachments: (N, 2, h, w) logits of the anterior and the posterior falx attachment.
         measurable: (N,) logit that the falx can be seen from end to end and the slice be measured.
         height: (N,) mm above the anterior-commissure level of the template.
@@ -76,7 +74,7 @@ class MidlineUNet(nn.Module):
         features: channels at 1/2, 1/4, ... of the input grid.
         flow: whether to build the flow heads (the pose network needs none).
         integration_steps: scaling-and-squaring steps.
-        upsampling: how many times finer the input is sampled than the grid in whose pixels the outputs are told. Its blocks
+        upsampling: how many times finer the input is sampled than the grid in whose pixels the outputs are. Its blocks
             of upsampling x upsampling points become channels, so detail of the falx and the septum reaches the first
             convolution at hardly any cost.
     """
@@ -121,7 +119,14 @@ class MidlineUNet(nn.Module):
             nn.init.zeros_(head.bias)
 
     def forward(self, x: torch.Tensor) -> SlicePrediction:
-        """x: (N, in_channels, upsampling H, upsampling W) with H and W divisible by 32 -> SlicePrediction on H x W."""
+        """Predict on slices.
+
+        Args:
+            x: (N, in_channels, upsampling H, upsampling W) with H and W divisible by 32.
+
+        Returns:
+            Outputs for slices of H x W.
+        """
         x = self.stem(F.pixel_unshuffle(x, self.upsampling))
         skips = [x]
         for stage in self.down:
@@ -143,7 +148,7 @@ class MidlineUNet(nn.Module):
                 F.interpolate(head(stages[stage]).float(), size=size, mode="bilinear", align_corners=False)
                 for stage, head in zip(self.flow_stages, self.flow, strict=True)
             )
-            # the field is integrated in half-grid pixels, and told in input-grid pixels
+            # the field is integrated in half-grid pixels, and given in input-grid pixels
             with torch.autocast(x.device.type, enabled=False):
                 displacement = 2.0 * integrate(velocity, self.integration_steps)
                 inverse = 2.0 * integrate(-velocity, self.integration_steps)

@@ -1,4 +1,4 @@
-"""What a network that reads slices said of a whole scan, as plain arrays: what pipeline and read-out hand over."""
+"""Hold what a network predicts of a whole scan as plain arrays: what inference hands to the shift computation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 @dataclass
 class PredictedMaps:
-    """What the deformation network said of every slice, as numpy; half-grid maps, lengths in frame pixels.
+    """What a network predicts of every slice, as numpy; maps on the half grid, lengths in frame pixels.
 
     Attributes as in ``SlicePrediction``; ``inside`` and ``measurable`` are probabilities here. ``mirror``, (N, h, w): half of
-    what the slice and its mirror image say differently of the midline's deviation; None if mirrors were not read.
+    the difference between the midline's deviations of a slice and of its mirror image; None if mirrors were not used.
     """
 
     attachments: np.ndarray

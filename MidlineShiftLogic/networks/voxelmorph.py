@@ -1,4 +1,4 @@
-"""The deformation network of Gong et al.: a small VoxelMorph U-Net whose velocity is the sum of three heads."""
+"""Define the deformation network of Gong et al.: a small VoxelMorph U-Net whose velocity is the sum of three heads."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class DeformationNet(nn.Module):
             nn.init.zeros_(head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Velocity (N, 2, H, W), rows then columns in pixels, from (N, in_channels, H, W); H and W divide by 16."""
+        """Predict the velocity (N, 2, H, W), rows then columns in pixels, of (N, in_channels, H, W); 16 divides H and W."""
         size = x.shape[-2:]
         skips = []
         for layer in self.encoder:

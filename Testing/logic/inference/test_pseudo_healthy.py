@@ -156,3 +156,29 @@ def test_what_cannot_be_made_is_told(ct):
     blind.has_denoisers = False
     with pytest.raises(InputError, match="'painter' has no denoisers"):
         make_pseudo_healthy(ct, blind, "cpu", [3])
+
+
+def test_the_steps_and_the_guidance_are_those_of_the_model(ct):
+    """Not the defaults: what was chosen in training is stored with the model."""
+    model, told = Model(sees(spot()), sees(spot(0.2))), []
+    model.noise = {"grid": GRID, "ddim": {"count": 10, "start": 2, "conditional_weight": 1.0}}
+    healthy = make_pseudo_healthy(ct, model, "cpu", [5], lambda *step: told.append(step))
+    assert told[-1] == (2, 2, module.WHAT)
+    assert healthy.hu.max() == pytest.approx(76, abs=2), "with a weight of 1 the unconditional denoiser has no say"
+    plain = Model(sees(spot()), sees(spot(0.2)))
+    assert make_pseudo_healthy(ct, plain, "cpu", [5]).hu.max() > 78, "3 e_con - 2 e_unc goes beyond"
+
+
+@pytest.mark.parametrize(
+    ("ddim", "said"),
+    [
+        ({"count": 700, "start": 2}, "no whole stride"),
+        ({"start": 50}, "'start' is 50"),
+        ({"steps": 3}, "'steps', which this version does not know"),
+    ],
+)
+def test_steps_that_cannot_be_made_are_told(ct, ddim, said):
+    model = Model(sees(spot()))
+    model.noise = {"grid": GRID, "steps": 1000, "ddim": ddim}
+    with pytest.raises(InputError, match=said):
+        make_pseudo_healthy(ct, model, "cpu", [5])
