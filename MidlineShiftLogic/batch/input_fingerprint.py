@@ -35,7 +35,7 @@ def input_fingerprint(source: Path, others: Iterable[Path] = ()) -> str:
 
 
 def _files(path: Path) -> Iterable[tuple[str, Path]]:
-    if not path.is_dir():
+    if not os.path.isdir(path):
         yield path.name, path
         return
     for place, folders, names in os.walk(path):

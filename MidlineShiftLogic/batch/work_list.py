@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -34,9 +35,9 @@ def list_cases(
     """
     cases: list[Case] = []
     for source in inputs:
-        if source.suffix.lower() in LIST_ENDINGS and not source.is_dir():
+        if source.suffix.lower() in LIST_ENDINGS and not os.path.isdir(source):
             cases += read_case_list(source, spacing)
-        elif source.is_dir():
+        elif os.path.isdir(source):
             cases += _list_tree(source, spacing, out, progress)
         else:
             cases.append(Case(0, case_name(source), source, spacing))

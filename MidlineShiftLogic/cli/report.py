@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -39,7 +40,7 @@ def report(case: Path, priors: tuple[Path, ...], identify: Path | None, pdf: boo
         patient=None if identify is None else read_verified_patient(identify, measurement),
         pdf=pdf,
     )
-    folder = case if case.is_dir() else case.parent
+    folder = case if os.path.isdir(case) else case.parent
     try:
         written = write_report(folder.resolve(), measurement, options)
     except OSError as error:

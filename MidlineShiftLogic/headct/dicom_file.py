@@ -108,11 +108,11 @@ def survey_dataset(
     """As ``survey``, of a data set without meta information that starts at ``start``."""
     order = ">" if syntax == BIG_ENDIAN else "<"
     explicit = _looks_explicit(stream, start)
-    ends = [size]
+    ends: list[int | None] = [size]  # where the open data set, sequences and items end; None: at their delimiter
     counts, values, place = 0, {}, start
     last_wanted = max(wanted, default=None)
     while True:
-        while len(ends) > 1 and ends[-1] is not None and place >= ends[-1]:
+        while len(ends) > 1 and (end := ends[-1]) is not None and place >= end:
             ends.pop()
         stream.seek(place)
         header = stream.read(12)

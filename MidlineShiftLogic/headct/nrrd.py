@@ -121,7 +121,7 @@ def _geometry(path: Path, fields: dict[str, str]) -> tuple[tuple[int, ...], np.n
             affine[:3, column] = vector
         if count == 2:
             normal = np.cross(affine[:3, 0], affine[:3, 1])
-            affine[:3, 2] = normal / max(np.linalg.norm(normal), 1e-12)
+            affine[:3, 2] = normal / max(float(np.linalg.norm(normal)), 1e-12)
     elif "spacings" in fields:
         # nan stands for an axis without a spacing, such as one of colours.
         words = fields["spacings"].split()

@@ -17,7 +17,7 @@ import threading
 import time
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -40,8 +40,8 @@ class PixelDecoder:
     def __init__(self) -> None:
         self._pid: int | None = None
         self._process: subprocess.Popen | None = None
-        self._requests: BinaryIO | None = None
-        self._answers: BinaryIO | None = None
+        self._requests: IO[bytes] | None = None
+        self._answers: IO[bytes] | None = None
 
     def __enter__(self) -> PixelDecoder:
         return self
@@ -71,17 +71,19 @@ class PixelDecoder:
             alarm = threading.Timer(limit, self._process.kill)  # Windows cannot wait for a pipe with a limit
             alarm.start()
         try:
+            if self._requests is None or self._answers is None:
+                raise OSError("the child did not start")
             self._requests.write(json.dumps(str(file)).encode() + b"\n")
             self._requests.flush()
-            size = struct.unpack("<I", self._read(4, deadline))[0]
-            answer = json.loads(self._read(size, deadline))
+            size = struct.unpack("<I", self._read(self._answers, 4, deadline))[0]
+            answer = json.loads(self._read(self._answers, size, deadline))
             if "error" in answer:
                 raise DamagedFile(answer["error"])
             shape, dtype = tuple(answer["shape"]), np.dtype(answer["dtype"])
             count = int(np.prod(shape, dtype=object)) * dtype.itemsize
             if dtype.kind not in "iu" or count > MAX_VALUES_BYTES:
                 raise DamagedFile("the decoder returned an unexpected array")
-            return np.frombuffer(self._read(count, deadline), dtype).reshape(shape)
+            return np.frombuffer(self._read(self._answers, count, deadline), dtype).reshape(shape)
         except TimeoutError as error:
             self.close()
             raise DamagedFile(f"decoding takes longer than {limit:.0f} s") from error
@@ -152,7 +154,8 @@ class PixelDecoder:
         self._pid = pid
         self._requests, self._answers = os.fdopen(request_write, "wb"), os.fdopen(answer_read, "rb", buffering=0)
 
-    def _read(self, count: int, deadline: float) -> bytearray:
+    @staticmethod
+    def _read(answers: Any, count: int, deadline: float) -> bytearray:
         """Read exactly ``count`` bytes of the child's answer before the deadline."""
         result = bytearray(count)
         view, place = memoryview(result), 0
@@ -160,9 +163,9 @@ class PixelDecoder:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            if os.name == "posix" and not select.select([self._answers], [], [], min(left, 1.0))[0]:
+            if os.name == "posix" and not select.select([answers], [], [], min(left, 1.0))[0]:
                 continue
-            got = self._answers.readinto(view[place : place + (1 << 20)])
+            got = answers.readinto(view[place : place + (1 << 20)])
             if not got:
                 raise EOFError
             place += got

@@ -250,7 +250,8 @@ class GuardedServer(ThreadedAssociationServer):
 
     def __init__(self, *args, guard: ConnectionGuard, tls: ssl.SSLContext | None = None, **options):
         self.guard, self.tls = guard, tls
-        super().__init__(*args, request_handler=GuardedHandler, **options)
+        options["request_handler"] = GuardedHandler
+        super().__init__(*args, **options)
 
     def verify_request(self, request, client_address) -> bool:
         """Record a new connection; it may stay, an older one may have to go."""

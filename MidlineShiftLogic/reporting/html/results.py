@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
@@ -18,7 +19,7 @@ def read_result(path: Path) -> Measurement:
         InputError: there is none, it cannot be read, or it is damaged; the sentence names the file.
     """
     file = Path(path)
-    if file.is_dir():
+    if os.path.isdir(file):
         file = file / "measurement.json"
     try:
         if file.stat().st_size > LARGEST_BYTES:
