@@ -244,7 +244,7 @@ def test_heap_of_several_studies_is_an_error_of_its_own(midlineshift, fake_pipel
         (tree / "heap" / name).touch()
     midlineshift("measure", tree, "--out", tmp_path / "out")
     row = rows(tmp_path / "out")["heap"]
-    assert (row["status"], row["code"]) == ("error", "mixed-studies") and "2 studies in one heap" in row["message"]
+    assert (row["status"], row["code"]) == ("error", "mixed-studies") and "2 studies together" in row["message"]
 
 
 def test_unknown_model_ends_the_run_before_the_first(midlineshift, fake_pipeline, tree, tmp_path):
