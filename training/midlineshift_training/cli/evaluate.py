@@ -39,6 +39,14 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
 @spacing_option
 @click.option("--readings", type=click.Path(path_type=Path), help="CSV of readers' numbers for the scans.")
 @click.option(
+    "--reads",
+    type=click.Path(path_type=Path),
+    help="CSV of radiologists' yes or no for the scans, as CQ500's reads.csv: name, R1:MidlineShift, ...",
+)
+@click.option(
+    "--sizes", type=click.Path(path_type=Path), help="CSV of case-level millimetres for the scans: case, shift_mm."
+)
+@click.option(
     "--seen",
     type=click.Path(path_type=Path),
     help="Text file naming, one a line, the scans that training saw without readings; told apart in the tables.",
@@ -74,8 +82,8 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
     help="Folder for evaluation.json, table.md, short.md, CSV and figures.",
 )
 def evaluate(
-    model, phantoms, first, scans, labelled, split, spacing, readings, seen, compare, warps_per_case, robustness_cases, targets,
-    seed, workers, cluster, out,
+    model, phantoms, first, scans, labelled, split, spacing, readings, reads, sizes, seen, compare, warps_per_case,
+    robustness_cases, targets, seed, workers, cluster, out,
 ):  # fmt: skip
     """Measure phantoms and scans in every way, and tell how well the numbers agree with the truth or the readers.
 
@@ -88,7 +96,7 @@ def evaluate(
 
     plan = Plan(
         model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers, cluster,
-        labelled, split, spacing, targets,
+        labelled, split, spacing, targets, reads, sizes,
     )  # fmt: skip
     evaluation = run(plan, out)
     click.echo(f"{RESEARCH}\n\n{full_text(evaluation)}\nWritten: {out}")

@@ -12,6 +12,10 @@ PHANTOMS, READINGS, NO_READING = "phantoms", "readings", "no reading"
 """Phantoms; scans that readers measured; scans that nobody measured."""
 LABELLED, SIZES = "labelled set", "labelled set, size only"
 """Cases of an annotated data set whose side is known, too; of which a number without a side is known."""
+CASE_SIZES, READS = "case sizes", "radiologists' reads"
+"""Scans of whose shift a table gives the size; scans of which only radiologists' yes or no is known."""
+WITHOUT_SIDE = (SIZES, CASE_SIZES)
+"""Sets whose truth is a size: measured shifts are held against it without their side."""
 THIS_MODEL = "this model"
 
 
@@ -26,6 +30,7 @@ class Job:
         warps: known shifts to warp into it. alter: whether to alter it in every way of ``ALTERATIONS``.
         seed: of amplitudes and noise.
         labels: a case of an annotated data set; the truth then is what its annotations say.
+        size_mm: size of the case's shift by a table of sizes; the truth then is this.
     """
 
     set: str
@@ -37,6 +42,7 @@ class Job:
     alter: bool = False
     seed: int = 0
     labels: AnnotatedCase | None = None
+    size_mm: float | None = None
 
 
 @dataclass(frozen=True)

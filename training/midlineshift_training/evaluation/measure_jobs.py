@@ -17,7 +17,7 @@ from midlineshift_training.distributed.map_parallel import map_parallel
 from midlineshift_training.distributed.model_cache import cached_model, model_fingerprint
 from midlineshift_training.evaluation.alterations import ALTERATIONS
 from midlineshift_training.evaluation.groups import phantom_groups
-from midlineshift_training.evaluation.jobs import PHANTOMS, SIZES, THIS_MODEL, CaseResult, Job, ModelResult
+from midlineshift_training.evaluation.jobs import PHANTOMS, THIS_MODEL, WITHOUT_SIDE, CaseResult, Job, ModelResult
 from midlineshift_training.evaluation.known_shifts import amplitudes, known_shift
 from midlineshift_training.evaluation.truth import (
     labelled_truth,
@@ -62,6 +62,7 @@ def measure_job(job: Job, models: Mapping[str, Model]) -> CaseResult:
             return CaseResult()
     else:
         truth = labelled_truth(job.labels) if job.labels else _mean_of_readers(job.rows)
+        truth = job.size_mm if truth is None else truth
         try:
             ct, landmarks = job.labels.read() if job.labels else (read(job.path), {})
         except MidlineShiftError as error:
@@ -87,7 +88,7 @@ def _result_of(job: Job, model: str, truth, of_slices: np.ndarray, groups, m: Me
     own = {one.index: one.signed_shift_mm for one in m.slices}
     true = {int(k): float(of_slices[k]) for k in np.flatnonzero(np.isfinite(of_slices))}
     measured_mm = m.signed_shift_mm
-    if job.set == SIZES and measured_mm is not None:
+    if job.set in WITHOUT_SIDE and measured_mm is not None:
         measured_mm = abs(measured_mm)
     largest = {one.index: one.authors_readout_mm for one in m.slices if one.authors_readout_mm is not None}
     return ModelResult(

@@ -9,8 +9,18 @@ from pathlib import Path
 from midlineshift_training.datasets.annotated.load import load_dataset
 from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.datasets.scan_files import scan_paths
+from midlineshift_training.evaluation.case_tables import key_of, load_reads, load_sizes
 from midlineshift_training.evaluation.groups import load_seen, seen_groups
-from midlineshift_training.evaluation.jobs import LABELLED, NO_READING, PHANTOMS, READINGS, SIZES, Job
+from midlineshift_training.evaluation.jobs import (
+    CASE_SIZES,
+    LABELLED,
+    NO_READING,
+    PHANTOMS,
+    READINGS,
+    READS,
+    SIZES,
+    Job,
+)
 from midlineshift_training.evaluation.truth import labelled_truth
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.reporting.case_name import case_name
@@ -36,6 +46,8 @@ class Plan:
     split: str = "test"
     spacing: tuple[float, float, float] | None = None
     targets: Path | None = None
+    reads: Path | None = None
+    sizes: Path | None = None
 
 
 def plan_jobs(plan: Plan, readers: Mapping[str, list[dict]]) -> list[Job]:
@@ -51,34 +63,52 @@ def plan_jobs(plan: Plan, readers: Mapping[str, list[dict]]) -> list[Job]:
             raise InputError(f"{plan.phantoms} holds no phantom from number {plan.first} on.", "no-data")
         jobs += [Job(PHANTOMS, path, path.stem, seed=plan.seed) for path in files]
     if plan.scans:
-        paths = scan_paths(plan.scans)
-        names = [case_name(path) for path in paths]
-        seen = load_seen(plan.seen) if plan.seen else None
-        for what, known in (("readings", readers.keys()), ("seen scans", seen or ())):
-            absent = sorted(set(known) - set(names))
-            if absent:
-                raise InputError(
-                    f"The {what} name {', '.join(absent)}, not among the scans of {plan.scans}.", "no-scans"
-                )
-        altered = _evenly_spaced(len(paths), plan.robustness_cases)
-        for number, (path, name) in enumerate(zip(paths, names, strict=True)):
-            rows = tuple(readers.get(name, ()))
-            jobs.append(
-                Job(
-                    READINGS if rows else NO_READING,
-                    path,
-                    name,
-                    rows,
-                    seen_groups(name, seen),
-                    warps=0 if rows else plan.warps_per_case,
-                    alter=number in altered,
-                    seed=plan.seed,
-                )
-            )
+        jobs += _scan_jobs(plan, plan.scans, readers)
     if plan.labelled:
         jobs += _labelled_jobs(plan)
     if not jobs:
         raise InputError("Give --phantoms, --scans, --set, or several.", "usage")
+    return jobs
+
+
+def _scan_jobs(plan: Plan, folder: Path, readers: Mapping[str, list[dict]]) -> list[Job]:
+    """List the scans of a folder, each with what the tables say of it."""
+    paths = scan_paths(folder)
+    names = [case_name(path) for path in paths]
+    seen = load_seen(plan.seen) if plan.seen else None
+    for what, known in (("readings", readers.keys()), ("seen scans", seen or ())):
+        absent = sorted(set(known) - set(names))
+        if absent:
+            raise InputError(f"The {what} name {', '.join(absent)}, not among the scans of {folder}.", "no-scans")
+    reads = load_reads(plan.reads) if plan.reads else {}
+    sizes = load_sizes(plan.sizes) if plan.sizes else {}
+    for table, known in ((plan.reads, reads), (plan.sizes, sizes)):
+        if table and not known.keys() & {key_of(name) for name in names}:
+            raise InputError(f"{table} names none of the scans of {folder}.", "no-scans")
+    altered = _evenly_spaced(len(paths), plan.robustness_cases)
+    jobs = []
+    for number, (path, name) in enumerate(zip(paths, names, strict=True)):
+        rows, size = tuple(readers.get(name, ())), sizes.get(key_of(name))
+        in_set = (
+            READINGS if rows else CASE_SIZES if size is not None else READS if key_of(name) in reads else NO_READING
+        )
+        # only scans that nothing is known of count as unshifted
+        warps = plan.warps_per_case if in_set == NO_READING else 0
+        groups = seen_groups(name, seen)
+        alter = number in altered
+        jobs.append(
+            Job(
+                in_set,
+                path,
+                name,
+                rows,
+                groups,
+                warps=warps,
+                alter=alter,
+                seed=plan.seed,
+                size_mm=None if rows else size,
+            )
+        )
     return jobs
 
 

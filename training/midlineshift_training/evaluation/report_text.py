@@ -12,6 +12,8 @@ SECTIONS = (
     ("Agreement, case by case", tables.sets_table),
     ("Agreement, slice by slice", tables.slices_table),
     ("Detecting shifts", tables.detection_table),
+    ("Against a table of sizes", tables.sizes_table),
+    ("Against radiologists' yes or no", tables.reads_table),
     ("Compared on the same cases", tables.baselines_table),
     ("Known shifts warped into real scans", tables.known_shifts_table),
     ("The same scan, altered", tables.robustness_table),

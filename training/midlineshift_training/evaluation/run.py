@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from midlineshift_training.distributed.map_parallel import check_visible
+from midlineshift_training.evaluation.case_tables import load_reads, summarise_reads
 from midlineshift_training.evaluation.figures import draw_figures
 from midlineshift_training.evaluation.groups import load_seen
 from midlineshift_training.evaluation.jobs import THIS_MODEL, CaseResult
@@ -46,8 +47,8 @@ def run(plan: Plan, out: Path) -> dict:
     Raises:
         InputError: something given cannot be used, or ``out`` cannot be written.
     """
-    if not plan.scans and (plan.readings or plan.seen):
-        raise InputError("--readings and --seen are about scans; give --scans, too.", "usage")
+    if not plan.scans and (plan.readings or plan.seen or plan.reads or plan.sizes):
+        raise InputError("--readings, --reads, --sizes and --seen are about scans; give --scans, too.", "usage")
     if THIS_MODEL in plan.compare:
         raise InputError(f"A compared model cannot be called {THIS_MODEL!r}.", "usage")
     if plan.cluster:
@@ -67,7 +68,7 @@ def run(plan: Plan, out: Path) -> dict:
         results = [r for one in done for r in one.results]
         if not results:
             raise InputError("None of the phantoms shows a midline; make them again.", "no-data")
-        evaluation = sum_up(done, readers, plan.seed, targets) | {
+        evaluation = sum_up(done, readers, plan.seed, targets, load_reads(plan.reads) if plan.reads else {}) | {
             "model": described[THIS_MODEL].provenance,
             "compared": {name: described[name].provenance for name in plan.compare},
             "software": software(),
@@ -98,12 +99,19 @@ def _found(model: str | None) -> str | None:
 
 
 def sum_up(
-    done: list[CaseResult], readers: Mapping[str, list[dict]], seed: int, targets: Sequence[Target] = ()
+    done: list[CaseResult],
+    readers: Mapping[str, list[dict]],
+    seed: int,
+    targets: Sequence[Target] = (),
+    reads: Mapping[str, tuple[bool, ...]] | None = None,
 ) -> dict:
-    """Return the numbers of all cases: ``summarise``; ``known_shifts``, ``robustness`` and ``targets`` if there are any."""
+    """Return the numbers of all cases: ``summarise``; ``reads``, ``known_shifts``, ``robustness`` and ``targets`` if any."""
     warps, changes = rows_of(done)
     result: dict[str, Any] = {"format": FORMAT, "research_use_only": True}
     result |= summarise([r for one in done for r in one.results], readers, seed)
+    own = [r for one in done for r in one.results if r.model == THIS_MODEL]
+    if reads and (found := summarise_reads(own, reads, seed)):
+        result["reads"] = found
     if warps:
         result["known_shifts"] = summarise_known_shifts(warps, seed)
     if changes:

@@ -13,9 +13,10 @@ import numpy as np
 
 from midlineshift_training.evaluation import bootstrap
 from midlineshift_training.evaluation.agreement import SIDED_MM, agreement, paired_difference, proportion
+from midlineshift_training.evaluation.case_tables import f1_scores
 from midlineshift_training.evaluation.groups import size_group, size_groups
 from midlineshift_training.evaluation.intervals import coverage, probability
-from midlineshift_training.evaluation.jobs import SIZES, THIS_MODEL, ModelResult
+from midlineshift_training.evaluation.jobs import CASE_SIZES, THIS_MODEL, WITHOUT_SIDE, ModelResult
 from midlineshift_training.evaluation.robustness import counted
 
 UNSHIFTED_MM = 0.5
@@ -53,8 +54,10 @@ def summarise_set(results: list[ModelResult], seed: int = 0) -> dict:
     truth = np.array([r.truth_mm for r in done])
     # "cases" counts the refused ones, too
     result = agreement(values, truth, seed=seed) | result
-    if results[0].set == SIZES:
+    if results[0].set in WITHOUT_SIDE:
         result.pop("side", None)
+    if results[0].set == CASE_SIZES:
+        result["f1"] = f1_scores(values, truth, seed)
     far = int(np.abs(truth).argmax())
     result["largest_shift"] = {
         "case": done[far].case,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from midlineshift_training.evaluation.agreement import THRESHOLDS_MM
-from midlineshift_training.evaluation.jobs import THIS_MODEL
+from midlineshift_training.evaluation.case_tables import F1_THRESHOLDS_MM, READS_THRESHOLDS_MM
+from midlineshift_training.evaluation.jobs import CASE_SIZES, THIS_MODEL
 from midlineshift_training.evaluation.markdown import NONE, count, markdown, number
 
 READERS = "reader against reader"
@@ -174,6 +175,37 @@ def refusals_table(evaluation: dict) -> str | None:
         if numbers["refused"]
     ]
     return markdown(["set", "refused", "reasons"], rows) if rows else None
+
+
+def sizes_table(evaluation: dict) -> str | None:
+    """Errors against a table of sizes, and F1 scores; None without such a table."""
+    numbers = evaluation["sets"].get(CASE_SIZES)
+    if not numbers or "f1" not in numbers:
+        return None
+    scores = [number(numbers["f1"].get(f"at_{mm:g}_mm")) for mm in F1_THRESHOLDS_MM]
+    header = ["n", "refused", "MAE mm (95 %)", *(f"F1 at {mm:g} mm" for mm in F1_THRESHOLDS_MM)]
+    return markdown(header, [[numbers["cases"], numbers["refused"], number(numbers["mae"]), *scores]])
+
+
+def reads_table(evaluation: dict) -> str | None:
+    """Measured shifts against radiologists' yes or no; None without reads."""
+    found = evaluation.get("reads")
+    if not found:
+        return None
+    rows = []
+    for mm in READS_THRESHOLDS_MM:
+        at = found[f"at_{mm:g}_mm"]
+        cells = [found["n"], found["refused"], found["positive"], count(found["unanimous"], False)]
+        rows.append(
+            [
+                *cells,
+                f"{mm:g} mm",
+                count(at.get("sensitivity")),
+                count(at.get("specificity")),
+                number(found.get("auc"), 3),
+            ]
+        )
+    return markdown(["n", "refused", "with shift", "unanimous", "threshold", "sensitivity", "specificity", "AUC"], rows)
 
 
 def targets_table(evaluation: dict) -> str | None:
