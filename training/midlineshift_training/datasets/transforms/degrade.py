@@ -1,190 +1,182 @@
-"""What real scans have and clean phantoms lack: objects, flaps, clots, tone, bias, blur, noise, field-of-view cuts.
+"""Hard augmentation: what real scans have and clean phantoms lack, as MONAI dictionary transforms on slices.
 
-Works on slices already in the network's frame: (B, H, W) HU, with the inside of the skull on the half grid. Every
-random number comes from the generator that is handed in.
+A slice is a dict with ``image`` (1, H, W) HU in the network's frame and ``inside`` (1, H, W) bool, inside of the skull.
+Contrast, bias field, sharpness, noise and small spots are MONAI's own transforms; what draws anatomy (clots, open bone,
+objects, cut fields of view) is in ``anatomy``. Lengths are pixels of a 128 grid; a finer one has ``times`` as many.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
+import monai.transforms as mt
 import torch
 import torch.nn.functional as F
+from monai.data import get_track_meta, set_track_meta
+from monai.transforms.transform import MapTransform, Randomizable
+
+from midlineshift_training.datasets.transforms.anatomy import (
+    IMAGE,
+    INSIDE,
+    RandClotsd,
+    RandFieldOfViewd,
+    RandMissingBoned,
+    RandObjectsd,
+    RandThinBoned,
+    RandVentricularBloodd,
+)
+
+SOFT_HU = (-30.0, 130.0)
+"""Range in which contrast, brightness and bias field act; bone and air keep their values."""
+CONTRAST, BRIGHTNESS_HU = 0.22, 7.0
+"""Largest relative change of the contrast about the mean, and of the brightness."""
+BIAS = 0.03
+"""Largest coefficient of the bias field's polynomials (logarithm of a factor)."""
+NOISE_HU, STRONG_NOISE_HU, STRONG_NOISE_SHARE = 4.0, 12.0, 0.3
+"""Largest standard deviations of white noise on a 128 grid, and the share of slices with strong noise."""
+SPOT_HU = (12.0, 60.0)
+"""Range of contusions, calcifications and lacunes, small spots inside the skull."""
+_MAX_SEED = 2**31 - 1
 
 
-def _smooth_noise(count: int, coarse: int, size: int, g: torch.Generator) -> torch.Tensor:
-    """(count, size, size) smooth noise of about unit spread: bicubic from a coarse grid."""
-    seed = torch.randn(count, 1, coarse, coarse, generator=g)
-    return F.interpolate(seed, size=(size, size), mode="bicubic", align_corners=False)[:, 0]
+class OnSoftTissued(MapTransform, Randomizable):
+    """Apply transforms to the soft tissue of an image, scaled to 0..1; what is brighter or darker keeps its values.
+
+    Args:
+        keys: of the images. transform: dictionary transforms for the same keys.
+    """
+
+    def __init__(self, keys: str, transform: mt.Compose):
+        MapTransform.__init__(self, keys)
+        self.transform = transform
+
+    def set_random_state(self, seed=None, state=None):
+        """Seed the transforms."""
+        self.transform.set_random_state(seed, state)
+        return self
+
+    def randomize(self, data=None) -> None:
+        """Draw nothing: the transforms draw for themselves."""
+
+    def __call__(self, data):
+        """Return the dict with its images changed."""
+        d, (low, high) = dict(data), SOFT_HU
+        for key in self.key_iterator(d):
+            image = d[key]
+            unit = ((image - low) / (high - low)).clamp(0, 1)
+            changed = self.transform({key: unit})[key] * (high - low) + low
+            d[key] = torch.where((image > low) & (image < high), changed, image)
+        return d
+
+
+class InsideSkulld(OnSoftTissued):
+    """Apply transforms to an image and keep what they change inside the skull only."""
+
+    def __call__(self, data):
+        """Return the dict with its images changed."""
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[key] = torch.where(d[INSIDE], self.transform({key: d[key].clone()})[key], d[key])
+        return d
+
+
+@lru_cache(maxsize=4)
+def hard_augmentation(times: int) -> mt.Compose:
+    """Compose the transforms for slices of ``times`` 128 pixels along an edge."""
+    noise = times**0.5  # white noise on a finer grid is stronger: a scan's noise is one, however densely it is sampled
+    # logarithms of k-space magnitudes that give waves of about 4 to 15 HU
+    spike = tuple(math.log(hu / 2 * (128 * times) ** 2) for hu in (4.0, 15.0))
+    spots = mt.RandCoarseDropoutd(
+        IMAGE, holes=1, max_holes=3, spatial_size=3 * times, max_spatial_size=12 * times, fill_value=SPOT_HU, prob=0.25
+    )
+    tone = [
+        mt.RandScaleIntensityFixedMeand(IMAGE, factors=CONTRAST, prob=0.8),
+        mt.RandShiftIntensityd(IMAGE, offsets=BRIGHTNESS_HU / (SOFT_HU[1] - SOFT_HU[0]), prob=0.8),
+        mt.RandBiasFieldd(IMAGE, degree=3, coeff_range=(-BIAS, BIAS), prob=0.7),
+        mt.RandHistogramShiftd(IMAGE, num_control_points=(8, 12), prob=0.08),
+    ]
+    blur, sharp = (0.5 * times, 1.0 * times), (0.9 * times, 1.1 * times)
+    return mt.Compose(
+        [
+            RandObjectsd(prob=0.45),
+            RandMissingBoned(prob=0.13),
+            RandThinBoned(prob=0.08),
+            RandClotsd(prob=0.25),
+            InsideSkulld(IMAGE, mt.Compose([spots])),
+            OnSoftTissued(IMAGE, mt.Compose(tone)),
+            # noise that the blur after it turns into grain
+            mt.RandGaussianNoised(IMAGE, std=2 * NOISE_HU * noise, prob=0.3),
+            mt.RandGaussianSmoothd(IMAGE, sigma_x=blur, sigma_y=blur, prob=0.25),
+            mt.RandGaussianSharpend(
+                IMAGE,
+                sigma1_x=(0.05, 0.1),
+                sigma1_y=(0.05, 0.1),
+                sigma2_x=sharp,
+                sigma2_y=sharp,
+                alpha=(0.4, 0.8),
+                prob=0.25,
+            ),
+            mt.RandGibbsNoised(IMAGE, alpha=(0.2, 0.5), prob=0.1),
+            mt.RandKSpaceSpikeNoised(IMAGE, intensity_range=spike, prob=0.02),
+            mt.OneOf(
+                [
+                    mt.RandGaussianNoised(IMAGE, std=NOISE_HU * noise, prob=1.0),
+                    mt.RandGaussianNoised(IMAGE, std=STRONG_NOISE_HU * noise, prob=1.0),
+                ],
+                weights=(1 - STRONG_NOISE_SHARE, STRONG_NOISE_SHARE),
+            ),
+            RandFieldOfViewd(prob=0.12),
+        ]
+    )
 
 
 def degrade(hu: torch.Tensor, inside: torch.Tensor, g: torch.Generator) -> torch.Tensor:
-    """Apply random degradations to a batch.
+    """Degrade the slices of a batch.
 
     Args:
         hu: (B, H, W) HU; a changed copy is returned.
-        inside: (B, h, w) 1 inside the skull, on the half grid; the slices may be sampled 2 h or any multiple of it. All
-            lengths here are steps of the 2 h grid.
-        g: random numbers.
+        inside: (B, h, w) 1 inside the skull, on the half grid; the slices may be sampled 2 h or any multiple of it.
+        g: seeds the transforms.
 
     Returns:
         (B, H, W) HU.
     """
-    hu = hu.clone()
     size = hu.shape[-1]
     times = size // (2 * inside.shape[-1])
-    up = lambda mask: F.interpolate(mask[:, None], size=(size, size), mode="nearest")[:, 0]  # noqa: E731
-    skull_inside = up(inside)
-    # about five pixels beyond the inner table: bone and what touches it
-    reach = up(F.max_pool2d(inside[:, None], 5, 1, 2)[:, 0]) > 0
-    rim = reach & (skull_inside < 0.5)
-    axis = (torch.arange(float(size)) - (size - 1) / 2) / times
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    for k in range(len(hu)):
-        uniform = torch.rand(8, generator=g).tolist()
-        if uniform[0] < 0.45:
-            _objects(hu[k], reach[k], x, y, g)
-        if uniform[1] < 0.13:
-            _missing_bone(hu[k], rim[k], x, y, g)
-        if uniform[2] < 0.08:
-            hu[k] = torch.where(hu[k] > 100, 100 + (hu[k] - 100) * 0.4 * uniform[3], hu[k])
-        if uniform[4] < 0.25:
-            _clots(hu[k], skull_inside[k], x, y, g)
-        if uniform[5] < 0.25:
-            _blobs(hu[k], skull_inside[k], x, y, g)
-    hu = _tone(hu, g)
-    hu = _sharpness_and_noise(hu, times, g)
-    return _field_of_view(hu, x, y, g)
-
-
-def _ellipse(x, y, cx, cy, rx, ry, turn):
-    c, s = math.cos(turn), math.sin(turn)
-    a, b = (x - cx) * c + (y - cy) * s, -(x - cx) * s + (y - cy) * c
-    return (a / rx) ** 2 + (b / ry) ** 2
-
-
-def _objects(image, reach, x, y, g):
-    """Scalp swelling, pillows, holders, wires, fingers: ellipses outside the skull."""
-    values = torch.tensor([30.0, 45.0, 60.0, -90.0, 250.0, 900.0, -300.0, 1800.0])
-    for _ in range(int(torch.randint(1, 5, (1,), generator=g))):
-        r = torch.rand(5, generator=g).tolist()
-        place = r[0] * 2 * math.pi
-        radius = 40 + r[1] * 22
-        ellipse = _ellipse(
-            x,
-            y,
-            radius * math.cos(place),
-            1.1 * radius * math.sin(place),
-            2 + 9 * r[2],
-            2 + 14 * r[3],
-            place + r[4] - 0.5,
-        )
-        value = float(values[torch.randint(0, len(values), (1,), generator=g)] + 15 * torch.randn(1, generator=g))
-        image[(ellipse < 1) & ~reach] = value
+    inside = F.interpolate(inside[:, None], size=(size, size), mode="nearest") > 0.5
+    items = [{IMAGE: image[None], INSIDE: mask, "times": times} for image, mask in zip(hu, inside, strict=True)]
+    return torch.stack(_each(hard_augmentation(times), items, g))
 
 
 def fill_ventricles(
     hu: torch.Tensor, deformed_mm: torch.Tensor, along: torch.Tensor, readable: torch.Tensor, g: torch.Generator
 ) -> torch.Tensor:
-    """Blood, or now and then clear fluid, in a frontal horn of some slices: a crescent that hugs the septum on one side or both.
-
-    Blood beside the septum is as bright and as long as a falx; a network that never met it takes it for the midline.
+    """Put blood, or now and then clear fluid, beside the septum of some slices; see ``RandVentricularBloodd``.
 
     Args:
         hu: (B, H, W) HU; a changed copy is returned.
         deformed_mm, along: (B, h, w) signed distance to the deformed midline and fraction along the ideal one (0 anterior).
-        readable: (B,) 0 or 1. g: random numbers.
+        readable: (B,) 0 or 1; slices without a visible falx are left as they are. g: seeds the transform.
     """
-    hu = hu.clone()
-    size = hu.shape[-1]
-    for k in torch.nonzero((torch.rand(len(hu), generator=g) < 0.2) & (readable > 0))[:, 0].tolist():
-        r = torch.rand(8, generator=g).tolist()
-        maps = torch.stack([deformed_mm[k], along[k]])[None]
-        distance, t = F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)[0]
-        first, last = 0.20 + 0.12 * r[0], 0.42 + 0.2 * r[1]
-        run = torch.sin(math.pi * ((t - first) / (last - first)).clamp(0, 1)).clamp(min=0) ** 0.7
-        sides = [-1.0, 1.0] if r[2] < 0.3 else [-1.0] if r[2] < 0.65 else [1.0]
-        value = 5 + 8 * r[3] if r[4] < 0.2 else 52 + 24 * r[3]
-        for side in sides:
-            across = side * distance - (0.4 + 1.6 * r[5])
-            mask = torch.sigmoid(across / 0.5) * torch.sigmoid(((2 + 7 * r[6]) * run - across) / 0.7) * (run > 0)
-            hu[k] += mask * (value + 4 * _smooth_noise(1, 24, size, g)[0] - hu[k])
-    return hu
+    items = [
+        {IMAGE: image[None], "deformed": deformed, "along": run, "readable": bool(seen)}
+        for image, deformed, run, seen in zip(hu, deformed_mm, along, readable, strict=True)
+    ]
+    return torch.stack(_each(_ventricular_blood(), items, g))
 
 
-def _missing_bone(image, rim, x, y, g):
-    """A bone flap taken out: skull within a sector becomes soft tissue."""
-    r = torch.rand(2, generator=g).tolist()
-    angle = torch.atan2(y, x)
-    away = torch.remainder(angle - r[0] * 2 * math.pi + math.pi, 2 * math.pi) - math.pi
-    tissue = 35 + 6 * torch.randn(image.shape, generator=g)
-    hole = rim & (away.abs() < 0.25 + 0.7 * r[1]) & (image > 100)
-    image[hole] = tissue[hole]
+@lru_cache(maxsize=1)
+def _ventricular_blood() -> mt.Compose:
+    return mt.Compose([RandVentricularBloodd(prob=0.2)])
 
 
-def _clots(image, inside, x, y, g):
-    """Large irregular bleeds or infarcts anywhere in the brain, so that none of them is taken for the midline."""
-    size = image.shape[-1]
-    for _ in range(int(torch.randint(1, 3, (1,), generator=g))):
-        r = torch.rand(4, generator=g).tolist()
-        centre = torch.randn(2, generator=g).tolist()
-        ellipse = _ellipse(x, y, 18 * centre[0], 22 * centre[1], 3 + 10 * r[0], 5 + 16 * r[1], r[2] * math.pi)
-        edge = 0.35 * _smooth_noise(1, 12, size, g)[0]
-        mask = torch.sigmoid(-(ellipse - 1 + edge) * 6) * inside
-        value = [66.0, 60.0, 56.0, 18.0][int(torch.randint(0, 4, (1,), generator=g))]
-        image.mul_(1 - mask).add_(mask * (value + 8 * r[3] * _smooth_noise(1, 24, size, g)[0]))
-
-
-def _blobs(image, inside, x, y, g):
-    """Small bright or dark spots: contusions, calcifications, lacunes."""
-    for _ in range(int(torch.randint(1, 4, (1,), generator=g))):
-        r = torch.rand(2, generator=g).tolist()
-        centre = torch.randn(2, generator=g).tolist()
-        spot = _ellipse(x, y, 17 * centre[0], 22 * centre[1], 1.5 + 7 * r[0], 1.5 + 7 * r[1], 0.0)
-        value = [28.0, -18.0, 15.0, -10.0][int(torch.randint(0, 4, (1,), generator=g))]
-        image.add_(value * torch.exp(-(spot**2)) * inside)
-
-
-def _tone(hu, g):
-    """Contrast, brightness and a smooth bias field of the soft tissue."""
-    count, size = len(hu), hu.shape[-1]
-    uniform = torch.rand(4, count, 1, 1, generator=g)
-    gauss = torch.randn(4, count, 1, 1, generator=g)
-    gain = (1 + 0.10 * gauss[0]) * torch.exp(0.22 * gauss[1] * (uniform[0] < 0.4))
-    shift = 3 * gauss[2] + 5 * gauss[3] * (uniform[1] < 0.4)
-    bias = _smooth_noise(count, 4, size, g) * uniform[2] * 3
-    soft = (hu > -30) & (hu < 130)
-    return torch.where(soft, (hu - 33) * gain + 33 + shift + bias, hu)
-
-
-def _averaged(image, width):
-    """(B, H, W) averaged over windows of an odd width."""
-    pad = width // 2
-    return F.avg_pool2d(F.pad(image[:, None], (pad, pad, pad, pad), mode="replicate"), width, 1)[:, 0]
-
-
-def _sharpness_and_noise(hu, times, g):
-    count, size = len(hu), hu.shape[-1]
-    wide = 2 * times + 1
-    blurred = _averaged(hu, wide)
-    kind = torch.rand(count, 1, 1, generator=g)
-    sharpened = hu + 0.7 * (hu - blurred)
-    if times > 1:  # scans differ in sharpness at either scale
-        blurred = torch.where(kind < 0.12, blurred, _averaged(hu, 3))
-    hu = torch.where(kind < 0.25, blurred, torch.where(kind > 0.75, sharpened, hu))
-    fine = torch.randn(count, size, size, generator=g)
-    coarse = _averaged(torch.randn(count, size, size, generator=g), wide) * wide
-    uniform = torch.rand(3, count, 1, 1, generator=g)
-    # white noise on a finer grid is stronger: a scan's noise is one, however densely it is sampled
-    amount = uniform[0] ** 1.5 * (5 + 7 * (uniform[1] < 0.3)) * times**0.5
-    return hu + (fine * uniform[2] + coarse * (1 - uniform[2])) * amount
-
-
-def _field_of_view(hu, x, y, g):
-    """A straight or round field edge that cuts the head."""
-    for k in range(len(hu)):
-        r = torch.rand(3, generator=g).tolist()
-        if r[0] < 0.12:
-            turn, distance = r[1] * 2 * math.pi, 40 + 25 * r[2]
-            hu[k][x * math.cos(turn) + y * math.sin(turn) > distance] = -950.0
-    return hu
+def _each(transform: mt.Compose, items: list[dict], g: torch.Generator) -> list[torch.Tensor]:
+    """Return the images (H, W) of all items after a transform that ``g`` seeds, one after another."""
+    tracked = get_track_meta()
+    set_track_meta(False)  # plain tensors: nothing of MONAI's meta data is used
+    try:
+        transform.set_random_state(int(torch.randint(_MAX_SEED, (1,), generator=g)))
+        return [transform(item)[IMAGE][0] for item in items]
+    finally:
+        set_track_meta(tracked)
