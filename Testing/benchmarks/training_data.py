@@ -45,7 +45,9 @@ def datasets(folder: Path) -> dict:
 
 
 @click.command()
-@click.option("--batches", default=12, show_default=True, type=click.IntRange(min=1), help="Batches measured of each kind.")
+@click.option(
+    "--batches", default=12, show_default=True, type=click.IntRange(min=1), help="Batches measured of each kind."
+)
 def main(batches: int) -> None:
     """Print milliseconds of processor time a slice, for each kind of training batch."""
     torch.set_num_threads(1)
