@@ -46,14 +46,14 @@ def test_servers_are_not_asked_offline(name, folder, tmp_path, monkeypatch):
     identifier = json.loads((tmp_path / IDS).read_text())[name]
     run(folder, tmp_path, resume=True, loggers=[name], max_steps=2)
     assert json.loads((tmp_path / IDS).read_text())[name] == identifier
-    assert list((tmp_path / name).rglob("*"))
+    assert list(tmp_path.glob(f"{name}*"))
 
 
 def test_a_logger_that_is_not_installed_is_told_before_anything_is_written(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install wandb"):
         check_loggers(SimpleNamespace(loggers=["tensorboard", "wandb"]))
-    with pytest.raises(InputError, match="pip install mlflow-skinny"):
+    with pytest.raises(InputError, match="pip install mlflow"):
         run(folder, tmp_path / "run", loggers=["mlflow"])
     assert not (tmp_path / "run").exists()
 

@@ -18,4 +18,4 @@ def checkpoint_activations(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, (ResidualBlock, SelfAttention)):
-            module.forward = partial(checkpoint, module.forward, use_reentrant=False)
+            module.forward = partial(checkpoint, module.forward, use_reentrant=False)  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from midlineshift_training.trainers.settings.common import RunSettings
 from MidlineShiftLogic.errors import InputError
 
 PROJECT = "midlineshift"
-PACKAGES = {"mlflow": "mlflow-skinny", "wandb": "wandb"}
+PACKAGES = {"mlflow": "mlflow", "wandb": "wandb"}
 """Module that a logger needs -> the package to install."""
 IDS = "loggers.json"
 """Keeps under which identifier a server knows the run, so that a resumed run goes on there."""
@@ -52,7 +52,10 @@ def _csv(run: Path, settings: RunSettings, first: int | None) -> Logger:
 
 
 def _mlflow(run: Path, settings: RunSettings, first: int | None) -> Logger:
-    place: dict[str, Any] = {"tracking_uri": str(run.resolve() / "mlflow")} if settings.loggers_offline else {}
+    place: dict[str, Any] = {}
+    if settings.loggers_offline:
+        whole = run.resolve()
+        place = {"tracking_uri": f"sqlite:///{whole / 'mlflow.db'}", "artifact_location": str(whole / "mlflow")}
     logger = MLFlowLogger(PROJECT, run.resolve().name, run_id=_stored(run, "mlflow"), **place)
     _store(run, "mlflow", str(logger.run_id))
     return logger
