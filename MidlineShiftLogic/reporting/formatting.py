@@ -9,6 +9,7 @@ import numpy as np
 
 from MidlineShiftLogic.measurement.distance import slices_agree
 from MidlineShiftLogic.measurement.results import COVERAGE, LARGE_MM, Measurement
+from MidlineShiftLogic.measurement.slice_names import slice_name
 
 QUANTILE_NAMES = {0.25: "lower quartile", 0.5: "median", 0.75: "upper quartile", 1.0: "largest"}
 
@@ -114,12 +115,13 @@ def case_line(measurement: Measurement, folder: Path, shown: str = "overlay.png"
     if measurement.refused:
         why = f"refused, {measurement.refused['code']}: {measurement.refused['message']}"
         return f"{measurement.case_id}  {why}  {seconds}  {folder / 'measurement.json'}"
+    where = "" if measurement.slice is None else slice_name(measurement, measurement.slice)
     side = "" if measurement.side == "none" else f" to the {measurement.side}"
     certainty = certainty_text(measurement)
     certainty = f" {certainty}" if certainty else ""
     warnings = sum(flag.severity == "warning" for flag in measurement.quality)
     flagged = f"  [{warnings} warning{'s' if warnings > 1 else ''}]" if warnings else ""
     return (
-        f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}{certainty}  slice {measurement.slice}  {seconds}"
+        f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}{certainty}  {where}  {seconds}"
         f"  {folder / shown}{flagged}"
     )

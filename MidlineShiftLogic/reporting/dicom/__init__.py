@@ -13,7 +13,7 @@ _WHERE = {
     "Source": "source",
     "source_of": "source",
     "source_of_files": "source",
-    "structured_report": "structured_report",
+    "structured_report": "build_report",
     "captures": "capture",
     "write_objects": "write",
     "require_highdicom": "write",

@@ -10,6 +10,7 @@ import numpy as np
 from MidlineShiftLogic.headct.frames import Frame
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.measurement.slice_names import slice_name
 from MidlineShiftLogic.reporting.dicom import series
 from MidlineShiftLogic.reporting.dicom.source import Source
 from MidlineShiftLogic.reporting.dicom.uids import result_key, uid
@@ -43,7 +44,9 @@ def captures(measurement: Measurement, ct: HeadCT, source: Source, dense: DenseR
         frames = source.of_slice(ct, one.index)
         picture = capture_figures.draw_slice(ct, measurement, one, _image_numbers(frames))
         image = _capture(picture.rgb, number, key, frames, source)
-        image.ImageComments = f"Slice {one.index}, 0 is the lowest. Research use only; not a medical device."
+        image.ImageComments = (
+            f"{slice_name(measurement, one.index).capitalize()}. Research use only; not a medical device."
+        )
         _place(image, picture, ct, one.index, source)
         series.set_character_set(image, source.character_set)
         yield image

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.reporting.dicom.build_report import structured_report
 from MidlineShiftLogic.reporting.dicom.capture import captures
 from MidlineShiftLogic.reporting.dicom.source import Source, source_of
-from MidlineShiftLogic.reporting.dicom.structured_report import structured_report
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

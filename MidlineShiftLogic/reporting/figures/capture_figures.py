@@ -11,6 +11,7 @@ import numpy as np
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.review import REJECTED
+from MidlineShiftLogic.measurement.slice_names import slice_name
 from MidlineShiftLogic.reporting.figures import drawing
 from MidlineShiftLogic.reporting.formatting import shift_text
 
@@ -82,7 +83,7 @@ def _write_texts(axes, measurement: Measurement, one: SliceMeasurement, images: 
     style = {"transform": axes.transAxes, "path_effects": drawing.halo(2.4), "color": drawing.TEXT_COLOUR}
     number = shift_text(one.signed_shift_mm, (" L", " R"))
     own = one.index == measurement.slice
-    axes.text(0.02, 0.98, f"slice {one.index}, 0 lowest\n{images}", ha="left", va="top", fontsize=9, **style)
+    axes.text(0.02, 0.98, f"{slice_name(measurement, one.index)}\n{images}", ha="left", va="top", fontsize=9, **style)
     axes.text(0.98, 0.98, number, ha="right", va="top", fontsize=14, fontweight="bold", **style)
     said = [
         "the case's slice" if own else "" if one.in_case_window else "not among the slices of the case's number",

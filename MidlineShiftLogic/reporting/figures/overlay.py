@@ -11,6 +11,7 @@ import numpy as np
 
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.slice_names import slice_name
 from MidlineShiftLogic.reporting.figures import drawing
 from MidlineShiftLogic.reporting.formatting import certainty_text, rule_text, shift_text
 
@@ -151,7 +152,7 @@ def _write_texts(figure, panels, ct: HeadCT, measurement: Measurement, one: Slic
     if abs(measurement.signed_shift_mm - one.signed_shift_mm) > 0.05:
         headline += f" (this slice alone: {shift_text(one.signed_shift_mm)})"
     certainty = "   ".join(text for text in (certainty_text(measurement), rule_text(measurement)) if text)
-    where = f"{drawing.legible(measurement.case_id)}   slice {one.index} of 0–{ct.n_slices - 1}, 0 lowest"
+    where = f"{drawing.legible(measurement.case_id)}   {slice_name(measurement, one.index)}"
     drawing.write_text(
         figure, GAP, 0.965 if certainty else 0.955, headline, fontsize=15, fontweight="bold", va="center"
     )

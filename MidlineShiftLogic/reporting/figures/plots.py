@@ -10,6 +10,7 @@ import io
 from collections.abc import Sequence
 
 from MidlineShiftLogic.measurement.results import LARGE_MM, Measurement
+from MidlineShiftLogic.measurement.slice_names import number_of
 from MidlineShiftLogic.reporting.figures.image_data import Picture, data_address
 from MidlineShiftLogic.reporting.timeline import Visit, all_dated
 
@@ -45,7 +46,9 @@ def slices_plot(measurement: Measurement, width: float = 4.4, height: float = 4.
     _sides_axis(axes, "x", max(LEAST_MM, 1.12 * max(abs(end) for end in ends)))
     low, high = slices[0].index, slices[-1].index
     axes.set_ylim(low - 1, high + 1)
-    axes.set_ylabel("slice (0 = lowest)", color=INK, fontsize=9)
+    axes.set_ylabel("slice", color=INK, fontsize=9)
+    numbers = {one.index: number_of(measurement, one.index) for one in slices}
+    axes.yaxis.set_major_formatter(lambda value, _: numbers.get(round(value), "") if value == round(value) else "")
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.legend(
         loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=4, fontsize=8, frameon=False, labelcolor=INK,

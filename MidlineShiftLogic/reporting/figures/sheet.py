@@ -7,6 +7,7 @@ from pathlib import Path
 
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.slice_names import number_of
 from MidlineShiftLogic.reporting.figures import drawing
 from MidlineShiftLogic.reporting.formatting import certainty_text, shift_text
 
@@ -39,7 +40,7 @@ def write_sheet(path: Path, ct: HeadCT, measurement: Measurement) -> None:
         drawing.show_slice(axes, ct, ct.hu[one.index], _centred(drawing.box_around(head, 1.0), widest))
         drawing.draw_lines(axes, ct, one, width=0.9)
         drawing.draw_sides(axes, size=8)
-        _write_numbers(axes, one, of_the_case=one.index == measurement.slice)
+        _write_numbers(axes, one, measurement)
 
     _write_header(figure, measurement, len(shown), width, height)
     drawing.save(figure, path)
@@ -76,13 +77,13 @@ def _header(measurement: Measurement) -> float:
     return HEADER + (0.23 if certainty_text(measurement) else 0.0)
 
 
-def _write_numbers(axes, one: SliceMeasurement, of_the_case: bool) -> None:
+def _write_numbers(axes, one: SliceMeasurement, measurement: Measurement) -> None:
     strong = drawing.TEXT_COLOUR if one.in_case_window else drawing.FAINT_TEXT_COLOUR
     style = {"transform": axes.transAxes, "path_effects": drawing.halo(2.2), "color": strong}
     number = shift_text(one.signed_shift_mm, (" L", " R")) if math.isfinite(one.signed_shift_mm) else "–"
-    axes.text(0.03, 0.97, str(one.index), ha="left", va="top", fontsize=8, **style)
+    axes.text(0.03, 0.97, number_of(measurement, one.index), ha="left", va="top", fontsize=8, **style)
     axes.text(0.97, 0.97, number, ha="right", va="top", fontsize=9, fontweight="bold", **style)
-    if of_the_case:
+    if one.index == measurement.slice:
         from matplotlib.patches import Rectangle
 
         frame = {"fill": False, "edgecolor": drawing.FOUND_COLOUR, "linewidth": 3, "clip_on": False}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.review import REJECTED
+from MidlineShiftLogic.measurement.slice_names import number_of, slice_name
 from MidlineShiftLogic.reporting.figures.image_data import overlay_pictures
 from MidlineShiftLogic.reporting.formatting import rule_text
 from MidlineShiftLogic.reporting.html import formatting
@@ -106,8 +107,6 @@ def _patient(patient: Patient) -> dict[str, str]:
 
 def _result(measurement: Measurement) -> dict[str, Any]:
     one = next(one for one in measurement.slices if one.index == measurement.slice)
-    shape = measurement.input.get("shape") or []
-    top = f", {shape[0] - 1} highest" if shape and isinstance(shape[0], int) else ""
     height = one.height_mm or 0.0
     level = f", about {abs(height):.0f} mm {'above' if height >= 0 else 'below'} the anterior commissure (estimated)"
     return {
@@ -115,13 +114,18 @@ def _result(measurement: Measurement) -> dict[str, Any]:
         "side": measurement.side,
         "interval": formatting.format_interval(measurement.interval_mm),
         "probability": formatting.format_probability(measurement.p_over_5mm),
-        "slice": f"{measurement.slice} (0 lowest{top})" + (level if one.height_mm is not None else ""),
+        "slice": _slice_name(measurement) + (level if one.height_mm is not None else ""),
         "images": _images(one),
         "rule": rule_text(measurement),
         "authors": None
         if measurement.authors_readout_mm is None
         else f"{measurement.authors_readout_mm:.1f} mm (largest displacement of any pixel, Gong et al. 2023)",
     }
+
+
+def _slice_name(measurement: Measurement) -> str:
+    """Return ``15 of 31``: the case's slice as people count it."""
+    return slice_name(measurement, measurement.slice).removeprefix("slice ")
 
 
 def _images(one: SliceMeasurement) -> str:
@@ -160,10 +164,10 @@ def _zoned(time: str) -> str:
 
 def _edited(measurement: Measurement) -> str:
     """Return ``1 slice (14)``: how many slices a reader changed, and the first of them."""
-    edited = [one.index for one in measurement.slices if one.edited]
+    edited = [number_of(measurement, one.index) for one in measurement.slices if one.edited]
     if not edited:
         return ""
-    some = ", ".join(str(index) for index in edited[:8]) + (" …" if len(edited) > 8 else "")
+    some = ", ".join(edited[:8]) + (" …" if len(edited) > 8 else "")
     return f"{len(edited)} slice{'s' if len(edited) > 1 else ''} ({some})"
 
 
@@ -173,22 +177,24 @@ def _pictures(measurement: Measurement, overlay_png: bytes | None) -> list[dict[
         return []
     one = next(one for one in measurement.slices if one.index == measurement.slice)
     shift = formatting.format_shift(one.signed_shift_mm)
+    name = slice_name(measurement, one.index)
+    whose = " (the model's, not the edit's)" if measurement.edited else ""
     pictures = overlay_pictures(overlay_png)
     if len(pictures) == 1:
-        alt = f"Slice {one.index} as scanned with the midlines, warped back to normal, and the displacement: {shift}."
-        return [{"picture": pictures[0], "caption": f"Slice {one.index}", "alt": alt}]
+        alt = f"{name.capitalize()} as scanned with the midlines, warped back to normal, and the displacement: {shift}."
+        return [{"picture": pictures[0], "caption": name.capitalize(), "alt": alt}]
     texts = (
         (
-            f"Slice {one.index} as scanned, window 0 to 80 HU",
-            f"Axial head CT, slice {one.index}, the patient's right on the left. The midline found is {shift} of the "
+            f"{name.capitalize()} as scanned, window 0 to 80 HU",
+            f"Axial head CT, {name}, the patient's right on the left. The midline found is {shift} of the "
             "ideal midline between the falx attachments.",
         ),
         (
-            "Warped back to normal by the deformation found",
+            f"Warped back to normal by the deformation found{whose}",
             f"The same slice with the tissue moved back, so that the midline is on the ideal one ({shift} undone).",
         ),
         (
-            "How far and which way tissue was pushed",
+            f"How far and which way tissue was pushed{whose}",
             f"The same slice with arrows from where tissue would be to where it is; the midline was pushed {shift}.",
         ),
     )
@@ -204,8 +210,9 @@ def _slices_plot(measurement: Measurement) -> dict[str, Any]:
     largest = max(measurement.slices, key=lambda one: abs(one.signed_shift_mm))
     return {
         "picture": slices_plot(measurement),
-        "alt": f"Shift of {len(measurement.slices)} slices from {measurement.slices[0].index} to "
-        f"{measurement.slices[-1].index}; largest {formatting.format_shift(largest.signed_shift_mm)} on slice {largest.index}. "
+        "alt": f"Shift of {len(measurement.slices)} slices from {number_of(measurement, measurement.slices[0].index)} to "
+        f"{number_of(measurement, measurement.slices[-1].index)}; largest {formatting.format_shift(largest.signed_shift_mm)} on "
+        f"slice {number_of(measurement, largest.index)}. "
         "The table of slices holds the numbers.",
     }
 
@@ -250,7 +257,7 @@ def _row(one: SliceMeasurement, measurement: Measurement) -> dict[str, Any]:
     note = ["case's slice"] if own else []
     note += ["edited"] if one.edited else []
     return {
-        "slice": one.index,
+        "slice": number_of(measurement, one.index),
         "height": "–" if one.height_mm is None else f"{one.height_mm:.0f}".replace("-", "−"),
         "shift": formatting.format_shift_short(one.signed_shift_mm),
         "counts": "yes" if one.in_case_window else "no",

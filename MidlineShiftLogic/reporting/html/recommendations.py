@@ -16,6 +16,8 @@ RECOMMENDATIONS = {
     "hu-nan": _EXPORT_AGAIN,
     "hu-no-air": _EXPORT_AGAIN,
     "hu-no-bone": f"{_EXPORT_AGAIN} A scan whose skull was removed cannot be measured.",
+    "hu-range": _EXPORT_AGAIN,
+    "hu-scale": _EXPORT_AGAIN,
     "hu-window": _EXPORT_AGAIN,
     "motion": "Repeat the scan if the patient's care calls for it, or measure another series of the examination.",
     "no-head": _WRONG_FILE,

@@ -79,13 +79,14 @@ def test_pictures_lie_where_the_slices_lie(tilt, tmp_path):
     case = make_case(tmp_path / "d", head)
     # Without lines and words the only white is the square.
     bare = [replace(one, midline_px=np.empty((0, 2))) for one in case.measurement.slices]
-    from MidlineShiftLogic.reporting.dicom import capture, pictures
+    from MidlineShiftLogic.reporting.dicom import capture
+    from MidlineShiftLogic.reporting.figures import capture_figures as pictures
 
     for one in bare[:2]:
         with pytest.MonkeyPatch.context() as patch:
             for name in ("draw_lines", "draw_sides"):
                 patch.setattr(pictures.drawing, name, lambda *_a, **_k: None)
-            patch.setattr(pictures, "_write_words", lambda *_a: None)
+            patch.setattr(pictures, "_write_texts", lambda *_a: None)
             patch.setattr(pictures.drawing, "BAR_COLOUR", "#000000")
             picture = pictures.draw_slice(case.ct, case.measurement, one)
         image = capture._capture(picture.rgb, 2, "k", case.source.of_slice(case.ct, one.index), case.source)

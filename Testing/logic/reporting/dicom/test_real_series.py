@@ -43,4 +43,4 @@ def test_tilted_series(shared_data, tmp_path):
         assert picture.ImageOrientationPatient == pytest.approx(image.ImageOrientationPatient, abs=1e-6)
         # Both pictures' outer corners lie at one place.
         np.testing.assert_allclose(lps_of_scoord(picture, 0, 0), lps_of_scoord(image, 0, 0), atol=1e-3)
-        assert one.index == int(picture.ImageComments.split()[1].rstrip(","))
+        assert int(image.InstanceNumber) == int(picture.ImageComments.split()[1].rstrip(".")), "as the PACS counts"

@@ -69,7 +69,7 @@ def test_number_side_interval_and_probability(measurement, overlay):
     told = facts(page)
     assert told["90 % interval"] == "6.6 to 9.4 mm to the right"
     assert told["Probability of more than 5 mm"] == "97 %"
-    assert told["Read on slice"].startswith(f"{measurement.slice} (0 lowest, 23 highest), about ")
+    assert told["Read on slice"].startswith(f"{measurement.slice + 1} of 24, about ")
     assert told["Read on slice"].endswith(
         f"(slices {2 * measurement.slice} to {2 * measurement.slice + 1} of the file)"
     )
@@ -221,11 +221,11 @@ def test_readers_edits_and_decision(measurement, overlay):
     )  # fmt: skip
     told = facts(parse(report_html(edited, overlay_png=overlay)))
     assert told["Reader"] == "accepted with edits by Dr. R. Eader, 2026-11-24 10:00 UTC+01:00: Ring moved."
-    assert told["Edits"] == "landmarks changed by the reader on 1 slice (12)"
+    assert told["Edits"] == "landmarks changed by the reader on 1 slice (13)"
     assert told["90 % interval"] == "none: the number is the reader's"
     assert "Probability of more than 5 mm" not in told
     rows = {row[0]: row[4] for row in table_after(parse(report_html(edited)), "Slices")}
-    assert "edited" in rows["12"] and rows["11"] == ""
+    assert "edited" in rows["13"] and rows["12"] == ""
     rejected = replace(edited, review=replace(edited.review, decision="rejected", reason="Wrong falx."))
     page = parse(report_html(rejected, overlay_png=overlay))
     assert (
@@ -284,7 +284,7 @@ def test_many_slices_keep_the_cases_own_and_the_edited(measurement):
     page = parse(report_html(replace(measurement, slices=many, slice=150)))
     rows = [row for table in page.of_class("tables")[0].all("tbody") for row in table.all("tr")]
     numbers = [int(row.all("th")[0].text) for row in rows]
-    assert len(numbers) == module.MOST_ROWS and {7, 150} <= set(numbers) and numbers == sorted(numbers, reverse=True)
+    assert len(numbers) == module.MOST_ROWS and {8, 151} <= set(numbers) and numbers == sorted(numbers, reverse=True)
     assert "155 slices are left out here" in page.text
 
 
