@@ -1,4 +1,4 @@
-"""Define what a batch tells its caller while it works."""
+"""Define the events that a batch reports to its caller."""
 
 from __future__ import annotations
 

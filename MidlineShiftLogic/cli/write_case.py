@@ -15,7 +15,7 @@ from MidlineShiftLogic.errors import MidlineShiftError, format_error
 
 _PATH = click.Path(path_type=Path)
 NOTE_FILE = "write-case.json"
-"""Beside the case's folder; tells why there are no DICOM objects though images were given."""
+"""Beside the case's folder; says why there are no DICOM objects though images were given."""
 
 
 @click.command(name="write-case", context_settings={"help_option_names": ["-h", "--help"]})

@@ -35,7 +35,7 @@ READERS_WORK = "reviewed"
 MAX_RENAMES = 200
 """Attempts to put a result in place while other processes write the same case; each needs another process to win."""
 STALE_AFTER_SECONDS = 24 * 3600
-"""Windows cannot be asked about a process without touching it; there, leavings this old count as dead."""
+"""Windows cannot be asked about a process without touching it; there, folders this old count as left behind by a dead process."""
 
 
 def result_parent(out: Path) -> Path:
@@ -93,7 +93,7 @@ def refuse_readers_work(final: Path) -> None:
 
 def _ours(entry: Path) -> bool:
     if entry.name == "capture":
-        # Somebody's own DICOM images may lie in a folder of this name: ours stand beside a result.
+        # A user's own DICOM images may be in a folder of this name; captures of midlineshift are beside a result.
         return (
             entry.is_dir()
             and not entry.is_symlink()
@@ -113,7 +113,7 @@ def case_folder(out: Path, case: str, replaced: Set[str] = RESULT_FILES) -> Iter
         replaced: files of an older result that are not kept; all by default.
 
     Raises:
-        InputError: ``out/case`` exists and is not a result of ours.
+        InputError: ``out/case`` exists and is not a result of midlineshift.
     """
     final = out / case
     refuse_foreign_folder(final)
@@ -155,7 +155,7 @@ def _put_in_place(partial: Path, final: Path, aside: Path) -> None:
         aside: where an older result is moved to; a number is added if that exists.
 
     Raises:
-        InputError: ``final`` is not a result of ours. OSError: it cannot be renamed; an older result is put back.
+        InputError: ``final`` is not a result of midlineshift. OSError: it cannot be renamed; an older result is put back.
     """
     moved: list[Path] = []
     try:

@@ -20,7 +20,7 @@ def write_healthy_case(out: Path, case: str, ct: HeadCT, healthy: PseudoHealthy)
     """Write both files into ``out/case``, where a measurement of the case stays; all or none.
 
     Raises:
-        InputError: ``out/case`` exists and is not a result of ours.
+        InputError: ``out/case`` exists and is not a result of midlineshift.
     """
     with case_folder(out, case, replaced=PSEUDO_HEALTHY_FILES) as folder:
         write_healthy(folder / "pseudo_healthy.npz", healthy)

@@ -2,7 +2,7 @@
 
 Rows are appended under a lock (``.results.csv.lock``), each in one write, so that several processes can share the file
 and a kill leaves whole rows; should a machine die in the middle of one, the next writer takes the torn row away. The last
-column holds the same words in every row, which tells a whole row from a torn one.
+column holds the same words in every row, by which a whole row differs from a torn one.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class CohortTable:
             self._forget()
             return
         with self.path.open("rb+") as stream:
-            # Another process may have written the table anew. The file's number does not tell, since numbers are given
+            # Another process may have written the table anew. The file's number does not show it, since numbers are given
             # out again; the last row read does: rows are added behind it only, and none is like it.
             stream.seek(self._read_to - len(self._last_line))
             if stream.read(len(self._last_line)) != self._last_line:

@@ -33,7 +33,7 @@ def write_case(
         The folder.
 
     Raises:
-        InputError: ``out/case`` exists and is not a result of ours.
+        InputError: ``out/case`` exists and is not a result of midlineshift.
     """
     with case_folder(out, case) as folder:
         (folder / "measurement.json").write_text(to_json(measurement), encoding="utf-8")

@@ -43,7 +43,7 @@ class ReviewOptions:
 
 
 def serve_review(options: ReviewOptions, on_ready: Callable[[str], object]) -> None:
-    """Serve a review until the process is told to stop (SIGINT, SIGTERM).
+    """Serve a review until the process is asked to stop (SIGINT, SIGTERM).
 
     Args:
         options: What to review and how.

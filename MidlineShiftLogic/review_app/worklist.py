@@ -37,7 +37,7 @@ class Worklist:
         """Return one dict a case, ready for JSON; in a blind review without the model's numbers.
 
         Args:
-            reader: Name of the reader, whose status and numbers are told.
+            reader: Name of the reader, whose status and numbers are listed.
             blind: Leave the model's numbers out.
         """
         folders = {root: ReaderFolder(root, reader) for root in {case.root for case in self.cases.values()}}

@@ -12,7 +12,7 @@ Runs in 3D Slicer and on ``slicer-core`` without Qt, torch or a screen. What a p
     for nodes in find_all(slicer.mrmlScene): ...           # also after a saved scene was loaded
     remove(nodes)                                          # exactly what build_scene made
 
-``MeasurementNodes`` is a handle without state of its own: everything lies in a text node and its node references, so it
+``MeasurementNodes`` is a handle without state of its own: everything is in a text node and its node references, so it
 is saved with the scene, and two handles on one measurement agree.
 """
 

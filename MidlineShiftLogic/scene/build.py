@@ -44,7 +44,7 @@ def build_scene(
         original: the model's own measurement where ``measurement`` was edited before; ``measurement`` if None.
 
     Returns:
-        Handle on the nodes, which lie in one subject-hierarchy folder beside the volume.
+        Handle on the nodes, which are in one subject-hierarchy folder beside the volume.
 
     Raises:
         InputError: the measurement was refused, or the arrays are not of this scan. Nothing is left in the scene then.

@@ -1,7 +1,7 @@
 """Make the displacement in MRML: a grid transform that warps tissue back, its magnitude, and the warped scan.
 
 Direction: the transform's *ToParent* is p -> p + u(p), from where tissue is to where it would be in the unshifted head.
-So a landmark or a volume put under it appears where it would normally lie; a volume's voxels are looked up through the
+So a landmark or a volume put under it appears where it would normally be; a volume's voxels are looked up through the
 inverse, which VTK finds itself.
 """
 

@@ -22,8 +22,8 @@ AGREE_MM = 0.2
 class Instance:
     """One image of a series.
 
-    ``height``: mm along its own slice normal, upward. ``thickness``: mm, NaN if not told. ``number``: instance number, 0
-    if not told.
+    ``height``: mm along its own slice normal, upward. ``thickness``: mm, NaN if unknown. ``number``: instance number, 0
+    if unknown.
     """
 
     uid: str
@@ -66,7 +66,7 @@ def describe_slices(stack: AxialStack, instances: list[Instance]) -> None:
     """Give the slices of a volume the thickness and the UID of the image each comes from, as far as that is known.
 
     Args:
-        stack: the volume's slices where they lie in the world, lowest first; changed.
+        stack: the volume's slices where they are in the world, lowest first; changed.
         instances: of ``known_instances``.
     """
     known = np.array([one.thickness for one in instances])
@@ -85,7 +85,7 @@ def describe_slices(stack: AxialStack, instances: list[Instance]) -> None:
         Quality(
             "moved-slices",
             "warning",
-            f"The slices lie up to {difference:.1f} mm nearer or farther apart in the scene than in the DICOM images; in "
+            f"The slices are up to {difference:.1f} mm nearer or farther apart in the scene than in the DICOM images; in "
             "Edit > Application Settings > DICOM let 'Acquisition geometry regularization' apply its transform, and load "
             "the series again.",
         )

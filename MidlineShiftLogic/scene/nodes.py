@@ -120,12 +120,12 @@ class MeasurementNodes:
 
     @property
     def distance(self):
-        """Return ``vtkMRMLMarkupsLineNode`` from the ideal to the shifted landmark; its label tells the millimetres."""
+        """Return ``vtkMRMLMarkupsLineNode`` from the ideal to the shifted landmark; its label shows the millimetres."""
         return self.node("distance")
 
     @property
     def transform(self):
-        """Return ``vtkMRMLGridTransformNode``; its direction is told in ``scene.displacement``."""
+        """Return ``vtkMRMLGridTransformNode``; its direction is defined in ``scene.displacement``."""
         return self.node("transform")
 
     @property

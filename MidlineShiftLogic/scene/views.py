@@ -49,7 +49,7 @@ def show_slice(nodes: MeasurementNodes, index: int, slice_nodes: Iterable | None
 
 
 def slice_at(nodes: MeasurementNodes, slice_node) -> int:
-    """Return the slice of the stack that is nearest to the plane of a view (where the view's middle lies)."""
+    """Return the slice of the stack that is nearest to the plane of a view (where the view's middle is)."""
     ct = nodes.geometry
     middle = ras_to_lps(as_array(slice_node.GetSliceToRAS())[:3, 3])
     return int(np.argmin(np.abs(ct.heights - middle @ ct.normal)))

@@ -34,7 +34,7 @@ def head_ct_from_volume(volume_node, progress: Progress | None = None) -> HeadCT
 
     Args:
         volume_node: ``vtkMRMLScalarVolumeNode`` with Hounsfield units.
-        progress: told each slice.
+        progress: called for each slice.
 
     Returns:
         The scan; flags of ``headct.check`` are not in it yet.

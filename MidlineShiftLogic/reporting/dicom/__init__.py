@@ -1,7 +1,7 @@
 """Write a measurement as DICOM structured report and secondary captures, and read it back (docs/reference/dicom-objects.md).
 
 ``source_of(ct)`` or ``source_of_files(files)`` -> ``structured_report`` and ``captures`` -> ``write_objects``;
-``read_report`` turns a report of ours into its ``Measurement``. Writing needs highdicom (extra ``dicom``), reading only
+``read_report`` turns a report of midlineshift into its ``Measurement``. Writing needs highdicom (extra ``dicom``), reading only
 pydicom; both are imported when a function is called.
 """
 

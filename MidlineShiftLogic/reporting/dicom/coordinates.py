@@ -14,7 +14,7 @@ from MidlineShiftLogic.reporting.dicom.source import Source
 def of_landmarks(one: SliceMeasurement, ct: HeadCT, source: Source) -> list:
     """Return four landmarks, the distance and the deformed midline of one slice as highdicom content items.
 
-    Points on the image are left out where the scan's images are cut another way or a point lies outside the image (the
+    Points on the image are left out where the scan's images are cut another way or a point is outside the image (the
     falx of a head that is cut off); in the patient all are given.
     """
     from highdicom.sr import CoordinatesForMeasurement3D

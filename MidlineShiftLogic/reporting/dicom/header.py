@@ -25,8 +25,8 @@ MUST_EXIST = (
 """Type 2 in every object: empty where the scan does not say."""
 
 CHECKED = {"AS", "CS", "DA", "DS", "IS", "TM"}
-"""Kinds of value that are left empty where the scan's is not valid: a date that is none would make our object invalid, and
-tells nobody anything. Names and identifiers are kept however they are written: they say whose scan it is."""
+"""Kinds of value that are left empty where the scan's is not valid: an invalid date would make the object invalid, and
+helps nobody. Names and identifiers are kept however they are written: they say whose scan it is."""
 
 
 def patient_and_study(header, series_uid: str):
@@ -34,7 +34,7 @@ def patient_and_study(header, series_uid: str):
 
     Args:
         header: pydicom data set of an image of the scan.
-        series_uid: of the scan; told in the error.
+        series_uid: of the scan; named in the error.
 
     Raises:
         InputError: the scan names no study, so that nothing can be filed beside it.

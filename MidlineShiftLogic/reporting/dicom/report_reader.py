@@ -204,11 +204,11 @@ def _review(report: Dataset, group: Dataset, texts: dict[str, list[str]]) -> Rev
     decisions = _all(group, codes.DECISION)
     if not decisions:
         return None
-    told = _concept(decisions[0], "ConceptCodeSequence")[0]
+    decision = _concept(decisions[0], "ConceptCodeSequence")[0]
     names = {code.value: name for name, code in codes.DECISIONS.items()}
     reader = next(item for item in _descendants(report) if _named(item, codes.PERSON_OBSERVER_NAME))
     return Review(
-        decision=names[told],
+        decision=names[decision],
         reader=str(reader.PersonName),
         time=texts[codes.DECISION_TIME.value][0],
         reason=next(iter(texts.get(codes.DECISION_REASON.value, [])), ""),

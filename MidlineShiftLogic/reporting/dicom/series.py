@@ -28,7 +28,7 @@ def model_of(measurement: Measurement) -> tuple[str, str]:
 
 
 def equipment() -> dict:
-    """Return the maker of the object, as the constructors of highdicom take it."""
+    """Return who made the object, as the constructors of highdicom take it."""
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
     return {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SAME_PLANE = np.cos(np.radians(1.0))
 """Cosine between the normals of slices that are cut the same way."""
 SAME_PLACE_MM = 0.5
-"""A slice that lies this close to an image is that image, whatever thickness the header says."""
+"""A slice that is this close to an image is that image, whatever thickness the header says."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Source:
         return [self.frames[one] for one in near]
 
     def middle_of_slice(self, ct: HeadCT, index: int) -> Frame | None:
-        """Return the image that lies closest to the slice's plane; None if the images are cut another way."""
+        """Return the image that is closest to the slice's plane; None if the images are cut another way."""
         frames = self.of_slice(ct, index)
         if abs(frames[0].normal @ ct.normal) < SAME_PLANE:
             return None

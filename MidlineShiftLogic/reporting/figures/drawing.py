@@ -22,7 +22,7 @@ WINDOW_HU = (0.0, 80.0)
 SKIN_HU = -300.0
 MARGIN_MM = 8.0
 
-# Okabe & Ito's colours, told apart by readers with any colour vision and on every grey of a head CT.
+# Okabe & Ito's colours, which differ for any colour vision and on every grey of a head CT.
 IDEAL_COLOUR = "#56B4E9"
 FOUND_COLOUR = "#F0A500"
 BAR_COLOUR = "#FFFFFF"

@@ -22,7 +22,7 @@ WIDTH, HEIGHT, DPI = 15.0, 7.2, 110
 PANEL_WIDTH, PANEL_BOTTOM, PANEL_HEIGHT, GAP = 0.3227, 0.135, 0.735, 0.008
 COLOUR_BAR_BOTTOM = 0.044
 PANELS_KEY = "midlineshift-panels"
-"""Text chunk of the PNG that tells where its three panels are, as JSON (``_boxes``)."""
+"""Text chunk of the PNG with the places of its three panels, as JSON (``_boxes``)."""
 SMALLEST_SCALE_MM = 4.0
 ARROW_STEP_MM = 8.0
 SHORTEST_ARROW_MM = 0.7

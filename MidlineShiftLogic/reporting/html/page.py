@@ -48,7 +48,7 @@ def report_html(
     """Return the report of one case as one HTML document that needs nothing from outside.
 
     Args:
-        measurement: measured or refused; edits and review in it are told.
+        measurement: measured or refused; edits and review in it are shown.
         overlay_png: content of the case's ``overlay.png``; None leaves the picture out and says so.
         priors: earlier measurements of the same patient, in the order to show undated ones in.
         patient: whose scan it is; None keeps the report without a name.
@@ -90,7 +90,7 @@ def report_html(
 def _template():
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    # Every text is a stranger's: names of files, of readers, of scanners. All of it is escaped.
+    # Names of files, readers and scanners come from outside; all text is escaped.
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

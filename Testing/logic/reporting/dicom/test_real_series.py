@@ -37,7 +37,7 @@ def test_tilted_series(shared_data, tmp_path):
     assert {item.ReferencedFrameOfReferenceUID for item in descendants(report) if item.ValueType == "SCOORD3D"} == {
         next(iter(images.values())).FrameOfReferenceUID
     }
-    for picture, one in zip(list(case.captures())[1:], case.measurement.slices, strict=True):
+    for picture, _ in zip(list(case.captures())[1:], case.measurement.slices, strict=True):
         validate(picture, tmp_path / "sc.dcm")
         image = images[picture.SourceImageSequence[0].ReferencedSOPInstanceUID]
         assert picture.ImageOrientationPatient == pytest.approx(image.ImageOrientationPatient, abs=1e-6)
