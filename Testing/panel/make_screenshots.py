@@ -1,11 +1,13 @@
 """Make the README's pictures of the panel: the shipped sample scan, measured by the real child process.
 
-Run ``python Testing/panel/make_screenshots.py``. The panel is the real one in the test host, not in Slicer: there the
-buttons look as Slicer's do.
+Run ``python Testing/panel/make_screenshots.py``; with ``--all FOLDER`` also the pictures that are looked at and not kept: a
+large and a narrow window, and letters of one and a half times the size. The panel is the real one in the test host, not in
+Slicer: there the buttons look as Slicer's do.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -18,54 +20,111 @@ import host.application  # noqa: E402
 from host.application import Host  # noqa: E402
 from panel_fixture import PanelFixture  # noqa: E402
 from PIL import Image  # noqa: E402
+from PySide6 import QtGui, QtWidgets  # noqa: E402
 
 TARGET = HERE.parents[1] / "Resources" / "Screenshots"
-COLOURS = 224
-host.application.VIEW_SIZE = (420, 460)
+SMALL = (1366, 768)
+"""The smallest screen that a radiologist's desk has."""
+PANEL_WIDTH = 430
+DARK = {
+    "Window": "#2d2d30", "WindowText": "#e6e6e6", "Base": "#1e1e1e", "AlternateBase": "#2d2d30", "Text": "#e6e6e6",
+    "Button": "#3c3c3f", "ButtonText": "#e6e6e6", "Highlight": "#3d6fb4", "HighlightedText": "#ffffff", "Mid": "#5a5a5e",
+    "PlaceholderText": "#a0a0a0",
+}  # fmt: skip
+FADED = "#7d7d80"
 
 
-def shoot(host: Host, name: str, scroll_to=None) -> None:
-    """Save panel and views with few colours, so that the file is small."""
-    if scroll_to is not None:
-        host.show(scroll_to)
-    path = TARGET / f"{name}.png"
-    host.picture(path)
-    Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
-    print(path, path.stat().st_size)
+def paint_dark(application: QtWidgets.QApplication) -> None:
+    """Slicer's dark theme, about."""
+    palette, roles = QtGui.QPalette(), QtGui.QPalette.ColorRole
+    for name, colour in DARK.items():
+        palette.setColor(getattr(roles, name), QtGui.QColor(colour))
+    for name in ("WindowText", "Text", "ButtonText"):
+        palette.setColor(QtGui.QPalette.ColorGroup.Disabled, getattr(roles, name), QtGui.QColor(FADED))
+    application.setPalette(palette)
+
+
+class Pictures:
+    """One panel in a window of a size, photographed."""
+
+    def __init__(self, folder: Path, size: tuple[int, int], panel_width: int = PANEL_WIDTH, real_child: bool = True):
+        host.application.VIEWS_SIZE = (size[0] - panel_width - host.application.GAP, size[1])
+        self.folder = folder
+        self.host = Host(Path(tempfile.mkdtemp()))
+        self.panel = PanelFixture(self.host, fakes=not real_child)
+        self.host.window.resize(panel_width, size[1])
+        self.wait(lambda: not self.panel.ui.deviceLabel.text.startswith("Looking") or not real_child)
+
+    def wait(self, done) -> None:
+        """Let the panel and its child work."""
+        while not done():
+            self.host.process()
+            time.sleep(0.02)
+
+    def shoot(self, name: str, scroll_to=None) -> None:
+        """Save panel and views."""
+        bar = self.host.window.centralWidget().verticalScrollBar()
+        bar.setValue(0 if scroll_to is None else scroll_to.y)
+        self.host.process()
+        path = self.folder / f"{name}.png"
+        self.host.picture(path)
+        Image.open(path).convert("RGB").save(
+            path, optimize=True
+        )  # fewer colours would change those of the displacement
+        print(path, path.stat().st_size)
+
+    def load(self) -> None:
+        self.panel.click(self.panel.ui.loadSampleButton)
+        self.host.process()
+
+    def measure(self) -> None:
+        self.panel.click(self.panel.ui.measureButton)
+        self.wait(lambda: self.panel.state.value == "idle")
+
+    def edit(self) -> None:
+        self.panel.drag("shifted", -3.0)
+        self.panel.ui.readerEdit.text = "Dr. R. Eader"
+        self.panel.click(self.panel.ui.acceptButton)
 
 
 def main() -> None:
-    host = Host(Path(tempfile.mkdtemp()))
-    panel = PanelFixture(host, fakes=False)
-    host.window.resize(470, 640)
-    while panel.ui.deviceLabel.text.startswith("Looking"):
-        host.process()
-        time.sleep(0.02)
-    panel.click(panel.ui.loadSampleButton)
-    shoot(host, "panel_scan", panel.ui.inputSelector)
-    panel.click(panel.ui.measureButton)
-    wait(host, panel)
-    host.window.centralWidget().verticalScrollBar().setValue(panel.ui.resultBox.y)
-    shoot(host, "panel_measured")
-    panel.drag("shifted", -3.0)
-    panel.ui.readerEdit.text = "Dr. R. Eader"
-    panel.click(panel.ui.acceptButton)
-    host.window.centralWidget().verticalScrollBar().setValue(99999)
-    shoot(host, "panel_edited")
-    panel.click(panel.ui.restoreAllButton)
-    panel.choose_diffusion_model()
-    panel.click(panel.ui.healthyCheckBox)
-    wait(host, panel)
-    panel.click(panel.ui.gridCheckBox)
-    shoot(host, "panel_healthy", panel.ui.viewsLabel)
-    host.close()
-
-
-def wait(host: Host, panel: PanelFixture) -> None:
-    """Until the child process is done."""
-    while panel.state.value != "idle":
-        host.process()
-        time.sleep(0.02)
+    """Make the committed pictures, and the others where asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="Also make the other pictures, into this folder.")
+    others = parser.parse_args().all
+    pictures = Pictures(TARGET, SMALL)
+    pictures.load()
+    pictures.shoot("panel_scan")
+    pictures.measure()
+    pictures.shoot("panel_measured")
+    pictures.edit()
+    pictures.shoot("panel_edited")
+    application = QtWidgets.QApplication.instance()
+    light = application.palette()
+    paint_dark(application)
+    pictures.shoot("panel_dark", pictures.panel.ui.reviewBox)
+    pictures.host.close()
+    application.setPalette(light)
+    if others is None:
+        return
+    others.mkdir(parents=True, exist_ok=True)
+    font = application.font()
+    for name, size, width, scale in (
+        ("large", (1920, 1080), 480, 1.0),
+        ("narrow", SMALL, 360, 1.0),
+        ("narrow_large_font", SMALL, 360, 1.5),
+    ):
+        larger = application.font()
+        larger.setPointSizeF(font.pointSizeF() * scale)
+        application.setFont(larger)
+        pictures = Pictures(others, size, width)
+        pictures.load()
+        pictures.measure()
+        pictures.shoot(f"{name}_measured")
+        pictures.edit()
+        pictures.shoot(f"{name}_slices", pictures.panel.ui.reviewBox)
+        pictures.host.close()
+        application.setFont(font)
 
 
 if __name__ == "__main__":

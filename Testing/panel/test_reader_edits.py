@@ -171,8 +171,10 @@ def test_nothing_is_cut_off_in_a_narrow_panel(panel, scale):
     larger.setPointSizeF(font.pointSizeF() * scale)
     application.setFont(larger)
     try:
+        outward(panel, 4.0)
         panel.host.window.resize(360, 900)
         panel.host.process()
+        assert panel.host.window.centralWidget().widget().layout().minimumSize().width() <= 340, "a scroll bar needs 20"
         scroll = panel.host.window.centralWidget()
         assert scroll.horizontalScrollBar().maximum == 0, "nothing is wider than the panel"
         table = panel.ui.sliceTable

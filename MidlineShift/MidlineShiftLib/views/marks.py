@@ -17,6 +17,10 @@ SIDE_SCALE = 1.5
 BAR = "bar"
 BAR_PLACE, BAR_WIDTH, BAR_HEIGHT = (0.86, 0.03), 0.12, 0.38
 """Of the colour bar, in parts of the view: the lower right corner."""
+BAR_DARKNESS = 0.55
+"""Of the field behind the bar: its labels must be legible on white bone."""
+BAR_TITLE_PIXELS = 6
+"""Between the unit and the highest label."""
 BAR_STEPS = 6
 """Labels of the bar: 0, 2, 4, 6, 8 and 10 mm."""
 
@@ -121,6 +125,10 @@ def _bar(renderer):
     actor.SetLabelFormat("{:.0f}" if vtk.vtkVersion().GetVTKMajorVersion() > 9 else "%.0f")
     actor.SetNumberOfLabels(BAR_STEPS)
     actor.UnconstrainedFontSizeOn()
+    actor.DrawBackgroundOn()
+    actor.GetBackgroundProperty().SetColor(0.0, 0.0, 0.0)
+    actor.GetBackgroundProperty().SetOpacity(BAR_DARKNESS)
+    actor.SetVerticalTitleSeparation(BAR_TITLE_PIXELS)
     for style in (actor.GetTitleTextProperty(), actor.GetLabelTextProperty()):
         style.SetColor(*COLOUR)
         style.ShadowOn()

@@ -55,11 +55,11 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
 
     def sizeHint(self):
         layout = self.layout()
-        return QtCore.QSize(100, HEADER) if layout is None or self._collapsed else layout.sizeHint()
+        return QtCore.QSize(100, HEADER) if layout is None or self._collapsed else layout.totalSizeHint()
 
     def minimumSizeHint(self):
         layout = self.layout()
-        return QtCore.QSize(20, HEADER) if layout is None or self._collapsed else layout.minimumSize()
+        return QtCore.QSize(20, HEADER) if layout is None or self._collapsed else layout.totalMinimumSize()
 
     def mousePressEvent(self, event):
         if event.position().y() < HEADER:
