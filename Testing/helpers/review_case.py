@@ -34,7 +34,7 @@ def make_results(folder: Path, shifts: dict[str, float], fields: bool = True) ->
         ct = read(scan)
         measurement, dense = measured(ct, shift_mm, name)
         measurement = replace(
-            measurement, input={"sha256": ct.source["sha256"]}, case_rule=CaseRule(1.0, (-20.0, 20.0))
+            measurement, input=ct.source | {"shape": list(ct.hu.shape)}, case_rule=CaseRule(1.0, (-20.0, 20.0))
         )
         (out / name).mkdir(parents=True)
         (out / name / "measurement.json").write_text(to_json(measurement), encoding="utf-8")

@@ -120,10 +120,15 @@ def test_paging_with_an_observer_edits_nothing(case):
 def test_case_number_moves_to_another_slice(case):
     nodes = built(case)
     index = case.measurement.slice
-    put(nodes, "shifted", point(nodes, "ideal"))
+    other = index + 2
+    show_slice(nodes, other)
+    put(nodes, "shifted", point(nodes, "shifted") + np.array((9.0, 0, 0)))  # LPS: to the left
     after = apply_edits(nodes)
-    assert after.slice != index and column(nodes.node("case_table"), SLICE) == [after.slice]
-    assert nodes.shown == index, "the reader stays where he is"
+    assert after.slice == other and column(nodes.node("case_table"), SLICE) == [after.slice]
+    show_slice(nodes, index)
+    put(nodes, "shifted", point(nodes, "shifted") + np.array((20.0, 0, 0)))
+    assert apply_edits(nodes).slice == index
+    assert column(nodes.node("case_table"), SLICE) == [index] and nodes.shown == index
 
 
 def test_back_to_the_models_add_and_review(case):
