@@ -1,6 +1,7 @@
 """Runs become a model folder; runs that do not belong together are refused."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -122,6 +123,7 @@ def test_weights_that_a_run_starts_from_are_followed(runs, tmp_path):
     )
     save_file({"a": torch.zeros(1)}, tmp_path / "loose.safetensors")
     assert weights_trained_on(tmp_path / "loose.safetensors").unknown == [str(tmp_path / "loose.safetensors")]
+    assert weights_trained_on(Path("midlineshift")).text().startswith("weights of midlineshift ")
     (runs["pose"] / "provenance.json").unlink()  # a run of before there was one
     change(runs["pose"], init=str(runs["deformation"]))
     assert trained_on([runs["pose"]]).unknown == []
@@ -186,3 +188,16 @@ def test_runs_that_do_not_belong_together(runs, tmp_path):
 def test_unfinished_runs(runs, tmp_path, file, said):
     (runs["pose"] / file).unlink()
     assert said in refused(runs, tmp_path)
+
+
+def test_the_shipped_pose_network_goes_along_where_frames_are_equal(tmp_path):
+    """What was fine-tuned from the shipped model needs no pose run; another frame does."""
+    network = awake(MidlineUNet(in_channels=2, features=FEATURES), 1)
+    frame = {"grid": 128, "pixel_mm": 1.8, "frame_mm": 198.0, "noise_difference": False}
+    run = write_run(tmp_path / "tuned", network, frame)
+    done = export({"deformation": run}, tmp_path / "model")
+    assert done.exit_code == 0, done.output
+    assert load_model(tmp_path / "model").frame_of("pose") == load_model("midlineshift").frame_of("pose")
+    other = write_run(tmp_path / "other", network, frame | {"grid": 64, "pixel_mm": 3.6})
+    done = export({"deformation": other}, tmp_path / "refused")
+    assert done.exit_code == 2 and "Give --pose" in done.output and not (tmp_path / "refused").exists()

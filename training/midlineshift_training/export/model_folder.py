@@ -74,7 +74,16 @@ def export_runs(
             networks["pose"], frames["pose"] = model.network("pose"), model.frame_of("pose")
             readout = readout or model.readout
     elif "pose" not in runs:
-        raise InputError("Give --pose: this deformation network shares its frame with the pose network.", "runs")
+        # a shipped model that was trained on keeps its pose network
+        model = load_model(pose_from)
+        frame = _frame(settings["deformation"])
+        if frame != model.frame_of("pose"):
+            raise InputError(
+                f"Give --pose: the pose network of {model.name!r} has another frame than the deformation network.",
+                "runs",
+            )
+        networks["pose"] = model.network("pose")
+        readout = readout or model.readout
     else:
         frame = _common_frame(settings)
     # every parameter is written out, so that a later version's defaults do not change this model's numbers

@@ -13,6 +13,7 @@ from midlineshift_training.trainers.settings.stored import FILE as SETTINGS_FILE
 from midlineshift_training.trainers.settings.stored import load_run_settings
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.folder import read_description
+from MidlineShiftLogic.models.locate import list_models
 
 MODEL_FILE = "model.json"
 
@@ -63,8 +64,13 @@ def trained_on(runs: Iterable[Path]) -> TrainedOn:
 
 
 def weights_trained_on(source: Path) -> TrainedOn:
-    """Tell what weights have seen that a run starts from: those of a run folder, a model folder, or a file in one."""
-    folder = source if source.is_dir() else source.parent
+    """Return what the weights have seen that a run starts from.
+
+    Args:
+        source: a run folder, a model folder, a file in one, or the name of a shipped model.
+    """
+    named = list_models().get(str(source))
+    folder = named if named and not source.exists() else source if source.is_dir() else source.parent
     if (folder / SETTINGS_FILE).exists():
         return _of_run(folder)
     if (folder / MODEL_FILE).exists():
