@@ -1,6 +1,6 @@
 """Work on masks in millimetres: largest parts, opening, closing and eroding by true distance.
 
-scikit-image is imported when it is used: what needs no labels starts without it.
+Only numpy and scipy: the panel checks a scan in Slicer's own process, which has no scikit-image.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     Returns:
         bool of the same shape; all False where nothing is set. Of parts of one size the first is kept.
     """
-    from skimage.measure import label
-
-    labels = label(mask, connectivity=1)
+    labels, _ = ndimage.label(mask)
     sizes = np.bincount(labels.ravel())
     if len(sizes) < 2:
         return np.zeros(mask.shape, bool)

@@ -21,7 +21,7 @@ OF_QT = {
 }
 OF_THE_HOST = {"SIGNALS", "staticMetaObject", "places", "testing", "topLevelWidgets"}
 """What the host itself needs; the panel's sources are searched for it."""
-OF_A_VIEW = {"draw", "place", "texts", "colour_bar", "resize_view", "view", "renderWindow", "scheduleRender",
+OF_A_VIEW = {"draw", "place", "texts", "colour_bar", "reach", "resize_view", "view", "renderWindow", "scheduleRender",
              "mouseMoveEvent", "mouseReleaseEvent"}  # fmt: skip
 """A slice widget of the host is its own slice view (``sliceView()``), and a hand on a mouse."""
 

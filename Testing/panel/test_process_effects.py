@@ -39,7 +39,7 @@ def test_the_child_runs_slicers_python_in_the_packages_folder_with_slicers_envir
     panel.click(panel.ui.cancelButton)
     startup.pop("OMP_WAIT_POLICY")
     panel.click(panel.ui.measureButton)
-    assert panel.runner.environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert panel.runner.environment.get("OMP_WAIT_POLICY") == "PASSIVE"
     folder = Path(panel.runner.started[-1][4]).parent
     panel.click(panel.ui.cancelButton)
     assert not folder.exists()
@@ -149,6 +149,8 @@ def test_closing_ends_everything(panel):
     for name in REVIEW:
         assert not panel.view(name).texts() and panel.view(name).colour_bar() is None, name
     said = panel.ui.shiftLabel.text
+    panel.parameters.showGrid = True
+    assert not panel.ui.gridCheckBox.checked, "the widgets follow the parameters no longer"
     moved = np.array(nodes.landmarks.GetNthControlPointPositionWorld(2)) + np.array([-5.0, 0, 0])
     nodes.landmarks.SetNthControlPointPositionWorld(2, *moved)
     panel.add_scan("Late")

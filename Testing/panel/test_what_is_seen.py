@@ -218,6 +218,8 @@ def test_the_views_name_sides_case_slice_and_what_they_show(panel):
     for name, title in zip(VIEWS, ("Scan", "Warped back to normal", "Displacement"), strict=True):
         texts = panel.view(name).texts()
         assert texts["R"][0] < 0.1 and texts["L"][0] > 0.9 and title in texts, name
+        for text in texts:
+            assert all(-0.01 <= edge <= 1.01 for edge in panel.view(name).reach(text)), (name, text)
     assert f"CT\nslice {case + 1} of 14" in panel.view().texts()
     right, left = (panel.view().place((r, 0.0, panel.head.heights[case]))[0] for r in (40.0, -40.0))
     assert right < left, "the patient's right is on the left, as the letters say"

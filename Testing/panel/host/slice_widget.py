@@ -79,6 +79,17 @@ class SliceWidget(QtWidgets.QLabel):
                 found[prop.GetInput()] = prop.GetPosition()
         return found
 
+    def reach(self, text: str) -> tuple[float, float, float, float]:
+        """(left, right, bottom, top) of a text that is written into the view, in parts of the view."""
+        for prop in self._props():
+            if prop.IsA("vtkTextActor") and prop.GetInput() == text:
+                box = [0.0] * 4
+                prop.GetBoundingBox(self.view.renderer, box)
+                width, height = self.view.window.GetSize()
+                x, y = prop.GetPosition()[0] * width, prop.GetPosition()[1] * height
+                return (x + box[0]) / width, (x + box[1]) / width, (y + box[2]) / height, (y + box[3]) / height
+        raise AssertionError(f"{text!r} is not in the view")
+
     def colour_bar(self):
         """(title, colours from the lowest to the highest as (r, g, b), mm from, mm to); None where there is no bar."""
         for prop in self._props():
