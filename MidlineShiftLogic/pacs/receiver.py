@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(LOGGER)
 
+RELEASE_REQUEST = 0x05
 COMMAND_BYTES = 65_536
 """A command has about 200 bytes (PS3.7)."""
 CALLING_NOT_RECOGNISED, LIMIT_EXCEEDED = (0x01, 0x01, 0x03), (0x02, 0x03, 0x02)
@@ -95,7 +96,7 @@ class Receiver:
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_ESTABLISHED, self._established),
-            (evt.EVT_PDU_RECV, self._count_bytes),
+            (evt.EVT_PDU_RECV, self._pdu_received),
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_RELEASED, self._released),
@@ -157,6 +158,14 @@ class Receiver:
         else:
             event.assoc.abort()
 
+    def _pdu_received(self, event) -> None:
+        """Record the end of a transfer before it is confirmed, and bound objects and commands while they arrive."""
+        if event.pdu.pdu_type == RELEASE_REQUEST:
+            # A kill between the confirmation and its event would leave the series open though its sender is done.
+            self._record_end(event.assoc)
+            return
+        self._count_bytes(event)
+
     def _count_bytes(self, event) -> None:
         """Abort an association whose object or command grows beyond the limit, before it fills the memory."""
         association = event.assoc
@@ -199,6 +208,11 @@ class Receiver:
     def _aborted(self, event) -> None:
         if self._transfers.aborted(event.assoc):
             LOG.warning("a transfer broke off: %s", self._describe_peer(event))
+
+    def _record_end(self, association) -> None:
+        if not getattr(association, "midlineshift_unrecorded", False):
+            with self._queue.lock:
+                self._queue.transfer_ended(self._transfers.released(association))
 
     def _ended(self, association) -> None:
         with self._queue.lock:

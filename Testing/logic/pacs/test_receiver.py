@@ -94,6 +94,15 @@ def test_a_known_title_from_its_address(desk, series):
     assert len(one.send(series)) == 12
 
 
+def test_the_end_of_a_transfer_is_recorded_before_it_is_confirmed(desk, series, monkeypatch):
+    """Killed just after the confirmation, the listener must know that the sender is done."""
+    monkeypatch.setattr(module.Receiver, "_released", lambda *_: None)
+    one = desk()
+    one.send(series)
+    job = one.queue.find_by_series(SERIES)
+    assert not job.in_transfer and not one.transfers.is_open(job.id)
+
+
 def test_an_aborted_association_leaves_the_series_open(desk, series):
     from MidlineShiftLogic.pacs.dimse import _contexts, application_entity, associate
 
