@@ -1,7 +1,7 @@
-"""Reading a head CT from any usual file and checking that it may be measured.
+"""Load a head CT from any usual file and check whether it may be measured.
 
 ``read`` -> ``HeadCT`` -> ``check``; ``find_series`` lists what a DICOM folder holds. The libraries for the formats are
-imported when a file of that format is read, so importing this package is quick.
+imported when a file of that format is loaded, so importing this package is quick.
 """
 
 from MidlineShiftLogic.headct.checks import check

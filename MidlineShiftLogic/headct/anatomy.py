@@ -16,7 +16,7 @@ AIR_HU = -400.0
 """Air in sinuses, nose, ear and airway, averaged to 2 mm, is below; fat is above."""
 
 MIN_AIR_ML = 3.0
-"""Less air inside the head says nothing: some exports are masked to the brain."""
+"""Less air inside the head is no evidence: some exports are masked to the brain."""
 
 FRONT_SHARE = (0.08, 0.14)
 """Centre of the air inside the head, as a share of the head's length behind its middle: warning, fatal. Nose, orbits and

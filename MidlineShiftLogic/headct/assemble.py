@@ -1,4 +1,4 @@
-"""From slices that are still to be fetched to a ``HeadCT``: slabs, padding, digest, and what is odd in the spacing."""
+"""Assemble a ``HeadCT`` from slices that are loaded one by one: slabs, padding, digest, irregular spacing."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ AIR_HU = -1000.0
 """What is written where nothing was scanned."""
 
 IRREGULAR_MM = 0.2
-"""Steps between slices that differ by more than this are told; table positions are recorded to about 0.1 mm."""
+"""Steps between slices that differ by more than this are reported; table positions are recorded to about 0.1 mm."""
 
 MISSING_GAP = 1.6
 """A step this many times the steps around it, and the slice thickness, means that a slice was lost."""
 
 BLOCK = 3
-"""Steps on either side of a slice that tell the usual step of its block."""
+"""Steps on either side of a slice that define the usual step of its block."""
 
 MAX_TILT_DEGREES = 40.0
 """Gantries tilt by at most 30 degrees."""
@@ -33,11 +33,11 @@ TILT_DEGREES = 1.0
 
 
 def assemble(stack: AxialStack, progress: Progress | None = None) -> HeadCT:
-    """Fetch the slices, averaging thin ones into slabs, and describe what was done.
+    """Load the slices, average thin ones into slabs, and record what was done.
 
     Args:
         stack: slices in canonical order.
-        progress: told each slice read.
+        progress: called with each loaded slice.
 
     Returns:
         The scan. Memory stays at one float32 copy of the slabs and two slices beside what ``stack.plane`` holds.
@@ -95,7 +95,7 @@ def assemble(stack: AxialStack, progress: Progress | None = None) -> HeadCT:
 
 
 def _as_slabs(ct: HeadCT, stack: AxialStack, groups: list[range], thickness: np.ndarray) -> tuple[HeadCT, Quality]:
-    """``ct`` with the geometry of its slabs, and the flag that tells of them."""
+    """``ct`` with the geometry of its slabs, and the flag that reports them."""
     heights = stack.heights
 
     def mean(values: np.ndarray, members: range) -> np.ndarray:
@@ -130,10 +130,10 @@ def _merged(per_slice: tuple[tuple, ...], members: range) -> tuple:
 
 
 def _filled_thickness(heights: np.ndarray, thickness: np.ndarray) -> np.ndarray:
-    """(slice,) mm; where the source says nothing usable, the usual step between slices on the side that a slice goes on.
+    """(slice,) mm; where the source gives no usable value, the usual step between slices on the side that a slice goes on.
 
     The distance to the nearest neighbour would do for even steps only. Where two blocks of slices meet (thin ones at the
-    skull base, thick ones above) they overlap or leave a gap: that step says nothing of either block's slices, and taken
+    skull base, thick ones above) they overlap or leave a gap: that step describes neither block's slices, and taken
     for a thickness it would have two thick slices averaged.
     """
     known = np.isfinite(thickness) & (thickness > 0)
@@ -153,7 +153,7 @@ def _filled_thickness(heights: np.ndarray, thickness: np.ndarray) -> np.ndarray:
 
 
 def _in_plane_offsets(stack: AxialStack) -> np.ndarray:
-    """(slice, 2) pixels (row, column) by which each slice's first pixel lies off that of slice 0 within the plane."""
+    """(slice, 2) pixels (row, column) by which each slice's first pixel is displaced from that of slice 0 within the plane."""
     moved = stack.origins - stack.origins[0]
     row_mm, column_mm = stack.pixel_spacing
     return np.stack([moved @ stack.row_axis / row_mm, moved @ stack.column_axis / column_mm], axis=1)

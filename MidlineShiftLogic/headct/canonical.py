@@ -1,4 +1,4 @@
-"""Bringing stored axes into canonical order by transposes and flips alone; no value is ever resampled."""
+"""Bring stored axes into canonical order by transposes and flips alone; no value is ever resampled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from MidlineShiftLogic.quality import Quality
 
 MAX_AXIAL_ANGLE = 40.0
 """Degrees between the slice normal and the patient's long axis; gantries tilt by at most 30, and a head bent forward
-by more than this gives slices on which the midline structures no longer lie as in an axial picture."""
+by more than this gives slices on which the midline structures are no longer arranged as in an axial picture."""
 
 MAX_MM = 1e6
 """Positions and voxel sizes beyond this are errors of the header."""

@@ -146,7 +146,7 @@ def _geometry_flags(ct: HeadCT) -> list[Quality]:
                 Quality(
                     "thick-slices",
                     "warning",
-                    f"The slices are {np.median(steps):.1f} mm apart; the largest shift may lie between two of them.",
+                    f"The slices are {np.median(steps):.1f} mm apart; the largest shift may be between two of them.",
                 )
             )
     return flags
@@ -247,7 +247,7 @@ def _coverage_flags(ct: HeadCT, shape) -> list[Quality]:
             "incomplete-coverage",
             "warning",
             f"The scan does not reach the {' and the '.join(missing)} of the skull; "
-            "the largest shift could lie outside what was scanned.",
+            "the largest shift could be outside what was scanned.",
         )
     ]
 

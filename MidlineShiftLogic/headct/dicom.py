@@ -79,7 +79,7 @@ def read_file(file: Path) -> AxialStack:
 def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None, alone: bool = False) -> AxialStack:
     info = found[0]
     objection = why_not(info)
-    # A file given by itself may be one slice: it is read, and `check` says that it is too few.
+    # A file given by itself may be one slice: it is loaded, and `check` reports that it is too few.
     single = alone and info.modality == "CT" and info.frames[0].grey and info.placed
     if objection and not single:
         seen = "; ".join(f"series {entry.number}: {entry.reason}" for entry in found[:6])
@@ -151,7 +151,7 @@ def _sorted_frames(frames: tuple[Frame, ...]) -> tuple[list[Frame], list[Quality
             Quality(
                 "duplicate-slices",
                 "warning",
-                f"{len(ordered) - len(kept)} of {len(ordered)} images lie at the place of another one; "
+                f"{len(ordered) - len(kept)} of {len(ordered)} images are at the position of another one; "
                 "the first taken of each place was used.",
             )
         )
@@ -165,7 +165,7 @@ def _series_flags(info: SeriesInfo, others: list[SeriesInfo]) -> list[Quality]:
             Quality(
                 "hu-no-rescale",
                 "warning",
-                "The DICOM header does not say how to make Hounsfield units (no Rescale Slope or Intercept); "
+                "The DICOM header does not state how to make Hounsfield units (no Rescale Slope or Intercept); "
                 "the stored values were taken as they are.",
             )
         )
@@ -334,7 +334,7 @@ def _damaged(file: Path, why: str) -> InputError:
 
 
 def _padding(header, stored: np.ndarray) -> np.ndarray | None:
-    """(row, column) bool: pixels that hold the header's padding value or lie in its padding range."""
+    """(row, column) bool: pixels that hold the header's padding value or are in its padding range."""
     value = header.get("PixelPaddingValue")
     if value is None:
         return None

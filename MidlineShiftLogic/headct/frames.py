@@ -19,7 +19,7 @@ MAX_TEXT = 128
 """Characters of a text that are kept; DICOM allows 16 to 64."""
 
 MAX_NUMBER = 1e6
-"""Positions in mm and other numbers of a header beyond this are errors; patients lie within a few metres."""
+"""Positions in mm and other numbers of a header beyond this are errors; patients are within a few metres."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where head and brain lie in a scan, found coarsely and quickly: enough to judge the scan, not to measure it."""
+"""Find head and brain coarsely and quickly: enough to check a scan, not to measure it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class HeadShape:
         return np.flatnonzero(self.brain_area >= MIN_BRAIN_MM2)
 
     def edge_contact(self, mask: np.ndarray, within_mm: float = 0.0) -> np.ndarray:
-        """(slice,) mm of the picture's edge that lie within ``within_mm`` of ``mask``."""
+        """(slice,) mm of the picture's edge that are within ``within_mm`` of ``mask``."""
         if within_mm > 0:
             mask = dilate_slices(mask, within_mm, self.pixel)
         return (mask & self.edge).sum(axis=(1, 2)) * float(np.mean(self.pixel))

@@ -1,4 +1,4 @@
-"""A head CT as a stack of axial slices that each keep their own place in the patient."""
+"""A head CT as a stack of axial slices that each keep their own position in the patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are the values Hounsfield units? Sentences for the ways in which exported CT is not."""
+"""Check whether the values are Hounsfield units, with a sentence for each way in which exported CT are not."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def intensity_flags(ct: HeadCT) -> list[Quality]:
         return [
             _fatal(
                 "hu-missing-rescale",
-                f"The values lie about {offset:+.0f} away from Hounsfield units (the rescale intercept was not applied "
+                f"The values are about {offset:+.0f} away from Hounsfield units (the rescale intercept was not applied "
                 f"or applied twice); export the scan with its rescaling, or subtract {offset:g}.",
             )
         ]
@@ -120,9 +120,9 @@ def _without_air(values: np.ndarray, lowest: float, highest: float) -> Quality:
 
 
 def _offset(values: np.ndarray) -> float | None:
-    """How far the values lie from Hounsfield units, judged by the soft-tissue peak and the air below it, or None."""
+    """Distance of the values from Hounsfield units, estimated from the soft-tissue peak and the air below it, or None."""
     lowest = float(np.percentile(values, 0.5))
-    # Air is 1000 below tissue wherever zero lies; the midpoint parts the two.
+    # Air is 1000 below tissue wherever zero is; the midpoint separates the two.
     body = values[values > lowest + 500]
     if body.size < MIN_TISSUE_SHARE * values.size:
         return None

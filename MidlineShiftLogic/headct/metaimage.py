@@ -41,7 +41,7 @@ def read_metaimage(path: Path) -> AxialStack:
         affine = _affine(path, fields, len(shape))
     except (OSError, DamagedFile) as error:
         raise InputError(
-            f"{path} cannot be read as MetaImage: it is incomplete or damaged "
+            f"{path} cannot be loaded as MetaImage: it is incomplete or damaged "
             f"({getattr(error, 'strerror', None) or error}); copy the complete scan again.",
             "damaged-file",
         ) from error

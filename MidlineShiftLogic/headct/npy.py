@@ -44,7 +44,7 @@ def read_npy(path: Path, spacing: tuple[float, float, float] | None) -> AxialSta
                 "save a plain numeric array of Hounsfield units.",
                 "npy-objects",
             ) from error
-        raise InputError(f"{path} cannot be read as a .npy array (incomplete or damaged); write it again.") from error
+        raise InputError(f"{path} cannot be loaded as a .npy array (incomplete or damaged); write it again.") from error
     require_scan_shape(path, values.shape)
     if values.ndim == 4 and 1 in (values.shape[0], values.shape[3]):
         values = values[0] if values.shape[0] == 1 else values[..., 0]

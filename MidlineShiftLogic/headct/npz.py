@@ -1,6 +1,6 @@
-"""A ``HeadCT`` as one file, nothing lost: how a program hands a scan that it has read to the command.
+"""Store a ``HeadCT`` as one file without loss: programs hand a loaded scan to the command in this form.
 
-No format for pictures holds a place for every slice, as tilted and uneven series need it.
+No image format holds a position for every slice, as tilted and uneven series need it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ARRAYS = ("hu", "origins", "column_axis", "row_axis", "pixel_spacing", "thicknes
 
 
 def write_npz(path: Path, ct: HeadCT, compressed: bool = False) -> None:
-    """Write a scan: its arrays, and as JSON what was noted while it was read (without SOP instance UIDs)."""
+    """Write a scan: its arrays, and as JSON what was recorded while it was loaded (without SOP instance UIDs)."""
     notes = {
         "format": FORMAT,
         "source_slices": [list(map(int, one)) for one in ct.source_slices],
@@ -46,7 +46,7 @@ def is_npz(path: Path) -> bool:
 
 
 def read_npz(path: Path) -> HeadCT:
-    """The scan that ``write_npz`` was given.
+    """Load a scan that ``write_npz`` wrote.
 
     Raises:
         InputError: damaged, or of another version.

@@ -54,7 +54,7 @@ def read_nrrd(path: Path) -> AxialStack:
         voxels = load_values(_values(path, fields, length, shape))
     except (OSError, DamagedFile) as error:
         raise InputError(
-            f"{path} cannot be read as NRRD: it is incomplete or damaged "
+            f"{path} cannot be loaded as NRRD: it is incomplete or damaged "
             f"({getattr(error, 'strerror', None) or error}); copy the complete scan again.",
             "damaged-file",
         ) from error

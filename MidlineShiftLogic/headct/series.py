@@ -1,4 +1,4 @@
-"""What a DICOM folder holds, and which of its series is the head CT to measure."""
+"""Find the series of a DICOM folder, and choose the head CT to measure."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class SeriesInfo:
     Attributes:
         uid: Series Instance UID.
         number: series number, or None.
-        description: series description as stored (may say things about the patient: show it, do not store it).
+        description: series description as stored (it may describe the patient: show it, do not store it).
         modality: ``"CT"``, ``"MR"``...
-        kernel: convolution kernel, ``""`` where not told.
+        kernel: convolution kernel, ``""`` where not given.
         orientation: ``"axial"``, ``"sagittal"``, ``"coronal"`` or ``"unknown"``.
         n_images: images (frames of multi-frame files).
         step_mm: median distance between slices, or None.
@@ -83,7 +83,7 @@ class SeriesInfo:
 
     @property
     def placed(self) -> bool:
-        """Whether every image says where it lies in the patient and how large its pixels are."""
+        """Whether every image states its position in the patient and its pixel spacing."""
         return all(
             frame.normal is not None and frame.position is not None and frame.pixel_spacing is not None
             for frame in self.frames
@@ -240,7 +240,7 @@ def why_not(info: SeriesInfo) -> str:
     """Why a series cannot be measured; empty if it can."""
     first = info.frames[0]
     if info.modality != "CT":
-        return f"not a CT ({info.modality or 'modality not told'})"
+        return f"not a CT ({info.modality or 'no modality given'})"
     if not first.has_pixels:
         return "holds no images"
     unwanted = NOT_A_SCAN & {word.upper() for word in first.image_type}
@@ -249,9 +249,9 @@ def why_not(info: SeriesInfo) -> str:
     if not first.grey:
         return "a colour or screen picture, not Hounsfield units"
     if not info.placed:
-        return "its images do not say their place in the patient or their pixel spacing"
+        return "its images do not state their position in the patient or their pixel spacing"
     if info.step_mm is None:
-        return "all its images lie at one place" if info.n_images > 1 else "a single image"
+        return "all its images are at one position" if info.n_images > 1 else "a single image"
     if info.n_images < MIN_SLICES:
         return f"only {info.n_images} images"
     return ""

@@ -1,4 +1,4 @@
-"""Which thin slices are averaged into one slab of about 5 mm."""
+"""Choose which thin slices are averaged into one slab of about 5 mm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONTIGUOUS_GAP = 1.6
 
 
 def group_slices(heights: np.ndarray, thickness: np.ndarray) -> list[range]:
-    """Runs of adjacent slices whose common extent comes closest to ``SLAB_MM``; thick slices stay alone.
+    """Group adjacent slices whose common extent comes closest to ``SLAB_MM``; thick slices stay alone.
 
     Slices of 3.3 mm and more are never joined: two of them would miss 5 mm by more than one does.
 

@@ -1,4 +1,4 @@
-"""Axial slices that have a place in the patient but are not loaded yet."""
+"""Axial slices with their position in the patient whose pixels are not loaded yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from MidlineShiftLogic.quality import Quality
 class AxialStack:
     """Slices in canonical order (see ``HeadCT``) whose pixels are fetched one at a time.
 
-    A thin-slice scan of 600 images is averaged into slabs while it is read, so it never lies in memory as floats.
+    A thin-slice scan of 600 images is averaged into slabs while it is read, so it is never in memory as floats.
 
     Attributes:
         plane: slice index -> (row, column) Hounsfield units, any real dtype; called once a slice, in rising order.
@@ -24,7 +24,7 @@ class AxialStack:
         column_axis: (3,) LPS unit vector of increasing column.
         row_axis: (3,) LPS unit vector of increasing row.
         pixel_spacing: (row spacing, column spacing) in mm.
-        thickness: (slice,) mm of tissue each slice averages; NaN where the source does not say.
+        thickness: (slice,) mm of tissue each slice averages; NaN where the source gives none.
         source_slices: per slice, the indices in the source it comes from.
         sop_instance_uids: per slice, the DICOM instances it comes from; empty for other formats.
         frames: the DICOM pictures in the order of their places; empty for other formats.

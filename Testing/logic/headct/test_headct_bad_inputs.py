@@ -187,9 +187,9 @@ def test_npy(tmp_path):
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "colour or screen picture"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "colour or screen picture"),
         ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "mip"),
-        ({"ImagePositionPatient": None}, "do not say their place"),
-        ({"PixelSpacing": None}, "do not say their place"),
-        ({"ImageOrientationPatient": None}, "do not say their place"),
+        ({"ImagePositionPatient": None}, "do not state their position"),
+        ({"PixelSpacing": None}, "do not state their position"),
+        ({"ImageOrientationPatient": None}, "do not state their position"),
     ],
 )
 def test_dicom_that_is_no_head_ct(changes, told, tmp_path):

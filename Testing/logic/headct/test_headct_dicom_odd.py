@@ -55,10 +55,10 @@ def test_names_of_any_script(name, head, tmp_path):
 
 REFUSED = {
     "pixel spacing in words": (element("PixelSpacing", "LO", ["1,4", "1,4"]), "pixel spacing"),
-    "position in words": (element("ImagePositionPatient", "LO", ["a", "b", "c"]), "place in the patient"),
-    "orientation of nothing": (element("ImageOrientationPatient", "DS", [0, 0, 0, 0, 0, 0]), "place in the patient"),
-    "orientation undefined": (element("ImageOrientationPatient", "LO", ["nan"] * 6), "place in the patient"),
-    "no modality": (element("Modality", "CS", None), "modality not told"),
+    "position in words": (element("ImagePositionPatient", "LO", ["a", "b", "c"]), "position in the patient"),
+    "orientation of nothing": (element("ImageOrientationPatient", "DS", [0, 0, 0, 0, 0, 0]), "position in the patient"),
+    "orientation undefined": (element("ImageOrientationPatient", "LO", ["nan"] * 6), "position in the patient"),
+    "no modality": (element("Modality", "CS", None), "no modality given"),
     "samples in words": (element("SamplesPerPixel", "LO", "one"), "incomplete or damaged"),
 }
 
@@ -251,7 +251,7 @@ def test_enhanced_without_places_is_refused(enhanced):
     def change(dataset):
         del dataset.PerFrameFunctionalGroupsSequence
 
-    with pytest.raises(InputError, match="do not say their place"):
+    with pytest.raises(InputError, match="do not state their position"):
         read(enhanced(change))
 
 

@@ -49,7 +49,7 @@ def test_numbers_with_gaps_but_even_steps_are_no_hole(tmp_path):
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
         ({"ConvolutionKernel": "BONE"}, "bone or lung kernel"),
         ({"slices": 3}, "only 3 images"),
-        ({"ImagePositionPatient": None}, "do not say their place"),
+        ({"ImagePositionPatient": None}, "do not state their position"),
     ],
 )
 def test_what_is_no_head_ct(tmp_path, changes, why):
