@@ -28,9 +28,9 @@ class ClassConditionalSettings(ScanSetSettings):
     largest_t: AtLeastOne = Field(
         260, description="Noise levels in training are below it; a little above the one used."
     )
-    t: Annotated[Whole, Field(ge=0)] = Field(175, description="Noise level of the noise difference, for the model.")
+    t: Annotated[Whole, Field(ge=0)] = Field(100, description="Noise level of the noise difference, for the model.")
     ddim: Ddim = Field(
-        Ddim(count=46, start=8, conditional_weight=2.0, own_level=True),
+        Ddim(count=10, start=1, conditional_weight=2.0, own_level=True, noises=4),
         description="How pseudo-healthy slices are made, for the pictures and for the model.",
     )
     null_share: Share = Field(0.3, description="Share of slices without a class.")
