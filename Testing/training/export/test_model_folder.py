@@ -133,19 +133,6 @@ def test_weights_that_a_run_starts_from_are_followed(runs, tmp_path):
     assert trained_on([runs["pose"]]).unknown == [str(runs["pose"])]
 
 
-def test_the_pose_network_of_the_shipped_model_is_taken_in_its_frame(runs, tmp_path):
-    one = write_run(tmp_path / "one", awake(MidlineUNet(features=FEATURES), 1), FRAME | {"noise_difference": False})
-    assert "Give --pose: the deformation run has the frame" in refused({"deformation": one}, tmp_path)
-    change(one, grid=128, pixel_mm=1.8)
-    assert export({"deformation": one}, tmp_path / "model").exit_code == 0
-    model, shipped = load_model(tmp_path / "model"), load_model()
-    assert model.frame_of("pose") == model.frame == shipped.frame_of("pose")
-    assert model.readout["quantile"] == shipped.readout["quantile"]
-    ours, theirs = (one.network("pose").state_dict() for one in (model, shipped))
-    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
-    assert "pose network of midlineshift 4" in model.description.trained_on
-
-
 def test_without_denoisers(runs, tmp_path):
     settings = FRAME | {"noise_difference": False}
     runs["deformation"] = write_run(tmp_path / "def2", awake(MidlineUNet(features=FEATURES), 1), settings)
