@@ -21,7 +21,7 @@ def markdown(figures: dict) -> str:
     if figures["short"]:
         lines.append("**Short form: a small scan, one repetition, and the authors' denoiser on a smaller picture.**")
     lines += ["", f"Scan: {figures['scan']}.", ""]
-    lines += ["| | ours | authors' way | ratio |", "|---|---|---|---|"]
+    lines += ["| what | ours | authors' way | ratio |", "|---|---|---|---|"]
     flop, pair = figures["arithmetic"], figures["pair"]
     lines.append(
         f"| arithmetic of a case's networks, GFLOP | {flop['ours_gflop']:.0f} | {flop['authors_gflop']:.0f} "

@@ -109,7 +109,7 @@ def summarise_reads(
     if not done:
         return None
     positive = np.array([2 * sum(answers) > len(answers) for _, answers in done])
-    size = np.abs([one.measured_mm for one, _ in done])
+    size = np.abs(np.array([one.measured_mm for one, _ in done], dtype=float))
     agreed = sum(len(set(answers)) == 1 for _, answers in done)
     result: dict = {"n": len(done), "refused": len(mine) - len(done), "positive": int(positive.sum())}
     result["unanimous"] = proportion(agreed, len(done))
