@@ -292,6 +292,17 @@ def test_the_head_fills_the_large_view(panel):
     assert width * height > 2.5 * small.width * small.height
 
 
+def test_the_head_fills_views_that_get_their_size_late(panel):
+    """Slicer makes the views of a layout first, and lays them out when it draws."""
+    panel.click(panel.ui.scanLayoutButton)
+    panel.ui.reviewLayoutButton.click()
+    view = panel.view()
+    view.resize_view(300, 200)  # before the panel's own timer
+    panel.host.process()
+    field = view.mrmlSliceNode().GetFieldOfView()
+    assert field[0] / field[1] == pytest.approx(1.5, abs=0.02) and 200 < field[1] < 280
+
+
 def test_a_headrest_does_not_widen_the_view(one_side):
     from MidlineShiftLib.views.head_box import headBox
 

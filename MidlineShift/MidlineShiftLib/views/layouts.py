@@ -7,6 +7,7 @@ is loaded: ``registerReviewLayout`` is called at Slicer's start and after every 
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -91,6 +92,7 @@ class SliceViews:
     """``Views`` on Slicer's layout manager. A view that a layout did not make is left out."""
 
     _marks: ViewMarks = field(default_factory=ViewMarks)
+    _box: HeadBox | None = None
 
     def widgets(self) -> list:
         """The slice widgets of the panel's views that are there."""
@@ -106,6 +108,7 @@ class SliceViews:
         widget = _widget(SCAN_VIEW)
         if widget is not None:
             _orient(widget, box)
+        self._zoomLater(box)
 
     def showReview(self, volumeNode, warpedNode, box: HeadBox | None) -> bool:
         """Show the scan large, beside it the scan warped back to normal and the displacement: linked, at one place.
@@ -135,7 +138,18 @@ class SliceViews:
             _orient(widget, box)
             if scan is not None:
                 widget.sliceLogic().SetSliceOffset(scan.sliceLogic().GetSliceOffset())
+        self._zoomLater(box)
         return len(self.widgets()) == len(REVIEW_VIEWS)
+
+    def _zoomLater(self, box: HeadBox | None) -> None:
+        """Zoom once more when the views have their sizes: a new layout gives them these only when Slicer draws it."""
+        self._box = box
+        qt.QTimer.singleShot(0, self._zoom)
+
+    def _zoom(self) -> None:
+        box, self._box = self._box, None
+        for widget in self.widgets() if box is not None else []:
+            zoomTo(widget.mrmlSliceNode(), box)
 
     def isReview(self) -> bool:
         """Whether the review's views are shown."""
@@ -167,6 +181,7 @@ class SliceViews:
 
     def close(self) -> None:
         """Take everything out of the views that is no node of the scene."""
+        self._box = None
         self._marks.clear()
 
 
