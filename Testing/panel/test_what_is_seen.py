@@ -210,6 +210,28 @@ def test_the_plot_reaches_as_far_as_the_largest_shift(host):
     assert all(top <= panel.plot.y(one.signed_shift_mm) <= bottom for one in panel.measurement.slices)
 
 
+def test_the_plot_follows_the_theme_the_width_and_the_density(panel):
+    from PySide6 import QtGui
+
+    label = panel.ui.plotLabel
+
+    def picture():
+        return label.pixmap.toImage()
+
+    assert picture().pixelColor(1, 1).name() == label.palette.color(QtGui.QPalette.ColorRole.Base).name()
+    dark = QtGui.QPalette(label.palette)
+    dark.setColor(QtGui.QPalette.ColorRole.Base, QtGui.QColor("#101418"))
+    dark.setColor(QtGui.QPalette.ColorRole.Text, QtGui.QColor("#f0f0f0"))
+    label.setPalette(dark)
+    panel.host.process()
+    assert picture().pixelColor(1, 1).name() == "#101418"
+    before = picture().width()
+    panel.host.window.resize(700, 1250)
+    panel.host.process()
+    assert picture().width() == round(label.width * label.devicePixelRatioF()) > before
+    assert label.pixmap.devicePixelRatio() == label.devicePixelRatioF()
+
+
 # ---- views
 
 
