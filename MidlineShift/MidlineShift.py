@@ -13,7 +13,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 
-# Run from a checkout only this folder is on the path; installed, the package lies beside this file.
+# Run from a checkout only this folder is on the path; installed, the package is beside this file.
 _CHECKOUT = Path(__file__).resolve().parents[1]
 if (_CHECKOUT / "MidlineShiftLogic" / "__init__.py").is_file() and str(_CHECKOUT) not in sys.path:
     sys.path.append(str(_CHECKOUT))
@@ -79,19 +79,19 @@ class MidlineShiftWidget(ScriptedLoadableModuleWidget):
         self.panel = Panel(uiWidget, self.ui, self.logic.getParameterNode, self.collaborators())
 
     def enter(self):
-        """Called by Slicer whenever the module is shown."""
+        """Take the views and keys up; Slicer calls it whenever the module is shown."""
         self.panel.enter()
 
     def exit(self):
-        """Called by Slicer when another module is shown: the keys and the views are other modules' again."""
+        """Give the keys and the views back; Slicer calls it when another module is shown."""
         self.panel.exit()
 
     def cleanup(self):
-        """Called by Slicer when the module is unloaded."""
+        """End everything that goes on; Slicer calls it when the module is unloaded."""
         self.panel.cleanup()
 
     def onReload(self):
-        """Called by the Reload button of Slicer's developer mode, which itself loads only this file anew."""
+        """Load every file anew; Slicer's Reload button itself loads only this one."""
         forgetModules()
         ScriptedLoadableModuleWidget.onReload(self)
 

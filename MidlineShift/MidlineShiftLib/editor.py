@@ -64,17 +64,17 @@ class MeasurementEditor(VTKObservationMixin):
 
     @property
     def measurement(self):
-        """The measurement with edits and review, None if there is none."""
+        """Return the measurement with edits and review, None if there is none."""
         return None if self.nodes is None else self.nodes.measurement
 
     @property
     def shown(self) -> int | None:
-        """The slice whose landmarks are shown."""
+        """Return the slice whose landmarks are shown."""
         return None if self.nodes is None else self.nodes.shown
 
     @property
     def shownSlice(self):
-        """The measurement of the shown slice; None if it has none."""
+        """Return the measurement of the shown slice; None if it has none."""
         return None if self.nodes is None else slice_of(self.measurement, self.shown)
 
     # ---- paging
@@ -101,17 +101,17 @@ class MeasurementEditor(VTKObservationMixin):
 
     @property
     def canAdd(self) -> bool:
-        """Whether the shown slice has no landmarks yet."""
+        """Return whether the shown slice has no landmarks yet."""
         return self.nodes is not None and self.shownSlice is None
 
     @property
     def canUndo(self) -> bool:
-        """Whether there is an edit to take back."""
+        """Return whether there is an edit to take back."""
         return self.nodes is not None and self._history.can_undo
 
     @property
     def canRedo(self) -> bool:
-        """Whether an edit that was taken back can be made again."""
+        """Return whether an edit that was taken back can be made again."""
         return self.nodes is not None and self._history.can_redo
 
     def addSlice(self) -> None:

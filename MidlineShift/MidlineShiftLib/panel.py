@@ -64,11 +64,11 @@ class Panel(VTKObservationMixin):
 
     @property
     def state(self) -> State:
-        """What the panel is doing."""
+        """Return what the panel is doing."""
         return self.session.state
 
     def enter(self) -> None:
-        """The module is shown: look again at what may have changed outside."""
+        """Look again at what may have changed while the module was not shown."""
         self.session.shown = True
         self._onViewsChanged()
         self.scan.offerScans()
@@ -76,13 +76,13 @@ class Panel(VTKObservationMixin):
         self.scan.chooseArrived()
 
     def exit(self) -> None:
-        """Another module is shown: the keys and the views are other modules' again. What goes on goes on."""
+        """Give the keys and the views to the module that is shown now. Work that goes on goes on."""
         self.session.shown = False
         self._shortcuts.remove()
         self.session.others.views.close()
 
     def cleanup(self) -> None:
-        """The module goes away: nothing of it goes on, and nothing is left in the views."""
+        """End everything that goes on and leave nothing in the views."""
         self.exit()
         self.session.run.cancel()
         self.session.others.steps.stop()
@@ -108,7 +108,7 @@ class Panel(VTKObservationMixin):
             self._shortcuts.attach([*self.session.others.views.widgets(), self._root])
 
     def _followWindow(self, volume) -> None:
-        """What a reader does to the window of the scan with the mouse, what is shown beside it follows."""
+        """Let what is shown beside the scan follow the window that a reader sets with the mouse."""
         display = None if volume is None else volume.GetDisplayNode()
         if display is self._windowOf:
             return

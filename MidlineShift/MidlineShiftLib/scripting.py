@@ -70,7 +70,7 @@ def _scanOf(volumeNode):
 
 
 def _run(ct, job: Job, found: list, timeoutSeconds: float, runner: ProcessRunner | None):
-    """What the job found; RuntimeError with one sentence if it failed or took too long."""
+    """Return what the job found; RuntimeError with one sentence if it failed or took too long."""
     failures = []
     run = ChildRun(
         runner or ChildProcess(), Listener(lambda *progress: None, lambda sentence, details: failures.append(sentence))

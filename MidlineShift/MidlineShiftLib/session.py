@@ -52,7 +52,7 @@ class Session:
     """
 
     def __init__(self, ui, others: Collaborators, update: Callable[[], None], viewsChanged: Callable[[], None]):
-        """``update``: called when anything that is shown may have changed. ``viewsChanged``: when views came or went."""
+        """Begin idle; ``update`` is called when what is shown may have changed, ``viewsChanged`` when views came or went."""
         self.ui = ui
         self.others = others
         self.update = update
@@ -68,8 +68,8 @@ class Session:
         self._bar = ui.progressBar
         self.editor = MeasurementEditor(
             update,
-            lambda text: self.say(text, ui.editMessageLabel),
-            lambda text: self.say(text, ui.decisionLabel),
+            lambda text: self.showMessage(text, ui.editMessageLabel),
+            lambda text: self.showMessage(text, ui.decisionLabel),
         )
         self.run = ChildRun(others.runner, Listener(self.showProgress, self.fail))
 
@@ -81,12 +81,12 @@ class Session:
         self.update()
 
     def messageLabel(self):
-        """The label beside the button that started what goes on."""
+        """Return the label beside the button that started what goes on."""
         if self.state == State.GeneratingPseudoHealthy:
             return self.ui.healthyLabel
         return self.ui.exportLabel if self.state == State.Exporting else self.ui.statusLabel
 
-    def say(self, text: str, label=None) -> None:
+    def showMessage(self, text: str, label=None) -> None:
         """Show a message beside the button that it answers.
 
         Args:
@@ -105,7 +105,7 @@ class Session:
             ui.statusLabel, ui.scanMessageLabel, ui.installMessageLabel, ui.editMessageLabel, ui.decisionLabel,
             ui.exportLabel,
         ):  # fmt: skip
-            self.say("", label)
+            self.showMessage("", label)
 
     def fail(self, sentence: str, details: str = "") -> None:
         """End the work in progress with one sentence for the user and what the child printed."""
@@ -113,7 +113,7 @@ class Session:
         self.setState(State.Idle)
         self.switchHealthyOff()
         self.update()
-        self.say(sentence, label)
+        self.showMessage(sentence, label)
         self.showDetails(details)
 
     def showDetails(self, details: str) -> None:
@@ -141,7 +141,7 @@ class Session:
         self._bar = bar
         self.setState(state)
         bar.setRange(0, 0)
-        self.say(_("Starting…"))
+        self.showMessage(_("Starting…"))
         try:
             start(self.ct)
         except InputError as error:
@@ -158,7 +158,7 @@ class Session:
         self.setState(State.Idle)
         self.switchHealthyOff()
         self.update()
-        self.say(_("Cancelled; the scene is as it was."), label)
+        self.showMessage(_("Cancelled; the scene is as it was."), label)
 
     def showProgress(self, done: int, total: int, what: str, secondsLeft: float | None = None) -> None:
         """Show how far the work is."""
@@ -167,7 +167,7 @@ class Session:
         text = _("{what}: {done} of {total}").format(what=what.capitalize(), done=done, total=total)
         if secondsLeft is not None and done < total:
             text += _(", about {seconds} s left").format(seconds=max(1, round(secondsLeft)))
-        self.say(text)
+        self.showMessage(text)
 
     # ---- scan
 
@@ -256,7 +256,7 @@ class Session:
         """Show the views for a review, all at the slice that was shown."""
         nodes, shown = self.editor.nodes, self.editor.shown
         if not self.others.views.showReview(nodes.volume, nodes.warped, self._box):
-            self.say(_("Not every view of the review can be shown here."), self.ui.editMessageLabel)
+            self.showMessage(_("Not every view of the review can be shown here."), self.ui.editMessageLabel)
         self._followViews(shown)
 
     def _followViews(self, shown: int | None) -> None:
@@ -293,7 +293,7 @@ class Session:
             )
 
     def nameOf(self, index: int | None) -> str:
-        """Name of a slice as the PACS counts it; empty for None."""
+        """Return name of a slice as the PACS counts it; empty for None."""
         if index is None or self.editor.nodes is None:
             return ""
         sources = self.editor.nodes.geometry.source_slices
@@ -308,7 +308,7 @@ class Session:
     # ---- pseudo-healthy image
 
     def hasHealthy(self) -> bool:
-        """Whether the measurement has a pseudo-healthy image."""
+        """Return whether the measurement has a pseudo-healthy image."""
         return self.editor.nodes is not None and self.editor.nodes.healthy is not None
 
     def switchHealthyOff(self) -> None:
@@ -318,7 +318,7 @@ class Session:
 
 
 def _checked(volume):
-    """(scan or None, what is known of it)."""
+    """Return (scan or None, what is known of it)."""
     try:
         ct = scene.head_ct_from_volume(volume)
     except InputError as error:
@@ -328,7 +328,7 @@ def _checked(volume):
 
 
 def isOwn(volume) -> bool:
-    """Whether a volume was made by the panel and is no scan."""
+    """Return whether a volume was made by the panel and is no scan."""
     return bool(volume.GetAttribute(MADE_FOR)) or any(
         volume is nodes.node(role)
         for nodes in scene.find_all(slicer.mrmlScene)

@@ -20,5 +20,5 @@ class State(Enum):
 
     @property
     def working(self) -> bool:
-        """Whether something goes on for the panel that can be cancelled."""
+        """Return whether something goes on for the panel that can be cancelled."""
         return self in (State.Running, State.Showing, State.GeneratingPseudoHealthy, State.Exporting)

@@ -30,7 +30,7 @@ class ExportSection:
         folder = session.others.dialogs.chooseFolder(_("Choose a folder for the results"))
         if not folder:
             return
-        session.say("", session.ui.exportLabel)
+        session.showMessage("", session.ui.exportLabel)
         nodes = session.editor.nodes
         session.startWork(
             State.Exporting,
@@ -40,4 +40,4 @@ class ExportSection:
 
     def _onWritten(self, exported: Exported) -> None:
         self._session.setState(State.Idle)
-        self._session.say(exported.sentence, self._session.ui.exportLabel)
+        self._session.showMessage(exported.sentence, self._session.ui.exportLabel)

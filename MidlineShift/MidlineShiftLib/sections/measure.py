@@ -40,7 +40,7 @@ class MeasureSection:
         ui.progressBar.visible = busy
 
     def _whyNot(self) -> str:
-        """Empty if measuring can start."""
+        """Return why measuring cannot start; empty if it can."""
         session, model = self._session, self._model.chosen
         if session.parameters.inputVolume is None:
             return _("Choose a scan first")
@@ -53,7 +53,7 @@ class MeasureSection:
         return ""
 
     def _mayReplace(self) -> bool:
-        """Whether another measurement may take the place of the one there is: the user is asked for a reader's work."""
+        """Return whether another measurement may replace the one there is; the user is asked about a reader's work."""
         measurement = self._session.editor.measurement
         kept = measurement is not None and (measurement.edited or measurement.review is not None)
         question = _("The measurement of this scan holds a reader's work. Replace it?")
@@ -74,7 +74,9 @@ class MeasureSection:
         def shown() -> None:
             session.showReviewLayout()
             session.editor.goToCase()
-            session.say(_("Measured in {seconds:.0f} s.").format(seconds=measurement.seconds), session.ui.statusLabel)
+            session.showMessage(
+                _("Measured in {seconds:.0f} s.").format(seconds=measurement.seconds), session.ui.statusLabel
+            )
 
         session.showMeasurement(measurement, dense, shown)
 
@@ -102,7 +104,7 @@ class MeasureSection:
                 "The result was loaded. Its file holds no displacement (measure again to see it); 'Slice back' goes back "
                 "to what was loaded."
             )
-            session.say(text, session.ui.statusLabel)
+            session.showMessage(text, session.ui.statusLabel)
 
         session.showMeasurement(measurement, None, shown)
 

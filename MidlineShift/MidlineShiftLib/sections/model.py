@@ -36,12 +36,12 @@ class ModelSection:
 
     @property
     def models(self) -> list[ModelChoice]:
-        """Every model that can be chosen."""
+        """Return every model that can be chosen."""
         return list(self._models.values())
 
     @property
     def chosen(self) -> ModelChoice | None:
-        """The chosen model; None where there is none."""
+        """Return the chosen model; None where there is none."""
         selector = self._session.ui.modelSelector
         return self._models.get(selector.itemData(selector.currentIndex))
 
@@ -128,7 +128,7 @@ class ModelSection:
         session.setState(State.Installing)
         ui.installLog.plainText = ""
         ui.installLog.visible = True
-        session.say(_("Installing; Slicer must stay open."), ui.installMessageLabel)
+        session.showMessage(_("Installing; Slicer must stay open."), ui.installMessageLabel)
         session.others.installer.install(ui.installLog.appendPlainText, self._onInstalled, wheels)
 
     def _onInstalled(self, failure: str) -> None:
@@ -137,6 +137,6 @@ class ModelSection:
             return  # the end was reported already
         session.ui.installLog.visible = bool(failure)
         session.setState(State.Idle)
-        session.say(failure or _("Installed."), session.ui.installMessageLabel)
+        session.showMessage(failure or _("Installed."), session.ui.installMessageLabel)
         self._probe.forget()
         self.enter()

@@ -8,7 +8,7 @@ from .section import connectButtons
 
 
 class PseudoHealthySection:
-    """The switch, its progress and what is said of the image."""
+    """The switch, its progress and what is written below it."""
 
     def __init__(self, session: Session, model: ModelSection):
         self._session = session

@@ -69,7 +69,7 @@ class ReviewSection:
         session.showTexts()
 
     def _sliceText(self) -> str:
-        """Name of the shown slice, its own shift, and whether the reader changed it."""
+        """Return name of the shown slice, its own shift, and whether the reader changed it."""
         session, one = self._session, self._session.editor.shownSlice
         name = session.nameOf(session.editor.shown).capitalize()
         if one is None or not name:
@@ -92,10 +92,10 @@ class ReviewSection:
 
     def _onAccept(self) -> None:
         parameters = self._session.parameters
-        self._session.say("", self._session.ui.decisionLabel)
+        self._session.showMessage("", self._session.ui.decisionLabel)
         self._session.editor.accept(parameters.readerName, parameters.reason)
 
     def _onReject(self) -> None:
         parameters = self._session.parameters
-        self._session.say("", self._session.ui.decisionLabel)
+        self._session.showMessage("", self._session.ui.decisionLabel)
         self._session.editor.reject(parameters.readerName, parameters.reason)

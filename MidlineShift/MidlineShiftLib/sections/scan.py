@@ -44,7 +44,7 @@ class ScanSection(VTKObservationMixin):
         self.removeObservers()
 
     def follow(self, following: bool) -> None:
-        """Whether a change of the selector is a user's choice; it is not while the parameter node fills the widgets."""
+        """Set whether a change of the selector is a user's choice; not while the parameter node fills the widgets."""
         self._following = following
 
     def update(self) -> None:
@@ -110,22 +110,22 @@ class ScanSection(VTKObservationMixin):
         session.showScanLayout()
         session.update()
 
-    def _say(self, text: str) -> None:
-        self._session.say(text, self._session.ui.scanMessageLabel)
+    def _showMessage(self, text: str) -> None:
+        self._session.showMessage(text, self._session.ui.scanMessageLabel)
 
     def _onLoadFile(self) -> None:
         session = self._session
         path = session.others.dialogs.chooseScan()
         if not path:
             return
-        self._say("")
+        self._showMessage("")
         if not path.lower().endswith(SCAN_ENDINGS):
-            self._say(_("Load DICOM images with DICOM…: it keeps the true place of every slice."))
+            self._showMessage(_("Load DICOM images with DICOM…: it keeps the true place of every slice."))
             return
         try:
             volume = slicer.util.loadVolume(path)
         except RuntimeError:
-            self._say(_("{path} cannot be read as a volume.").format(path=path))
+            self._showMessage(_("{path} cannot be read as a volume.").format(path=path))
             return
         self._choose(volume)
 
@@ -133,11 +133,11 @@ class ScanSection(VTKObservationMixin):
         slicer.util.selectModule("DICOM")
 
     def _onLoadSample(self) -> None:
-        self._say("")
+        self._showMessage("")
         try:
             volume = self._session.others.samples.load()
         except SampleError as error:
-            self._say(str(error))
+            self._showMessage(str(error))
         else:
             self._choose(volume)
 

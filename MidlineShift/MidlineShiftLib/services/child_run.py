@@ -25,7 +25,7 @@ DETAIL_LINES = 200
 class Listener:
     """Who wants to know of a run; every call is on the main thread, and none comes after the run was cancelled.
 
-    ``progress(done, total, what, secondsLeft)``: ``secondsLeft`` is None where it cannot be told yet.
+    ``progress(done, total, what, secondsLeft)``: ``secondsLeft`` is None where it is not known yet.
     ``failed(sentence, details)``.
     """
 
@@ -55,7 +55,7 @@ class ChildRun:
 
     Args:
         runner: runs the child.
-        listener: told of the outcome.
+        listener: gets progress and failures.
         clock: seconds, for the time left.
     """
 
@@ -63,7 +63,7 @@ class ChildRun:
         self._runner = runner
         self._listener = listener
         self._clock = clock
-        self._current = None  # the run whose lines are listened to; any other's are void
+        self._current = None  # the run whose lines count; those of any other are ignored
 
     def start(self, ct, job: Job) -> None:
         """Start a job on a scan (``HeadCT``); a run that goes on is cancelled.
@@ -88,7 +88,7 @@ class ChildRun:
             raise
 
     def cancel(self) -> None:
-        """End the child and forget it; nothing that it still says is listened to."""
+        """End the child and forget it; what it still prints is ignored."""
         if self._current is not None:
             self._runner.stop()
             self._forget(self._current)
@@ -101,18 +101,18 @@ class ChildRun:
     def _line(self, current, line: str) -> None:
         if current is not self._current:
             return
-        said = parseLine(line)
-        if said is None:
+        message = parseLine(line)
+        if message is None:
             current.log.append(line)
             del current.log[:-DETAIL_LINES]
-        elif said["type"] == "progress":
-            done, total, what = int(said["done"]), int(said["total"]), str(said["what"])
+        elif message["type"] == "progress":
+            done, total, what = int(message["done"]), int(message["total"]), str(message["what"])
             self._listener.progress(done, total, what, current.secondsLeft(done, total, self._clock()))
-        elif said["type"] == "error":
-            current.error = str(said["message"])
-        elif said["type"] == "result":
-            current.refused = (said["refused"] or {}).get("message", "")
-            current.result = Path(said["folder"])
+        elif message["type"] == "error":
+            current.error = str(message["message"])
+        elif message["type"] == "result":
+            current.refused = (message["refused"] or {}).get("message", "")
+            current.result = Path(message["folder"])
 
     def _ended(self, current, code: int) -> None:
         if current is not self._current:
@@ -135,7 +135,7 @@ class ChildRun:
 
 
 class _Current:
-    """What one run has said so far."""
+    """What one run has printed so far."""
 
     def __init__(self, folder: Path, job: Job, started: float):
         self.folder, self.job = folder, job
@@ -154,37 +154,41 @@ class _Current:
 
 
 def parseLine(line: str) -> dict | None:
-    """The JSON object of a line of ``--json-lines``; None for anything else a library printed."""
+    """Return the JSON object of a line of ``--json-lines``; None for anything else a library printed."""
     if not line.startswith("{"):
         return None
     try:
-        said = json.loads(line)
+        message = json.loads(line)
     except ValueError:
         return None
-    return said if isinstance(said, dict) and said.get("type") in ("status", "progress", "result", "error") else None
+    return (
+        message
+        if isinstance(message, dict) and message.get("type") in ("status", "progress", "result", "error")
+        else None
+    )
 
 
 def _lastSentence(log: list[str]) -> str:
-    """The command's own ``Error: ...`` line, which it prints where it cannot say JSON (a missing package)."""
+    """Return the command's own ``Error: ...`` line, which it prints where it cannot say JSON (a missing package)."""
     return next((line.removeprefix("Error: ") for line in reversed(log) if line.startswith("Error: ")), "")
 
 
 def commandLine(job: Job, folder: Path) -> list[str]:
-    """The child's command line; it runs in ``packageFolder()``."""
+    """Return the child's command line; it runs in ``packageFolder()``."""
     command, *options = job.arguments
     start = [pythonExecutable(), "-m", "MidlineShiftLogic", command, str(folder / SCAN)]
     return [*start, "--out", str(folder / "results"), "--json-lines", *options]
 
 
 def packageFolder() -> str:
-    """The folder that holds ``MidlineShiftLogic``: ``python -m`` finds it from there, whatever the environment."""
+    """Return the folder that holds ``MidlineShiftLogic``: ``python -m`` finds it from there, whatever the environment."""
     from MidlineShiftLogic import errors
 
     return str(Path(errors.__file__).resolve().parents[1])
 
 
 def startupEnvironment() -> dict[str, str]:
-    """The environment for a child: Slicer's own as it was started, UTF-8 so that lines are read as written.
+    """Return the environment for a child: Slicer's own as it was started, UTF-8 so that lines are read as written.
 
     Waiting threads sleep instead of spinning, since Slicer itself is a busy neighbour; a user's own setting wins.
     """

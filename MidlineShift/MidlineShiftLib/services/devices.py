@@ -48,7 +48,7 @@ class DeviceProbe:
 
 
 def sentence(answer: dict) -> str:
-    """What was found, for the panel."""
+    """Return what was found, for the panel."""
     gpus = [f"{name} (cuda:{number})" for number, name in enumerate(answer["cuda"])]
     gpus += ["Apple GPU (mps)"] if answer["mps"] else []
     if not gpus:

@@ -60,24 +60,24 @@ def _file(uid: str) -> Path | None:
 
 
 def _liesThere(volumeNode, frames) -> bool:
-    """Whether the corners of each image lie in the world where its header says; those of a mirrored scan do not."""
+    """Return whether the corners of each image are in the world where its header says; those of a mirrored scan do not."""
     columns, rows, count = volumeNode.GetImageData().GetDimensions()
     if count != len(frames) or any(frame.shape != (rows, columns) for frame in frames):
         return False
     corners = ((0, 0), (columns - 1, 0), (0, rows - 1))
     found = _corners(volumeNode, corners)
-    told = np.array([[_place(frame, *corner) for corner in corners] for frame in frames])
-    return any(np.abs(told - order).max() <= SAME_PLACE_MM for order in (found, found[::-1]))
+    known = np.array([[_place(frame, *corner) for corner in corners] for frame in frames])
+    return any(np.abs(known - order).max() <= SAME_PLACE_MM for order in (found, found[::-1]))
 
 
 def _place(frame, column: int, row: int) -> np.ndarray:
-    """(3,) LPS mm of a pixel, by the image's header."""
+    """Return (3,) LPS mm of a pixel, by the image's header."""
     row_mm, column_mm = frame.pixel_spacing
     return frame.position + column * column_mm * frame.orientation[:3] + row * row_mm * frame.orientation[3:]
 
 
 def _corners(volumeNode, corners) -> np.ndarray:
-    """(image, corner, 3) LPS mm of pixels in the world, under whatever transforms the volume is."""
+    """Return (image, corner, 3) LPS mm of pixels in the world, under whatever transforms the volume is."""
     toRas, toWorld = vtk.vtkMatrix4x4(), vtk.vtkGeneralTransform()
     volumeNode.GetIJKToRASMatrix(toRas)
     parent = volumeNode.GetParentTransformNode()

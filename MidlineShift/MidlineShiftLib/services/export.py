@@ -63,7 +63,7 @@ class Exported:
 
     @property
     def sentence(self) -> str:
-        """What the panel says."""
+        """Return what the panel says."""
         sentences = [_("Written to {folder}").format(folder=self.folder)]
         if not self.overlay:
             sentences.append(
@@ -129,7 +129,7 @@ def exportJob(export: Export, finished: Callable[[Exported], None]) -> Job:
 
 
 def _imagesOf(nodes: "scene.MeasurementNodes", ct) -> list[Path]:
-    """The images of the series, if the measurement's places are places in it; InputError says why not."""
+    """Return the images of the series, if the measurement's places are places in it; InputError says why not."""
     images = imagesOfVolume(nodes.volume)
     measured = nodes.geometry
     if measured.hu.shape != ct.hu.shape or np.abs(_corners(measured) - _corners(ct)).max() > SAME_PLACE_MM:
@@ -138,14 +138,14 @@ def _imagesOf(nodes: "scene.MeasurementNodes", ct) -> list[Path]:
 
 
 def _corners(ct) -> np.ndarray:
-    """(slice, 3, 3) LPS mm of three corners of each slice."""
+    """Return (slice, 3, 3) LPS mm of three corners of each slice."""
     rows, columns = ct.hu.shape[1:]
     points = np.array([(0, 0), (columns - 1, 0), (0, rows - 1)])
     return np.stack([ct.to_lps(index, points) for index in range(ct.n_slices)])
 
 
 def _fieldsOfSlice(nodes: "scene.MeasurementNodes", ct, index: int):
-    """What the overlay picture needs of one slice: (row, column) HU warped back, (2, row, column) displacement in mm.
+    """Return what the overlay picture needs of one slice: (row, column) HU warped back, (2, row, column) displacement in mm.
 
     (None, None) where the scene lacks the warped volume or the transform (a loaded result, or the user deleted them): a
     picture without them would show a scan that is not warped back as if it were.
@@ -157,7 +157,7 @@ def _fieldsOfSlice(nodes: "scene.MeasurementNodes", ct, index: int):
 
 
 def _displacement(transformNode, ct, index: int) -> np.ndarray:
-    """(2, row, column) in-plane displacement along rows and columns, mm, as the grid transform has it."""
+    """Return (2, row, column) in-plane displacement along rows and columns, mm, as the grid transform has it."""
     rows, columns = ct.hu.shape[1:]
     column, row = np.meshgrid(np.arange(columns), np.arange(rows))
     here = ct.to_lps(index, np.stack([column, row], -1).reshape(-1, 2))

@@ -31,7 +31,7 @@ class SlicerInstaller:
         self._requirements = Path(requirements)
 
     def missing(self) -> list[str]:
-        """Requirements that are not met. Nothing is imported: torch takes seconds and would fill the GUI process."""
+        """Return requirements that are not met. Nothing is imported: torch takes seconds and would fill the GUI process."""
         import slicer.packaging
 
         importlib.invalidate_caches()

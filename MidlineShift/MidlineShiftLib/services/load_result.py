@@ -13,7 +13,7 @@ SAME_PLACE_MM = 0.1
 
 
 def loadResult(path: str, volumeNode, ct):
-    """The ``Measurement`` of a file, if it is of this scan: the same voxels or DICOM images, at the same place.
+    """Return the ``Measurement`` of a file, if it is of this scan: the same voxels or DICOM images, at the same place.
 
     Args:
         ct: ``head_ct_from_volume(volumeNode)``.
@@ -51,7 +51,7 @@ def _read(path: Path):
 
 
 def _ofTheseImages(path: Path, volumeNode) -> bool:
-    """Whether a structured report refers to exactly the images that the volume was loaded from."""
+    """Return whether a structured report refers to exactly the images that the volume was loaded from."""
     from MidlineShiftLogic.reporting.dicom import referenced_images
 
     uids = set((volumeNode.GetAttribute("DICOM.instanceUIDs") or "").split())
@@ -59,7 +59,7 @@ def _ofTheseImages(path: Path, volumeNode) -> bool:
 
 
 def _liesThere(one, ct) -> bool:
-    """Whether the slice's pixels are at its places in the patient."""
+    """Return whether the slice's pixels are at its places in the patient."""
     if one.index >= ct.n_slices:
         return False
     return all(

@@ -1,4 +1,4 @@
-"""The models that can be chosen, told from their ``model.json`` alone: neither torch nor weights are loaded."""
+"""The models that can be chosen, described by their ``model.json`` alone: neither torch nor weights are loaded."""
 
 import json
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ class ModelChoice:
 
 
 def releasedModels() -> list[ModelChoice]:
-    """Models that can be given by name, the default one first."""
+    """Return models that can be given by name, the default one first."""
     found = list_models()
     names = sorted(found, key=lambda name: name != DEFAULT_MODEL)
     return [modelChoice(name, found[name]) for name in names]
 
 
 def modelChoice(key: str, folder: Path) -> ModelChoice:
-    """The entry for a model folder; one that cannot be read is listed with the reason."""
+    """Return the entry for a model folder; one that cannot be read is listed with the reason."""
     try:
         content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         description = parse_description(content)

@@ -45,7 +45,7 @@ class PseudoHealthyImage:
 
 
 def aboutImage(nodes: "scene.MeasurementNodes | None", model: ModelChoice | None, whyNot: str) -> str:
-    """What to say below the switch: whose picture it is, or why there can be none (``whyNot``).
+    """Return what to say below the switch: whose picture it is, or why there can be none (``whyNot``).
 
     Nothing of it reads as if the image could be relied on before the model passed its release checks.
     """
@@ -61,7 +61,7 @@ def aboutImage(nodes: "scene.MeasurementNodes | None", model: ModelChoice | None
 
 
 def whyNotGenerate(model: ModelChoice | None, models: list[ModelChoice], missing: list[str]) -> str:
-    """Empty if an image can be made.
+    """Return why no image can be made; empty if one can.
 
     Args:
         model: the chosen one. models: all that can be chosen. missing: packages that are not installed.

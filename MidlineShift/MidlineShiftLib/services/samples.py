@@ -12,7 +12,7 @@ SAMPLES = {"MidlineShiftSample": "sample_shifted", "MidlineShiftUnshifted": "sam
 
 
 def isSynthetic(volumeNode) -> bool:
-    """Whether a volume was drawn by a program: one of the samples, also when Sample Data loaded it."""
+    """Return whether a volume was drawn by a program: one of the samples, also when Sample Data loaded it."""
     return volumeNode.GetName().startswith(tuple(SAMPLES.values()))
 
 

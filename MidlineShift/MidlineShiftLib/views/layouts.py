@@ -95,7 +95,7 @@ class SliceViews:
     _box: HeadBox | None = None
 
     def widgets(self) -> list:
-        """The slice widgets of the panel's views that are there."""
+        """Return the slice widgets of the panel's views that are there."""
         return [widget for widget in map(_widget, REVIEW_VIEWS) if widget is not None]
 
     def showScan(self, volumeNode, box: HeadBox | None) -> None:
@@ -152,7 +152,7 @@ class SliceViews:
             zoomTo(widget.mrmlSliceNode(), box)
 
     def isReview(self) -> bool:
-        """Whether the review's views are shown."""
+        """Return whether the review's views are shown."""
         layoutManager = slicer.app.layoutManager()
         return layoutManager is not None and layoutManager.layout == REVIEW_LAYOUT_ID
 
@@ -221,7 +221,7 @@ def _layOver(tag: str, node, opacity: float) -> None:
 
 
 def reviewTexts(case: str, place: str, *, warped: bool, healthy: bool, magnitude, edited: bool) -> dict:
-    """The texts of the review's three views.
+    """Return the texts of the review's three views.
 
     Args:
         case: name of the case. place: name of the shown slice.
@@ -250,5 +250,5 @@ def reviewTexts(case: str, place: str, *, warped: bool, healthy: bool, magnitude
 
 
 def scanTexts(case: str, place: str) -> dict:
-    """The texts of the one large view."""
+    """Return the texts of the one large view."""
     return {SCAN_VIEW: ViewTexts("", case, place)}

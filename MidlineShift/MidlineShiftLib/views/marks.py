@@ -46,7 +46,7 @@ class ViewTexts:
     colours: object = None
 
     def byPlace(self) -> dict[str, str]:
-        """Texts by the names of ``PLACES``."""
+        """Return texts by the names of ``PLACES``."""
         return {
             "right": "R",
             "left": "L",

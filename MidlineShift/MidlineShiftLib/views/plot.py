@@ -43,12 +43,12 @@ class ShiftPlot(qt.QObject):
 
     @property
     def width(self) -> int:
-        """Width of the plot, that of its label."""
+        """Return width of the plot, that of its label."""
         return max(int(self._label.width), LEAST_WIDTH)
 
     @property
     def height(self) -> int:
-        """Height of the plot."""
+        """Return height of the plot."""
         return HEIGHT_LINES * self._line
 
     def show(self, measurement, colourOf: Callable[[float], str], current: int | None) -> None:
@@ -58,13 +58,13 @@ class ShiftPlot(qt.QObject):
         self._draw()
 
     def x(self, index: float) -> int:
-        """Column of a slice in the plot."""
+        """Return column of a slice in the plot."""
         low, high = self._slices[0].index - 1, self._slices[-1].index + 1
         left, right = self._margin(), self._line // 2
         return round(left + (index - low) / (high - low) * (self.width - left - right))
 
     def y(self, mm: float) -> int:
-        """Row of a signed shift in the plot."""
+        """Return row of a signed shift in the plot."""
         top, bottom = self._ends()
         return round((top + bottom) / 2 - mm / self._reach() * (bottom - top) / 2)
 
@@ -93,7 +93,7 @@ class ShiftPlot(qt.QObject):
         self._label.setPixmap(pixmap)
 
     def _colour(self, role):
-        """A colour of the theme."""
+        """Return a colour of the theme."""
         return self._label.palette.color(role)
 
     def _drawAxes(self, painter) -> None:

@@ -12,18 +12,18 @@ PADDING = 8
 
 
 def columns() -> tuple[str, ...]:
-    """Headers of the columns; the last one takes what is left of the width."""
+    """Return headers of the columns; the last one takes what is left of the width."""
     return (_("Slice"), _("Shift"), _("Height"), "")
 
 
 def shiftText(signedMm: float) -> str:
-    """``8.7 mm L``: L is the patient's left."""
+    """Return ``8.7 mm L``: L is the patient's left."""
     side = "" if abs(signedMm) < 0.05 else " L" if signedMm > 0 else " R"
     return f"{abs(signedMm):.1f} mm{side}"
 
 
 def noteText(one, case: int) -> str:
-    """``case, edited, pinned``: what is special about a slice; ``case``: index of the slice of the case."""
+    """Return ``case, edited, pinned``: what is special about a slice; ``case``: index of the slice of the case."""
     notes = ((_("case"), one.index == case), (_("edited"), one.edited), (_("pinned"), one.pinned))
     return ", ".join(word for word, holds in notes if holds)
 

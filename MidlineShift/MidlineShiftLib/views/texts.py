@@ -12,7 +12,7 @@ NONE, MILD, MODERATE, SEVERE = "#bfe3bf", "#f6e58d", "#f5b971", "#ee8a80"
 
 
 def arrows() -> dict[str, str]:
-    """The side in words with an arrow. Pictures are radiological: the patient's left is on the right of the screen."""
+    """Return the side in words with an arrow. Pictures are radiological: the patient's left is on the right of the screen."""
     return {"left": _("to the left →"), "right": _("← to the right"), "none": _("no side")}
 
 
@@ -33,14 +33,14 @@ class ResultTexts:
 
 
 def severityColour(signedMm: float, limitsMm: tuple[float, float, float]) -> str:
-    """``#RRGGBB`` for a shift to either side, by where its size lies among the limits (mild, moderate, severe)."""
+    """Return ``#RRGGBB`` for a shift to either side, by where its size lies among the limits (mild, moderate, severe)."""
     size = round(abs(signedMm), 1)  # as it is shown, so that a shown 5.0 has the colour of 5
     mild, moderate, severe = limitsMm
     return SEVERE if size >= severe else MODERATE if size >= moderate else MILD if size >= mild else NONE
 
 
 def resultTexts(measurement) -> ResultTexts:
-    """The texts of a measurement; of None, those of an empty panel."""
+    """Return the texts of a measurement; of None, those of an empty panel."""
     if measurement is None:
         return ResultTexts("–", "", "", "", "")
     rule = rule_text(measurement)
@@ -55,7 +55,7 @@ def resultTexts(measurement) -> ResultTexts:
 
 
 def reviewText(measurement) -> str:
-    """Who decided what, and when by the clock of this computer."""
+    """Return who decided what, and when by the clock of this computer."""
     one = measurement.review
     if one is None:
         return _("Not reviewed yet.")

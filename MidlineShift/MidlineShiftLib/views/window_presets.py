@@ -24,14 +24,14 @@ OWN = "own"
 
 
 def presetNames() -> dict[str, str]:
-    """Key -> what the selector shows."""
+    """Return key -> what the selector shows."""
     names = {"brain": _("Brain"), "subdural": _("Subdural"), "stroke": _("Stroke"), "bone": _("Bone")}
     shown = {key: f"{names[key]} {preset.window:.0f}/{preset.level:.0f}" for key, preset in PRESETS.items()}
     return {**shown, OWN: _("As set by hand")}
 
 
 def presetOf(display) -> str:
-    """Key of the preset that a display node has, ``OWN`` if none."""
+    """Return key of the preset that a display node has, ``OWN`` if none."""
     for key, preset in PRESETS.items():
         if abs(display.GetWindow() - preset.window) < 0.5 and abs(display.GetLevel() - preset.level) < 0.5:
             return key
