@@ -80,8 +80,8 @@ def collect(short: bool = False, repeats: int = 5, many: int = 25, whole: bool =
         said("more workers")
         numbers = (2,) if short else tuple(sorted({1, 2, machine.cores()}))
         figures["workers"] = by_workers(nifti, folder, numbers, 2 if short else 8)
-    said("beside busy processes")
-    figures["contention"] = beside_busy(nifti, folder, (1,) if short else (0, 1, 4), repeats)
+        said("beside busy processes")
+        figures["contention"] = beside_busy(nifti, folder, (1,) if short else (0, 1, 4), repeats)
     import authors  # from here on torch works in this process too
 
     said("arithmetic")

@@ -70,6 +70,7 @@ def kept_in_memory(paths: list[Path]) -> AnnotatedSlices:
         shifted=torch.ones(len(hu), dtype=torch.int8),
         pixel_mm=torch.ones(len(hu)),
         weight=torch.ones(len(hu)),
+        height=torch.full((len(hu),), torch.nan),
         case=torch.tensor([paths.index(path) for path, _ in index]),
     )
 

@@ -91,6 +91,7 @@ def drawn_slices(count: int, seed: int) -> AnnotatedSlices:
         shifted=(shift > 1.5).to(torch.int8),
         pixel_mm=torch.ones(count),
         weight=torch.ones(count),
+        height=torch.full((count,), torch.nan),
         case=torch.arange(count) // 2,
     )
 

@@ -141,7 +141,7 @@ def measured_in_the_panel(model: Path, monkeypatch):
         while panel.state.value != "idle" and time.monotonic() < end:
             host.process()
             time.sleep(0.02)
-        assert panel.review is not None, ui.statusLabel.text
-        return panel.review.measurement
+        assert panel.editor.measurement is not None, ui.statusLabel.text
+        return panel.editor.measurement
     finally:
         host.close()

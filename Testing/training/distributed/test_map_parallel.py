@@ -105,7 +105,7 @@ def test_cases_are_measured_alike_on_a_cluster(cluster, tmp_path):
     folder = draw_cohort(tmp_path / "cohort", 3)
     jobs = [Job(PHANTOMS, path, path.stem) for path in sorted(folder.glob("*.npz"))]
     plain = [list(measure_jobs(jobs, {THIS_MODEL: None}, 1, where)) for where in (None, cluster.scheduler_address)]
-    numbers = [[(r.case, r.truth_mm, r.measured_mm, r.refused) for one in p for r in one.readings] for p in plain]
+    numbers = [[(r.case, r.truth_mm, r.measured_mm, r.refused) for one in p for r in one.results] for p in plain]
     assert len(numbers[0]) == 3
     assert numbers[0] == numbers[1]
 

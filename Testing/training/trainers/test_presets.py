@@ -48,7 +48,9 @@ def test_the_method_is_theirs():
     for settings in (one, two):
         assert (settings.ema_decay, settings.epochs, settings.learning_rate) == (0.9999, 100, 1e-4)
         assert settings.slices == "authors" and settings.rate == "constant"
-    assert two.ddim.model_dump() == {"count": 50, "start": 15, "conditional_weight": 3.0}
+    assert two.ddim.model_dump() == {
+        "count": 50, "start": 15, "conditional_weight": 3.0, "own_level": False, "noises": 1,
+    }  # fmt: skip
     assert (
         two.loss.model_dump() == {"image": 1.0, "smooth": 1.0, "landmark": 1.0, "hinge": 1.0, "bending": 0.0}
         and two.image_growth == 1 / 20
