@@ -94,6 +94,7 @@ def landmark_batch(index: list[tuple[Path, int]], chosen: Tensor, settings: dict
             shifted=torch.ones(1, dtype=torch.int8),
             pixel_mm=torch.ones(1),
             weight=torch.ones(1),
+            height=torch.full((1,), torch.nan),
             case=torch.zeros(1, dtype=torch.long),
         )
         parts.append(cut_landmark_batch(one, torch.zeros(1, dtype=torch.long), draw_affine(1, varied, hu.shape[-1], g)))

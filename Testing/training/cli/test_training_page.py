@@ -132,7 +132,7 @@ def measured_in_the_panel(model: Path, monkeypatch):
         host.load_module(ROOT / "MidlineShift" / "MidlineShift.py")
         dialogs = importlib.import_module("MidlineShiftLib.services.dialogs").SlicerDialogs
         monkeypatch.setattr(dialogs, "chooseFolder", lambda self, title: str(model))
-        ui, panel = host.widget.ui, host.widget.panel
+        ui, panel = host.widget.ui, host.widget.panel.session
         for button in (ui.loadSampleButton, ui.modelFolderButton, ui.measureButton):
             assert button.enabled, button.toolTip
             button.click()

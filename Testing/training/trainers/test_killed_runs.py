@@ -64,13 +64,9 @@ def differences(a, b, where="") -> list[str]:
 
 
 def lasting(run):
-    """The checkpoint without the paths of its own folder and without Lightning's counts of what a process began.
-
-    What the count of batches is for, the steps on TensorBoard's axis, is compared by ``logged``.
-    """
+    """The checkpoint without the paths of its own folder and without Lightning's count of epochs begun."""
     state = torch.load(run / "last.ckpt", weights_only=True)
     del state["loops"]["fit_loop"]["epoch_progress"]
-    del state["loops"]["fit_loop"]["epoch_loop.state_dict"]["_batches_that_stepped"]
     state["callbacks"] = {name: value for name, value in state["callbacks"].items() if "ModelCheckpoint" not in name}
     return state
 
