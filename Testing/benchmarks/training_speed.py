@@ -92,6 +92,7 @@ class _Deforming(LandmarkTrainer):
             super().__init__(settings | {"conditional": "", "unconditional": ""}, slices, validation)
         finally:
             module.load_run_network = original
+        self.slices = () if slices is None else slices  # the authors' way keeps none
         _free(self)
 
     def term_weights(self, weights: dict[str, float], image_growth: float, slices: int) -> dict[str, float]:
