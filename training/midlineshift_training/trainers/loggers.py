@@ -43,8 +43,7 @@ def make_loggers(run: Path, settings: RunSettings, first: int | None) -> list[Lo
 
 
 def _tensorboard(run: Path, settings: RunSettings, first: int | None) -> Logger:
-    # what was logged at the step of the checkpoint stands: the checkpoint is written after it
-    return TensorBoardLogger(run, name="", version="tensorboard", purge_step=None if first is None else first + 1)
+    return TensorBoardLogger(run, name="", version="tensorboard", purge_step=first)
 
 
 def _csv(run: Path, settings: RunSettings, first: int | None) -> Logger:
