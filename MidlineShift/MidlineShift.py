@@ -110,7 +110,7 @@ class MidlineShiftLogic(ScriptedLoadableModuleLogic):
         logic = slicer.util.getModuleLogic("MidlineShift")
         result = logic.measure(slicer.util.getNode("CT"), device="cpu")
         print(result.measurement.signed_shift_mm)           # positive toward the patient's left
-        logic.exportResult(result, "/tmp/results")
+        logic.exportResult(result, "results")
     """
 
     def getParameterNode(self):
