@@ -19,7 +19,12 @@ def reference(target: str, program: str) -> str:
     """
     module, _, attribute = target.partition(":")
     group = getattr(importlib.import_module(module), attribute)
-    return "\n".join(_lines(group, click.Context(group, info_name=program)))
+    return "\n".join(_lines(group, _context(group, program)))
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    # With the command's own settings, as a call would have: click keeps the help option that it makes from the first one.
+    return click.Context(command, info_name=name, parent=parent, **command.context_settings)
 
 
 def _lines(command: click.Command, context: click.Context) -> Iterator[str]:
@@ -28,7 +33,7 @@ def _lines(command: click.Command, context: click.Context) -> Iterator[str]:
         for name in command.list_commands(context):
             found = command.get_command(context, name)
             if found is not None and not found.hidden:
-                subcommands.append((found, click.Context(found, info_name=name, parent=context)))
+                subcommands.append((found, _context(found, name, context)))
     yield f"## `{context.command_path}`\n"
     yield _text(command.help or "") + "\n"
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])

@@ -33,7 +33,7 @@ def test_commands_and_options_of_the_documents_exist():
         command = {"midlineshift": cli, "midlineshift-train": train}[words.pop(0)]
         while words and words[0].startswith("--"):
             words.pop(0)
-        context = click.Context(command)
+        context = click.Context(command, **command.context_settings)
         while isinstance(command, click.Group) and words:
             name = words.pop(0)
             command = command.get_command(context, name)

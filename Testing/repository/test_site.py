@@ -24,7 +24,7 @@ def test_the_reference_has_every_command_and_option(target, program):
     text = commands.reference(target, program)
     module, _, attribute = target.partition(":")
     group = getattr(importlib.import_module(module), attribute)
-    context = click.Context(group)
+    context = click.Context(group, **group.context_settings)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command.hidden or f"## `{program} {name}`" in text

@@ -46,6 +46,16 @@ def install() -> None:
         setattr(slicer, name, sys.modules[f"slicer.{name}"])
 
 
+def _free_views(manager: LayoutManager) -> None:
+    """Give the views' graphics memory back, some 30 MB a view: VTK's reference circles would keep it for good."""
+    for widget in manager._widgets.values():
+        view = widget.view
+        view.style.SetInteractor(None)
+        view.managers.SetMRMLDisplayableNode(None)
+        view.renderer.RemoveAllViewProps()
+        view.window.Finalize()
+
+
 class LayoutManager:
     """Shows the views that a layout description names; other views it does not know."""
 
@@ -69,15 +79,6 @@ class LayoutManager:
     @property
     def layout(self) -> int:
         return self._logic.GetLayoutNode().GetViewArrangement()
-
-    def free(self) -> None:
-        """Give the views' graphics memory back, some 30 MB a view: VTK's reference circles would keep it for good."""
-        for widget in self._widgets.values():
-            view = widget.view
-            view.style.SetInteractor(None)
-            view.managers.SetMRMLDisplayableNode(None)
-            view.renderer.RemoveAllViewProps()
-            view.window.Finalize()
 
     def setLayout(self, number: int) -> None:
         """As Slicer's: nothing for the number that is shown, the conventional layout for an unknown one."""
@@ -278,4 +279,4 @@ class Host:
         self.window.close()
         self.window.deleteLater()
         self.process()
-        slicer.app.layoutManager().free()
+        _free_views(slicer.app._layouts)
