@@ -43,7 +43,8 @@ def make_loggers(run: Path, settings: RunSettings, first: int | None) -> list[Lo
 
 
 def _tensorboard(run: Path, settings: RunSettings, first: int | None) -> Logger:
-    return TensorBoardLogger(run, name="", version="tensorboard", purge_step=first)
+    # TensorBoard hides what has this step or a later one; what was logged at ``first`` itself is before the checkpoint
+    return TensorBoardLogger(run, name="", version="tensorboard", purge_step=None if first is None else first + 1)
 
 
 def _csv(run: Path, settings: RunSettings, first: int | None) -> Logger:

@@ -6,7 +6,9 @@ import lightning
 
 
 class MetricLogger(lightning.Callback):
-    """Log at ``trainer.global_step``: Lightning's own counter for loggers is one too high after each resumption.
+    """Log at ``trainer.global_step``, which a checkpoint restores.
+
+    Lightning's own counter for ``self.log`` is one too high after each resumption; modules log with ``logger=False``.
 
     Args:
         every: steps between two entries of the training terms.
@@ -35,5 +37,7 @@ class MetricLogger(lightning.Callback):
 
 
 def _log(trainer: lightning.Trainer, metrics: dict[str, float], step: int) -> None:
+    """Log, and write to the disk at once: the checkpoint comes next, and a run resumed from it does not log this again."""
     for logger in trainer.loggers:
         logger.log_metrics(metrics, step)
+        logger.save()

@@ -27,7 +27,4 @@ class SeedMicrobatches(lightning.Callback):
         counted.update(dict.fromkeys(counted, length))
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        # Lightning's counter for loggers goes one too far with each resumption from an epoch's end, and no public
-        # attribute sets it right: without this a resumed run's curves miss points.
-        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
         torch.manual_seed(NETWORK_STREAM + self.seed * SEED_STRIDE + pl_module.number_of(batch_idx))
