@@ -60,6 +60,23 @@ def test_from_phantoms_to_a_model_with_one_denoiser(phantoms, tmp_path):
     assert model.noise["ddim"] == settings.ddim.model_dump()
     assert model.network("denoiser").config["height_condition"]
 
+    # its noise difference as input of the deformation network, its image as target; new channels change nothing at first
+    more = ["--denoiser", tmp_path / "d", "--init", tmp_path / "model", "--set", "image_every=1"]
+    run("deformation", "--out", tmp_path / "f2", *small, *more)
+    settings = load_run_settings(tmp_path / "f2")
+    assert settings.noise.grid == 64 and settings.noise.t == model.noise["t"] and settings.ddim.own_level
+    for source, out in ((tmp_path / "d", "m2"), (tmp_path / "model", "m3")):
+        places = ["--pose", tmp_path / "p", "--deformation", tmp_path / "f2", "--denoiser", source]
+        run("export", "--out", tmp_path / out, *places)
+        exported = load_model(tmp_path / out)
+        assert exported.uses_noise_difference and exported.noise["gain"] == settings.noise.gain
+    plain = [*places[:4], "--out", tmp_path / "m4"]
+    assert "--denoiser that it was trained with" in run("export", *plain, code=2)
+    assert "leave out" in run("deformation", "--out", tmp_path / "f3", *small, *more, "--conditional", "d", code=2)
+    assert "no class-conditional" in run(
+        "deformation", "--out", tmp_path / "f3", *small, "--denoiser", "midlineshift", code=2
+    )
+
 
 def test_options_that_do_not_go_together(phantoms, tmp_path):
     start = ["diffusion", "--class-conditional", "--data", phantoms, "--out", tmp_path / "d"]

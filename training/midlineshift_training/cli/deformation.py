@@ -23,11 +23,13 @@ from midlineshift_training.trainers.settings.presets import AUTHORS, AUTHORS_LAN
 @run_options
 @click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
 @click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
+@click.option("--denoiser", help="Run, or model, of one class-conditional denoiser, in place of the two.")
 @click.option("--no-noise-difference", is_flag=True, help="Train without the denoisers, for comparison.")
 @fold_option
 @scan_set_options
 def deformation(
-    data, out, config, assignments, init, validation_cases, seed, conditional, unconditional, no_noise_difference,
+    data, out, config, assignments, init, validation_cases, seed, conditional, unconditional, denoiser,
+    no_noise_difference,
     leave_out_fold, preset,
     max_steps, epochs, validation_data, spacing, **launch,
 ):  # fmt: skip
@@ -37,6 +39,7 @@ def deformation(
     made by 'convert'; they may be mixed. Sets alone, and the .pkl of Gong et al.'s layout, train their network with their
     losses.
     """
+    from midlineshift_training.trainers.class_conditional_denoiser import denoiser_use
     from midlineshift_training.trainers.processes import Launch, say
     from midlineshift_training.trainers.run_folder.finished_run import resumed_choices
     from midlineshift_training.trainers.start.landmarks import train_landmarks
@@ -50,6 +53,8 @@ def deformation(
     if is_annotated(data, mixed=True):
         if leave_out_fold is not None:
             raise InputError("--leave-out-fold is for sets mixed with phantoms; sets alone have their splits.", "usage")
+        if denoiser:
+            raise InputError("--denoiser is for phantoms, or sets mixed with phantoms.", "usage")
         choices |= {"preset": preset} | scan_set_choices(validation_data, spacing)
         defaults = with_preset(LandmarkSettings(), preset, AUTHORS_LANDMARKS)
         options |= {"epochs": epochs}
@@ -62,8 +67,11 @@ def deformation(
             "makes one of phantoms.",
             "usage",
         )
-    choices |= {"leave_out_fold": leave_out_fold}
-    settings = settings_of_run(DeformationSettings(), choices, out, config, assignments, options, launch.resume)
+    choices |= {"leave_out_fold": leave_out_fold, "denoiser": denoiser}
+    defaults = (
+        DeformationSettings(**denoiser_use(denoiser).deformation_settings()) if denoiser else DeformationSettings()
+    )
+    settings = settings_of_run(defaults, choices, out, config, assignments, options, launch.resume)
     if launch.resume:
         resumed_choices(out, {"noise_difference": settings.noise_difference})
     say(train_deformation(settings, data, out, validation_cases, launch), err=False)

@@ -15,7 +15,9 @@ import click
 @click.option("--pose-from", help="Model whose pose network is taken along, where --pose is not given.")
 @click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
 @click.option("--unconditional", type=click.Path(path_type=Path), help="Run of the denoiser of all cases.")
-@click.option("--denoiser", type=click.Path(path_type=Path), help="Run of a class-conditional denoiser, for both.")
+@click.option(
+    "--denoiser", type=click.Path(path_type=Path), help="Run, or model, of a class-conditional denoiser, for both."
+)
 @click.option("--deformation", type=click.Path(path_type=Path), help="Run of the deformation network.")
 @click.option("--name", help="Name of the model.  [default: the name of the folder]")
 @click.option("--model-version", default="1", show_default=True, help="Version of the model.")
@@ -44,7 +46,8 @@ def export(
 ) -> None:
     """Write a model folder from finished runs, with the averaged weights of each run's best check, or a MONAI bundle.
 
-    Give both denoisers, or neither for a deformation network trained without the noise difference. A deformation network
+    Give the denoisers that the deformation network was trained with, or none where it was trained without; a
+    class-conditional --denoiser beside such a network makes the pseudo-healthy image only. A deformation network
     trained on a set with landmarks finds no midsagittal plane: the pose network beside it may be that of another
     model, by default of the shipped one. Research use only.
     """

@@ -7,9 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from midlineshift_training.trainers.class_conditional_denoiser import (
+    DenoiserUse,
+    denoiser_use,
+    load_class_conditional,
+)
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
-from midlineshift_training.trainers.run_folder.trained_on import TrainedOn, trained_on
-from midlineshift_training.trainers.settings.class_conditional import ClassConditionalSettings
+from midlineshift_training.trainers.run_folder.trained_on import TrainedOn, trained_on, weights_trained_on
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.denoising import Ddim
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
@@ -20,7 +24,7 @@ from MidlineShiftLogic.measurement.shift_settings import NEW_MODEL_SETTINGS, Shi
 from MidlineShiftLogic.models.description import ModelDescription
 from MidlineShiftLogic.models.folder import load_model, save_model
 from MidlineShiftLogic.models.settings import parse_settings
-from MidlineShiftLogic.networks.denoiser import CLASSES, Denoiser
+from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
@@ -41,8 +45,9 @@ def export_runs(
 
     Args:
         out: the folder; must not exist yet.
-        runs: component name -> run folder; pose and deformation, and both denoisers or neither. pose may be missing beside
-            a deformation network that was trained on a set with landmarks.
+        runs: component name -> run folder; pose and deformation, and both denoisers, one class-conditional ``denoiser``
+            (a run, or a model that has one) or none. pose may be missing beside a deformation network that was trained on
+            a set with landmarks, or from a shipped model.
         texts: ``name``, ``version``, ``description``, ``licence``, ``trained_on`` of the model. ``trained_on`` is
             what the runs recorded if it is empty.
         readout, accuracy: see ``MidlineShiftLogic.models.description``; names in ``readout`` are those of
@@ -56,13 +61,14 @@ def export_runs(
     Raises:
         InputError: a run is not finished, is of another kind than its place asks for, or the runs do not fit together.
     """
-    networks = {component: load_run_network(run) for component, run in runs.items()}
-    settings = {component: load_run_settings(run) for component, run in runs.items()}
+    own = {component: run for component, run in runs.items() if component != DENOISER}
+    networks = {component: load_run_network(run) for component, run in own.items()}
+    settings = {component: load_run_settings(run) for component, run in own.items()}
+    if DENOISER in runs:
+        networks[DENOISER] = load_class_conditional(runs[DENOISER])
     for component, network in networks.items():
         _check_place(component, network, getattr(settings["deformation"], "noise_difference", False))
-    noise = _noise(settings)
-    if DENOISER in settings:
-        noise = _class_conditional_noise(settings, noise)
+    noise = _class_conditional_noise(denoiser_use(runs[DENOISER]), settings) if DENOISER in runs else _noise(settings)
     frames = {}
     if isinstance(networks["deformation"], DeformationNet):
         # their network needs no pose network of its own frame; it reads heads upright in its frame (``authors_reading``)
@@ -98,9 +104,8 @@ def _check_place(component: str, network, with_denoisers: bool) -> None:
     if component == "deformation" and isinstance(network, DeformationNet):
         return
     if component == DENOISER:
-        fits = isinstance(network, Denoiser) and network.config["num_classes"] == CLASSES
-        wanted = "a denoiser, trained by 'diffusion --class-conditional'"
-    elif component in DENOISERS:
+        return
+    if component in DENOISERS:
         fits, wanted = isinstance(network, Denoiser), "a denoiser, trained by 'diffusion'"
     else:
         flow = component == "deformation"
@@ -135,7 +140,9 @@ def describe_data(runs: dict[str, Path], pose_from: str | None = None) -> str:
     Raises:
         InputError: it is not recorded for every run (code ``unknown-source``).
     """
-    found = trained_on(runs.values())
+    found = trained_on(run for component, run in runs.items() if component != DENOISER)
+    if DENOISER in runs:
+        found.add(weights_trained_on(runs[DENOISER]))
     if "pose" not in runs:
         pose = load_model(pose_from).description
         found.add(TrainedOn(models=[f"pose network of {pose.name} {pose.version} ({pose.trained_on})"]))
@@ -150,6 +157,8 @@ def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
         if given:
             raise InputError("The deformation run was trained without the denoisers; leave them out.", "runs")
         return None
+    if deformation.denoiser:
+        raise InputError("The deformation run needs the --denoiser that it was trained with.", "runs")
     if len(given) < len(DENOISERS):
         raise InputError("The deformation run needs --conditional and --unconditional.", "runs")
     noise = deformation.noise
@@ -170,20 +179,31 @@ def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
     return noise.model_dump() | {"ddim": _ddim(deformation.ddim)}
 
 
-def _class_conditional_noise(settings: dict[str, RunSettings], noise: dict[str, Any] | None) -> dict[str, Any]:
-    """How a class-conditional denoiser is used, beside a deformation network that was trained without denoisers."""
-    denoiser, deformation = settings[DENOISER], settings["deformation"]
-    if noise is not None or not isinstance(denoiser, ClassConditionalSettings):
+def _class_conditional_noise(denoiser: DenoiserUse, settings: dict[str, RunSettings]) -> dict[str, Any]:
+    """How a class-conditional denoiser is used.
+
+    Beside a deformation network that was trained with its noise difference it is used as it was then; beside one that was
+    trained without denoisers it makes the pseudo-healthy image only, as its own run says.
+    """
+    deformation = settings["deformation"]
+    with_both = any(name in settings for name in DENOISERS)
+    trained_with_others = deformation.noise_difference and not deformation.denoiser
+    if with_both or trained_with_others:
         raise InputError(
-            "--denoiser goes with a deformation run that was trained without the noise difference; it then makes the "
-            "pseudo-healthy image only.",
+            "--denoiser goes with a deformation run that was trained with it, or without the noise difference; leave out "
+            "--conditional and --unconditional.",
             "runs",
         )
     width_mm = deformation.grid * deformation.pixel_mm
     if abs(denoiser.frame_width_mm - width_mm) > 1e-6 or denoiser.frame_mm != deformation.frame_mm:
         raise InputError("The denoiser run has another frame than the deformation run.", "runs")
-    used = {"schedule": denoiser.schedule, "steps": denoiser.steps, "grid": denoiser.grid, "gain": 1.0}
-    return {"t": denoiser.t, "seed": 0, **used, "ddim": _ddim(denoiser.ddim)}
+    used = {"schedule": denoiser.schedule, "steps": denoiser.steps, "grid": denoiser.grid}
+    if deformation.noise_difference:
+        noise = deformation.noise
+        if any(getattr(noise, name) != value for name, value in used.items()):
+            raise InputError("The denoiser run has another grid or schedule than the deformation run.", "runs")
+        return noise.model_dump() | {"ddim": denoiser.ddim}
+    return {"t": denoiser.t, "seed": 0, **used, "gain": 1.0, "ddim": denoiser.ddim}
 
 
 def _ddim(settings: Ddim) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Stage 2: the deformation network, which sees the slice and the denoisers' noise difference.
 
+One class-conditional denoiser may stand for the two of Gong et al.
+
 The loss is the dense truth of the phantoms plus the four terms of Gong et al. (image, smoothness, landmark, hinge)
 with the faults of their code mended (``losses.deformation_loss``).
 """
@@ -10,18 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import functional
 
 from midlineshift_training.datasets.midline_dataset import MidlineBatch
 from midlineshift_training.datasets.phantom_slices import PhantomSlices
 from midlineshift_training.losses import deformation_loss
 from midlineshift_training.losses.midline_loss import midline_loss
+from midlineshift_training.trainers.class_conditional_denoiser import load_class_conditional
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
 from midlineshift_training.trainers.pseudo_healthy_targets import make_pseudo_healthy
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
 from midlineshift_training.trainers.settings.midline import DeformationSettings
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.inference.window import two_windows
-from MidlineShiftLogic.networks.diffusion import make_schedule
+from MidlineShiftLogic.networks.diffusion import Network, class_branches, make_schedule
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SlicePrediction
 
 if TYPE_CHECKING:
@@ -44,9 +48,12 @@ class DeformationTrainer(MidlineTrainer):
         # outside the module tree: their weights are neither trained, averaged nor checkpointed
         self._denoisers: list[torch.nn.Module] = []
         if settings.noise_difference:
+            if settings.denoiser:
+                networks = [load_class_conditional(settings.denoiser)]
+            else:
+                networks = [load_run_network(Path(run)) for run in (settings.conditional, settings.unconditional)]
             self._denoisers = [
-                load_run_network(Path(run)).requires_grad_(False).to(memory_format=self.memory_format)
-                for run in (settings.conditional, settings.unconditional)
+                network.requires_grad_(False).to(memory_format=self.memory_format) for network in networks
             ]
 
     def build_network(self) -> MidlineUNet:
@@ -60,6 +67,14 @@ class DeformationTrainer(MidlineTrainer):
         """Random numbers that depend on the run's seed and the batch's number alone, so that a resumed run repeats them."""
         return torch.Generator().manual_seed(stream + self.settings.seed * 1_000_003 + number)
 
+    def _pair(self, heights: torch.Tensor) -> tuple[Network, Network]:
+        """Return the denoisers of unshifted and of all cases, for slices at these heights (N,) mm."""
+        if len(self._denoisers) == 1:
+            network = self._denoisers[0]
+            return class_branches(network, heights if network.config.get("height_condition") else None)
+        conditional, unconditional = self._denoisers
+        return conditional, unconditional
+
     def inputs(self, batch: MidlineBatch, number: int | None = None) -> torch.Tensor:
         windows = two_windows(batch.hu)
         if self._denoisers:
@@ -71,7 +86,7 @@ class DeformationTrainer(MidlineTrainer):
                 grid = self.noise.grid
                 noise = torch.randn(len(windows), 1, grid, grid, generator=g).to(windows.device)
             with torch.no_grad():
-                channel = noise_channel(batch.hu, *self._denoisers, self.noise, timesteps, noise)
+                channel = noise_channel(batch.hu, *self._pair(batch.height), self.noise, timesteps, noise)
             windows = torch.cat([windows, channel], 1)
         return windows.to(memory_format=self.memory_format)
 
@@ -92,8 +107,9 @@ class DeformationTrainer(MidlineTrainer):
         figures = super().pictures()
         if self._denoisers:
             batch = self.transfer_batch_to_device(self.validation_batches()[0], self.device, 0)
-            x = denoiser_input(most_shifted_slices(batch).hu, self.noise.grid)
-            figures["pseudo_healthy"] = draw_pairs(x, self._pseudo_healthy(x, 0))
+            chosen = most_shifted_slices(batch)
+            x = denoiser_input(chosen.hu, self.noise.grid)
+            figures["pseudo_healthy"] = draw_pairs(x, self._pseudo_healthy(x, chosen.height, 0))
         return figures
 
     def _method_terms(self, out: SlicePrediction, batch: MidlineBatch, number: int) -> dict[str, torch.Tensor]:
@@ -115,13 +131,14 @@ class DeformationTrainer(MidlineTrainer):
         if self._denoisers and self.trainer.global_step % self.settings.image_every == 0:
             k = self.settings.image_slices
             x = denoiser_input(batch.hu[:k], self.noise.grid)
-            healthy = self._pseudo_healthy(x, number)
+            healthy = self._pseudo_healthy(x, batch.height[:k], number)
+            on_field = (functional.adaptive_avg_pool2d(image, field.shape[-1]) for image in (x, healthy))
             terms["image"] = deformation_loss.compare_images(
-                self.settings.image_similarity, x, healthy, field[:k], batch.inside[:k, None]
+                self.settings.image_similarity, *on_field, field[:k], batch.inside[:k, None]
             )
         return terms
 
-    def _pseudo_healthy(self, x: torch.Tensor, number: int) -> torch.Tensor:
-        """The slices denoised from DDIM step 15 of 50 with guidance toward the non-MLS denoiser."""
+    def _pseudo_healthy(self, x: torch.Tensor, heights: torch.Tensor, number: int) -> torch.Tensor:
+        """Denoise the slices with guidance toward the denoiser of unshifted cases, as ``settings.ddim`` says."""
         g = self._generator(HEALTHY_STREAM, number)
-        return make_pseudo_healthy(tuple(self._denoisers), self.schedule, x, self.settings.ddim, g)
+        return make_pseudo_healthy(self._pair(heights), self.schedule, x, self.settings.ddim, g)

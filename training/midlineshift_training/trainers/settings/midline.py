@@ -80,12 +80,13 @@ class DeformationSettings(_MidlineSettings):
 
     conditional: str | None = recorded("Run of the non-MLS denoiser (--conditional).")
     unconditional: str | None = recorded("Run of the denoiser of all cases (--unconditional).")
+    denoiser: str | None = recorded("Run, or model, of one class-conditional denoiser in their place (--denoiser).")
 
     @model_validator(mode="after")
     def _grids_agree(self) -> DeformationSettings:
-        if self.noise_difference and 2 * self.noise.grid != self.grid:
+        if self.noise_difference and self.grid not in (self.noise.grid, 2 * self.noise.grid):
             raise ValueError(
-                f"The denoisers' grid (noise.grid {self.noise.grid}) must be half of the deformation network's (grid "
-                f"{self.grid}): the image term compares the two."
+                f"The denoisers' grid (noise.grid {self.noise.grid}) must be that of the deformation network (grid "
+                f"{self.grid}), or half of it: the image term compares the two."
             )
         return self

@@ -39,8 +39,15 @@ def train_deformation(
     Raises:
         InputError: the noise difference is asked for without the two denoisers.
     """
-    if settings.noise_difference and not (settings.conditional and settings.unconditional):
-        raise InputError("Give --conditional and --unconditional runs, or --no-noise-difference.", "denoisers")
+    both = settings.conditional and settings.unconditional
+    if settings.denoiser and (settings.conditional or settings.unconditional):
+        raise InputError(
+            "--denoiser stands for both denoisers; leave out --conditional and --unconditional.", "denoisers"
+        )
+    if settings.noise_difference and not (both or settings.denoiser):
+        raise InputError(
+            "Give a --denoiser, or --conditional and --unconditional runs, or --no-noise-difference.", "denoisers"
+        )
     return _train(DeformationTrainer, settings, data, out, validation_cases, launch)
 
 
