@@ -122,6 +122,13 @@ def test_the_loss_of_pairs_leads_to_the_twin(slices):
     keeps = paired_loss(lambda xt, t, classes, heights: batch.noise, schedule, batch)
     assert keeps[~batch.paired].abs().max() < 1e-4, "slices that stay themselves: the noise that was added"
     assert keeps[batch.paired].max() > 1e-4
+    # what was not moved is smooth: weighing it makes keeping the shift dearer, and nothing else
+    weighed = paired_loss(lambda xt, t, classes, heights: batch.noise, schedule, batch, anatomy_weight=5.0)
+    assert torch.equal(weighed[~batch.paired], keeps[~batch.paired])
+    assert weighed[batch.paired].sum() > 1.6 * keeps[batch.paired].sum()
+    white = paired_loss(lambda xt, t, classes, heights: aims + batch.noise, schedule, batch)
+    both = paired_loss(lambda xt, t, classes, heights: aims + batch.noise, schedule, batch, 2.0, 5.0)
+    assert both[batch.paired].sum() < 1.5 * white[batch.paired].sum(), "noise hardly counts more"
 
 
 def test_inside_of_bone():

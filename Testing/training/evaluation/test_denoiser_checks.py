@@ -9,7 +9,7 @@ from drawn_phantoms import draw_phantom
 
 from midlineshift_training.datasets.phantoms.files import phantom_scan
 from midlineshift_training.evaluation import denoiser_checks
-from midlineshift_training.evaluation.denoiser_checks import LIMITS, check_denoiser, judge
+from midlineshift_training.evaluation.denoiser_checks import LIMITS, KnownTwin, check_denoiser, judge
 from midlineshift_training.evaluation.run_denoiser_checks import DenoiserPlan, run_denoiser_checks, table
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
@@ -57,13 +57,14 @@ def head(tmp_path, monkeypatch):
     shifted = ct.hu
     monkeypatch.setattr(denoiser_checks, "make_pseudo_healthy", paint)
     monkeypatch.setattr(denoiser_checks, "_measured", measured)
-    return ct, twin.hu, (float(entries["line_angle"]), np.asarray(entries["line_offset"], float))
+    line = float(entries["line_angle"]), np.asarray(entries["line_offset"], float)
+    return ct, twin.hu, KnownTwin(twin.hu, ct.hu, *line)
 
 
 def test_an_image_of_the_twin_passes(head):
-    ct, twin, line = head
+    ct, twin, known = head
     model = Model(lambda hu, seed: twin)
-    shifted = check_denoiser("a", ct, model, True, twin, line)
+    shifted = check_denoiser("a", ct, model, True, known)
     assert shifted.twin_after_hu < 0.05 * shifted.twin_before_hu
     assert (shifted.shift_mm, shifted.healthy_shift_mm, shifted.makings_hu) == (9.0, 2.0, 0.0)
     unshifted = check_denoiser("b", ct, Model(lambda hu, seed: hu), False)
@@ -72,24 +73,36 @@ def test_an_image_of_the_twin_passes(head):
     assert result["passed"] and result["figures"]["shift_left"] == pytest.approx(2 / 9, abs=1e-3)
 
 
+def test_noise_that_slice_and_twin_share_is_not_held_against_the_image(head):
+    ct, twin, known = head
+    noise = 10 * np.random.default_rng(0).standard_normal(ct.hu.shape).astype(np.float32)
+    noisy = replace(ct, hu=ct.hu + noise)
+    check = check_denoiser("a", noisy, Model(lambda hu, seed: twin), True, known)
+    assert check.twin_after_hu < 0.05 * check.twin_before_hu
+    shared = replace(known, hu=twin + noise, shifted_hu=noisy.hu)
+    assert (
+        check_denoiser("a", noisy, Model(lambda hu, seed: twin), True, shared).twin_after_hu > 2 * check.twin_after_hu
+    )
+
+
 def test_an_image_that_keeps_the_shift_fails(head):
-    ct, twin, line = head
-    check = check_denoiser("a", ct, Model(lambda hu, seed: hu + 1), True, twin, line)
+    ct, _twin, known = head
+    check = check_denoiser("a", ct, Model(lambda hu, seed: hu + 1), True, known)
     result = judge([replace(check, healthy_shift_mm=9.0)])
     assert not result["kept"]["twin_error_left"] and not result["kept"]["shift_left"] and not result["passed"]
 
 
 def test_a_random_image_fails(head):
-    ct, twin, line = head
+    ct, _twin, known = head
     paint = lambda hu, seed: hu + 30 * np.random.default_rng(seed).standard_normal(hu.shape)  # noqa: E731
-    check = check_denoiser("a", ct, Model(paint), True, twin, line)
+    check = check_denoiser("a", ct, Model(paint), True, known)
     assert check.makings_hu > LIMITS["makings"] * check.change_hu
     assert not judge([check])["kept"]["makings"]
 
 
 def test_what_was_not_looked_at_is_not_passed(head):
-    ct, twin, line = head
-    result = judge([check_denoiser("a", ct, Model(lambda hu, seed: twin), True, twin, line)])
+    ct, twin, known = head
+    result = judge([check_denoiser("a", ct, Model(lambda hu, seed: twin), True, known)])
     assert result["figures"]["ssim"] is None and not result["passed"]
 
 

@@ -47,7 +47,7 @@ def test_numbers_that_yaml_takes_for_text_are_numbers(tmp_path):
         ("earlier_checkpoints: -1", "The setting earlier_checkpoints"),
         ("rate: steep", "The setting rate must be 'cosine', 'constant' or 'linear', not 'steep'"),
         ("noise: {t: [3]}", "The setting noise.t must be"),
-        ("noise: {grid: 32}", r"must be half of the deformation network's \(grid 128\)"),
+        ("noise: {grid: 32}", r"must be that of the deformation network \(grid 128\), or half"),
         ("{fused_optimizer: true, precision: 16-mixed}", "fused_optimizer does not go with precision 16-mixed"),
         ("ddim: {start: 50}", "must be below count"),
         (b"batch: \xff", "Cannot read the settings"),

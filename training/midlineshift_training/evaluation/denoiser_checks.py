@@ -1,6 +1,7 @@
 """Does a pseudo-healthy image deserve to be shown? What it changes, against what is known of the head.
 
-Slices are compared after smoothing: a denoised slice lacks the scanner's noise, and noise is not anatomy.
+Slices are compared after smoothing: a denoised slice lacks the scanner's noise, and noise is not anatomy. For the same
+reason a phantom is held against its unshifted twin without noise: slice and twin share theirs, the image has none.
 """
 
 from __future__ import annotations
@@ -70,20 +71,33 @@ class DenoiserCheck:
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
+@dataclass(frozen=True)
+class KnownTwin:
+    """The unshifted twin of a phantom (``phantoms.twins``).
+
+    Attributes:
+        hu, shifted_hu: (slice, row, column) HU of the twin and of the phantom, both without noise, or both with the same.
+        line_angle: radians. line_offset: (slice,) px; of the ideal midline (``phantoms.case``).
+    """
+
+    hu: np.ndarray
+    shifted_hu: np.ndarray
+    line_angle: float
+    line_offset: np.ndarray
+
+
 def check_denoiser(
     case: str,
     ct: HeadCT,
     model: Model,
     shifted: bool,
-    twin_hu: np.ndarray | None = None,
-    line: tuple[float, np.ndarray] | None = None,
+    twin: KnownTwin | None = None,
 ) -> DenoiserCheck:
     """Make the pseudo-healthy image of a scan twice, and compare.
 
     Args:
         case: name. ct: the scan. model: with denoisers. shifted: whether the head is.
-        twin_hu: (slice, row, column) HU of the unshifted twin. line: angle (radians) and offset (slice,) px of the ideal
-            midline (``phantoms.case``), with a twin.
+        twin: of a phantom.
 
     Raises:
         RefusedError: no midline can be found.
@@ -99,15 +113,15 @@ def check_denoiser(
     shared = brain[beside] & brain[beside + 1]
     neighbours = np.abs(change[beside + 1] - change[beside])[shared]
     before = after = None
-    if twin_hu is not None and line is not None:
-        near = brain & _near_midline(ct, image.slices, *line)
-        twin = np.clip(twin_hu[image.slices], low, high)
-        before = float(np.abs(_smooth((scan - twin) * brain, sd))[near].mean())
-        after = float(np.abs(_smooth((image.hu - twin) * brain, sd))[near].mean())
+    if twin is not None:
+        near = brain & _near_midline(ct, image.slices, twin.line_angle, twin.line_offset)
+        aim, known = (np.clip(hu[image.slices], low, high) for hu in (twin.hu, twin.shifted_hu))
+        before = float(np.abs(_smooth((known - aim) * brain, sd))[near].mean())
+        after = float(np.abs(_smooth((image.hu - aim) * brain, sd))[near].mean())
     return DenoiserCheck(
         case=case,
         kind="shifted" if shifted else "unshifted",
-        phantom=twin_hu is not None,
+        phantom=twin is not None,
         change_hu=float(np.abs(change)[brain].mean()),
         makings_hu=float(np.abs(_smooth((image.hu - other.hu) * brain, sd))[brain].mean()),
         neighbours_hu=float(neighbours.mean()) if neighbours.size else 0.0,

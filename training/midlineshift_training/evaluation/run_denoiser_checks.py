@@ -17,6 +17,7 @@ from midlineshift_training.datasets.scan_files import scan_paths
 from midlineshift_training.evaluation.denoiser_checks import (
     LEAST_SHIFT_MM,
     DenoiserCheck,
+    KnownTwin,
     check_denoiser,
     columns,
     judge,
@@ -93,10 +94,17 @@ def _of_phantoms(model: Model, plan: DenoiserPlan) -> Iterator[DenoiserCheck]:
         ct, entries = phantom_scan(path)
         if "twin_hu" not in entries:
             continue
-        line = float(entries["line_angle"]), np.asarray(entries["line_offset"], float)
+        # phantoms of earlier versions were not kept without noise
+        hu, shifted_hu = ("clean_twin_hu", "clean_hu") if "clean_hu" in entries else ("twin_hu", "hu")
+        twin = KnownTwin(
+            hu=entries[hu].astype(np.float32),
+            shifted_hu=entries[shifted_hu].astype(np.float32),
+            line_angle=float(entries["line_angle"]),
+            line_offset=np.asarray(entries["line_offset"], float),
+        )
         shifted = abs(float(entries["case_shift_mm"])) >= LEAST_SHIFT_MM
         try:
-            yield check_denoiser(path.stem, ct, model, shifted, entries["twin_hu"].astype(np.float32), line)
+            yield check_denoiser(path.stem, ct, model, shifted, twin)
         except MidlineShiftError:
             continue
 

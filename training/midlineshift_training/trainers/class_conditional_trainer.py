@@ -67,9 +67,14 @@ class ClassConditionalTrainer(NetworkTrainer):
         return self._batches(self.validation, VALIDATION_SEED, 0, self.settings.validation_batches)
 
     def training_step(self, batch: PairedBatch, batch_idx: int) -> torch.Tensor:
-        loss = paired_loss(self.network, self.schedule, batch)
+        loss = self.loss(batch)
         self.log_terms(loss.mean(), self._terms(loss, batch))
         return loss.mean()
+
+    def loss(self, batch: PairedBatch) -> torch.Tensor:
+        """Loss of each slice of a batch."""
+        s = self.settings
+        return paired_loss(self.network, self.schedule, batch, s.paired_weight, s.anatomy_weight)
 
     @staticmethod
     def _terms(loss: torch.Tensor, batch: PairedBatch) -> dict[str, torch.Tensor]:
@@ -77,7 +82,7 @@ class ClassConditionalTrainer(NetworkTrainer):
         return {name: loss[mask].mean() for name, mask in kinds.items() if mask.any()}
 
     def validation_step(self, batch: PairedBatch, number: int) -> None:
-        loss = paired_loss(self.network, self.schedule, batch)
+        loss = self.loss(batch)
         values = {f"validation/{name}": value for name, value in self._terms(loss, batch).items()}
         self.log_dict(values, batch_size=len(batch.x), logger=False)
         self._scores.append(float(loss.mean()))

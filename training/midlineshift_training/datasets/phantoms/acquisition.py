@@ -18,13 +18,14 @@ NOISE_SD_HU = (1.1, 8.0)
 
 
 def acquire(
-    rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: Pose, low_dose: bool
+    rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: Pose, low_dose: bool, noise: bool = True
 ) -> tuple[np.ndarray, dict]:
     """Clean slices -> stored slices.
 
     Args:
         hu, depth: (n, SIZE, SIZE) clean HU and mm to the inner table.
         low_dose: noise as in many scans of children.
+        noise: False leaves out the noise and the limited depth of pictures; all else, and what is drawn, is the same.
 
     Returns:
         (n, SIZE, SIZE) int16 HU and the drawn settings.
@@ -45,11 +46,14 @@ def acquire(
     if blur < 0.5 and rng.random() < 0.5:  # edge-enhancing kernel
         gain *= 1 + rng.uniform(0.1, 0.5) * (frequency / 0.3) ** 2
     hu = fft.irfft2(spectrum * gain.astype(np.float32), s=(SIZE, SIZE))
-    hu += _noise(rng, hu, bone, frequency, sd)
+    grain = _noise(rng, hu, bone, frequency, sd)
+    if noise:
+        hu += grain
     _add_streaks(rng, hu, bone, depth)
     if rng.random() < 0.5:  # rebuilt from pictures of limited depth
         settings["step_hu"] = step = float(rng.choice([0.5, 1.0, 2.0]))
-        hu = np.rint(hu / step) * step
+        if noise:
+            hu = np.rint(hu / step) * step
     settings["floor"] = floor = int(rng.choice([-900, -1000, -1024]))
     return np.clip(np.rint(hu), floor, 3071).astype(np.int16), settings
 

@@ -12,7 +12,8 @@ File ``NNNNN.npz`` (n slices, canonical radiological order: slice 0 lowest, row 
 * ``landmarks`` (n, 4, 2) float32 (column, row): anterior falx, posterior falx, shifted, ideal; NaN without a midline.
 * ``midline_shift_mm`` (n, 41): signed deviation (+ left) at the fractions linspace(0.10, 0.90, 41) of the ideal midline.
 * ``signed_shift_mm`` (n,) at "shifted"; ``height_mm`` (n,) template z at the septum; ``has_midline`` (n,) bool.
-* ``twin_hu`` (n, 256, 256) int16, where asked for: the unshifted twin, with the same noise (``twins``).
+* ``twin_hu`` (n, 256, 256) int16, where asked for: the unshifted twin, with the same noise (``twins``). ``clean_hu``,
+  ``clean_twin_hu`` beside it: ``hu`` and the twin without noise, to compare anatomy.
 * ``case_shift_mm``: signed shift of the case; ``meta``: JSON string with how the case was made.
 """
 
@@ -49,7 +50,8 @@ def generate(seed: int, index: int, twin: bool = False) -> dict[str, np.ndarray]
     """Arrays of case ``index`` of ``seed``; the same whatever else is generated.
 
     Args:
-        twin: also render the head's unshifted twin (``twins``), as ``twin_hu``; the other arrays do not change.
+        twin: also render the head's unshifted twin (``twins``), as ``twin_hu``, and both without noise; the other arrays
+            do not change.
     """
     started = time.perf_counter()
     rng = np.random.default_rng([seed, index])
@@ -67,9 +69,10 @@ def generate(seed: int, index: int, twin: bool = False) -> dict[str, np.ndarray]
     if twin:
         unshifted = without_shift(disease)
         twin_slices = render.render(scan, who, natural, unshifted, brain.render(twin_rng, who, unshifted), skull_hu)
-        further["twin_hu"], _ = acquisition.acquire(
-            acquisition_rng, twin_slices.hu, twin_slices.depth, scan, low_dose=who.young
-        )
+        stored = {"twin_hu": (twin_slices, True), "clean_hu": (slices, False), "clean_twin_hu": (twin_slices, False)}
+        for name, (one, noise) in stored.items():
+            again = copy.deepcopy(acquisition_rng)
+            further[name], _ = acquisition.acquire(again, one.hu, one.depth, scan, low_dose=who.young, noise=noise)
     labels = truth.midlines(scan, natural, slices.x_nodes)
     displacement, inverse = truth.displacement_fields(scan, slices.displacement)
 

@@ -35,6 +35,13 @@ class ClassConditionalSettings(ScanSetSettings):
     )
     null_share: Share = Field(0.3, description="Share of slices without a class.")
     paired_share: Share = Field(0.45, description="Share of shifted slices that are denoised toward their twins.")
+    paired_weight: Annotated[Real, Field(ge=0)] = Field(
+        4.0, description="Weight of the error of x_0 of slices with twins, beside the error of the noise of the others."
+    )
+    anatomy_weight: Annotated[Real, Field(ge=0)] = Field(
+        5.0,
+        description="Weight of their smoothed error, which is anatomy and not noise, beside 1 for that of each pixel.",
+    )
     real_share: Share = Field(0.5, description="Share of real slices, where there are any.")
     height_jitter_mm: Annotated[Real, Field(ge=0)] = Field(2.0, description="Spread of the error of a slice's height.")
     degraded_share: Share = Field(0.25, description="Share of slices that are degraded as scans can be.")
