@@ -6,18 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
-from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.canonical import from_volume, spacing_of
 from MidlineShiftLogic.headct.stack import AxialStack
-from MidlineShiftLogic.headct.stored_values import DamagedFile, Values, load_values, require_regular_file
+from MidlineShiftLogic.headct.stored_values import DamagedFile, Values, load_values
 from MidlineShiftLogic.headct.text_header import (
+    damaged_file,
+    data_offset,
     floats,
     integer,
     integers,
     read_header_bytes,
     require_directions,
     require_positive,
+    several_values,
     sibling,
+    spatial_shape,
 )
 
 TYPES = {
@@ -40,11 +43,7 @@ def read_metaimage(path: Path) -> AxialStack:
         voxels = load_values(_values(path, fields, length, shape))
         affine = _affine(path, fields, len(shape))
     except (OSError, DamagedFile) as error:
-        raise InputError(
-            f"{path} cannot be loaded as MetaImage: it is incomplete or damaged "
-            f"({getattr(error, 'strerror', None) or error}); copy the complete scan again.",
-            "damaged-file",
-        ) from error
+        raise damaged_file(path, "MetaImage", error) from error
     voxels = voxels.reshape((*shape, 1)[:3], order="F")
     stack = from_volume(voxels, affine, lambda values: values)
     stack.source.update(format="MetaImage", stored_shape=list(voxels.shape), stored_spacing_mm=spacing_of(affine))
@@ -78,24 +77,10 @@ def _shape(path: Path, fields: dict[str, str]) -> tuple[int, ...]:
     channels = integer(fields.get("ElementNumberOfChannels", "1"), "ElementNumberOfChannels")
     kind = fields.get("ElementType", "")
     if channels != 1 or kind.endswith("_ARRAY"):
-        raise InputError(
-            f"{path} holds {channels} values a voxel (a colour picture or a field), not Hounsfield units; export the "
-            "original CT.",
-            "not-ct",
-        )
+        raise several_values(path, channels)
     if len(sizes) != dimensions:
         raise DamagedFile(f"its header gives {len(sizes)} sizes for {dimensions} dimensions")
-    while len(sizes) > 3 and sizes[-1] == 1:
-        sizes.pop()
-    if len(sizes) > 3:
-        raise InputError(
-            f"{path} holds {sizes[3]} volumes (shape {'x'.join(map(str, sizes))}); "
-            "save the one head CT to be measured as its own file.",
-            "four-dimensional",
-        )
-    if len(sizes) < 2:
-        raise InputError(f"{path} holds no volume (shape {tuple(sizes)}); export the scan again.", "not-a-volume")
-    return tuple(sizes)
+    return spatial_shape(path, sizes)
 
 
 def _values(path: Path, fields: dict[str, str], length: int, shape: tuple[int, ...]) -> Values:
@@ -105,19 +90,13 @@ def _values(path: Path, fields: dict[str, str], length: int, shape: tuple[int, .
     big_endian = _flag(fields, "BinaryDataByteOrderMSB") or _flag(fields, "ElementByteOrderMSB")
     dtype = np.dtype(TYPES[kind]).newbyteorder(">" if big_endian else "<")
     local = fields[END_OF_HEADER].upper() in ("LOCAL", "LOCAL_DATA")
-    file, offset = (path, length) if local else (sibling(path, fields[END_OF_HEADER]), 0)
+    file, start = (path, length) if local else (sibling(path, fields[END_OF_HEADER]), 0)
     compression = "data" if _flag(fields, "CompressedData") else ""
     if not _flag(fields, "BinaryData", default=True):
         compression = "text"
     skip = integer(fields.get("HeaderSize", "0"), "HeaderSize", -1, 1 << 20)
-    if skip < 0:
-        # The data are the last bytes of the file.
-        offset = require_regular_file(file) - int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if offset < 0:
-            raise DamagedFile("it is shorter than its voxels")
-    elif not local:
-        offset += skip
-    return Values(file, offset, shape, dtype, compression)
+    skip = 0 if local and skip > 0 else skip  # ``HeaderSize`` counts bytes of a data file beside the header
+    return Values(file, data_offset(file, skip, start, shape, dtype), shape, dtype, compression)
 
 
 def _flag(fields: dict[str, str], name: str, default: bool = False) -> bool:

@@ -10,6 +10,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.canonical import MAX_MM, from_volume, spacing_of
 from MidlineShiftLogic.headct.stack import AxialStack
 from MidlineShiftLogic.headct.stored_values import GZIP_MARK, DamagedFile, Values, load_values
+from MidlineShiftLogic.headct.text_header import spatial_shape
 from MidlineShiftLogic.quality import Quality
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -73,24 +74,14 @@ def _header(head: bytes):
 
 
 def _shape(path: Path, header) -> tuple[int, ...]:
-    """Voxels along i, j and k; trailing axes of length one are dropped."""
+    """Return the voxels along i, j and k; trailing axes of length one are dropped."""
     dimensions = int(header["dim"][0])
     if not 1 <= dimensions <= 7:
         raise DamagedFile(f"its header names {dimensions} dimensions")
     shape = [int(length) for length in header["dim"][1 : dimensions + 1]]
     if min(shape) < 0:
         raise DamagedFile(f"its header names the size {min(shape)}")
-    while len(shape) > 3 and shape[-1] == 1:
-        shape.pop()
-    if len(shape) > 3:
-        raise InputError(
-            f"{path} holds {shape[3]} volumes (shape {'x'.join(map(str, shape))}); "
-            "save the one head CT to be measured as its own file.",
-            "four-dimensional",
-        )
-    if 0 in shape or len(shape) < 2:
-        raise InputError(f"{path} holds no volume (shape {tuple(shape)}); export the scan again.", "not-a-volume")
-    return tuple(shape)
+    return spatial_shape(path, shape)
 
 
 def _dtype(path: Path, header) -> np.dtype:

@@ -7,11 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.canonical import from_volume, spacing_of
 from MidlineShiftLogic.headct.stack import AxialStack
-from MidlineShiftLogic.headct.stored_values import DamagedFile, Values, load_values, require_regular_file
-from MidlineShiftLogic.headct.text_header import floats, integer, integers, read_header_bytes, require_positive, sibling
+from MidlineShiftLogic.headct.stored_values import DamagedFile, Values, load_values
+from MidlineShiftLogic.headct.text_header import (
+    damaged_file,
+    data_offset,
+    floats,
+    integer,
+    integers,
+    read_header_bytes,
+    require_positive,
+    several_values,
+    sibling,
+    spatial_shape,
+)
 from MidlineShiftLogic.quality import Quality
 
 TYPES = {
@@ -53,11 +63,7 @@ def read_nrrd(path: Path) -> AxialStack:
         shape, affine, stated = _geometry(path, fields)
         voxels = load_values(_values(path, fields, length, shape))
     except (OSError, DamagedFile) as error:
-        raise InputError(
-            f"{path} cannot be loaded as NRRD: it is incomplete or damaged "
-            f"({getattr(error, 'strerror', None) or error}); copy the complete scan again.",
-            "damaged-file",
-        ) from error
+        raise damaged_file(path, "NRRD", error) from error
     voxels = voxels.reshape((*shape, 1)[:3], order="F")
     stack = from_volume(voxels, affine, lambda values: values)
     stack.source.update(format="NRRD", stored_shape=list(voxels.shape), stored_spacing_mm=spacing_of(affine))
@@ -106,10 +112,8 @@ def _geometry(path: Path, fields: dict[str, str]) -> tuple[tuple[int, ...], np.n
     if vectors and len(vectors) != dimension:
         raise DamagedFile("its header gives no usable space directions")
     spatial = _spatial_axes(path, sizes, vectors)
-    shape = tuple(sizes[axis] for axis in spatial)
+    shape = spatial_shape(path, [sizes[axis] for axis in spatial])
     count = len(shape)
-    if count < 2:
-        raise InputError(f"{path} holds no volume (shape {tuple(sizes)}); export the scan again.", "not-a-volume")
     affine = np.eye(4)
     if "space dimension" in fields and integer(fields["space dimension"], "space dimension") != 3:
         raise DamagedFile("its space has not three dimensions")
@@ -152,17 +156,7 @@ def _spatial_axes(path: Path, sizes: list[int], vectors: list[np.ndarray | None]
         axes.pop()
     others = [axis for axis in range(len(sizes)) if axis not in axes and sizes[axis] != 1]
     if others:
-        raise InputError(
-            f"{path} holds {sizes[others[0]]} values a voxel (a colour picture or a field), not Hounsfield units; export "
-            "the original CT.",
-            "not-ct",
-        )
-    if len(axes) > 3:
-        raise InputError(
-            f"{path} holds {sizes[axes[3]]} volumes (shape {'x'.join(map(str, sizes))}); "
-            "save the one head CT to be measured as its own file.",
-            "four-dimensional",
-        )
+        raise several_values(path, sizes[others[0]])
     return axes
 
 
@@ -191,9 +185,5 @@ def _values(path: Path, fields: dict[str, str], length: int, shape: tuple[int, .
     skip = integer(fields.get("byte skip", "0"), "byte skip", -1, 1 << 20)
     if skip and COMPRESSIONS[encoding]:
         raise DamagedFile("it skips bytes of compressed data, which is not supported")
-    if skip < 0:
-        # The data are the last bytes of the file.
-        offset = require_regular_file(file) - int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if offset < 0:
-            raise DamagedFile("it is shorter than its voxels")
-    return Values(file, offset + max(skip, 0), shape, dtype, COMPRESSIONS[encoding])
+    start = data_offset(file, skip, offset, shape, dtype)
+    return Values(file, start, shape, dtype, COMPRESSIONS[encoding])

@@ -1,4 +1,4 @@
-"""Parse the text headers of MetaImage and NRRD files within limits, and find their data files safely."""
+"""Parse the headers of MetaImage and NRRD files within limits, and find their data files safely."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.headct.stored_values import DamagedFile
+from MidlineShiftLogic.headct.stored_values import DamagedFile, require_regular_file
 
 MAX_HEADER_BYTES = 65_536
 """Headers with comments and key/value pairs take a few kilobytes."""
@@ -96,6 +96,63 @@ def require_directions(path: Path, directions: np.ndarray) -> np.ndarray:
             "no-geometry",
         )
     return directions
+
+
+def spatial_shape(path: Path, sizes: list[int]) -> tuple[int, ...]:
+    """Return the sizes of the two or three axes of one volume; trailing axes of length one are dropped.
+
+    Raises:
+        InputError: several volumes, or no voxels (codes ``four-dimensional``, ``not-a-volume``).
+    """
+    sizes = list(sizes)
+    while len(sizes) > 3 and sizes[-1] == 1:
+        sizes.pop()
+    if len(sizes) > 3:
+        raise InputError(
+            f"{path} holds {sizes[3]} volumes (shape {'x'.join(map(str, sizes))}); "
+            "save the one head CT to be measured as its own file.",
+            "four-dimensional",
+        )
+    if len(sizes) < 2 or 0 in sizes:
+        raise InputError(f"{path} holds no volume (shape {tuple(sizes)}); export the scan again.", "not-a-volume")
+    return tuple(sizes)
+
+
+def several_values(path: Path, count: int) -> InputError:
+    """Return the error of a file that has ``count`` values a voxel."""
+    return InputError(
+        f"{path} holds {count} values a voxel (a colour picture or a field), not Hounsfield units; export the original CT.",
+        "not-ct",
+    )
+
+
+def damaged_file(path: Path, format_name: str, error: Exception) -> InputError:
+    """Return what to raise of a file that is cut off, or whose header cannot be used."""
+    return InputError(
+        f"{path} cannot be loaded as {format_name}: it is incomplete or damaged "
+        f"({getattr(error, 'strerror', None) or error}); copy the complete scan again.",
+        "damaged-file",
+    )
+
+
+def data_offset(file: Path, skip: int, start: int, shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Return the byte where the voxels begin.
+
+    Args:
+        file: the data file.
+        skip: bytes to skip from ``start``; -1: the voxels are the last bytes of the file.
+        start: of the data in the file, bytes.
+        shape, dtype: of the voxels.
+
+    Raises:
+        DamagedFile: the file is shorter than its voxels.
+    """
+    if skip >= 0:
+        return start + skip
+    offset = require_regular_file(file) - int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if offset < 0:
+        raise DamagedFile("it is shorter than its voxels")
+    return offset
 
 
 def sibling(path: Path, name: str) -> Path:

@@ -7,7 +7,6 @@ network, in its own frame.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,42 +15,33 @@ from MidlineShiftLogic.geometry.fields import integrate
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.lines import half_grid
 from MidlineShiftLogic.geometry.resampling import sample
-from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.inference.aligned_slices import AlignedSlices
 from MidlineShiftLogic.inference.batches import batch_size, in_batches
 from MidlineShiftLogic.inference.maps import Step, predict_maps
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, noise_channel
-from MidlineShiftLogic.inference.pose import HeadPose
-from MidlineShiftLogic.inference.prediction import Prediction, largest_displacement_mm
+from MidlineShiftLogic.inference.prediction import NetworkRun, PosedSlices, Prediction, largest_displacement_mm
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
 from MidlineShiftLogic.networks.outputs import PredictedMaps
-
-if TYPE_CHECKING:
-    from MidlineShiftLogic.models import Model
 
 CPU_BATCH = 1
 """Their networks are large: on a processor a slice at a time, so that the work can be stopped."""
 GPU_BATCH = 8
 
 
-def predict_voxelmorph(
-    ct: HeadCT,
-    pose: HeadPose,
-    indices: np.ndarray,
-    model: Model,
-    *,
-    noise: NoiseSettings,
-    device: torch.device,
-    step: Step,
-) -> Prediction:
-    """Run their networks for the field, and the pose network for the falx attachments and the ideal midline."""
-    theirs, upright = pose.frame(**model.grid_of("deformation")), pose.frame(**model.grid_of("pose"))
-    aligned = AlignedSlices(ct, theirs, indices)
+def predict_voxelmorph(slices: PosedSlices, run: NetworkRun) -> Prediction:
+    """Run their networks for the field, and the pose network for the falx attachments and the ideal midline.
+
+    The slices are cut twice: each of the two networks has a grid of its own.
+    """
+    model, theirs = run.model, slices.align(run.model.grid_of("deformation"))
+    upright = slices.align(model.grid_of("pose"))
     denoisers = model.network("conditional"), model.network("unconditional")
-    fields = predict_fields(aligned, model.network("deformation"), device, denoisers=denoisers, noise=noise, step=step)
-    maps = predict_maps(AlignedSlices(ct, upright, indices), model.network("pose"), device)
-    maps = with_field(maps, *(carry_field(field, theirs, upright) for field in fields))
-    return Prediction(upright, maps, largest_displacement_mm(fields[0].numpy(), theirs))
+    fields = predict_fields(
+        theirs, model.network("deformation"), run.device, denoisers=denoisers, noise=run.noise, step=run.step
+    )
+    maps = predict_maps(upright, model.network("pose"), run.device)
+    maps = with_field(maps, *(carry_field(field, theirs.frame, upright.frame) for field in fields))
+    return Prediction(upright.frame, maps, largest_displacement_mm(fields[0].numpy(), theirs.frame))
 
 
 @torch.inference_mode()

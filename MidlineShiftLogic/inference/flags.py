@@ -126,7 +126,7 @@ def quality_flags(
     if max(shifts) > BOTH_SIDES_MM and min(shifts) < -BOTH_SIDES_MM:
         flags.append(
             Quality(
-                "both-sides",
+                "inconsistent-side",
                 "warning",
                 f"Slices of this head are shifted from {-min(shifts):.1f} mm to the right to {max(shifts):.1f} mm to the left; "
                 "look at all slices before trusting the number.",
@@ -137,7 +137,7 @@ def quality_flags(
     if difference > FIELD_MAP_DISAGREEMENT_MM:
         flags.append(
             Quality(
-                "readings-differ",
+                "field-and-map-disagree",
                 "warning",
                 f"The displacement field and the midline map disagree by {difference:.1f} mm on the case's slice.",
             )

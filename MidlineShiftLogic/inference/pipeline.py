@@ -1,4 +1,9 @@
-"""The way of a scan: pose, aligned slices, networks, shift computation."""
+"""The way of a scan: pose, aligned slices, networks, shift computation.
+
+A scan is aligned once, to the head's final pose. Before that, ``estimate_pose`` looks at all slices twice, each time in a
+coarser guess of that frame: as the head lies, and roughly upright. The three frames differ, and a cut of a cut would blur,
+so each is cut out of the scan itself. ``PosedSlices`` then carries scan, pose and chosen slices to the networks.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,7 @@ from MidlineShiftLogic.inference.maps import Step, no_step
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings
 from MidlineShiftLogic.inference.outline import Outline, trace
 from MidlineShiftLogic.inference.pose import MIN_MEASURABLE_SLICES, HeadPose, estimate_pose, fit_heights
+from MidlineShiftLogic.inference.prediction import NetworkRun, PosedSlices
 from MidlineShiftLogic.inference.predictor import predict
 from MidlineShiftLogic.measurement.compute_shift import measure_slices, select_case_slice
 from MidlineShiftLogic.measurement.midline_curves import MidlineCurves, find_midlines
@@ -157,7 +163,7 @@ def run_networks(ct: HeadCT, model: Model, device: str, step: Step = no_step) ->
     noise = parse_settings(NoiseSettings, model.noise, "'noise' of model.json")
     pose = estimate_pose(ct, model.network("pose"), **model.grid_of("pose"), device=target)
     chosen = _slices_to_predict(pose, settings)
-    found = predict(ct, pose, chosen, model, noise=noise, device=target, step=step)
+    found = predict(PosedSlices(ct, pose, chosen), NetworkRun(model, noise, target, step))
     height = fit_heights(found.maps.height, found.maps.measurable, ct.heights[chosen])
     return NetworkOutputs(pose, settings, chosen, found.frame, found.maps, height, found.largest_mm)
 

@@ -147,9 +147,10 @@ def estimate_pose(
     device: torch.device | str = "cpu",
     rounds: int = 2,
 ) -> HeadPose:
-    """Find the midsagittal plane: predict on all slices as they lie, fit, and do both again on the upright head.
+    """Find the midsagittal plane: predict on all slices as they are stored, fit, and do both again on the upright head.
 
-    Each round has a better frame than the one before, so each cuts the slices anew.
+    Each round has a better frame than the one before, so each cuts the slices out of the scan anew. These two cuts serve
+    the pose alone: what is measured is cut once more, in the frame of the pose found here (``PosedSlices.align``).
 
     Args:
         ct: the scan.

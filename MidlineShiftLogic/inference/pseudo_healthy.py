@@ -15,10 +15,10 @@ from MidlineShiftLogic.errors import Cancelled, InputError
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.resampling import sample
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.inference.aligned_slices import AlignedSlices
 from MidlineShiftLogic.inference.maps import Step, predict_maps
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input
 from MidlineShiftLogic.inference.pose import HeadPose, estimate_pose
+from MidlineShiftLogic.inference.prediction import PosedSlices
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, unwindow
 from MidlineShiftLogic.masks import largest_component
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
@@ -93,9 +93,9 @@ def make_pseudo_healthy(
     report(0, 1)
     pose = estimate_pose(ct, model.network("pose"), **model.grid_of("pose"), device=target)
     chosen = _measured(pose, model) if slices is None else np.array(sorted(set(slices)))
-    frame, upright = pose.frame(**model.grid_of("deformation")), pose.frame(**model.grid_of("pose"))
-    maps = predict_maps(AlignedSlices(ct, upright, chosen), model.network("pose"), target)
-    aligned, denoisers = AlignedSlices(ct, frame, chosen), denoiser_pair(model)
+    slices, denoisers = PosedSlices(ct, pose, chosen), denoiser_pair(model)
+    aligned, upright = slices.align(model.grid_of("deformation")), slices.align(model.grid_of("pose"))
+    maps = predict_maps(upright, model.network("pose"), target)
     hu = np.empty((len(chosen), *ct.hu.shape[1:]), np.float32)
     brain = np.empty_like(hu)
     for k, index in enumerate(chosen):
@@ -106,8 +106,8 @@ def make_pseudo_healthy(
         # a noise of its own for every slice: one for all leaves the same marks at every height, which look like anatomy
         pair = denoisers(torch.tensor([pose.height[index]], dtype=torch.float32, device=target))
         picture = _denoise(aligned.cut(slice(k, k + 1), target), pair, noise, noise.seed + int(index), step)
-        hu[k] = _on_scan(picture, frame, ct, index)
-        inside = _on_scan(torch.from_numpy(maps.inside[k]), upright, ct, index)
+        hu[k] = _on_scan(picture, aligned.frame, ct, index)
+        inside = _on_scan(torch.from_numpy(maps.inside[k]), upright.frame, ct, index)
         brain[k] = np.clip((inside - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1) * ~_skull(ct.hu[index])
     return PseudoHealthy(chosen, hu, brain, model.provenance)
 

@@ -233,7 +233,7 @@ def _print_mm(lines: int) -> list[float]:
 def _flags(measurement: Measurement, severity: str, most: int, longest: int) -> dict[str, Any]:
     refused = (measurement.refused or {}).get("code")
     found = [
-        {"code": formatting.clean(flag.code, 40), "message": formatting.clean(flag.message, longest)}
+        {"code": formatting.clean(flag.name, 40), "message": formatting.clean(flag.message, longest)}
         for flag in measurement.quality
         if flag.severity == severity and flag.code != refused
     ]

@@ -125,8 +125,8 @@ def test_a_missing_piece_of_the_vault_is_measured_in_degrees(gap):
 
 
 def test_what_the_checks_told_is_not_told_twice():
-    told = replace(drawn(90.0), quality=(Quality("skull-open", "warning", "Open."),))
-    assert codes(told) == []
+    flagged = replace(drawn(90.0), quality=(Quality("skull-open", "warning", "Open."),))
+    assert codes(flagged) == []
 
 
 def test_a_suture_or_a_burr_hole_is_no_gap():
@@ -141,12 +141,12 @@ def test_brain_outside_the_skull_is_refused_and_a_sunken_or_swollen_flap_is_not(
     assert codes(drawn(100.0, bulge_mm=-5.0)) == ["skull-open"]
 
 
-@pytest.mark.parametrize(("moved", "told"), [(2.0, []), (9.0, ["motion"])])
-def test_a_jump_between_slices_is_motion(moved, told):
+@pytest.mark.parametrize(("moved", "expected"), [(2.0, []), (9.0, ["motion"])])
+def test_a_jump_between_slices_is_motion(moved, expected):
     ct = drawn(moved_mm=moved)
     _, curves, _, outline = read(ct)
     assert largest_jump_mm(ct, curves, outline) == pytest.approx(moved / 2, abs=0.7)
-    assert codes(ct) == told
+    assert codes(ct) == expected
 
 
 def test_an_extreme_jump_is_refused():

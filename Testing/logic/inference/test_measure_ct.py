@@ -8,7 +8,9 @@ import torch
 from heads import SIZE, perfect_maps, scan
 
 from MidlineShiftLogic.errors import Cancelled, InputError, RefusedError
-from MidlineShiftLogic.inference.pipeline import measure_ct
+from MidlineShiftLogic.geometry.frame import align as cut
+from MidlineShiftLogic.inference import aligned_slices
+from MidlineShiftLogic.inference.pipeline import measure_ct, run_networks
 from MidlineShiftLogic.inference.pose import head_centre
 from MidlineShiftLogic.measurement.uncertainty import FeatureWeight, Uncertainty
 from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
@@ -82,8 +84,8 @@ def flags(measurement):
 
 
 def test_every_number_belongs_to_its_slice():
-    told = []
-    measurement, dense = measure_ct(head(), KnowingModel(), "cpu", lambda *step: told.append(step))
+    reported = []
+    measurement, dense = measure_ct(head(), KnowingModel(), "cpu", lambda *step: reported.append(step))
     # heights -8..45 mm of 5 k - 40
     assert [m.index for m in measurement.slices] == list(range(7, 18))
     for m in measurement.slices:
@@ -96,7 +98,24 @@ def test_every_number_belongs_to_its_slice():
     assert np.flatnonzero(moved).tolist() == measured
     assert measurement.side == "left" and measurement.model == {"name": "knowing"}
     assert flags(measurement) == set()
-    assert told[-1][0] == told[-1][1]
+    assert reported[-1][0] == reported[-1][1]
+
+
+def test_a_scan_is_aligned_once_to_its_final_pose(monkeypatch):
+    """Two cuts of every slice find the pose; one of the chosen slices, in the pose's own frame, is measured."""
+    cuts = {}
+
+    def align(ct, frame, indices, device):
+        cuts.setdefault((frame.angle, frame.scale, *frame.centre[0]), []).extend(indices.tolist())
+        return cut(ct, frame, indices, device)
+
+    monkeypatch.setattr(aligned_slices, "align", align)
+    model = KnowingModel()
+    outputs = run_networks(head(), model, "cpu")
+    final = outputs.pose.frame(**model.grid_of("deformation"))
+    assert cuts.pop((final.angle, final.scale, *final.centre[0])) == outputs.chosen.tolist()
+    assert len(outputs.chosen) < SLICES
+    assert list(cuts.values()) == 2 * [list(range(SLICES))]
 
 
 def test_the_authors_readout_is_the_largest_displacement_of_all_slices_that_were_read():
@@ -132,12 +151,12 @@ def calibration():
 def test_only_a_calibrated_model_tells_how_sure_it_is():
     measurement, _ = measure_ct(head(), KnowingModel(), "cpu")
     assert measurement.interval_mm is measurement.p_over_5mm is None
-    told, _ = measure_ct(head(), KnowingModel(uncertainty=calibration()), "cpu")
-    low, high = told.interval_mm
-    assert (low + high) / 2 == pytest.approx(told.signed_shift_mm)
+    calibrated, _ = measure_ct(head(), KnowingModel(uncertainty=calibration()), "cpu")
+    low, high = calibrated.interval_mm
+    assert (low + high) / 2 == pytest.approx(calibrated.signed_shift_mm)
     # 2 x 0.5 mm to either side, and a little more for what field and maps differ by
     assert 2.0 <= high - low < 2.6
-    assert 0.03 < told.p_over_5mm < 0.08  # 5 mm is 2.1 sigma away
+    assert 0.03 < calibrated.p_over_5mm < 0.08  # 5 mm is 2.1 sigma away
 
 
 def test_readings_that_differ_widen_the_interval():
@@ -148,7 +167,7 @@ def test_readings_that_differ_widen_the_interval():
     assert differing[1] - differing[0] > 2 * (alike[1] - alike[0])
 
 
-def test_a_calibration_that_is_none_is_told():
+def test_a_calibration_that_is_none_is_refused():
     with pytest.raises(InputError, match=r"'uncertainty' of model\.json is not usable"):
         measure_ct(head(), KnowingModel(uncertainty={"log_sigma": 1}), "cpu")
 
@@ -160,7 +179,7 @@ def test_cancelling_stops_between_batches(steps):
         measure_ct(head(), KnowingModel(), "cpu", cancelled=lambda: next(asked, True))
 
 
-def test_unknown_parameters_of_the_model_are_told():
+def test_unknown_parameters_of_the_model_are_refused():
     with pytest.raises(InputError, match=r"'readout' of model\.json sets 'quantil'"):
         measure_ct(head(), KnowingModel({"quantil": 1.0}), "cpu")
 

@@ -73,6 +73,18 @@ def test_schema_rejects_what_is_not_a_measurement(case, spoil):
         jsonschema.validate(data, SCHEMA)
 
 
+@pytest.mark.parametrize(
+    ("name", "code"), [("inconsistent-side", "both-sides"), ("field-and-map-disagree", "readings-differ")]
+)
+def test_two_flags_are_written_under_their_first_code_and_read_by_either(case, name, code):
+    flags = tuple(Quality(one, "warning", "Look.") for one in (name, code))
+    assert flags[0] == flags[1] and (flags[0].code, flags[0].name) == (code, name)
+    data = to_dict(replace(case[1], quality=flags[:1]))
+    assert [flag["code"] for flag in data["quality"]] == [code]
+    data["quality"][0]["code"] = name
+    assert from_dict(data).quality == flags[:1]
+
+
 def test_reads_back_to_the_same_measurement(case):
     measurement = case[1]
     again = from_json(to_json(measurement))
