@@ -1,5 +1,7 @@
 """One class-conditional denoiser, trained on phantoms with twins and exported for the pseudo-healthy image."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -8,6 +10,7 @@ from drawn_phantoms import draw_phantom
 from midlineshift_training.cli.main import main
 from midlineshift_training.trainers.settings.stored import load_run_settings
 from MidlineShiftLogic.models import load_model
+from MidlineShiftLogic.models.folder import save_model
 
 TINY = (
     "grid=64",
@@ -70,12 +73,37 @@ def test_from_phantoms_to_a_model_with_one_denoiser(phantoms, tmp_path):
         run("export", "--out", tmp_path / out, *places)
         exported = load_model(tmp_path / out)
         assert exported.uses_noise_difference and exported.noise["gain"] == settings.noise.gain
+    # a finished model gets a denoiser beside it, and measures as before
+    save_model(
+        tmp_path / "base",
+        replace(model.description, noise=None),
+        {n: model.network(n) for n in ("pose", "deformation")},
+    )
+    one = ["--model", tmp_path / "base", "--denoiser", tmp_path / "d"]
+    run("export", "--out", tmp_path / "m5", *one)
+    added = load_model(tmp_path / "m5")
+    assert added.class_conditional and not added.uses_noise_difference and added.noise["grid"] == 64
+    assert (
+        added.provenance["sha256"]["deformation"] == load_model(tmp_path / "base").provenance["sha256"]["deformation"]
+    )
+    assert "denoiser: synthetic" in added.description.trained_on
+    assert "--model" in run("export", "--out", tmp_path / "m6", *one, "--pose", tmp_path / "p", code=2)
+    assert "another frame" in run(
+        "export", "--out", tmp_path / "m6", *one[2:], "--model", other_frame(tmp_path), code=2
+    )
     plain = [*places[:4], "--out", tmp_path / "m4"]
     assert "--denoiser that it was trained with" in run("export", *plain, code=2)
     assert "leave out" in run("deformation", "--out", tmp_path / "f3", *small, *more, "--conditional", "d", code=2)
     assert "no class-conditional" in run(
         "deformation", "--out", tmp_path / "f3", *small, "--denoiser", "midlineshift", code=2
     )
+
+
+def other_frame(folder):
+    """The model of ``folder / "base"`` with another falx length."""
+    model = load_model(folder / "base")
+    description = replace(model.description, frame=model.frame | {"length_mm": 190.0})
+    return save_model(folder / "other", description, {name: model.network(name) for name in ("pose", "deformation")})
 
 
 def test_options_that_do_not_go_together(phantoms, tmp_path):

@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), help="Model folder to write; must not exist yet.")
 @click.option("--monai-bundle", type=click.Path(path_type=Path), help="MONAI bundle to write; must not exist yet.")
-@click.option("--model", help="Model to write as a bundle, without --out and runs.")
+@click.option("--model", help="Model to write as a bundle, or to add a --denoiser to, without other runs.")
 @click.option("--pose", type=click.Path(path_type=Path), help="Run of the pose network.")
 @click.option("--pose-from", help="Model whose pose network is taken along, where --pose is not given.")
 @click.option("--conditional", type=click.Path(path_type=Path), help="Run of the non-MLS denoiser.")
@@ -47,22 +47,27 @@ def export(
     """Write a model folder from finished runs, with the averaged weights of each run's best check, or a MONAI bundle.
 
     Give the denoisers that the deformation network was trained with, or none where it was trained without; a
-    class-conditional --denoiser beside such a network makes the pseudo-healthy image only. A deformation network
+    class-conditional --denoiser beside such a network makes the pseudo-healthy image only, and can also be added to a
+    finished --model. A deformation network
     trained on a set with landmarks finds no midsagittal plane: the pose network beside it may be that of another
     model, by default of the shipped one. Research use only.
     """
+    from midlineshift_training.export.add_denoiser import add_denoiser
     from midlineshift_training.export.model_folder import export_runs, read_json_object
     from MidlineShiftLogic.errors import InputError
 
     runs = {"pose": pose, "conditional": conditional, "unconditional": unconditional, "deformation": deformation}
     runs["denoiser"] = denoiser
     given = {component: run for component, run in runs.items() if run is not None}
-    if model and (out or given):
-        raise InputError("--model bundles a model that exists; leave out --out and the runs.", "usage")
-    if model and monai_bundle is None:
-        raise InputError("--model is for --monai-bundle.", "usage")
+    adds = bool(model and out and set(given) == {"denoiser"} and not readout)
+    if model and (out or given) and not adds:
+        raise InputError(
+            "--model bundles a model that exists, or adds a --denoiser to it with --out; leave out all else.", "usage"
+        )
+    if model and monai_bundle is None and not adds:
+        raise InputError("--model is for --monai-bundle, or for --denoiser with --out.", "usage")
     if not model and not (out and deformation):
-        raise InputError("Give --out and --deformation, or --model with --monai-bundle.", "usage")
+        raise InputError("Give --out and --deformation, or --model with --monai-bundle or --denoiser.", "usage")
     if monai_bundle and monai_bundle.exists():
         raise InputError(f"{monai_bundle} already exists; choose another folder for the bundle.", "exists")
     if out is not None:
@@ -73,8 +78,12 @@ def export(
             "licence": licence,
             "trained_on": trained_on or "",
         }
-        click.echo(export_runs(out, given, texts, read_json_object(readout), read_json_object(accuracy), pose_from))
+        figures = read_json_object(accuracy)
+        if model and denoiser:
+            click.echo(add_denoiser(out, model, denoiser, texts, figures))
+        else:
+            click.echo(export_runs(out, given, texts, read_json_object(readout), figures, pose_from))
     if monai_bundle is not None:
         from midlineshift_training.export.monai_bundle import write_bundle
 
-        click.echo(write_bundle(monai_bundle, model or out))
+        click.echo(write_bundle(monai_bundle, out or model))
