@@ -14,6 +14,9 @@ from aiohttp import web
 from MidlineShiftLogic.errors import InputError
 
 COOKIE = "midlineshift-review"
+"""Name of the cookie of who may use the review."""
+ADDRESS_COOKIE = "midlineshift-review-address"
+"""Name of the cookie of who opened the printed address and has yet to give the password."""
 TOKEN_BYTES = 24
 TOKEN_FILE = ".token"
 HEADERS = {
@@ -27,7 +30,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-OPEN_PATHS = ("/login", "/page/style.css")
+LOGIN_PATHS = ("/login", "/page/style.css")
 WRONG_PASSWORDS = 20
 """After so many wrong passwords the server takes none until it is started anew."""
 
@@ -66,7 +69,7 @@ class Access:
             raise web.HTTPBadRequest(text="Requests of other pages are not answered.")
         if request.method == "GET" and request.path == "/" and "token" in request.query:
             return self._enter(request)
-        if request.path in OPEN_PATHS and self._password:
+        if request.path in LOGIN_PATHS and self._password and self._came_by_address(request):
             return await handler(request)
         if not _same(request.cookies.get(COOKIE, ""), self._session):
             raise web.HTTPForbidden(text="Open the address that midlineshift review printed, with its token.")
@@ -76,10 +79,15 @@ class Access:
         if not _same(request.query["token"], self._token):
             raise web.HTTPForbidden(text="This token is not of this review; use the address that was printed last.")
         if self._password:
-            return web.HTTPFound("/login")
+            response = web.HTTPFound("/login")
+            _set_cookie(request, response, ADDRESS_COOKIE, self._token)
+            return response
         response = web.HTTPFound("/")
-        self._remember(request, response)
+        _set_cookie(request, response, COOKIE, self._session)
         return response
+
+    def _came_by_address(self, request: web.Request) -> bool:
+        return _same(request.cookies.get(ADDRESS_COOKIE, ""), self._token)
 
     async def log_in(self, request: web.Request) -> web.StreamResponse:
         """Take the password; the session begins with the right one."""
@@ -90,11 +98,8 @@ class Access:
             self._wrong += 1
             return web.HTTPFound("/login?wrong=1")
         response = web.HTTPFound("/")
-        self._remember(request, response)
+        _set_cookie(request, response, COOKIE, self._session)
         return response
-
-    def _remember(self, request: web.Request, response: web.StreamResponse) -> None:
-        response.set_cookie(COOKIE, self._session, httponly=True, samesite="Strict", secure=request.secure, path="/")
 
 
 def load_token(folder: Path) -> str:
@@ -121,6 +126,10 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _set_cookie(request: web.Request, response: web.StreamResponse, name: str, value: str) -> None:
+    response.set_cookie(name, value, httponly=True, samesite="Strict", secure=request.secure, path="/")
 
 
 def _same(given: str, wanted: str) -> bool:

@@ -9,12 +9,12 @@ import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement import edit, review
-from MidlineShiftLogic.measurement.history import EditHistory
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES, Measurement
 from MidlineShiftLogic.reporting.figures.drawing import head_bounds
 from MidlineShiftLogic.review_app.blind import merge_placed_slice, own_slices
 from MidlineShiftLogic.review_app.case_state import describe_case
 from MidlineShiftLogic.review_app.cases import ReviewCase
+from MidlineShiftLogic.review_app.history_files import HistoryFiles
 from MidlineShiftLogic.review_app.readings import ReaderFolder
 from MidlineShiftLogic.review_app.scene_pool import ScenePool
 from MidlineShiftLogic.scene import (
@@ -61,7 +61,6 @@ class CaseSession:
                 f"This scan was not measured: {(self.original.refused or {}).get('message', '')}", "refused"
             )
         self.ct = case.load_scan(self.original)
-        self.history = EditHistory()
         self.pending: list[np.ndarray] = []
         """(3,) RAS mm of the landmarks placed on the shown slice that are not yet three."""
         self._before_drag: Measurement | None = None
@@ -83,6 +82,8 @@ class CaseSession:
         start = self.original.slice if draft is None or draft.slice is None else draft.slice
         if blind and draft is None:
             start = self.ct.n_slices // 2
+        self._steps = HistoryFiles(folder.history_folder(case, blind))
+        self.history = self._steps.load(self.measurement)
         self.show(start)
         self.fit()
 
@@ -234,8 +235,9 @@ class CaseSession:
             self._change(lambda now: review.reject(now, reader, reason))
 
     def save(self) -> None:
-        """Write the reader's measurement; where nothing of the reader's is left, remove it."""
+        """Write the reader's steps and measurement; where nothing of the reader's is left, remove the measurement."""
         now = self.measurement
+        self._steps.save(self.history, now)
         if now.review is None and not now.edited:
             self.folder.discard(self.case)
         else:

@@ -45,7 +45,7 @@ class CaseSocket:
     async def serve(self, socket: web.WebSocketResponse) -> None:
         """Answer the page until it closes the socket."""
         self._socket, self._loop = socket, asyncio.get_running_loop()
-        reader = asyncio.create_task(self._read(socket))
+        self._reader = reader = asyncio.create_task(self._read(socket))
         first = True
         try:
             while not reader.done() or not self._queue.empty():
@@ -64,8 +64,11 @@ class CaseSocket:
                     await self._send_pictures(socket, False)
         finally:
             reader.cancel()
-            if self._exports:
-                await asyncio.wait(self._exports)
+
+    async def finish_exports(self) -> None:
+        """Wait until what was started to be written is written; the case may be opened again meanwhile."""
+        if self._exports:
+            await asyncio.wait(self._exports)
 
     async def _read(self, socket: web.WebSocketResponse) -> None:
         async for message in socket:
@@ -204,12 +207,28 @@ class CaseSocket:
             if moving and self._free.locked():
                 self._blurred.add(name)  # comes when the page has drawn what is on its way
                 continue
-            await asyncio.wait_for(self._free.acquire(), HEARTBEAT_SECONDS)
+            await self._wait_for_page()
             picture = await self._render.run(self._session.views.picture, name, moving)
             await socket.send_bytes(bytes([VIEWS.index(name)]) + picture)
             (self._blurred.add if moving else self._blurred.discard)(name)
             self._dirty.discard(name)
         self._dirty -= set() if not moving else self._blurred
+
+    async def _wait_for_page(self) -> None:
+        """Wait until the page has drawn what is on its way.
+
+        Raises:
+            ConnectionError: The page is gone: the case is given back at once, for the same page when it is reloaded.
+            TimeoutError: The page does not answer.
+        """
+        drawn = asyncio.ensure_future(self._free.acquire())
+        await asyncio.wait({drawn, self._reader}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if drawn.done():
+            return
+        drawn.cancel()
+        if self._reader.done():
+            raise ConnectionResetError
+        raise asyncio.TimeoutError
 
 
 def _is_move(message: Answer) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 import sys
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
@@ -81,8 +83,7 @@ def serve_review(options: ReviewOptions, on_ready: Callable[[str], object]) -> N
                     "port",
                 ) from error
             port = runner.addresses[0][1]
-            name = f"[{options.host}]" if ":" in options.host else options.host
-            on_ready(f"http{'s' if tls else ''}://{name}:{port}/?token={token}")
+            on_ready(f"http{'s' if tls else ''}://{shown_host(options.host)}:{port}/?token={token}")
             await asyncio.Event().wait()
         finally:
             await runner.cleanup()
@@ -115,6 +116,14 @@ def check_address(options: ReviewOptions) -> ssl.SSLContext | None:
             f"The TLS files cannot be used ({error}); give a certificate and its key as PEM.", "tls"
         ) from error
     return context
+
+
+def shown_host(host: str) -> str:
+    """Return the host of the printed address: of a server that listens on all addresses, this machine's name."""
+    with contextlib.suppress(ValueError):
+        if ip_address(host).is_unspecified:
+            return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def open_browser(address: str) -> None:

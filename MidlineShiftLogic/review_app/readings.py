@@ -33,6 +33,7 @@ REVIEWS_FOLDER = "reviews"
 READINGS_FILE = "readings.csv"
 READER_FILE = "reader.txt"
 LOCK_FOLDER = ".writers"
+HISTORY_FOLDER, BLIND_HISTORY_FOLDER = ".history", ".history-blind"
 READINGS_COLUMNS = ("case", "reader", "slice", "shift_mm", "time", "edited", "pinned")
 UNREAD, EDITED = "unread", "edited"
 
@@ -58,6 +59,10 @@ class ReaderFolder:
     def case_folder(self, case: ReviewCase) -> Path:
         """Return the folder of the reader's result of a case."""
         return self.folder / case.name
+
+    def history_folder(self, case: ReviewCase, blind: bool) -> Path:
+        """Return the folder of the reader's steps on a case; those of a blind review are apart from the others."""
+        return self.folder / (BLIND_HISTORY_FOLDER if blind else HISTORY_FOLDER) / case.name
 
     def load(self, case: ReviewCase) -> Measurement | None:
         """Return the reader's measurement of a case; None where there is none."""

@@ -15,6 +15,7 @@ from MidlineShiftLogic.errors import MidlineShiftError, format_error
 from MidlineShiftLogic.review_app.access import Access
 from MidlineShiftLogic.review_app.case_session import CaseSession
 from MidlineShiftLogic.review_app.case_socket import HEARTBEAT_SECONDS, LARGEST_MESSAGE, CaseSocket
+from MidlineShiftLogic.review_app.cases import ReviewCase
 from MidlineShiftLogic.review_app.readings import ReaderFolder, writer_lock
 from MidlineShiftLogic.review_app.render_thread import RenderThread
 from MidlineShiftLogic.review_app.scene_pool import ScenePool
@@ -25,6 +26,8 @@ SCRIPT = "text/javascript"
 PAGE_FILES = {"style.css": "text/css", "worklist.js": SCRIPT, "case.js": SCRIPT, "plot.js": SCRIPT}
 READER_COOKIE = "midlineshift-reader"
 LONGEST_NAME = 64
+RELOAD_SECONDS, RELOAD_POLL_SECONDS = 2.0, 0.05
+"""How long a page waits for the one of the same reader that it follows, and how often it looks."""
 
 
 @dataclass
@@ -53,7 +56,7 @@ class ReviewServer:
         application.add_routes(
             [
                 web.get("/", self._page("worklist.html")),
-                web.get("/login", self._page("login.html")),
+                web.get("/login", self._login_page),
                 web.post("/login", self.access.log_in),
                 web.post("/reader", self._set_reader),
                 web.get("/case/{key}", self._case_page),
@@ -90,6 +93,11 @@ class ReviewServer:
             return web.Response(text=(PAGE / name).read_text(encoding="utf-8"), content_type="text/html")
 
         return answer
+
+    async def _login_page(self, request: web.Request) -> web.Response:
+        page = (PAGE / "login.html").read_text(encoding="utf-8")
+        notice = "The password is wrong." if "wrong" in request.query else ""
+        return web.Response(text=page.replace("{notice}", notice), content_type="text/html")
 
     async def _page_file(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -142,26 +150,46 @@ class ReviewServer:
         await socket.prepare(request)
         self._sockets.add(socket)
         try:
-            with writer_lock(case, reader) as holder:
+            with contextlib.ExitStack() as writer:
+                holder = await _become_writer(writer, case, reader)
                 await socket.send_str(json.dumps({"type": "writer", "holder": holder}))
-                await self._serve_case(socket, case, reader, writable=not holder)
+                page = await self._serve_case(socket, case, reader, writable=not holder)
+            await page.finish_exports()
+        except (ConnectionError, asyncio.TimeoutError):
+            pass  # the page is gone, or so slow that it has to connect again; both are OSError, too
         except (MidlineShiftError, OSError) as error:
             await self._tell(socket, format_error(error))
-        except (ConnectionError, asyncio.TimeoutError):
-            pass  # the page is gone
         finally:
             self._sockets.discard(socket)
             await socket.close()
         return socket
 
-    async def _serve_case(self, socket: web.WebSocketResponse, case, reader: str, writable: bool) -> None:
+    async def _serve_case(self, socket: web.WebSocketResponse, case, reader: str, writable: bool) -> CaseSocket:
         folder = ReaderFolder(case.root, reader)
         session = await self._render.run(CaseSession, case, folder, self.blind, writable, self._pool)
+        page = CaseSocket(session, self._render)
         try:
-            await CaseSocket(session, self._render).serve(socket)
+            await page.serve(socket)
         finally:
             await self._render.run(session.close)
+        return page
 
     async def _tell(self, socket: web.WebSocketResponse, text: str) -> None:
         with contextlib.suppress(ConnectionError):
             await socket.send_str(json.dumps({"type": "failed", "text": text}))
+
+
+async def _become_writer(stack: contextlib.ExitStack, case: ReviewCase, reader: str) -> str:
+    """Enter the right to write a case into ``stack``; return ``""``, or the name of the reader who has it.
+
+    A page that is reloaded connects before the server knows that the old one is gone: it waits a moment for its own reader.
+    """
+    end = asyncio.get_running_loop().time() + RELOAD_SECONDS
+    while True:
+        attempt = contextlib.ExitStack()
+        holder = attempt.enter_context(writer_lock(case, reader))
+        if holder != reader or asyncio.get_running_loop().time() > end:
+            stack.enter_context(attempt)
+            return holder
+        attempt.close()
+        await asyncio.sleep(RELOAD_POLL_SECONDS)

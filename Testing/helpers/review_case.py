@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +9,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from dicom_case import PATIENT
+from make_scans import write_dicom
 from scan_files import save_nifti
 from synthetic_case import drawn_head, measured
 
@@ -21,18 +22,24 @@ from MidlineShiftLogic.reporting.results_csv import TABLE_FILE, CohortTable, mea
 
 ROOT = Path(__file__).parents[2]
 SPACING = (5.0, 1.5, 1.7)
-CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
 START_SECONDS = 180
 """For the server to load its libraries on a busy machine."""
 
 
-def make_results(folder: Path, shifts: dict[str, float], fields: bool = True) -> Path:
+def make_results(folder: Path, shifts: dict[str, float], fields: bool = True, dicom: bool = False) -> Path:
     """Make the results of drawn heads as a measurement would: name of the case -> signed shift in mm."""
     out = folder / "results"
     for name, shift_mm in shifts.items():
-        scan = save_nifti(folder / f"{name}.nii.gz", drawn_head(shift_mm, (20, 130, 110), SPACING).hu, SPACING)
+        head = drawn_head(shift_mm, (20, 130, 110), SPACING)
+        if dicom:
+            scan = write_dicom(head, folder / name, **PATIENT | {"PatientID": name})
+        else:
+            scan = save_nifti(folder / f"{name}.nii.gz", head.hu, SPACING)
         ct = read(scan)
         measurement, dense = measured(ct, shift_mm, name)
+        if dicom:  # a picture of each slice is drawn for the archive: fewer are enough for a test, and quick
+            slices = tuple(one for one in measurement.slices if (one.index - measurement.slice) % 4 == 0)
+            measurement = replace(measurement, slices=slices)
         measurement = replace(
             measurement, input=ct.source | {"shape": list(ct.hu.shape)}, case_rule=CaseRule(1.0, (-20.0, 20.0))
         )

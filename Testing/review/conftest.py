@@ -1,11 +1,17 @@
 """Results of drawn heads to review, the review's server as a user starts it, and a real browser."""
 
+import sys
+from pathlib import Path
+
 import mrml_core  # noqa: F401  sets the off-screen window, and skips where slicer-core has no wheel
 import pytest
-from review_case import CHROMIUM, DRIVER, Server, make_results
+from review_case import Server, make_results
+from review_page import start_browser
 
 from MidlineShiftLogic.review_app.cases import find_cases
 from MidlineShiftLogic.review_app.readings import ReaderFolder
+
+sys.path.append(str(Path(__file__).parents[1] / "panel"))
 
 
 @pytest.fixture
@@ -38,21 +44,31 @@ def served(tmp_path_factory):
 @pytest.fixture(scope="module")
 def make_browser():
     """Start browsers that are closed at the end."""
-    selenium = pytest.importorskip("selenium.webdriver")
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("Chromium and its driver are not installed")
     browsers = []
 
-    def make(size=(1366, 900)):
-        options = selenium.ChromeOptions()
-        options.binary_location = CHROMIUM
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-            options.add_argument(argument)
-        options.add_argument(f"--window-size={size[0]},{size[1]}")
-        browsers.append(selenium.Chrome(options, selenium.ChromeService(DRIVER)))
+    def make(**options):
+        browsers.append(start_browser(**options))
         return browsers[-1]
 
     yield make
     for browser in browsers:
         browser.quit()
+
+
+@pytest.fixture
+def panel_host(tmp_path):
+    """Start hosts of the panel, one at a time, each with an empty scene."""
+    pytest.importorskip("PySide6")
+    from host.application import Host
+
+    hosts = []
+
+    def make():
+        if hosts:
+            hosts[-1].close()
+        hosts.append(Host(tmp_path))
+        return hosts[-1]
+
+    yield make
+    for host in hosts[-1:]:
+        host.close()

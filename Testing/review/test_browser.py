@@ -3,90 +3,22 @@
 The tests share one server and run in their order; each opens its case anew.
 """
 
+import asyncio
 import json
 import re
 import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 from review_case import Server, make_results, wait_until
+from review_client import ReviewClient
+from review_page import Page
 
 from MidlineShiftLogic.reporting.html import read_result
 
 pytestmark = pytest.mark.slow
 LEFT, RIGHT = 0, 1
-
-
-class Page:
-    """A browser on one server."""
-
-    def __init__(self, browser, server):
-        self.browser, self.server = browser, server
-
-    def open_list(self):
-        self.browser.get(self.server.address)
-        wait_until(lambda: self.browser.find_elements("css selector", "#cases a"), what="worklist")
-        return self
-
-    def open_case(self, number=LEFT):
-        self.open_list()
-        self.browser.find_elements("css selector", "#cases a")[number].click()
-        self.wait_drawn()
-        return self
-
-    def wait_drawn(self):
-        wait_until(lambda: self.script("return document.body.dataset.first && state !== null"), what="first picture")
-
-    def script(self, text, *arguments):
-        return self.browser.execute_script(text, *arguments)
-
-    def state(self):
-        return self.script("return state")
-
-    def text(self, name):
-        return self.browser.find_element("id", name).text
-
-    def click(self, name):
-        self.browser.find_element("id", name).click()
-
-    def keys(self, *keys):
-        self.browser.switch_to.active_element.send_keys(*keys)
-
-    def saved(self):
-        return int(self.script("return document.body.dataset.saved || 0"))
-
-    def wait_saved(self, before):
-        wait_until(lambda: self.saved() > before, what="saved")
-
-    def drag(self, name, right_px):
-        """Drag a landmark with the mouse, as a reader does; numbers that were shown on the way."""
-        from selenium.webdriver import ActionChains
-
-        box = self.script(
-            "const b = document.getElementById('scan').getBoundingClientRect(); "
-            "return [b.left, b.top, b.width, b.height]"
-        )
-        place = self.state()["landmarks"][name]
-        x, y = (round(box[axis] + place[axis] * box[axis + 2]) for axis in (0, 1))
-        self.script(
-            "window.numbers = []; new MutationObserver(() => window.numbers.push(document.getElementById('number').textContent))"
-            ".observe(document.getElementById('number'), { childList: true })"
-        )
-        actions = ActionChains(self.browser, duration=60)
-        actions.w3c_actions.pointer_action.move_to_location(x, y)
-        actions.w3c_actions.pointer_action.pointer_down()
-        for step in range(1, 9):
-            actions.w3c_actions.pointer_action.move_to_location(x + round(right_px * step / 8), y)
-            actions.w3c_actions.pointer_action.pause(0.25)
-        actions.w3c_actions.pointer_action.pointer_up()
-        before = self.saved()
-        actions.perform()
-        self.wait_saved(before)
-        return self.script("return window.numbers")
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +92,10 @@ def test_drag_number_follows_undo_pin_accept_reload(served, page):
     kept = of_reader(results)
     assert kept.review.reader == "Ada" and kept.signed_shift_mm == pytest.approx(moved, abs=0.01)
     assert (results / "reviews" / "Ada" / "left" / "report.html").is_file()
+    page.click("undo")
+    wait_until(lambda: page.state()["status"] == "edited", what="undo reaches back over the reload")
+    page.click("redo")
+    wait_until(lambda: page.state()["status"] == "accepted with edits", what="redo")
     page.open_list()
     assert "1 of 2 read" in page.text("done-text")
 
@@ -191,6 +127,18 @@ def test_two_sessions_on_one_case_the_second_looks_only(served, page, make_brows
     second.wait_drawn()
     assert second.state()["writable"] and second.state()["signed_shift_mm"] == before
     second.open_list()
+
+
+def test_a_page_that_vanishes_with_pictures_on_the_way_gives_its_case_back(served):
+    server, _ = served
+
+    async def vanish_and_come_back() -> str:
+        async with ReviewClient(server.address) as client:
+            await client.enter()
+            key = (await client.cases())[LEFT]["key"]
+            return [await client.open_and_leave(key) for _ in range(3)][-1]
+
+    assert asyncio.run(vanish_and_come_back()) == "", "nobody has the case"
 
 
 def test_keyboard_only(served, page):
@@ -272,12 +220,3 @@ def test_blind_review_by_two_readers(tmp_path, make_browser):
     wait_until(lambda: page.state()["status"] == "accepted with edits", what="accepted")
     assert len(of_reader(results, "left", "Grace").slices) == 1
     server.stop()
-
-
-def test_other_machines_need_password_and_tls(served):
-    _, results = served
-    done = subprocess.run(
-        [sys.executable, "-m", "MidlineShiftLogic", "review", str(results), "--host", "0.0.0.0"],
-        capture_output=True, text=True, env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
-    )  # fmt: skip
-    assert done.returncode == 2 and "--password-file, --tls-cert and --tls-key" in done.stderr

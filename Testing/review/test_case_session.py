@@ -106,6 +106,68 @@ def test_what_was_done_is_there_when_the_case_is_opened_again(case, folder, open
     assert case.load_measurement().review is None, "the model's result is never changed"
 
 
+def test_undo_and_redo_reach_back_over_a_reload(case, folder, open_case):
+    first = open_case(case, folder)
+    said = [to_dict(first.measurement)]
+    for mm in (2.0, 3.0, -1.5):
+        first.nudge("shifted", mm, 0.0)
+        said.append(to_dict(first.measurement))
+    first.undo()
+    second = open_case(case, folder)
+    assert to_dict(second.measurement) == said[2]
+    second.redo()
+    assert to_dict(second.measurement) == said[3] and not second.history.can_redo
+    for expected in reversed(said[:3]):
+        second.undo()
+        assert to_dict(second.measurement) == expected
+    assert folder.load(case) is None and not second.history.can_undo
+    third = open_case(case, folder)
+    third.redo()
+    assert to_dict(third.measurement) == said[1] == to_dict(folder.load(case))
+    third.nudge("shifted", 1.0, 0.0)
+    last = open_case(case, folder)
+    assert not last.history.can_redo, "a new step ends what was undone"
+    last.undo()
+    assert to_dict(last.measurement) == said[1]
+
+
+def test_steps_of_another_measurement_or_that_cannot_be_read_are_none(case, folder, open_case):
+    session = open_case(case, folder)
+    session.nudge("shifted", 2.0, 0.0)
+    steps = folder.history_folder(case, blind=False)
+    own = folder.load(case)
+    folder.save(
+        case,
+        move_landmarks(own, session.ct, own.slices[0].index, {"shifted": (40.0, 50.0)}, own, space="px"),
+        session.ct,
+    )
+    assert not open_case(case, folder).history.can_undo, "the reader worked elsewhere meanwhile"
+    folder.save(case, own, session.ct)
+    assert open_case(case, folder).history.can_undo
+    (steps / "present.txt").unlink()
+    assert open_case(case, folder).history.can_undo, "the position is found again"
+    for file in steps.glob("*.json"):
+        file.write_text("{", encoding="utf-8")
+    again = open_case(case, folder)
+    assert not again.history.can_undo
+    again.nudge("shifted", 1.0, 0.0)
+    assert open_case(case, folder).history.can_undo
+
+
+def test_the_oldest_steps_are_dropped(case, folder, open_case, monkeypatch):
+    from MidlineShiftLogic.review_app import history_files
+
+    monkeypatch.setattr(history_files, "STORED", 2)
+    session = open_case(case, folder)
+    for _ in range(4):
+        session.nudge("shifted", 1.0, 0.0)
+    assert len(list(folder.history_folder(case, blind=False).glob("*.json"))) == 3
+    again = open_case(case, folder)
+    again.undo()
+    again.undo()
+    assert not again.history.can_undo and again.history.can_redo
+
+
 def test_nudges_go_to_the_patients_left_and_back(case, folder, open_case):
     session = open_case(case, folder)
     place = slice_of(session.measurement, session.shown).landmarks_lps_mm["shifted"]
@@ -151,6 +213,10 @@ def test_blind_reading_shows_and_keeps_only_the_readers_landmarks(case, folder, 
     assert len(case.load_measurement().slices) > 1, "the model's is kept, too"
     again = open_case(case, folder, blind=True)
     assert again.measurement.signed_shift_mm == pytest.approx(kept.signed_shift_mm, abs=1e-4)
+    again.undo()
+    assert again.measurement.review is None and again.measurement.signed_shift_mm is not None
+    again.redo()
+    assert not open_case(case, folder).history.can_undo, "a blind review's steps are its own"
     again.restore(False)
     assert again.describe()["slices"] == []
 

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -205,7 +206,13 @@ def test_terminal_that_cannot_show_the_name(tmp_path, language):
     done = subprocess.run(
         [sys.executable, "-m", "MidlineShiftLogic", "measure", "脳.nii", "--out", str(tmp_path / "out")],
         capture_output=True,
-        env={"PATH": "", "LC_ALL": language, "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
+        env={
+            "PATH": "",
+            "LC_ALL": language,
+            "PYTHONUTF8": "0",
+            "PYTHONIOENCODING": "ascii",
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+        },
         cwd=tmp_path,
     )
     assert done.returncode == 2 and b"Traceback" not in done.stderr and b"error: " in done.stderr
