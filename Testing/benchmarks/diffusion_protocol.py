@@ -1,6 +1,6 @@
 """What the diffusion adds to the deformation network: one start, equal steps, the same slices, seeds and folds in every arm.
 
-``prepare`` draws the training batches once, with the denoiser's noise difference and pseudo-healthy image of every slice.
+``prepare`` draws the training batches once, ``denoise`` adds the noise difference and pseudo-healthy image of every slice.
 ``train`` goes through them from version 4 of the shipped model, without the slices of one fold, and ``measure`` measures the
 scans of that fold, some phantoms and some known shifts. ``diffusion_table.py`` compares the arms. Every arm sees the same
 batches in the same order; only what is made of the denoiser differs:
@@ -56,6 +56,7 @@ AVERAGED = 0.4
 STATISTICS = 12
 """Batches from which the statistics of batch normalisation are taken anew."""
 SEED = 20261128
+DENOISED = "denoised"
 WARPS, HEADS_WITH_WARPS = 2, 3
 """Known shifts of a scan, and unshifted scans of each fold that get them."""
 work_option = click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder of the protocol.")
@@ -74,11 +75,9 @@ def main():
 @click.option("--phantoms", required=True, type=click.Path(path_type=Path))
 @click.option("--count", default=90, help="Phantoms to take.")
 @click.option("--unlabelled", required=True, type=click.Path(path_type=Path))
-@click.option("--denoiser", required=True, help="Model with a class-conditional denoiser.")
 @click.option("--batches", default=240)
-def prepare(work, dataset, phantoms, count, unlabelled, denoiser, batches):
+def prepare(work, dataset, phantoms, count, unlabelled, batches):
     """Draw the batches; those that are there are kept."""
-    model = load_model(denoiser)
     cases = load_dataset(dataset)
     fold_of = {case.name: case.fold for case in cases}
     parts, folds = [], []
@@ -105,9 +104,27 @@ def prepare(work, dataset, phantoms, count, unlabelled, denoiser, batches):
         batch = cut_midline_batch(store, index, variation, GRID, PIXEL_MM, FRAME_MM, g, 2)
         real = store.labelled[index] | store.unlabelled[index]
         content = {one.name: getattr(batch, one.name).half() for one in fields(batch)}
-        content |= {"fold": fold[index], "real": real, **_denoise(model, batch, g)}
-        torch.save(content, path.with_suffix(".part"))
-        path.with_suffix(".part").rename(path)
+        _save(content | {"fold": fold[index], "real": real}, path)
+
+
+@main.command()
+@work_option
+@click.option("--denoiser", required=True, help="Model with a class-conditional denoiser.")
+def denoise(work, denoiser):
+    """Make the noise difference and the pseudo-healthy image of all slices."""
+    model = load_model(denoiser)
+    (work / DENOISED).mkdir(exist_ok=True)
+    for number, path in enumerate(tqdm(sorted((work / "batches").glob("*.pt")), desc="denoising")):
+        done = work / DENOISED / path.name
+        if not done.exists():
+            batch, _ = _split(torch.load(path, weights_only=True))
+            _save(_denoise(model, batch, torch.Generator().manual_seed(2 * SEED + number)), done)
+
+
+def _save(content: dict[str, torch.Tensor], path: Path) -> None:
+    """Write a file that appears whole or not at all."""
+    torch.save(content, path.with_suffix(".part"))
+    path.with_suffix(".part").rename(path)
 
 
 @torch.inference_mode()
@@ -127,13 +144,18 @@ def _denoise(model: Model, batch: MidlineBatch, g: torch.Generator) -> dict[str,
     }
 
 
-def _load(path: Path, fold: int) -> tuple[MidlineBatch, dict[str, torch.Tensor]]:
+def _load(path: Path, fold: int, denoised: bool) -> tuple[MidlineBatch, dict[str, torch.Tensor]]:
     """A batch without the slices of a fold, and what goes with it."""
     content = torch.load(path, weights_only=True)
+    if denoised:
+        content |= torch.load(path.parents[1] / DENOISED / path.name, weights_only=True)
     kept = content["fold"] != fold
-    values = {
-        name: value[kept].float() if value.is_floating_point() else value[kept] for name, value in content.items()
-    }
+    return _split({name: value[kept] for name, value in content.items()})
+
+
+def _split(content: dict[str, torch.Tensor]) -> tuple[MidlineBatch, dict[str, torch.Tensor]]:
+    """A stored batch, and what is stored beside it, in single precision."""
+    values = {name: value.float() if value.is_floating_point() else value for name, value in content.items()}
     return MidlineBatch(**{one.name: values.pop(one.name) for one in fields(MidlineBatch)}), values
 
 
@@ -151,13 +173,14 @@ def _inputs(batch: MidlineBatch, more: dict[str, torch.Tensor], with_difference:
 @work_option
 @fold_option
 @arm_option
-@click.option("--denoiser", required=True)
+@click.option("--denoiser", help="Of the arms that measure with it.")
 def train(work, fold, arm, denoiser):
     """Train one arm without one fold; the result is a model folder."""
     out = work / f"{arm}.{fold}"
     if out.exists():
         return
     with_difference, similarity = ARMS[arm]
+    denoised = with_difference or similarity is not None
     start = load_model()
     torch.manual_seed(SEED)
     network = MidlineUNet(**start.network("deformation").config | {"in_channels": 3 if with_difference else 2})
@@ -167,7 +190,7 @@ def train(work, fold, arm, denoiser):
     files = sorted((work / "batches").glob("*.pt"))
     average = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
     for number, path in enumerate(files):
-        batch, more = _load(path, fold)
+        batch, more = _load(path, fold, denoised)
         with torch.autocast("cpu", torch.bfloat16):
             out_maps = network(_inputs(batch, more, with_difference))
         values = {name: None if value is None else value.float() for name, value in vars(out_maps).items()}
@@ -192,7 +215,7 @@ def train(work, fold, arm, denoiser):
             average.update_parameters(network)
         if (number + 1) % 20 == 0:
             click.echo(f"{arm} fold {fold} step {number + 1} loss {float(loss):.3f}")
-    statistics = (_load(path, fold) for path in files[:STATISTICS])
+    statistics = (_load(path, fold, denoised) for path in files[:STATISTICS])
     with torch.autocast("cpu", torch.bfloat16):
         torch.optim.swa_utils.update_bn((_inputs(*one, with_difference) for one in statistics), average)
     network.load_state_dict(average.module.state_dict())

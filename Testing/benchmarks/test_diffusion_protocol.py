@@ -12,7 +12,7 @@ from click.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).parent))
 
 import diffusion_table
-from diffusion_protocol import _inputs, _load
+from diffusion_protocol import DENOISED, _inputs, _load
 from diffusion_table import compare, errors_of
 
 from midlineshift_training.datasets.midline_dataset import MidlineBatch
@@ -58,13 +58,15 @@ def batch_file(tmp_path):
     shape = {"hu": (3, 8, 8), "displacement": (3, 2, 2, 2)}
     content = {one.name: torch.ones(shape.get(one.name, (3, 2, 2))).half() for one in fields(MidlineBatch)}
     content |= {"fold": torch.tensor([0, 1, -1]), "real": torch.tensor([True, True, False])}
-    content |= {"difference": torch.ones(3, 1, 4, 4).half(), "healthy": torch.ones(3, 1, 2, 2).half()}
-    torch.save(content, tmp_path / "0000.pt")
-    return tmp_path / "0000.pt"
+    made = {"difference": torch.ones(3, 1, 4, 4).half(), "healthy": torch.ones(3, 1, 2, 2).half()}
+    for folder, values in (("batches", content), (DENOISED, made)):
+        (tmp_path / folder).mkdir()
+        torch.save(values, tmp_path / folder / "0000.pt")
+    return tmp_path / "batches" / "0000.pt"
 
 
 def test_slices_of_the_fold_are_left_out(batch_file):
-    batch, more = _load(batch_file, 1)
+    batch, more = _load(batch_file, 1, denoised=True)
     assert more["fold"].tolist() == [0, -1] and len(batch.hu) == len(more["healthy"]) == 2
     assert _inputs(batch, more, False).shape == (2, 2, 8, 8)
     with_difference = _inputs(batch, more, True)
