@@ -214,7 +214,7 @@ def train(work, fold, arm, denoiser):
         if number >= (1 - AVERAGED) * len(files):
             average.update_parameters(network)
         if (number + 1) % 20 == 0:
-            click.echo(f"{arm} fold {fold} step {number + 1} loss {float(loss):.3f}")
+            click.echo(f"{arm} fold {fold} step {number + 1} loss {float(loss.detach()):.3f}")
     statistics = (_load(path, fold, denoised) for path in files[:STATISTICS])
     with torch.autocast("cpu", torch.bfloat16):
         torch.optim.swa_utils.update_bn((_inputs(*one, with_difference) for one in statistics), average)
