@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from MidlineShiftLogic.headct.density import density_flags
 from MidlineShiftLogic.headct.head_shape import HeadShape
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.headct.orientation import orientation_evidence
 from MidlineShiftLogic.quality import Quality
 
 AIR_HU = -400.0
@@ -18,22 +20,24 @@ AIR_HU = -400.0
 MIN_AIR_ML = 3.0
 """Less air inside the head is no evidence: some exports are masked to the brain."""
 
-FRONT_SHARE = (0.08, 0.14)
-"""Centre of the air inside the head, as a share of the head's length behind its middle: warning, fatal. Nose, orbits and
-sinuses are in front: the scans have -0.29 to 0.01, of the ears alone about 0."""
+AIR_WEIGHT, ENOUGH_AIR_ML = 2.5, 5.0
+"""Evidence for each share of the head's length by which the centre of the air inside is in front of the head's middle:
+nose, orbits and sinuses are in front by 0 to 0.3. Less air counts less."""
+
+FRONT_EVIDENCE = (-0.2, -0.5)
+"""Evidence of template and air together: warning, fatal. The scans have 0.24 to 2.5, their parts -0.11 and more, and
+turned ones the same with a minus."""
+
+UP_EVIDENCE, BOTH_EVIDENCE = -0.25, -0.4
+"""Evidence of the template against the scan upside down, and turned about the axis through the ears: above 0.2 and 0.5
+in the scans that show base and vertex."""
 
 UPSIDE_DOWN_MM = 15.0
-"""Sinuses and airway are below the brain's centre; above it by this much, the stack is upside down."""
+"""Sinuses and airway are below the brain's centre by more than this; above it by as much, the stack is upside down."""
 
 TAPER_SHARE, VERTEX_MM = 0.25, 30.0
 """At the vertex the head tapers to less than at the base by this share of its largest area, and brain begins within this
 distance of the last slice."""
-
-BRAIN_HU, POSSIBLE_BRAIN_HU = (14.0, 56.0), (0.0, 70.0)
-"""The most frequent value inside the skull: 20 (infants) to 51 in the scans. Beyond the second pair it is not brain."""
-
-AIR_RANGE_HU, MIN_AIR_SHARE = (-1100.0, -780.0), 0.001
-"""Air is at -1000; scans rebuilt from pictures stop at -900 or -800."""
 
 MAX_HU = 40_000.0
 """The extended scale of metal ends at 30 710."""
@@ -43,6 +47,9 @@ ASPECT = (0.64, 1.08)
 
 MAX_BRAIN_SPAN_MM = 180.0
 """From the lowest to the highest slice with brain: 55 to 142 mm in the scans."""
+
+BRAIN_SPAN_SHARE = (0.34, 0.95)
+"""The same by the head's mean diameter, where base and vertex were scanned: 0.38 to 0.85 in the scans."""
 
 
 def range_flags(ct: HeadCT) -> list[Quality]:
@@ -60,22 +67,18 @@ def range_flags(ct: HeadCT) -> list[Quality]:
     ]
 
 
-def anatomy_flags(ct: HeadCT, shape: HeadShape) -> list[Quality]:
+def anatomy_flags(ct: HeadCT, shape: HeadShape, diameter: float, complete: bool) -> list[Quality]:
     """Return what does not fit between the anatomy and the header.
 
     Args:
-        ct: a scan with a head. shape: its coarse masks.
+        ct: a scan with a head. shape: its coarse masks. diameter: mean of the head's width and length, mm.
+        complete: whether base and vertex were scanned.
     """
-    return [*_size_flags(ct, shape), *_density_flags(ct, shape), *_front_flags(ct, shape), *_up_flags(ct, shape)]
-
-
-def brain_hu(shape: HeadShape) -> float:
-    """Return the most frequent Hounsfield units inside the skull, NaN without brain."""
-    if not shape.brain.any():
-        return float("nan")
-    edges = np.arange(-40.0, 171.0)
-    counts = np.histogram(shape.hu[shape.brain], edges)[0]
-    return float(edges[np.convolve(counts, np.ones(5), "same").argmax()] + 0.5)
+    return [
+        *_size_flags(ct, shape, diameter, complete),
+        *density_flags(ct, shape),
+        *_orientation_flags(ct, shape, complete),
+    ]
 
 
 def air_behind_middle(shape: HeadShape) -> tuple[float, float]:
@@ -97,7 +100,7 @@ def air_behind_middle(shape: HeadShape) -> tuple[float, float]:
     return total * shape.pixel_area / 1000, weighted / total if total else 0.0
 
 
-def _size_flags(ct: HeadCT, shape: HeadShape) -> list[Quality]:
+def _size_flags(ct: HeadCT, shape: HeadShape, diameter: float, complete: bool) -> list[Quality]:
     flags = []
     aspect = _aspect(shape)
     if aspect is not None and not ASPECT[0] <= aspect <= ASPECT[1]:
@@ -111,12 +114,14 @@ def _size_flags(ct: HeadCT, shape: HeadShape) -> list[Quality]:
         )
     slices = shape.brain_slices
     span = float(np.ptp(ct.heights[slices])) if len(slices) else 0.0
-    if span > MAX_BRAIN_SPAN_MM:
+    low, high = (share * diameter for share in BRAIN_SPAN_SHARE)
+    if span > MAX_BRAIN_SPAN_MM or (complete and not low <= span <= high):
         flags.append(
             Quality(
                 "head-shape",
                 "warning",
-                f"The brain would be {span:.0f} mm high, which is unusual: the slice spacing may be wrong; check it.",
+                f"The brain would be {span:.0f} mm high in a head of {diameter:.0f} mm, which is unusual: the slice spacing or "
+                "the pixel size may be wrong; check them.",
             )
         )
     return flags
@@ -132,71 +137,54 @@ def _aspect(shape: HeadShape) -> float | None:
     return float(np.median(ratios)) if ratios else None
 
 
-def _density_flags(ct: HeadCT, shape: HeadShape) -> list[Quality]:
-    brain = brain_hu(shape)
-    if not np.isfinite(brain):
+def _orientation_flags(ct: HeadCT, shape: HeadShape, complete: bool) -> list[Quality]:
+    evidence = orientation_evidence(ct.heights, shape)
+    if evidence is None:
         return []
-    if not BRAIN_HU[0] <= brain <= BRAIN_HU[1]:
-        possible = POSSIBLE_BRAIN_HU[0] <= brain <= POSSIBLE_BRAIN_HU[1]
-        return [
-            Quality(
-                "hu-scale",
-                "warning" if possible else "fatal",
-                f"Most of the brain measures {brain:.0f} Hounsfield units instead of 20 to 50: the rescale slope or intercept "
-                "may be wrong; check the values, or export the scan again.",
-            )
-        ]
-    step = max(1, int(np.sqrt(ct.hu.size / 1e6)))
-    values = ct.hu[:, ::step, ::step].ravel()
-    lowest = float(np.nanmin(values))
-    thin = values[(values < AIR_RANGE_HU[1]) & ((values > lowest) | (lowest > AIR_RANGE_HU[0]))]
-    # A constant floor below air is padding, and may have replaced all air.
-    if len(thin) > MIN_AIR_SHARE * len(values) and (thin > AIR_RANGE_HU[0]).sum() < MIN_AIR_SHARE * len(values):
-        return [
-            Quality(
-                "hu-scale",
-                "warning",
-                "No values near -1000 (air) were found: the rescale slope or intercept may be wrong; check the values.",
-            )
-        ]
-    return []
-
-
-def _front_flags(ct: HeadCT, shape: HeadShape) -> list[Quality]:
     millilitres, behind = air_behind_middle(shape)
-    if millilitres * float(np.median(ct.thickness)) < MIN_AIR_ML or behind < FRONT_SHARE[0]:
-        return []
-    return [
-        Quality(
-            "front-back",
-            "fatal" if behind >= FRONT_SHARE[1] else "warning",
-            "Nose and sinuses are at the back of the picture: the file seems to be turned front to back, so left and right "
-            "may be wrong too; check its orientation, and export it again from the original DICOM images.",
-        )
-    ]
-
-
-def _up_flags(ct: HeadCT, shape: HeadShape) -> list[Quality]:
-    air = shape.head & (shape.hu < AIR_HU)
-    area = shape.head.sum(axis=(1, 2))
-    heights = ct.heights
-    slices = shape.brain_slices
-    enough = air.sum() * shape.pixel_area * float(np.median(ct.thickness)) / 1000 >= MIN_AIR_ML
-    upside_down = False
-    if enough and shape.brain.any():
-        air_height = np.average(heights, weights=air.sum(axis=(1, 2)))
-        brain_height = np.average(heights, weights=shape.brain.sum(axis=(1, 2)))
-        upside_down = bool(air_height > brain_height + UPSIDE_DOWN_MM and area[0] < area[-1])
-    elif len(slices):
-        tapers = area[-1] - area[0] > TAPER_SHARE * area.max()
-        upside_down = bool(tapers and heights[slices[0]] - heights[0] < VERTEX_MM)
-    if not upside_down:
+    enough = min(1.0, millilitres * float(np.median(ct.thickness)) / ENOUGH_AIR_ML)
+    front = evidence.front_back - AIR_WEIGHT * behind * enough
+    if front < FRONT_EVIDENCE[0] and front <= min(evidence.upside_down, evidence.both):
+        sure = front < FRONT_EVIDENCE[1] and (complete or behind * enough > 0)
+        return [
+            Quality(
+                "front-back",
+                "fatal" if sure else "warning",
+                "Forehead, nose and sinuses seem to be at the back of the picture: the file seems to be turned front to "
+                "back, so left and right may be wrong too; check its orientation, and export it again from the original "
+                "DICOM images.",
+            )
+        ]
+    air = _air_below_brain(ct, shape)
+    template = evidence.upside_down < UP_EVIDENCE or evidence.both < BOTH_EVIDENCE
+    if not (_tapers_downward(ct, shape, air) or (template and (air is None or air < UPSIDE_DOWN_MM))):
         return []
     return [
         Quality(
             "upside-down",
             "warning",
-            "The sinuses, or the broad end of the head, are above the brain: the file seems to be upside down; "
+            "The base of the skull seems to be above the brain: the file seems to be upside down; "
             "check the orientation, left and right may be wrong too.",
         )
     ]
+
+
+def _air_below_brain(ct: HeadCT, shape: HeadShape) -> float | None:
+    """How many mm the centre of sinuses and airway is below that of the brain; None without enough air or brain."""
+    air = shape.head & (shape.hu < AIR_HU)
+    millilitres = air.sum() * shape.pixel_area * float(np.median(ct.thickness)) / 1000
+    if millilitres < MIN_AIR_ML or not shape.brain.any():
+        return None
+    height = [np.average(ct.heights, weights=mask.sum(axis=(1, 2))) for mask in (shape.brain, air)]
+    return float(height[0] - height[1])
+
+
+def _tapers_downward(ct: HeadCT, shape: HeadShape, air: float | None) -> bool:
+    """Whether the head is smaller at the lowest slice, and air, or else the brain's place, says that this is the vertex."""
+    area, slices = shape.head.sum(axis=(1, 2)), shape.brain_slices
+    if air is not None:
+        return bool(air < -UPSIDE_DOWN_MM and area[0] < area[-1])
+    if not len(slices):
+        return False
+    tapers = area[-1] - area[0] > TAPER_SHARE * area.max()
+    return bool(tapers and ct.heights[slices[0]] - ct.heights[0] < VERTEX_MM)

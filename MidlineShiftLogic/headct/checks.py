@@ -22,8 +22,8 @@ THICK_STEP_MM = 10.5
 MIN_BRAIN_SLICES, MIN_BRAIN_MM = 6, 40.0
 """Fewer do not show the brain from the third ventricle to above the septum, so the largest shift may be missed."""
 
-WIDTH_MM, LENGTH_MM = (95.0, 230.0), (110.0, 260.0)
-"""Heads from infants to adults, skin to skin, helmet hair and bandages included."""
+WIDTH_MM, LENGTH_MM = (95.0, 215.0), (110.0, 255.0)
+"""Heads from infants to adults, skin to skin, bandages included: 132 to 195 and 150 to 245 mm in the scans."""
 
 ABSURD_WIDTH_MM, ABSURD_LENGTH_MM = (60.0, 280.0), (70.0, 320.0)
 """No head measures so: the voxel size is wrong, or it is another part of the body."""
@@ -198,7 +198,8 @@ def _head_flags(ct: HeadCT, shape) -> list[Quality]:
                 "The skull does not enclose the brain on many slices (an infant, a craniectomy, or a damaged scan); look.",
             )
         )
-    return flags + _edge_flags(shape) + anatomy_flags(ct, shape)
+    complete = not any(flag.code == "incomplete-coverage" for flag in flags)
+    return flags + _edge_flags(shape) + anatomy_flags(ct, shape, (width + length) / 2, complete)
 
 
 def _head_size(shape) -> tuple[float, float] | None:

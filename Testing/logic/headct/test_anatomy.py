@@ -1,15 +1,19 @@
 """Anatomy against header: turned, stretched and rescaled scans are refused or reported; ordinary ones are not."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from make_scans import make_head, write_dicom, write_nifti
+from scipy import ndimage
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct import check, read
-from MidlineShiftLogic.headct.anatomy import air_behind_middle, brain_hu
+from MidlineShiftLogic.headct.anatomy import air_behind_middle
+from MidlineShiftLogic.headct.density import brain_hu
 from MidlineShiftLogic.headct.head_shape import head_shape
+from MidlineShiftLogic.headct.orientation import orientation_evidence
 
 
 def codes(ct):
@@ -21,6 +25,18 @@ def base():
     """A head that ends in a broad base, as scans do."""
     head = make_head()
     return replace(head, hu=head.hu[8:], origins=head.origins[8:], thickness=head.thickness[8:])
+
+
+def inside_of_head(ct):
+    """(slice, row, column) bool: all that the skin encloses, on the scan's own grid."""
+    return np.stack([ndimage.binary_fill_holes(plane > -500) for plane in ct.hu])
+
+
+@pytest.fixture(scope="module")
+def samples():
+    """Both sample scans, which have the anatomy that the ellipsoid lacks."""
+    folder = Path(__file__).parents[3] / "Resources" / "SampleScans"
+    return [read(path) for path in sorted(folder.glob("*.nii.gz"))]
 
 
 def test_an_ordinary_head_is_not_flagged(head):
@@ -37,22 +53,43 @@ def test_front_to_back(head):
     assert "front-back" not in codes(replace(head, hu=head.hu[:, :, ::-1])), "left and right look the same"
 
 
+@pytest.mark.parametrize("air", [True, False])
+def test_the_samples_turned(samples, air):
+    """Also without any air inside, forehead, skull base and vertex still say front and up."""
+    ct = samples[air]
+    if not air:
+        ct = replace(ct, hu=np.where(inside_of_head(ct) & (ct.hu < -200), 0, ct.hu).astype(np.float32))
+    assert not {"front-back", "upside-down"} & set(codes(ct))
+    assert "front-back" in codes(replace(ct, hu=ct.hu[:, ::-1])), "mirrored"
+    assert "front-back" in codes(replace(ct, hu=ct.hu[:, ::-1, ::-1])), "turned by 180 degrees"
+    assert codes(replace(ct, hu=ct.hu[::-1]))["upside-down"] == "warning"
+    both = codes(replace(ct, hu=ct.hu[::-1, ::-1]))
+    assert {"front-back", "upside-down"} & set(both), "turned about the axis through the ears"
+
+
+def test_evidence_changes_its_sign_when_the_scan_is_turned(samples):
+    ct = samples[0]
+    shape = head_shape(ct)
+    turned = replace(shape, hu=shape.hu[:, ::-1], head=shape.head[:, ::-1], brain=shape.brain[:, ::-1])
+    evidence, other = orientation_evidence(ct.heights, shape), orientation_evidence(ct.heights, turned)
+    assert evidence.front_back > 0.3
+    assert other.front_back == pytest.approx(-evidence.front_back, abs=0.1)
+
+
+def test_no_evidence_without_brain(base):
+    shape = head_shape(base)
+    assert orientation_evidence(base.heights, replace(shape, brain=np.zeros_like(shape.brain))) is None
+
+
 def test_upside_down(base):
     assert "upside-down" not in codes(base)
     assert codes(replace(base, hu=base.hu[::-1]))["upside-down"] == "warning"
 
 
 def test_upside_down_without_air_inside(base):
-    filled = np.where((base.hu < -900) & head_shape_mask(base), 35, base.hu).astype(np.float32)
+    filled = np.where((base.hu < -900) & inside_of_head(base), 35, base.hu).astype(np.float32)
     assert "upside-down" not in codes(replace(base, hu=filled))
     assert codes(replace(base, hu=filled[::-1]))["upside-down"] == "warning"
-
-
-def head_shape_mask(ct):
-    """Inside of the ellipsoid, on the scan's own grid."""
-    from scipy import ndimage
-
-    return np.stack([ndimage.binary_fill_holes(plane > -500) for plane in ct.hu])
 
 
 @pytest.mark.parametrize("factor", [(1.4, 1.0), (1.0, 1.4), (1.1, 1.0)])
@@ -64,8 +101,10 @@ def test_pixels_that_are_not_square(head, factor):
 def test_a_stretched_head(head):
     stretched = replace(head, pixel_spacing=(head.pixel_spacing[0] * 1.3, head.pixel_spacing[1]))
     assert codes(stretched)["head-shape"] == "warning"
-    high = replace(head, origins=head.origins * [1, 1, 2])
-    assert codes(high)["head-shape"] == "warning"
+    for factor in (0.35, 2):
+        assert codes(replace(head, origins=head.origins * [1, 1, factor]))["head-shape"] == "warning", factor
+    large = replace(head, pixel_spacing=(head.pixel_spacing[0] * 1.5, head.pixel_spacing[1] * 1.5))
+    assert codes(large)["head-size"] == "warning"
 
 
 @pytest.mark.parametrize(
@@ -75,6 +114,8 @@ def test_a_stretched_head(head):
         (1, 60, "fatal"),
         (1, 30, "warning"),
         (1, -30, "warning"),
+        (1.25, 0, "warning"),
+        (0.75, 0, "fatal"),
         (1.4, 0, "warning"),
         (2.5, 0, "fatal"),
     ],
@@ -84,6 +125,25 @@ def test_rescaled_values(head, slope, offset, severity):
     found = codes(replace(head, hu=(noisy * slope + offset).astype(np.float32)))
     fatal = [code for code, level in found.items() if level == "fatal"]
     assert found.get("hu-scale") == severity or (severity == "fatal" and fatal), found
+
+
+def test_floors_of_air_that_writers_use(head):
+    """-1024 (cut), -900 (rebuilt from a picture), and padding outside the field of view, are not reported."""
+    noisy = (head.hu + np.random.default_rng(0).normal(0, 8, head.hu.shape)).astype(np.float32)
+    for floor in (-1024, -900):
+        assert codes(replace(head, hu=np.where(noisy < -850, floor, noisy).astype(np.float32))) == {}, floor
+    padded = noisy.copy()
+    padded[:, :20] = padded[:, -20:] = -3024
+    assert codes(replace(head, hu=padded)) == {}
+    assert codes(replace(head, hu=np.where(noisy < -850, -1250, noisy).astype(np.float32))) == {"hu-scale": "warning"}
+
+
+def test_brain_without_fluid_is_reported(head):
+    """An infant's brain of 25, and an intercept that adds 25: the brain passes, its fluid does not."""
+    infant = head.hu + np.where((head.hu > 30) & (head.hu < 45), -10, 0)
+    noise = np.random.default_rng(0).normal(0, 8, head.hu.shape)
+    assert "hu-scale" not in codes(replace(head, hu=(infant + noise).astype(np.float32)))
+    assert codes(replace(head, hu=(infant + noise + 25).astype(np.float32)))["hu-scale"] == "warning"
 
 
 def test_values_that_no_scanner_writes(head):
