@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import json
+import weakref
 from pathlib import Path
 
 import pytest
+from panel_fixture import PanelFixture
 
 FACTS = json.loads((Path(__file__).parent / "slicer_facts.json").read_text(encoding="utf-8"))
 OF_QT = {
@@ -113,3 +116,19 @@ def test_a_collapsed_box_hides_a_child_that_is_shown_until_it_is_unfolded(host):
     assert not panel.ui.scanMessageLabel.visible
     panel.ui.scanBox.collapsed = False
     assert panel.ui.scanMessageLabel.visible
+
+
+def test_a_closed_host_leaves_neither_scene_nor_views(tmp_path):
+    """Hundreds of hosts are made in one process, with some 40 MB each."""
+    from host.application import Host
+
+    first = Host(tmp_path)
+    panel = PanelFixture(first)
+    panel.measure()
+    of_first = [first.core.scene, first.window, *first.views(), *(view.view.window for view in first.views())]
+    left = [weakref.ref(one) for one in of_first]
+    first.close()
+    Host(tmp_path).close()  # what Slicer's Python modules name is the second's from now on
+    del first, panel, of_first
+    gc.collect()
+    assert [one() for one in left] == [None] * len(left)

@@ -16,7 +16,7 @@ from PySide6.QtCore import Signal
 
 from host import fakes, pythonqt_shim
 from host.slice_widget import SliceWidget
-from host.stubs import STUBS, qMRMLWidget
+from host.stubs import STUBS, qMRMLNodeComboBox, qMRMLWidget
 from host.ui_loader import QUiLoader
 
 VIEWS_SIZE = (720, 480)
@@ -46,16 +46,6 @@ def install() -> None:
         setattr(slicer, name, sys.modules[f"slicer.{name}"])
 
 
-def _free_views(manager: LayoutManager) -> None:
-    """Give the views' graphics memory back, some 30 MB a view: VTK's reference circles would keep it for good."""
-    for widget in manager._widgets.values():
-        view = widget.view
-        view.style.SetInteractor(None)
-        view.managers.SetMRMLDisplayableNode(None)
-        view.renderer.RemoveAllViewProps()
-        view.window.Finalize()
-
-
 class LayoutManager:
     """Shows the views that a layout description names; other views it does not know."""
 
@@ -66,9 +56,16 @@ class LayoutManager:
         self._logic.SetMRMLScene(core.scene)
         self._widgets: dict[str, SliceWidget] = {}
         self._shown = ""
-        node = self._logic.GetLayoutNode()
-        node.AddObserver("ModifiedEvent", lambda *_: self._follow())
+        self._node = self._logic.GetLayoutNode()
+        self._tag = self._node.AddObserver("ModifiedEvent", lambda *_: self._follow())
         self._follow()
+
+    def _close(self) -> None:
+        """Let the views go: an observer of a node would keep all that it names, some 30 MB a view, for good."""
+        self._node.RemoveObserver(self._tag)
+        for widget in self._widgets.values():
+            widget._free()
+        self._widgets.clear()
 
     def layoutLogic(self):
         return self._logic
@@ -276,7 +273,11 @@ class Host:
         """The module and the window go away."""
         if self.widget is not None:
             self.widget.cleanup()
+        for box in self.window.findChildren(qMRMLNodeComboBox):
+            box.setMRMLScene(None)
         self.window.close()
         self.window.deleteLater()
         self.process()
-        _free_views(slicer.app._layouts)
+        QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)  # only a running event loop does
+        slicer.app._layouts._close()
+        slicer.modules = types.SimpleNamespace()

@@ -18,6 +18,13 @@ class SliceWidget(QtWidgets.QLabel):
         self.resize_view(*size)
         self.setMouseTracking(True)
 
+    def _free(self) -> None:
+        """Give the view's graphics memory back."""
+        self.view.style.SetInteractor(None)
+        self.view.managers.SetMRMLDisplayableNode(None)
+        self.view.renderer.RemoveAllViewProps()
+        self.view.window.Finalize()
+
     def resize_view(self, width: int, height: int) -> None:
         """What a splitter does."""
         self.view.window.SetSize(width, height)

@@ -111,6 +111,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     def setMRMLScene(self, scene):
         for tag in self._tags:
             self._scene.RemoveObserver(tag)
+        for node, tag in self.__dict__.pop("_followed", {}).values():
+            node.RemoveObserver(tag)
         self._scene, self._tags = scene, []
         if scene:
             events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent)
@@ -157,7 +159,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         """An attribute may be set after the node was added: Slicer's model follows each node."""
         followed = self.__dict__.setdefault("_followed", {})
         if node.GetID() not in followed:
-            followed[node.GetID()] = node.AddObserver("ModifiedEvent", self._node_modified)
+            followed[node.GetID()] = node, node.AddObserver("ModifiedEvent", self._node_modified)
 
     def _node_modified(self, node, event):
         listed = self._box.findData(node.GetID()) >= 0
