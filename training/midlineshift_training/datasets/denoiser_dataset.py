@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import Dataset
 
 from midlineshift_training.datasets.aligned_slices import AlignedSlices
@@ -14,6 +13,7 @@ from midlineshift_training.datasets.samplers import SliceSampler, with_share
 from midlineshift_training.datasets.transforms.affine import resample_affine
 from midlineshift_training.datasets.transforms.degrade import degrade
 from midlineshift_training.datasets.transforms.frame_variation import AffineVariation, draw_affine
+from midlineshift_training.datasets.transforms.pooling import block_means
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
 
 _DEGRADED_GRID = 128
@@ -111,16 +111,14 @@ class DenoiserDataset(Dataset):
         s, count = self.settings, len(index)
         size = self.slices.hu.shape[-1]
         transform = draw_affine(count, s.affine, s.grid, g)
-        hu = self.slices.hu[index].float()[:, None] + 1000.0  # the zeros outside the grid then mean air
-        hu = resample_affine(hu, transform) - 1000.0
+        hu = self.slices.hu[index].float()[:, None].add_(1000.0)  # the zeros outside the grid then mean air
+        hu = resample_affine(hu, transform).sub_(1000.0)
         pooled = max(s.grid, min(size, _DEGRADED_GRID))
-        if pooled != size:  # else it would take as long to change nothing
-            hu = functional.adaptive_avg_pool2d(hu, pooled)
-        hu = hu[:, 0]
+        hu = block_means(hu, pooled)[:, 0]
         chosen = torch.rand(count, generator=g) < s.degraded_share
         if chosen.any():
             inside = resample_affine(self.slices.inside[index].float()[:, None], transform)
-            inside = functional.adaptive_avg_pool2d(inside, _DEGRADED_GRID // 2)[:, 0]
+            inside = block_means(inside, _DEGRADED_GRID // 2)[:, 0]
             hu[chosen] = degrade(hu[chosen], (inside[chosen] > 0.5).float(), g)
         x = window(hu, BRAIN_WINDOW_HU)[:, None]
-        return functional.adaptive_avg_pool2d(x, s.grid)
+        return block_means(x, s.grid)

@@ -27,6 +27,7 @@ from midlineshift_training.datasets.phantoms.files import read_phantom
 from midlineshift_training.datasets.transforms.degrade import degrade
 from midlineshift_training.datasets.transforms.frame_variation import AffineVariation, FrameVariation, draw_affine
 from midlineshift_training.datasets.transforms.midline_warp import bend, draw_warps
+from midlineshift_training.datasets.transforms.pooling import block_means
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.geometry.resampling import sample
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
@@ -132,7 +133,7 @@ def _cut(slices, size: int, pixel_mm: float, frame_mm: float) -> tuple[Tensor, T
     for index in torch.arange(len(slices)).split(_BATCH):
         batch = cut_midline_batch(slices, index, None, size, pixel_mm, frame_mm, torch.Generator())
         hu.append(batch.hu.half())
-        inside.append(functional.adaptive_avg_pool2d(batch.inside, _INSIDE_GRID) > 0.5)
+        inside.append(block_means(batch.inside, _INSIDE_GRID) > 0.5)
     return torch.cat(hu), torch.cat(inside)
 
 
@@ -151,7 +152,7 @@ def of_annotated(slices: AnnotatedSlices) -> DenoiserSlices:
 
 def inside_of_bone(hu: Tensor) -> Tensor:
     """(S, 64, 64) bool: what the bone of a slice encloses; all False where it encloses nothing."""
-    coarse = functional.adaptive_avg_pool2d(hu.float()[:, None], _INSIDE_GRID)[:, 0].numpy()
+    coarse = block_means(hu.float()[:, None], _INSIDE_GRID)[:, 0].numpy()
     inside = np.zeros(coarse.shape, bool)
     for one, image in zip(inside, coarse, strict=True):
         bone = image > BONE_HU
@@ -240,7 +241,7 @@ class PairedDataset(Dataset):
         index, bent, twin = self._draw(chance, null, paired, g)
         hu, target, inside = self._cut(index, bent, twin, g)
         hu, target = self._degrade(hu, target, inside, chance[:, 3] < s.degraded_share, g)
-        x, y = (functional.adaptive_avg_pool2d(window(one, BRAIN_WINDOW_HU)[:, None], s.grid) for one in (hu, target))
+        x, y = (block_means(window(one, BRAIN_WINDOW_HU)[:, None], s.grid) for one in (hu, target))
         return PairedBatch(
             x=x,
             target=torch.where(paired[:, None, None, None], y, x),
@@ -290,7 +291,7 @@ class PairedDataset(Dataset):
         self, hu: Tensor, target: Tensor, inside: Tensor, chosen: Tensor, g: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """The same degradations on slice and target, on the grid that their sizes are right for."""
-        hu, target = (functional.adaptive_avg_pool2d(one[:, None], 2 * _INSIDE_GRID)[:, 0] for one in (hu, target))
+        hu, target = (block_means(one[:, None], 2 * _INSIDE_GRID)[:, 0] for one in (hu, target))
         # where the skull is open or cut off, nothing is known of its inside
         for k in torch.nonzero(chosen & inside.flatten(1).any(1))[:, 0].tolist():
             seed = int(torch.randint(2**31, (1,), generator=g))

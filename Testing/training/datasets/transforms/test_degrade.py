@@ -12,6 +12,12 @@ from midlineshift_training.datasets.transforms.anatomy import (
     RandObjectsd,
     RandThinBoned,
 )
+from midlineshift_training.datasets.transforms.chances import (
+    ByChance,
+    RandNoised,
+    RandQuickBiasFieldd,
+    RandUnsharpd,
+)
 from midlineshift_training.datasets.transforms.degrade import InsideSkulld, OnSoftTissued, degrade, hard_augmentation
 
 
@@ -59,8 +65,12 @@ def test_tone_acts_on_soft_tissue_only():
 
 def test_spots_stay_inside_the_skull():
     hu, inside = head(128)
-    (spots,) = [one for one in hard_augmentation(1).transforms if type(one) is InsideSkulld]
-    hit = 0
+    (choice,) = [
+        choice
+        for choice in zip(hard_augmentation(1).chances, hard_augmentation(1).transforms, strict=True)
+        if type(choice[1]) is InsideSkulld
+    ]
+    hit, spots = 0, ByChance(choice)
     for seed in range(20):
         spots.set_random_state(seed)
         changed = spots({IMAGE: hu, INSIDE: inside})[IMAGE]
@@ -88,3 +98,66 @@ def test_each_draws_where_it_should(transform, where):
     assert different.any() and not (different & ~places[where]).any()
     never = transform(prob=0.0).set_random_state(5)
     assert torch.equal(never({IMAGE: hu, INSIDE: inside})[IMAGE], hu)
+
+
+def test_what_chance_does_not_choose_is_not_called():
+    called = []
+
+    def note(name):
+        def transform(data):
+            called.append(name)
+            return data
+
+        return transform
+
+    both = ByChance((0.25, note("seldom")), (1.0, note("always")), (0.0, note("never"))).set_random_state(1)
+    for _ in range(400):
+        both({})
+    assert called.count("always") == 400 and 60 < called.count("seldom") < 140 and "never" not in called
+
+
+def test_the_quick_bias_field_is_that_of_monai():
+    from monai.transforms import RandBiasField
+
+    image = torch.full((1, 40, 56), 30.0)
+    ours, theirs = RandQuickBiasFieldd(IMAGE, 3, (-0.5, 0.5)), RandBiasField(3, (-0.5, 0.5), prob=1.0)
+    ours.set_random_state(4)
+    changed = ours({IMAGE: image})[IMAGE]
+    theirs._coeff, theirs._do_transform = ours.rand_bias_field._coeff, True
+    assert (changed - torch.as_tensor(theirs(image, randomize=False))).abs().max() < 1e-4
+    assert (changed - image).abs().max() > 5
+
+
+def test_the_quick_noise_has_the_spread_of_monais():
+    flat = torch.zeros(1, 64, 64)
+    weak = RandNoised(IMAGE, 4.0).set_random_state(2)
+    spreads = torch.tensor([float(weak({IMAGE: flat})[IMAGE].std()) for _ in range(200)])
+    assert spreads.max() < 4.3 and abs(float(spreads.mean()) - 2.0) < 0.3
+    mixed = RandNoised(IMAGE, 4.0, strong=(0.3, 12.0)).set_random_state(2)
+    stronger = torch.tensor([float(mixed({IMAGE: flat})[IMAGE].std()) for _ in range(200)])
+    assert 0.1 < float((stronger > 4.3).float().mean()) < 0.3
+
+
+def test_sharpening_makes_edges_steeper_and_leaves_the_flat():
+    image = torch.zeros(1, 32, 32)
+    image[..., 16:] = 100.0
+    sharp = RandUnsharpd(IMAGE, (1.0, 1.0), (0.5, 0.5)).set_random_state(1)({IMAGE: image})[IMAGE]
+    assert sharp[0, 16, 15] < -5 and sharp[0, 16, 16] > 105
+    assert torch.allclose(sharp[0, 8:24, 4:8], image[0, 8:24, 4:8], atol=1e-3)
+
+
+def test_smooth_noise_is_bicubic():
+    from midlineshift_training.datasets.transforms.anatomy import bicubic_weights
+
+    coarse = torch.randn(1, 1, 12, 12, generator=torch.Generator().manual_seed(1))
+    wanted = torch.nn.functional.interpolate(coarse, size=(96, 96), mode="bicubic", align_corners=False)
+    weights = bicubic_weights(12, 96)
+    assert torch.allclose(weights @ coarse @ weights.T, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [96, 48, 24, 36])
+def test_block_means_are_those_of_torch(size):
+    from midlineshift_training.datasets.transforms.pooling import block_means
+
+    images = torch.randn(2, 1, 96, 96, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(block_means(images, size), torch.nn.functional.adaptive_avg_pool2d(images, size))

@@ -23,6 +23,8 @@ OBJECTS_HU = (30.0, 45.0, 60.0, -90.0, 250.0, 900.0, -300.0, 1800.0)
 """Scalp swelling, pillows, holders, wires, fingers."""
 CLOTS_HU = (66.0, 60.0, 56.0, 18.0)
 """Three ages of blood, and an infarct."""
+CLOT_REACH = 2.0
+"""Radii from the middle within which a bleed is drawn; there its share has fallen below 1e-6."""
 OUTSIDE_HU = -950.0
 """Value beyond the field of view."""
 
@@ -51,37 +53,75 @@ class RandSliced(RandomizableTransform, MapTransform):
         """Return the changed image (1, H, W)."""
         raise NotImplementedError
 
-    def smooth_noise(self, coarse: int, size: int) -> torch.Tensor:
-        """Draw (1, size, size) smooth noise of about unit spread: bicubic from a coarse grid."""
-        seed = torch.from_numpy(self.R.standard_normal((1, 1, coarse, coarse)).astype(np.float32))
-        return F.interpolate(seed, size=(size, size), mode="bicubic", align_corners=False)[0]
+    def smooth_noise(self, coarse: int, size: int, rows=slice(None), columns=slice(None)) -> torch.Tensor:
+        """Draw (1, size, size) smooth noise of about unit spread, bicubic from a coarse grid; some rows and columns of it."""
+        seed = torch.from_numpy(self.R.standard_normal((coarse, coarse)).astype(np.float32))
+        weights = bicubic_weights(coarse, size)
+        return (weights[rows] @ seed @ weights[columns].T)[None]
 
 
 @lru_cache(maxsize=4)
-def axes(size: int, times: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return x and y (size, size), pixels of the 128 grid from the middle."""
-    axis = (torch.arange(float(size)) - (size - 1) / 2) / times
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    return x, y
+def _axis(size: int, times: int) -> torch.Tensor:
+    """Return the places (size,) of the pixels of a slice along an edge, pixels of the 128 grid from the middle."""
+    return (torch.arange(float(size)) - (size - 1) / 2) / times
+
+
+@lru_cache(maxsize=8)
+def bicubic_weights(coarse: int, size: int) -> torch.Tensor:
+    """Return (size, coarse) by which bicubic interpolation makes ``size`` values of ``coarse`` ones.
+
+    Applied along both axes they equal ``interpolate`` on one image, in a tenth of its time.
+    """
+    unit = torch.eye(coarse)[None, None]
+    return F.interpolate(unit, size=(size, coarse), mode="bicubic", align_corners=False)[0, 0]
 
 
 def _axes_of(image: torch.Tensor, data: dict) -> tuple[torch.Tensor, torch.Tensor]:
-    return axes(image.shape[-1], data.get("times", 1))
+    """Return x (W,) and y (H, 1) of the pixels of a slice, pixels of the 128 grid from the middle."""
+    axis = _axis(image.shape[-1], data.get("times", 1))
+    return axis, axis[:, None]
 
 
 def _reach(data: dict) -> torch.Tensor:
     """(1, H, W) bool: inside of the skull, its bone and what touches it."""
-    times = data.get("times", 1)
-    half = F.avg_pool2d(data[INSIDE].float(), 2 * times)
-    grown = F.max_pool2d(half, RIM_PX, 1, RIM_PX // 2)
-    return F.interpolate(grown[None], scale_factor=2 * times, mode="nearest")[0] > 0
+    step = 2 * data.get("times", 1)
+    half = data[INSIDE][0, ::step, ::step].float()  # the mask comes from the half grid
+    near = _near(len(half))
+    return F.interpolate((near @ half @ near)[None, None], scale_factor=step, mode="nearest")[0] > 0
 
 
-def _ellipse(x, y, cx, cy, rx, ry, turn):
-    """Squared distance from an ellipse's middle, 1 on its edge."""
+@lru_cache(maxsize=4)
+def _near(size: int) -> torch.Tensor:
+    """Return (size, size) 1 for places within ``RIM_PX``, else 0: a quarter of the time of ``max_pool2d`` on one slice."""
+    place = torch.arange(size)
+    return ((place[:, None] - place).abs() <= RIM_PX // 2).float()
+
+
+def _ellipse(image: torch.Tensor, data: dict, middle, radii, turn: float, reach: float = 1.0):
+    """Measure an ellipse on the part of a slice that it covers: far from it nothing is drawn.
+
+    Args:
+        image: (1, H, W). data: the slice. middle, radii: (x, y), pixels of the 128 grid. turn: radians.
+        reach: largest distance that matters, in radii.
+
+    Returns:
+        Rows and columns of that part, and on it the squared distance from the middle, 1 on the edge; an empty part where
+        the ellipse is outside of the image.
+    """
+    size, times = image.shape[-1], data.get("times", 1)
+    half = (size - 1) / 2
+    parts, places = [], []
+    for at in (middle[1], middle[0]):
+        far = reach * max(radii)
+        first = max(0, math.floor((at - far) * times + half))
+        part = slice(first, max(first, min(size, math.ceil((at + far) * times + half) + 1)))
+        parts.append(part)
+        places.append(_axis(size, times)[part] - at)
+    y, x = places[0][:, None], places[1]
     c, s = math.cos(turn), math.sin(turn)
-    a, b = (x - cx) * c + (y - cy) * s, -(x - cx) * s + (y - cy) * c
-    return (a / rx) ** 2 + (b / ry) ** 2
+    a = x * (c / radii[0]) + y * (s / radii[0])
+    b = y * (c / radii[1]) - x * (s / radii[1])
+    return *parts, a.square_().addcmul_(b, b)
 
 
 class RandObjectsd(RandSliced):
@@ -89,15 +129,14 @@ class RandObjectsd(RandSliced):
 
     def draw(self, image, data):
         """Return the image with one to four objects."""
-        x, y = _axes_of(image, data)
-        reach = _reach(data)
+        outside = ~_reach(data)
         for _ in range(self.R.randint(1, 5)):
             r = self.R.rand(5)
             place, radius = r[0] * 2 * math.pi, 40 + r[1] * 22
             middle = radius * math.cos(place), 1.1 * radius * math.sin(place)
-            ellipse = _ellipse(x, y, *middle, 2 + 9 * r[2], 2 + 14 * r[3], place + r[4] - 0.5)
+            rows, columns, ellipse = _ellipse(image, data, middle, (2 + 9 * r[2], 2 + 14 * r[3]), place + r[4] - 0.5)
             value = OBJECTS_HU[self.R.randint(len(OBJECTS_HU))] + 15 * self.R.standard_normal()
-            image[(ellipse < 1) & ~reach] = float(value)
+            image[:, rows, columns].masked_fill_((ellipse < 1) & outside[:, rows, columns], float(value))
         return image
 
 
@@ -108,9 +147,11 @@ class RandMissingBoned(RandSliced):
         """Return the image with a gap in the skull."""
         x, y = _axes_of(image, data)
         r = self.R.rand(2)
-        away = torch.remainder(torch.atan2(y, x) - r[0] * 2 * math.pi + math.pi, 2 * math.pi) - math.pi
-        rim = _reach(data) & ~data[INSIDE]
-        hole = rim & (away.abs() < 0.25 + 0.7 * r[1]) & (image > BONE_HU)
+        turn = r[0] * 2 * math.pi
+        # the cosine of the angle to the sector's middle, times the distance
+        ahead = x * math.cos(turn) + y * math.sin(turn)
+        sector = ahead > torch.hypot(x, y) * math.cos(0.25 + 0.7 * r[1])
+        hole = _reach(data) & ~data[INSIDE] & sector & (image > BONE_HU)
         tissue = 35 + 6 * self.R.standard_normal(int(hole.sum()))
         image[hole] = torch.from_numpy(tissue.astype(np.float32))
         return image
@@ -130,15 +171,16 @@ class RandClotsd(RandSliced):
 
     def draw(self, image, data):
         """Return the image with one or two bleeds or infarcts."""
-        x, y = _axes_of(image, data)
         size = image.shape[-1]
         for _ in range(self.R.randint(1, 3)):
             r, (across, along) = self.R.rand(4), self.R.standard_normal(2)
-            ellipse = _ellipse(x, y, 18 * across, 22 * along, 3 + 10 * r[0], 5 + 16 * r[1], r[2] * math.pi)
-            edge = 0.35 * self.smooth_noise(12, size)
-            mask = torch.sigmoid(-(ellipse - 1 + edge) * 6) * data[INSIDE]
-            value = CLOTS_HU[self.R.randint(len(CLOTS_HU))] + 8 * r[3] * self.smooth_noise(24, size)
-            image = torch.lerp(image, value, mask)
+            radii = 3 + 10 * r[0], 5 + 16 * r[1]
+            rows, columns, ellipse = _ellipse(image, data, (18 * across, 22 * along), radii, r[2] * math.pi, CLOT_REACH)
+            part = image[:, rows, columns]
+            edge = 0.35 * self.smooth_noise(12, size, rows, columns)
+            mask = torch.sigmoid(-(ellipse - 1 + edge) * 6) * data[INSIDE][:, rows, columns]
+            value = CLOTS_HU[self.R.randint(len(CLOTS_HU))] + 8 * r[3] * self.smooth_noise(24, size, rows, columns)
+            part.lerp_(value, mask)
         return image
 
 

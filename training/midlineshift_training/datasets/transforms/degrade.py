@@ -26,6 +26,13 @@ from midlineshift_training.datasets.transforms.anatomy import (
     RandThinBoned,
     RandVentricularBloodd,
 )
+from midlineshift_training.datasets.transforms.chances import (
+    ByChance,
+    RandNoised,
+    RandQuickBiasFieldd,
+    RandUnsharpd,
+    share_state,
+)
 
 SOFT_HU = (-30.0, 130.0)
 """Range in which contrast, brightness and bias field act; bone and air keep their values."""
@@ -47,13 +54,14 @@ class OnSoftTissued(MapTransform, Randomizable):
         keys: of the images. transform: dictionary transforms for the same keys.
     """
 
-    def __init__(self, keys: str, transform: mt.Compose):
+    def __init__(self, keys: str, transform: Randomizable):
         MapTransform.__init__(self, keys)
         self.transform = transform
 
     def set_random_state(self, seed=None, state=None):
         """Seed the transforms."""
-        self.transform.set_random_state(seed, state)
+        super().set_random_state(seed, state)
+        share_state(self.transform, self.R)
         return self
 
     def randomize(self, data=None) -> None:
@@ -64,7 +72,7 @@ class OnSoftTissued(MapTransform, Randomizable):
         d, (low, high) = dict(data), SOFT_HU
         for key in self.key_iterator(d):
             image = d[key]
-            unit = ((image - low) / (high - low)).clamp(0, 1)
+            unit = ((image - low) / (high - low)).clamp_(0, 1)
             changed = self.transform({key: unit})[key] * (high - low) + low
             d[key] = torch.where((image > low) & (image < high), changed, image)
         return d
@@ -82,52 +90,36 @@ class InsideSkulld(OnSoftTissued):
 
 
 @lru_cache(maxsize=4)
-def hard_augmentation(times: int) -> mt.Compose:
+def hard_augmentation(times: int) -> ByChance:
     """Compose the transforms for slices of ``times`` 128 pixels along an edge."""
     noise = times**0.5  # white noise on a finer grid is stronger: a scan's noise is one, however densely it is sampled
     # logarithms of k-space magnitudes that give waves of about 4 to 15 HU
     spike = tuple(math.log(hu / 2 * (128 * times) ** 2) for hu in (4.0, 15.0))
     spots = mt.RandCoarseDropoutd(
-        IMAGE, holes=1, max_holes=3, spatial_size=3 * times, max_spatial_size=12 * times, fill_value=SPOT_HU, prob=0.25
+        IMAGE, holes=1, max_holes=3, spatial_size=3 * times, max_spatial_size=12 * times, fill_value=SPOT_HU, prob=1.0
     )
-    tone = [
-        mt.RandScaleIntensityFixedMeand(IMAGE, factors=CONTRAST, prob=0.8),
-        mt.RandShiftIntensityd(IMAGE, offsets=BRIGHTNESS_HU / (SOFT_HU[1] - SOFT_HU[0]), prob=0.8),
-        mt.RandBiasFieldd(IMAGE, degree=3, coeff_range=(-BIAS, BIAS), prob=0.7),
-        mt.RandHistogramShiftd(IMAGE, num_control_points=(8, 12), prob=0.08),
-    ]
+    tone = ByChance(
+        (0.8, mt.RandScaleIntensityFixedMeand(IMAGE, factors=CONTRAST, prob=1.0)),
+        (0.8, mt.RandShiftIntensityd(IMAGE, offsets=BRIGHTNESS_HU / (SOFT_HU[1] - SOFT_HU[0]), prob=1.0)),
+        (0.7, RandQuickBiasFieldd(IMAGE, 3, (-BIAS, BIAS))),
+        (0.08, mt.RandHistogramShiftd(IMAGE, num_control_points=(8, 12), prob=1.0)),
+    )
     blur, sharp = (0.5 * times, 1.0 * times), (0.9 * times, 1.1 * times)
-    return mt.Compose(
-        [
-            RandObjectsd(prob=0.45),
-            RandMissingBoned(prob=0.13),
-            RandThinBoned(prob=0.08),
-            RandClotsd(prob=0.25),
-            InsideSkulld(IMAGE, mt.Compose([spots])),
-            OnSoftTissued(IMAGE, mt.Compose(tone)),
-            # noise that the blur after it turns into grain
-            mt.RandGaussianNoised(IMAGE, std=2 * NOISE_HU * noise, prob=0.3),
-            mt.RandGaussianSmoothd(IMAGE, sigma_x=blur, sigma_y=blur, prob=0.25),
-            mt.RandGaussianSharpend(
-                IMAGE,
-                sigma1_x=(0.05, 0.1),
-                sigma1_y=(0.05, 0.1),
-                sigma2_x=sharp,
-                sigma2_y=sharp,
-                alpha=(0.4, 0.8),
-                prob=0.25,
-            ),
-            mt.RandGibbsNoised(IMAGE, alpha=(0.2, 0.5), prob=0.1),
-            mt.RandKSpaceSpikeNoised(IMAGE, intensity_range=spike, prob=0.02),
-            mt.OneOf(
-                [
-                    mt.RandGaussianNoised(IMAGE, std=NOISE_HU * noise, prob=1.0),
-                    mt.RandGaussianNoised(IMAGE, std=STRONG_NOISE_HU * noise, prob=1.0),
-                ],
-                weights=(1 - STRONG_NOISE_SHARE, STRONG_NOISE_SHARE),
-            ),
-            RandFieldOfViewd(prob=0.12),
-        ]
+    strong = STRONG_NOISE_SHARE, STRONG_NOISE_HU * noise
+    return ByChance(
+        (0.45, RandObjectsd(prob=1.0)),
+        (0.13, RandMissingBoned(prob=1.0)),
+        (0.08, RandThinBoned(prob=1.0)),
+        (0.25, RandClotsd(prob=1.0)),
+        (0.25, InsideSkulld(IMAGE, spots)),
+        (1.0, OnSoftTissued(IMAGE, tone)),
+        (0.3, RandNoised(IMAGE, 2 * NOISE_HU * noise)),  # the blur after it turns it into grain
+        (0.25, mt.RandGaussianSmoothd(IMAGE, sigma_x=blur, sigma_y=blur, prob=1.0)),
+        (0.25, RandUnsharpd(IMAGE, sharp, (0.4, 0.8))),
+        (0.1, mt.RandGibbsNoised(IMAGE, alpha=(0.2, 0.5), prob=1.0)),
+        (0.02, mt.RandKSpaceSpikeNoised(IMAGE, intensity_range=spike, prob=1.0)),
+        (1.0, RandNoised(IMAGE, NOISE_HU * noise, strong=strong)),
+        (0.12, RandFieldOfViewd(prob=1.0)),
     )
 
 
@@ -167,11 +159,11 @@ def fill_ventricles(
 
 
 @lru_cache(maxsize=1)
-def _ventricular_blood() -> mt.Compose:
-    return mt.Compose([RandVentricularBloodd(prob=0.2)])
+def _ventricular_blood() -> ByChance:
+    return ByChance((0.2, RandVentricularBloodd(prob=1.0)))
 
 
-def _each(transform: mt.Compose, items: list[dict], g: torch.Generator) -> list[torch.Tensor]:
+def _each(transform: ByChance, items: list[dict], g: torch.Generator) -> list[torch.Tensor]:
     """Return the images (H, W) of all items after a transform that ``g`` seeds, one after another."""
     tracked = get_track_meta()
     set_track_meta(False)  # plain tensors: nothing of MONAI's meta data is used
