@@ -1,6 +1,7 @@
 """Work on masks in millimetres: largest parts, opening, closing and eroding by true distance.
 
-Only numpy and scipy: the panel checks a scan in Slicer's own process, which has no scikit-image.
+Only numpy and scipy: the panel checks a scan in Slicer's own process before anything is installed, so without scikit-image
+(docs/adr/0050). The tests hold every function against its counterpart there.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ import numpy as np
 from scipy import ndimage
 
 
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """Keep the largest connected part of a mask; neighbours share an edge (in 3D a face).
+def largest_component(mask: np.ndarray, corners: bool = False) -> np.ndarray:
+    """Keep the largest connected part of a mask.
 
     Args:
         mask: (row, column) or (slice, row, column) bool.
+        corners: neighbours share at least a corner; False: an edge (in 3D a face).
 
     Returns:
         bool of the same shape; all False where nothing is set. Of parts of one size the first is kept.
     """
-    labels, _ = ndimage.label(mask)
+    labels, _ = ndimage.label(mask, np.ones((3,) * mask.ndim) if corners else None)
     sizes = np.bincount(labels.ravel())
     if len(sizes) < 2:
         return np.zeros(mask.shape, bool)

@@ -66,6 +66,18 @@ def test_the_largest_part_is_kept():
     assert largest_component(tied).tolist() == [[True, False, False]]
 
 
+@pytest.mark.parametrize("corners", [False, True])
+def test_the_largest_part_is_that_of_scikit_image(mask, corners):
+    from skimage import measure
+
+    scattered = mask[0] ^ (np.random.default_rng(2).random(mask[0].shape) < 0.3)
+    parts = measure.regionprops(measure.label(scattered, connectivity=2 if corners else 1))
+    largest = max(parts, key=lambda one: one.area)
+    kept = largest_component(scattered, corners)
+    assert kept.sum() == largest.area
+    assert np.array_equal(np.argwhere(kept), largest.coords)
+
+
 def test_the_longest_run():
     assert longest_run([1, 0, 1, 1, 0, 1, 1]).tolist() == [2, 3]
     assert longest_run([0, 0]).tolist() == []

@@ -1,6 +1,8 @@
 """pyproject.toml, constraints.txt, Makefile and the checks that a change must pass."""
 
+import ast
 import re
+import sys
 
 import pytest
 from source_tree import PACKAGES, ROOT, tracked
@@ -49,6 +51,26 @@ def test_every_file_of_a_package_is_packaged(package):
         assert any(path.match(pattern) for pattern in data.get(where, [])), (
             f"package-data of {where} misses {path.name}"
         )
+
+
+PLAIN = ("losses", "datasets/phantoms", "datasets/transforms", "datasets/unlabelled")
+"""Parts of the training package that work with a plain installation, in other people's MONAI training."""
+
+
+def test_data_and_losses_need_no_more_than_a_plain_installation():
+    names = {"scikit-image": "skimage"}
+    dependencies = [requirements.Requirement(one).name for one in pyproject()["project"]["dependencies"]]
+    allowed = {names.get(one, one) for one in dependencies} | {"midlineshift_training", "MidlineShiftLogic"}
+    assert {"monai", "skimage"} <= allowed
+    for path in tracked():
+        folder = PACKAGES["midlineshift_training"]
+        if path.suffix != ".py" or not any(folder / part in path.parents for part in PLAIN):
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            found = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            found += [node.module] if isinstance(node, ast.ImportFrom) else []
+            roots = {name.partition(".")[0] for name in found} - set(sys.stdlib_module_names)
+            assert roots <= allowed, f"{path} imports {sorted(roots - allowed)}"
 
 
 @pytest.mark.parametrize("package", ["MidlineShiftLogic", "midlineshift_training"])

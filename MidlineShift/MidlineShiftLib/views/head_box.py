@@ -33,17 +33,15 @@ def headBox(ct) -> HeadBox | None:
     In each slice of the middle half of the stack it is the largest connected piece of bone. A few slices that show
     something else do not change the box.
     """
-    from scipy import ndimage
+    from MidlineShiftLogic.masks import largest_component
 
     row_mm, column_mm = ct.pixel_spacing
     steps = max(1, round(COARSE_MM / row_mm)), max(1, round(COARSE_MM / column_mm))
     count = ct.n_slices
     bounds = []
     for index in range(count // 4, max(count // 4 + 1, count - count // 5)):
-        labels, found = ndimage.label(ct.hu[index, :: steps[0], :: steps[1]] > BONE_HU, np.ones((3, 3)))
-        if found:
-            largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-            rows, columns = np.nonzero(labels == largest)
+        rows, columns = np.nonzero(largest_component(ct.hu[index, :: steps[0], :: steps[1]] > BONE_HU, corners=True))
+        if len(rows):
             bounds.append((rows.min(), rows.max(), columns.min(), columns.max()))
     if not bounds:
         return None

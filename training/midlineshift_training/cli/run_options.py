@@ -64,6 +64,12 @@ def _launch() -> list[Callable]:
             help="Where to train.",
         ),
         click.option(
+            "--cache",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Folder that keeps cut slices for other runs.  [default: slice-cache beside --out]",
+        ),
+        click.option("--no-cache", is_flag=True, help="Cut all slices anew, and keep none."),
+        click.option(
             "--devices",
             type=click.IntRange(min=1),
             help="Processes (GPUs) on this machine; leave it out under torchrun and SLURM, which start them.",

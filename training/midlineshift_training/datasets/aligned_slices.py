@@ -11,10 +11,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from midlineshift_training.datasets.midline_dataset import cut_midline_batch
 from midlineshift_training.datasets.phantom_slices import load_phantoms
+from midlineshift_training.datasets.phantoms.files import read_case_shift
+from midlineshift_training.datasets.slice_cache import file_digest, map_cached
 from MidlineShiftLogic.errors import InputError
 
 COHORTS = ("non-mls", "all")
@@ -50,6 +51,7 @@ def load_aligned(
     frame_mm: float,
     non_mls_below_mm: float,
     heights_mm: tuple[float, float],
+    cache: Path | None = None,
 ) -> AlignedSlices:
     """Cut the slices of a cohort of phantoms, one file in memory at a time.
 
@@ -58,29 +60,46 @@ def load_aligned(
         cohort: "non-mls" (cases that shift less than ``non_mls_below_mm``) or "all".
         size, pixel_mm: grid to keep the slices on. frame_mm: falx length in the frame.
         heights_mm: lowest and highest height above the anterior-commissure level of the slices taken.
+        cache: folder of slices cut before (``slice_cache``); None: without.
 
     Raises:
         InputError: a file is damaged, or the cohort is empty.
     """
     if cohort not in COHORTS:
         raise InputError(f"Unknown cohort {cohort!r}; there are {' and '.join(COHORTS)}.", "cohort")
-    low, high = heights_mm
-    parts: dict[str, list[Tensor]] = {"hu": [], "inside": [], "case_shift": []}
-    for path in tqdm(files, desc="aligning", unit="case", disable=None):
-        try:
-            slices = load_phantoms([path])
-        except InputError as error:
-            if error.code == "no-data":  # no slice of this head shows the falx: there is nothing to align it by
-                continue
-            raise
-        shift = slices.case_shift.abs()
-        if cohort == "non-mls" and shift[0] >= non_mls_below_mm:
-            continue
-        for index in ((slices.height > low) & (slices.height < high)).nonzero()[:, 0].split(_BATCH):
-            batch = cut_midline_batch(slices, index, None, size, pixel_mm, frame_mm, torch.Generator())
-            parts["hu"].append(batch.hu.half())
-            parts["inside"].append(batch.inside > 0)
-            parts["case_shift"].append(shift[index])
-    if not parts["hu"]:
+    if cohort == "non-mls":
+        files = [path for path in files if abs(read_case_shift(path)) < non_mls_below_mm]
+    settings = (size, pixel_mm, frame_mm, heights_mm)
+    results = map_cached(
+        lambda path: _cut_phantom(path, *settings),
+        files,
+        lambda path: {"phantom": file_digest(path), "settings": settings},
+        cache,
+        "aligning",
+    )
+    parts = [one for one in results if one]
+    if not parts:
         raise InputError(f"None of the {len(files)} phantoms belongs to the cohort {cohort!r}; add more.", "no-data")
-    return AlignedSlices(**{name: torch.cat(values) for name, values in parts.items()})
+    return AlignedSlices(**{name: torch.cat([part[name] for part in parts]) for name in parts[0]})
+
+
+def _cut_phantom(
+    path: Path, size: int, pixel_mm: float, frame_mm: float, heights_mm: tuple[float, float]
+) -> dict[str, Tensor]:
+    """``hu``, ``inside`` and ``case_shift`` of a phantom's slices; empty without any."""
+    try:
+        slices = load_phantoms([path])
+    except InputError as error:
+        if error.code == "no-data":  # no slice of this head shows the falx: there is nothing to align it by
+            return {}
+        raise
+    low, high = heights_mm
+    chosen = ((slices.height > low) & (slices.height < high)).nonzero()[:, 0]
+    if not len(chosen):
+        return {}
+    hu, inside = [], []
+    for index in chosen.split(_BATCH):
+        batch = cut_midline_batch(slices, index, None, size, pixel_mm, frame_mm, torch.Generator())
+        hu.append(batch.hu.half())
+        inside.append(batch.inside > 0)
+    return {"hu": torch.cat(hu), "inside": torch.cat(inside), "case_shift": slices.case_shift.abs()[chosen]}

@@ -7,20 +7,27 @@ length); ``as scanned`` leaves the head as it lies and as large as it is, as Gon
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 import torch
 from scipy import ndimage
 from torch import Tensor
-from tqdm import tqdm
 
 from midlineshift_training.datasets.aligned_slices import COHORTS, AlignedSlices
 from midlineshift_training.datasets.annotated.case import AnnotatedCase
 from midlineshift_training.datasets.annotated.checks import check_case
-from midlineshift_training.datasets.annotated.pose import aligned_frame, estimated_pose, frame_as_scanned
-from midlineshift_training.datasets.annotated.problems import errors, refuse
+from midlineshift_training.datasets.annotated.pose import (
+    aligned_frame,
+    estimated_pose,
+    frame_as_scanned,
+    open_pose_model,
+)
+from midlineshift_training.datasets.annotated.problems import Problem, errors, refuse
+from midlineshift_training.datasets.slice_cache import file_digest, map_cached
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.geometry.frame import Frame, align, plane_to_pixels
 from MidlineShiftLogic.headct.headct import HeadCT
@@ -85,6 +92,7 @@ def cut_slices(
     heights_mm: tuple[float, float],
     non_mls_below_mm: float,
     cohort: str = "all",
+    cache: Path | None = None,
 ) -> AnnotatedSlices:
     """Cut the slices of a cohort, one case in memory at a time.
 
@@ -96,6 +104,7 @@ def cut_slices(
             Labelled slices are always taken.
         non_mls_below_mm: cases that say nothing but their shift count as MLS from here on.
         cohort: ``non-mls`` (cases known to be unshifted) or ``all``.
+        cache: folder of slices cut before (``slice_cache``); None: without.
 
     Raises:
         InputError: a scan cannot be read; a case that was not converted is not fit to learn from (all are listed); no case
@@ -104,45 +113,33 @@ def cut_slices(
     for what, value, known in (("frame", frame, FRAMES), ("slices", slices, SLICES), ("cohort", cohort, COHORTS)):
         if value not in known:
             raise InputError(f"Unknown {what} {value!r}; there are {' and '.join(known)}.", "settings")
+    cut = CutSettings(size, pixel_mm, frame_mm, frame, slices, heights_mm)
+    chosen = [
+        (number, case)
+        for number, case in enumerate(cases)
+        if cohort == "all" or case.is_shifted(non_mls_below_mm) is False
+    ]
+    results = map_cached(
+        lambda case: _cut_case(case, cut), [case for _, case in chosen], lambda case: _key(case, cut), cache, "cutting"
+    )
     parts: dict[str, list[Tensor]] = {name: [] for name in AnnotatedSlices.__dataclass_fields__}
     problems, lost = [], []
-    for number, case in enumerate(tqdm(cases, desc="cutting", unit="case", disable=None)):
-        shifted = case.is_shifted(non_mls_below_mm)
-        if cohort == "non-mls" and shifted is not False:
-            continue
-        ct, landmarks = case.read()
-        if case.of_file:  # conversion has looked at the others
-            found = errors(check_case(f"{case.name} ({case.path})", ct, landmarks, case.shifted, case.case_mm))
-            problems += found
-            if found:
-                continue
-        pose = case.pose
-        if frame == "aligned":
-            pose = pose or estimated_pose(ct, "")[0]
-            if pose is None:
-                lost.append(case.name)
-                continue
-            target = aligned_frame(pose, size, pixel_mm, frame_mm)
-        else:
-            target = frame_as_scanned(ct, size, pixel_mm)
-        chosen = _chosen(ct, landmarks, slices, heights_mm, pose if frame == "aligned" else None)
-        if not len(chosen):
-            continue
-        hu = align(ct, target, chosen)
-        count = len(chosen)
-        values = {
-            "hu": hu.half(),
-            "head": torch.from_numpy(np.stack([head_mask(one) for one in hu.numpy()])),
-            "landmarks": torch.from_numpy(_in_frame(ct, target, chosen, landmarks)),
-            "limit_mm": torch.full((count,), float(case.limit_mm)),
-            "shifted": torch.full((count,), -1 if shifted is None else int(shifted)),
-            "pixel_mm": torch.full((count,), float(target.step_mm)),
-            "weight": torch.full((count,), float(case.weight)),
-            "case": torch.full((count,), number),
-            "height": torch.from_numpy(_heights(pose if frame == "aligned" else None, chosen)),
-        }
-        for name, value in values.items():
-            parts[name].append(value)
+    for (number, case), values in zip(chosen, results, strict=True):
+        if "problems" in values:
+            where = f"{case.name} ({case.path})"
+            problems += [Problem(where, what) for what in values["problems"]]
+        elif "lost" in values:
+            lost.append(case.name)
+        elif "hu" in values:
+            count, shifted = len(values["hu"]), case.is_shifted(non_mls_below_mm)
+            of_case = {
+                "limit_mm": torch.full((count,), float(case.limit_mm)),
+                "shifted": torch.full((count,), -1 if shifted is None else int(shifted)),
+                "weight": torch.full((count,), float(case.weight)),
+                "case": torch.full((count,), number),
+            }
+            for name, value in (values | of_case).items():
+                parts[name].append(value)
     refuse(problems, "mend them, or leave those cases out with 'midlineshift-train convert --skip-bad'.")
     if lost:
         names = ", ".join(lost[:5]) + (" ..." if len(lost) > 5 else "")
@@ -154,6 +151,60 @@ def cut_slices(
             "no-data",
         )
     return AnnotatedSlices(**{name: torch.cat(values) for name, values in parts.items()})
+
+
+@dataclass(frozen=True)
+class CutSettings:
+    """Arguments of ``cut_slices`` that decide how a case is cut."""
+
+    size: int
+    pixel_mm: float
+    frame_mm: float
+    frame: str
+    slices: str
+    heights_mm: tuple[float, float]
+
+
+def _cut_case(case: AnnotatedCase, cut: CutSettings) -> dict[str, Any]:
+    """Slices of a case: the fields of ``AnnotatedSlices`` that depend on the scan.
+
+    Instead: ``problems``, texts, if it is not fit to learn from; ``lost`` if its mid-plane is not found; nothing if no slice
+    is to be taken.
+    """
+    ct, landmarks = case.read()
+    if case.of_file:  # conversion has looked at the others
+        found = errors(check_case("", ct, landmarks, case.shifted, case.case_mm))
+        if found:
+            return {"problems": [one.what for one in found]}
+    pose = None
+    if cut.frame == "aligned":
+        pose = case.pose or estimated_pose(ct, "")[0]
+        if pose is None:
+            return {"lost": True}
+        target = aligned_frame(pose, cut.size, cut.pixel_mm, cut.frame_mm)
+    else:
+        target = frame_as_scanned(ct, cut.size, cut.pixel_mm)
+    chosen = _chosen(ct, landmarks, cut.slices, cut.heights_mm, pose)
+    if not len(chosen):
+        return {}
+    hu = align(ct, target, chosen)
+    return {
+        "hu": hu.half(),
+        "head": torch.from_numpy(np.stack([head_mask(one) for one in hu.numpy()])),
+        "landmarks": torch.from_numpy(_in_frame(ct, target, chosen, landmarks)),
+        "pixel_mm": torch.full((len(chosen),), float(target.step_mm)),
+        "height": torch.from_numpy(_heights(pose, chosen)),
+    }
+
+
+def _key(case: AnnotatedCase, cut: CutSettings) -> dict[str, Any]:
+    """All that ``_cut_case`` depends on."""
+    found = {"scan": file_digest(case.path), "cut": asdict(cut)}
+    found |= {name: getattr(case, name) for name in ("spacing", "shifted", "case_mm", "of_file", "pose")}
+    found["landmarks"] = {int(index): points for index, points in case.landmarks.items()}
+    if cut.frame == "aligned" and case.pose is None:
+        found["model"] = open_pose_model("").provenance
+    return found
 
 
 def to_aligned_slices(slices: AnnotatedSlices, non_mls_below_mm: float) -> AlignedSlices:

@@ -18,12 +18,12 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from midlineshift_training.datasets.annotated_slices import AnnotatedSlices
 from midlineshift_training.datasets.midline_dataset import cut_midline_batch
 from midlineshift_training.datasets.phantom_slices import load_phantoms, take
 from midlineshift_training.datasets.phantoms.files import read_phantom
+from midlineshift_training.datasets.slice_cache import file_digest, map_cached
 from midlineshift_training.datasets.transforms.degrade import degrade
 from midlineshift_training.datasets.transforms.frame_variation import AffineVariation, FrameVariation, draw_affine
 from midlineshift_training.datasets.transforms.midline_warp import bend, draw_warps
@@ -31,6 +31,7 @@ from midlineshift_training.datasets.transforms.pooling import block_means
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.geometry.resampling import sample
 from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
+from MidlineShiftLogic.masks import largest_component
 from MidlineShiftLogic.networks.denoiser import NULL_CLASS, UNSHIFTED_CLASS
 
 AIR_HU = -1000.0
@@ -78,46 +79,32 @@ def join(parts: Sequence[DenoiserSlices]) -> DenoiserSlices:
 
 
 def cut_twins(
-    files: Sequence[Path], size: int, pixel_mm: float, frame_mm: float, heights_mm: tuple[float, float]
+    files: Sequence[Path],
+    size: int,
+    pixel_mm: float,
+    frame_mm: float,
+    heights_mm: tuple[float, float],
+    cache: Path | None = None,
 ) -> DenoiserSlices:
     """Cut phantoms and their unshifted twins, one file in memory at a time.
 
     Args:
         files: phantom files; those without a twin are left out. size, pixel_mm: grid to keep the slices on.
         frame_mm: falx length in the frame. heights_mm: lowest and highest slice.
+        cache: folder of slices cut before (``slice_cache``); None: without.
 
     Raises:
         InputError: a file is damaged, or no phantom has a twin.
     """
-    parts = []
-    for path in tqdm(files, desc="aligning", unit="case", disable=None):
-        entries = read_phantom(path)
-        if "twin_hu" not in entries:
-            continue
-        try:
-            shifted = load_phantoms([path])
-        except InputError as error:
-            if error.code == "no-data":  # no slice of this head shows the falx: there is nothing to align it by
-                continue
-            raise
-        chosen = (shifted.height > heights_mm[0]) & (shifted.height < heights_mm[1])
-        shifted = take(shifted, chosen)
-        count = len(shifted)
-        grid = (size, pixel_mm, frame_mm)
-        hu, inside = _cut(shifted, *grid)
-        shifted.hu = torch.from_numpy(entries["twin_hu"])[chosen]
-        twin_hu, _ = _cut(shifted, *grid)
-        numbers = torch.arange(count)
-        parts.append(
-            DenoiserSlices(
-                hu=torch.cat([hu, twin_hu]),
-                inside=inside.repeat(2, 1, 1),
-                height=shifted.height.repeat(2),
-                unshifted=torch.cat([torch.zeros(count), torch.ones(count)]).bool(),
-                twin=torch.cat([numbers + count, torch.full((count,), NO_TWIN)]),
-                real=torch.zeros(2 * count, dtype=torch.bool),
-            )
-        )
+    settings = (size, pixel_mm, frame_mm, heights_mm)
+    results = map_cached(
+        lambda path: _cut_with_twin(path, *settings),
+        files,
+        lambda path: {"phantom": file_digest(path), "settings": settings},
+        cache,
+        "aligning with twins",
+    )
+    parts = [DenoiserSlices(**one) for one in results if one]
     if not parts:
         raise InputError(
             f"None of the {len(files)} phantoms has an unshifted twin; make some with 'midlineshift-train phantoms "
@@ -125,6 +112,39 @@ def cut_twins(
             "no-data",
         )
     return join(parts)
+
+
+def _cut_with_twin(
+    path: Path, size: int, pixel_mm: float, frame_mm: float, heights_mm: tuple[float, float]
+) -> dict[str, Tensor]:
+    """Fields of ``DenoiserSlices`` for a phantom and its twin; empty without a twin."""
+    entries = read_phantom(path)
+    if "twin_hu" not in entries:
+        return {}
+    try:
+        shifted = load_phantoms([path])
+    except InputError as error:
+        if error.code == "no-data":  # no slice of this head shows the falx: there is nothing to align it by
+            return {}
+        raise
+    chosen = (shifted.height > heights_mm[0]) & (shifted.height < heights_mm[1])
+    shifted = take(shifted, chosen)
+    count = len(shifted)
+    if not count:
+        return {}
+    grid = (size, pixel_mm, frame_mm)
+    hu, inside = _cut(shifted, *grid)
+    shifted.hu = torch.from_numpy(entries["twin_hu"])[chosen]
+    twin_hu, _ = _cut(shifted, *grid)
+    numbers = torch.arange(count)
+    return {
+        "hu": torch.cat([hu, twin_hu]),
+        "inside": inside.repeat(2, 1, 1),
+        "height": shifted.height.repeat(2),
+        "unshifted": torch.cat([torch.zeros(count), torch.ones(count)]).bool(),
+        "twin": torch.cat([numbers + count, torch.full((count,), NO_TWIN)]),
+        "real": torch.zeros(2 * count, dtype=torch.bool),
+    }
 
 
 def _cut(slices, size: int, pixel_mm: float, frame_mm: float) -> tuple[Tensor, Tensor]:
@@ -156,9 +176,7 @@ def inside_of_bone(hu: Tensor) -> Tensor:
     inside = np.zeros(coarse.shape, bool)
     for one, image in zip(inside, coarse, strict=True):
         bone = image > BONE_HU
-        parts, count = ndimage.label(ndimage.binary_fill_holes(ndimage.binary_closing(bone, iterations=2)) & ~bone)
-        if count:
-            one[:] = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+        one[:] = largest_component(ndimage.binary_fill_holes(ndimage.binary_closing(bone, iterations=2)) & ~bone)
     return torch.from_numpy(inside)
 
 

@@ -9,16 +9,19 @@ point a place is. The slices are stored as those of phantoms are, so that traini
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 import torch
 from scipy.interpolate import PchipInterpolator
-from tqdm import tqdm
 
 from midlineshift_training.datasets.annotated.case import AnnotatedCase, SliceDetails
 from midlineshift_training.datasets.phantom_slices import KNOWN_NODES, SEPTUM, PhantomSlices
 from midlineshift_training.datasets.phantoms.pose import NODES, SIZE
+from midlineshift_training.datasets.slice_cache import file_digest, map_cached
 from midlineshift_training.datasets.unlabelled.case import (
     FIELD_OF_HEADS,
     PIXEL_MM,
@@ -38,31 +41,55 @@ CLOSEST = 0.03
 """Points nearer than this (fractions of the falx) to the one before are left out: the line between them would be steep."""
 
 
-def load_labelled(cases: Sequence[AnnotatedCase], model: Model) -> PhantomSlices:
+def load_labelled(cases: Sequence[AnnotatedCase], model: Model, cache: Path | None = None) -> PhantomSlices:
     """All labelled slices of a set.
 
     Args:
         cases: of the set. model: finds inside of the skull and heights; its midlines are not used.
+        cache: folder of slices prepared before (``slice_cache``); None: without.
 
     Raises:
         InputError: a scan cannot be read, or no slice is labelled.
     """
-    parts: dict[str, list[torch.Tensor]] = {name: [] for name in PhantomSlices.__dataclass_fields__}
-    for case in tqdm(cases, desc="labelled scans", unit="case", disable=None):
-        ct, landmarks = case.read()
-        if not landmarks:
-            continue
-        try:
-            outputs = run_networks(ct, model, "cpu")
-        except RefusedError as error:
-            click.echo(f"{case.name}: left out: {error}", err=True)
-            continue
-        for values in _slices_of(ct, outputs, landmarks, case.details):
-            for name, value in values.items():
-                parts[name].append(torch.as_tensor(value))
-    if not parts["hu"]:
+    labelled = [case for case in cases if case.landmarks]
+    results = map_cached(
+        lambda case: _labelled_slices(case, model), labelled, lambda case: _key(case, model), cache, "labelled scans"
+    )
+    parts = []
+    for case, values in zip(labelled, results, strict=True):
+        if "refused" in values:
+            click.echo(f"{case.name}: left out: {values['refused']}", err=True)
+        elif values:
+            parts.append(values)
+    if not parts:
         raise InputError("No slice of the set is labelled; give a set with landmarks.", "no-data")
-    return PhantomSlices(**{name: torch.stack(values) for name, values in parts.items()})
+    names = PhantomSlices.__dataclass_fields__
+    return PhantomSlices(**{name: torch.cat([part[name] for part in parts]) for name in names})
+
+
+def _labelled_slices(case: AnnotatedCase, model: Model) -> dict[str, Any]:
+    """Fields of ``PhantomSlices`` for the labelled slices of a case; instead ``refused``, why no midline was found."""
+    ct, landmarks = case.read()
+    if not landmarks:
+        return {}
+    try:
+        outputs = run_networks(ct, model, "cpu")
+    except RefusedError as error:
+        return {"refused": str(error)}
+    found = _slices_of(ct, outputs, landmarks, case.details)
+    return {name: torch.stack([torch.as_tensor(one[name]) for one in found]) for name in found[0]}
+
+
+def _key(case: AnnotatedCase, model: Model) -> dict[str, Any]:
+    """All that ``_labelled_slices`` depends on."""
+    return {
+        "scan": file_digest(case.path),
+        "spacing": case.spacing,
+        "of_file": case.of_file,
+        "landmarks": {int(index): points for index, points in case.landmarks.items()},
+        "details": {int(index): asdict(one) for index, one in case.details.items()},
+        "model": asdict(model.description),
+    }
 
 
 def _slices_of(ct: HeadCT, outputs: NetworkOutputs, landmarks, details) -> list[dict]:

@@ -21,6 +21,7 @@ from midlineshift_training.datasets.annotated.authors import load_authors_table
 from midlineshift_training.datasets.annotated.load import is_table
 from midlineshift_training.datasets.annotated.manifest import is_set, read_manifest
 from midlineshift_training.datasets.phantoms.files import phantom_files
+from midlineshift_training.datasets.slice_cache import file_digest
 from MidlineShiftLogic.errors import InputError
 
 PHANTOMS, ANNOTATED, UNLABELLED = "phantoms", "annotated scans", "unlabelled scans"
@@ -29,7 +30,6 @@ _TEXTS = {
     ANNOTATED: "real scans with sparse landmarks",
     UNLABELLED: "unshifted real scans without annotations",
 }
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def digest(path: Path) -> dict[str, Any]:
     whole, size, count = hashlib.sha256(), 0, 0
     entry: dict[str, Any] = {"path": str(path)}
     for name, file in _files(path):
-        whole.update(f"{name}\0{_sha256(file)}\n".encode())
+        whole.update(f"{name}\0{file_digest(file)}\n".encode())
         size += file.stat().st_size
         count += 1
         if count == 1 and is_table(path):
@@ -86,17 +86,6 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
     if is_table(path):
         for case in load_authors_table(path):
             yield f"scan of {case.name}", case.path
-
-
-def _sha256(file: Path) -> str:
-    found = hashlib.sha256()
-    try:
-        with open(file, "rb") as stream:
-            while block := stream.read(_BLOCK):
-                found.update(block)
-    except OSError as error:
-        raise InputError(f"Cannot read {file}: {error.strerror}.", "data") from None
-    return found.hexdigest()
 
 
 def same_data(stored: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

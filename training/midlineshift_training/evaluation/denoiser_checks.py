@@ -225,15 +225,10 @@ def _near_midline(ct: HeadCT, slices: np.ndarray, angle: float, offset: np.ndarr
 
 def _ssim(a: np.ndarray, b: np.ndarray, mask: np.ndarray, ct: HeadCT) -> float:
     """Mean structural similarity over a mask (Wang et al. 2004), in windows of ``SSIM_WINDOW_MM``; range 0..80 HU."""
-    window = (1, *(max(3, round(SSIM_WINDOW_MM / step)) for step in ct.pixel_spacing))
+    from skimage.metrics import structural_similarity
+
+    window = max(3, 2 * round((SSIM_WINDOW_MM / float(np.mean(ct.pixel_spacing)) - 1) / 2) + 1)  # odd
     span = BRAIN_WINDOW_HU[1] - BRAIN_WINDOW_HU[0]
-    c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return ndimage.uniform_filter(values, window)
-
-    mean_a, mean_b = mean(a), mean(b)
-    var_a, var_b = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2
-    shared = mean(a * b) - mean_a * mean_b
-    value = (2 * mean_a * mean_b + c1) * (2 * shared + c2) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+    settings = {"win_size": window, "data_range": span, "use_sample_covariance": False, "full": True}
+    value = np.stack([structural_similarity(one, other, **settings)[1] for one, other in zip(a, b, strict=True)])
     return float(value[mask].mean())

@@ -21,6 +21,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from midlineshift_training.trainers.deterministic_sampler import MicrobatchShare
 from MidlineShiftLogic.errors import InputError
 
+CACHE = "slice-cache"
+"""Folder beside the run folders that keeps cut slices, so that all runs of an experiment share it."""
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -31,6 +34,7 @@ class Launch:
         time_limit: minutes after which the next check ends this call; None: no limit.
         accelerator, devices: see ``find_processes``.
         threads: CPU threads of each process; None: torch's choice.
+        cache: folder in which cut slices are kept for other runs; None: beside the run folder. no_cache: keep none.
     """
 
     resume: bool = False
@@ -38,6 +42,12 @@ class Launch:
     accelerator: str = "auto"
     devices: int | None = None
     threads: int | None = None
+    cache: Path | None = None
+    no_cache: bool = False
+
+    def slice_cache(self, run: Path) -> Path | None:
+        """Return the folder in which the slices cut for a run are kept; None: they are not."""
+        return None if self.no_cache else self.cache or run.resolve().parent / CACHE
 
     def set_threads(self) -> None:
         """Give torch its threads."""

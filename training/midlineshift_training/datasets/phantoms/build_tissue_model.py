@@ -25,8 +25,11 @@ import click
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
+from skimage import measure
+from skimage.morphology import isotropic_closing, isotropic_dilation
 
 from midlineshift_training.datasets.phantoms.tissue_model import BRAIN, HEAD, MODEL_FILE, Grid, encode_hu
+from MidlineShiftLogic.masks import largest_component
 
 AIR_HU, FAT_HU, SOFT_HU, BONE_HU, SPONGE_HU, VITREOUS_HU = -1000, -90, 50, 1100, 600, 14
 GLOBES_MM = ((-32.0, 62.0, -38.0), (32.0, 62.0, -38.0))
@@ -42,16 +45,6 @@ def resample(image: nib.Nifti1Image, grid: Grid) -> np.ndarray:
     return ndimage.affine_transform(
         data, to_voxel[:3, :3], to_voxel[:3, 3], output_shape=grid.shape, order=1, mode="constant"
     )
-
-
-def within(mask: np.ndarray, mm: float) -> np.ndarray:
-    """Mask grown by a ball (1 mm voxels)."""
-    return ndimage.distance_transform_edt(~mask) <= mm
-
-
-def shrunk(mask: np.ndarray, mm: float) -> np.ndarray:
-    """Mask shrunk by a ball (1 mm voxels)."""
-    return ndimage.distance_transform_edt(mask) > mm
 
 
 def mid_surface(volume: np.ndarray, grid: Grid, window_mm: float = 21.0) -> np.ndarray:
@@ -102,7 +95,7 @@ def ventricle_mask(csf: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndar
     wet &= ~((np.abs(x) > 32) & (y > -22) & (z > -9))
     wet &= ~((np.abs(x) < 4) & (y > 30))
     wet = ndimage.binary_opening(wet) | (wet & (np.abs(x) < 4))
-    labels, _ = ndimage.label(wet)
+    labels = measure.label(wet, connectivity=1)
     keep = np.zeros_like(wet)
     for seed in ((8, 12, 12), (12, -10, 22), (25, -42, 8)):
         for side in (-1, 1):
@@ -117,12 +110,10 @@ def head_outside_skull(t1: np.ndarray, cavity: np.ndarray, depth: np.ndarray, gr
     """HU of the head outside the inner table, from Colin27: fat bright, soft tissue middling, bone and air dark."""
     x, y, z = grid.coordinates()
     beyond = np.clip(-depth, 0, None)
-    head = ndimage.binary_fill_holes(shrunk(within(t1 > 14, 5), 5))
+    head = ndimage.binary_fill_holes(isotropic_closing(t1 > 14, 5))
     for k in range(grid.shape[2]):
         head[:, :, k] = ndimage.binary_fill_holes(head[:, :, k])
-    head |= within(cavity, 10)
-    labels, _ = ndimage.label(head)
-    head = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
+    head = largest_component(head | isotropic_dilation(cavity, 10))
     skin = ndimage.distance_transform_edt(head)
     smooth = ndimage.gaussian_filter(t1, 0.6)
     rng = np.random.default_rng(0)
@@ -185,8 +176,8 @@ def build(colin_folder: Path) -> dict[str, np.ndarray]:
     brain = (sum(resample(icbm[name], HEAD) / 255 for name in ("gm", "wm")) > 0.3) | (resample(icbm["t1"], HEAD) > 20)
     brain |= resample(stripped, HEAD) > 20
     brain |= brain[::-1]  # the head grid is symmetric about x = 0
-    cavity = ndimage.binary_fill_holes(shrunk(within(brain, 12), 12) | brain)
-    cavity = ndimage.gaussian_filter(within(cavity, 1.5).astype(np.float32), 2) > 0.5
+    cavity = ndimage.binary_fill_holes(isotropic_closing(brain, 12) | brain)
+    cavity = ndimage.gaussian_filter(isotropic_dilation(cavity, 1.5).astype(np.float32), 2) > 0.5
     lowest = np.argmax(cavity.any((0, 1)))
     cavity[:, :, :lowest] = cavity[:, :, lowest + 1 : lowest + 2]
     depth = ndimage.distance_transform_edt(cavity) - ndimage.distance_transform_edt(~cavity)

@@ -62,6 +62,15 @@ def read_phantom(path: Path) -> dict[str, np.ndarray]:
     return entries
 
 
+def read_case_shift(path: Path) -> float:
+    """Signed shift of a phantom file's case, mm; the rest of the file is not read. InputError if it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return float(archive["case_shift_mm"].astype(np.float32))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise incomplete(path, error) from None
+
+
 def incomplete(path: Path, why) -> InputError:
     return InputError(f"{path} is not a complete phantom file ({why}); make it again.", "bad-phantom")
 

@@ -31,8 +31,14 @@ def annotated_cases(settings: Settings) -> tuple[Settings, list[AnnotatedCase], 
 
 
 def cut_cases(
-    cases: Sequence[AnnotatedCase], settings: ScanSetSettings, size: int, pixel_mm: float, cohort: str = "all"
+    cases: Sequence[AnnotatedCase],
+    settings: ScanSetSettings,
+    size: int,
+    pixel_mm: float,
+    cohort: str = "all",
+    cache: Path | None = None,
 ) -> AnnotatedSlices:
     """Cut the slices of the cases in the run's frame, on ``size`` points of ``pixel_mm`` frame millimetres."""
     s = settings
-    return cut_slices(cases, size, pixel_mm, s.frame_mm, s.frame, s.slices, s.heights_mm, s.non_mls_below_mm, cohort)
+    frame = (size, pixel_mm, s.frame_mm, s.frame)
+    return cut_slices(cases, *frame, s.slices, s.heights_mm, s.non_mls_below_mm, cohort, cache)

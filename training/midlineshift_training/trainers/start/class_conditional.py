@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 
 from midlineshift_training.datasets.annotated.load import is_annotated, train_and_validation
-from midlineshift_training.datasets.annotated_slices import cut_slices
 from midlineshift_training.datasets.denoiser_pairs import DenoiserSlices, cut_twins, join, of_annotated
 from midlineshift_training.trainers.class_conditional_trainer import ClassConditionalTrainer
 from midlineshift_training.trainers.initial_weights import load_exactly
 from midlineshift_training.trainers.processes import Launch, say
 from midlineshift_training.trainers.settings.class_conditional import ClassConditionalSettings
+from midlineshift_training.trainers.start.annotated_data import cut_cases
 from midlineshift_training.trainers.start.epochs import steps_of_epochs
 from midlineshift_training.trainers.start.phantom_data import split_training_phantoms
 from midlineshift_training.trainers.start.report import report_cases
@@ -49,13 +49,13 @@ def train_class_conditional(
             "Give --data a folder of phantoms made with --twins, too: real scans have no unshifted twins.", "data"
         )
     settings, files, held_out = split_training_phantoms(settings, folders, validation_cases)
-    parts, checked = [_cut(files, settings)], [_cut(held_out, settings)]
+    cache = launch.slice_cache(out)
+    parts, checked = [_cut(files, settings, cache)], [_cut(held_out, settings, cache)]
     if sets:
         spacing = settings.spacing
         for cases, into in zip(train_and_validation(sets, [], spacing, settings.seed), (parts, checked), strict=True):
-            s, size = settings, FINER * settings.grid
-            pixel_mm = s.frame_width_mm / size
-            cut = cut_slices(cases, size, pixel_mm, s.frame_mm, s.frame, s.slices, s.heights_mm, s.non_mls_below_mm)
+            size = FINER * settings.grid
+            cut = cut_cases(cases, settings, size, settings.frame_width_mm / size, cache=cache)
             into.append(of_annotated(cut))
             if into is checked:
                 names = [case.name for case in cases]
@@ -76,6 +76,6 @@ def train_class_conditional(
     return train(module, out, settings, launch)
 
 
-def _cut(files: Sequence[Path], settings: ClassConditionalSettings) -> DenoiserSlices:
+def _cut(files: Sequence[Path], settings: ClassConditionalSettings, cache: Path | None) -> DenoiserSlices:
     size = FINER * settings.grid
-    return cut_twins(files, size, settings.frame_width_mm / size, settings.frame_mm, settings.heights_mm)
+    return cut_twins(files, size, settings.frame_width_mm / size, settings.frame_mm, settings.heights_mm, cache)

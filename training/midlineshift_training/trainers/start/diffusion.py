@@ -50,9 +50,9 @@ def train_diffusion(
     launch.set_threads()
     settings |= {"data": [str(folder) for folder in data]}
     if from_scans:
-        settings, slices, validation = _of_scans(settings)
+        settings, slices, validation = _of_scans(settings, launch.slice_cache(out))
     else:
-        settings, slices, validation = _of_phantoms(settings, data, validation_cases)
+        settings, slices, validation = _of_phantoms(settings, data, validation_cases, launch.slice_cache(out))
     settings |= steps_of_epochs(settings, len(slices))
     say(f"{len(slices)} slices to train on, {len(validation)} to check with")
     torch.manual_seed(settings.seed)
@@ -62,28 +62,28 @@ def train_diffusion(
     return train(module, out, settings, launch)
 
 
-def _of_phantoms(settings: DiffusionSettings, data: Sequence[Path], validation_cases: int):
+def _of_phantoms(settings: DiffusionSettings, data: Sequence[Path], validation_cases: int, cache: Path | None):
     settings, files, held_out = split_training_phantoms(settings, data, validation_cases)
     settings |= {"frame": "aligned", "slices": "brain"}
     report_cases(settings, "phantoms")
-    return settings, *(cut_phantoms(part, settings) for part in (files, held_out))
+    return settings, *(cut_phantoms(part, settings, cache) for part in (files, held_out))
 
 
-def _of_scans(settings: DiffusionSettings):
+def _of_scans(settings: DiffusionSettings, cache: Path | None):
     if settings.degraded_share > 0:
         raise InputError("Degradations are made for phantoms; set degraded_share to 0 for a set.", "settings")
     settings, cases, held_out = annotated_cases(settings)
     report_cases(settings, "cases")
     size, pixel_mm = _cut_size(settings)
-    cut_parts = (cut_cases(part, settings, size, pixel_mm, settings.cohort) for part in (cases, held_out))
+    cut_parts = (cut_cases(part, settings, size, pixel_mm, settings.cohort, cache) for part in (cases, held_out))
     return settings, *(to_aligned_slices(part, settings.non_mls_below_mm) for part in cut_parts)
 
 
-def cut_phantoms(files: list[Path], settings: DiffusionSettings) -> AlignedSlices:
+def cut_phantoms(files: list[Path], settings: DiffusionSettings, cache: Path | None = None) -> AlignedSlices:
     """Cut the slices of the cohort from phantoms."""
     s = settings
     size, pixel_mm = _cut_size(s)
-    return load_aligned(files, s.cohort, size, pixel_mm, s.frame_mm, s.non_mls_below_mm, s.heights_mm)
+    return load_aligned(files, s.cohort, size, pixel_mm, s.frame_mm, s.non_mls_below_mm, s.heights_mm, cache)
 
 
 def _cut_size(settings: DiffusionSettings) -> tuple[int, float]:

@@ -39,7 +39,9 @@ def train_landmarks(settings: LandmarkSettings, data: Sequence[Path], out: Path,
     launch.set_threads()
     settings, cases, held_out = annotated_cases(settings | {"data": [str(path) for path in data]})
     report_cases(settings, "cases")
-    slices, validation = (cut_cases(part, settings, settings.grid, settings.pixel_mm) for part in (cases, held_out))
+    cache = launch.slice_cache(out)
+    grid = settings.grid, settings.pixel_mm
+    slices, validation = (cut_cases(part, settings, *grid, cache=cache) for part in (cases, held_out))
     settings |= steps_of_epochs(settings, len(slices))
     say(
         f"{len(slices)} slices to train on, {int(slices.labelled.sum())} of them labelled; {len(validation)} to check "

@@ -54,7 +54,7 @@ def train_deformation(
 def _train(kind: type[MidlineTrainer], settings, data, out: Path, validation_cases: int, launch: Launch) -> Path:
     launch.set_threads()
     settings |= {"data": [str(path) for path in data]}
-    settings, slices, validation = load_midline_data(settings, data, validation_cases)
+    settings, slices, validation = load_midline_data(settings, data, validation_cases, launch.slice_cache(out))
     torch.manual_seed(settings.seed)
     module = kind(settings, slices, validation)
     # a run killed before its first checkpoint starts anew, from the same weights

@@ -23,7 +23,7 @@ Settings = TypeVar("Settings", PoseSettings, DeformationSettings)
 
 
 def load_midline_data(
-    settings: Settings, data: Sequence[Path], validation_cases: int
+    settings: Settings, data: Sequence[Path], validation_cases: int, cache: Path | None = None
 ) -> tuple[Settings, PhantomSlices, PhantomSlices]:
     """Load slices to train on and to validate with.
 
@@ -31,6 +31,7 @@ def load_midline_data(
         settings: of the run. data: folders of phantoms and of unlabelled scans, and sets with landmarks.
         validation_cases: last phantoms, held out. Of the sets, the fold ``settings.leave_out_fold`` or their validation
             cases are.
+        cache: folder of slices prepared before (``slice_cache``); None: without.
 
     Returns:
         The settings with the numbers of cases, and both stores.
@@ -62,8 +63,8 @@ def load_midline_data(
     settings = settings | numbers
     report_cases(settings, "phantoms and scans")
     model = load_model()
-    slices = join([load_labelled(cases, model), load_phantoms(files)])
-    validation = load_labelled(checked, model)
+    slices = join([load_labelled(cases, model, cache), load_phantoms(files)])
+    validation = load_labelled(checked, model, cache)
     return settings, slices, join([validation, load_phantoms(held_out)]) if held_out else validation
 
 
