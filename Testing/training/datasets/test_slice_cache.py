@@ -95,6 +95,7 @@ class Bomb:
         return os.mkdir, (str(self.path),)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt cache file")
 @pytest.mark.parametrize("damage", ["truncated", "empty", "other", "pickle"])
 def test_a_damaged_entry_is_made_again_and_nothing_in_it_is_run(damage, doubled, tmp_path):
     cache = tmp_path / "cache"

@@ -61,7 +61,6 @@ def world(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def known_heads(monkeypatch):
     monkeypatch.setattr(landmark_slices, "run_networks", outputs)
-    monkeypatch.setattr(midline_data, "load_model", lambda: None)
 
 
 def deformation(world, *arguments, code=0):
