@@ -76,9 +76,8 @@ def test_the_digest_of_the_code_follows_every_file(tmp_path, monkeypatch):
     root = tmp_path / "package"
     (root / "part").mkdir(parents=True)
     (root / "part" / "one.py").write_text("A = 1\n", encoding="utf-8")
-    package = type("package", (), {"__path__": [str(root)]})
-    monkeypatch.setattr(slice_cache, "MidlineShiftLogic", package)
-    digest = slice_cache.code_digest.__wrapped__
+    monkeypatch.setattr(slice_cache, "CODE", (root,))
+    digest = slice_cache.code_digest.__wrapped__  # without the cache of one process
     before = digest()
     assert digest() == before
     (root / "part" / "one.py").write_text("A = 2\n", encoding="utf-8")

@@ -19,8 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 from tqdm import tqdm
 
-import midlineshift_training
-import MidlineShiftLogic
+from MidlineShiftLogic import software
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.software import package_version
 
@@ -29,6 +28,8 @@ Result = dict[str, Any]
 
 LIBRARIES = ("torch", "numpy", "scipy")
 """Libraries that decide the values of an entry."""
+CODE = (Path(software.__file__).parent, Path(__file__).parents[1])
+"""Folders of both packages, whose code decides them too."""
 _BLOCK = 1 << 20
 
 
@@ -118,8 +119,7 @@ def _plain(value: Any) -> Any:
 def code_digest() -> str:
     """Digest all Python files of both packages: whatever was changed in them, no entry from before is taken."""
     whole = hashlib.sha256()
-    for package in (MidlineShiftLogic, midlineshift_training):
-        root = Path(package.__path__[0])
+    for root in CODE:
         for file in sorted(root.rglob("*.py")):
             whole.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())
     return whole.hexdigest()
