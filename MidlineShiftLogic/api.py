@@ -54,7 +54,7 @@ def measure(
         source: NIfTI, NRRD, MHA or ``.npy`` file, a DICOM folder, or a ``HeadCT`` already read.
         model: name of a shipped model or a model folder; None takes the default model.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        progress: told ``(done, total, what)`` while it works.
+        progress: called with ``(done, total, what)`` while it works.
         spacing: mm between (slices, rows, columns); needed for ``.npy``, which carries no geometry.
         authors_readout: also report the read-out of Gong et al. 2023 (largest displacement), for comparison.
         cancelled: asked between slices; True stops.
@@ -92,7 +92,7 @@ def measure_case(
 
     Args:
         open_model: gives (model, device name); called only once the scan is read and found measurable, so that a
-            wrong path is told at once. The other arguments are those of ``measure``.
+            wrong path is reported at once. The other arguments are those of ``measure``.
         case_id: name of the case in the result; from the file name if empty.
 
     Returns:

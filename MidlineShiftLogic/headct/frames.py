@@ -39,7 +39,7 @@ class Frame:
         grey: whether it is a one-channel image with real values.
         sop_class_uid: class of the DICOM object.
         acquired: acquisition time, ISO 8601 without a zone (the date alone where no time is given); ``""`` if unknown.
-        patient_id, study_uid: to tell patients and studies apart; they stay in the process and go into no result.
+        patient_id, study_uid: to distinguish patients and studies; they stay in the process and go into no result.
         inverted: whether the image is to be displayed inverted (MONOCHROME1).
     """
 

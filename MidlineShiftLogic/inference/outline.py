@@ -56,7 +56,7 @@ class Outline:
         result = np.zeros(len(self.skull))
         for k, (skull, skin) in enumerate(zip(self.skull, self.skin, strict=True)):
             rays = _longest_members(np.isnan(skull) & np.isfinite(skin))
-            rays = rays[np.isfinite(skull[mirror[rays]])]  # against skin that lies on bone
+            rays = rays[np.isfinite(skull[mirror[rays]])]  # against skin that is on bone
             farther = (skin - skin[mirror])[rays]
             if np.isfinite(farther).any():
                 result[k] = np.nanmedian(farther)
@@ -72,7 +72,7 @@ class Outline:
                 continue
             whole = np.interp(RAYS, RAYS[found], radius[found], period=2 * np.pi)
             whole = ndimage.median_filter(whole, 5, mode="wrap")
-            # centroid of the star-shaped area: its sectors' centroids lie at two thirds of the radius
+            # centroid of the star-shaped area: its sectors' centroids are at two thirds of the radius
             directions = np.stack([np.cos(RAYS), np.sin(RAYS)], -1)
             moment = (whole[:, None] ** 3 * directions).sum(0) * 2 / 3
             result[k] = self.centre[k] + moment / (whole**2).sum() @ self.axes

@@ -1,7 +1,7 @@
 """The way of a scan: pose, aligned slices, networks, shift computation.
 
 A scan is aligned once, to the head's final pose. Before that, ``estimate_pose`` looks at all slices twice, each time in a
-coarser guess of that frame: as the head lies, and roughly upright. The three frames differ, and a cut of a cut would blur,
+coarser guess of that frame: as the head was scanned, and roughly upright. The three frames differ, and a cut of a cut would blur,
 so each is cut out of the scan itself. ``PosedSlices`` then carries scan, pose and chosen slices to the networks.
 """
 

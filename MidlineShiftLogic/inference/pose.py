@@ -29,7 +29,7 @@ OPENING_STEPS = 3
 """Steps of ``COARSE_MM`` by which the mask is opened, as a diamond: takes off headrests, cushions and tubes. Where the pose
 starts from moves every number by some 0.01 mm, so that this stays as it is until the models are trained anew."""
 LARGE_SHARE = 0.6
-"""Slices whose head is at least so large, against the largest, tell where the head's middle is."""
+"""Slices whose head is at least so large, against the largest, show where the head's middle is."""
 
 MEASURABLE, BARELY_MEASURABLE = 0.5, 0.25
 """Least probabilities of a slice that fits the plane; the second where the first leaves too few slices."""
@@ -43,7 +43,7 @@ LENGTH_PERCENTILE = 85
 """Of the slices' falx lengths, that is the head's: most slices cut the falx above or below its longest."""
 
 TEMPLATE_HEIGHTS_MM = (-45.0, 65.0)
-"""Heights that the network can tell apart; beyond, its answers saturate."""
+"""Heights that the network can distinguish; beyond, its outputs saturate."""
 HEIGHT_RATE, HEIGHT_RATE_STEP = (0.75, 1.6), 0.05
 """Template millimetres a scan millimetre that are tried: small heads pass through the template faster."""
 MIN_FITTED_HEIGHTS = 4

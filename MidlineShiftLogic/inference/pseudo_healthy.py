@@ -159,7 +159,7 @@ def _on_scan(picture: torch.Tensor, frame: Frame, ct: HeadCT, index: int) -> np.
     rows, columns = ct.hu.shape[1:]
     row_mm, column_mm = ct.pixel_spacing
     plane = np.stack(np.meshgrid(np.arange(columns) * column_mm, np.arange(rows) * row_mm), -1)
-    # a frame pixel's borders lie half a pixel off its centre, whatever number of pixels the picture divides the frame into
+    # a frame pixel's borders are half a pixel off its centre, whatever number of pixels the picture divides the frame into
     place = (2 * frame.from_plane(index, plane) + 1) / frame.size - 1
     grid = torch.from_numpy(place.astype(np.float32))[None]
     sampled = sample(picture[None, None].float(), grid, mode="bicubic", padding="border", edges=True)[0, 0]

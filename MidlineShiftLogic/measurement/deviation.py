@@ -30,7 +30,7 @@ CENTRE_PREFERENCE = 0.01
 def deviation_by_field(
     inverse: np.ndarray, start: np.ndarray, along: np.ndarray, left: np.ndarray, size: int
 ) -> np.ndarray:
-    """Carry the ideal midline with the inverse field and measure where it comes to lie, along the normal.
+    """Carry the ideal midline with the inverse field and measure where it ends, along the normal.
 
     Args:
         inverse: (2, h, w) rows, columns, frame pixels, on the half grid.

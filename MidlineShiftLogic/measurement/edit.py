@@ -53,7 +53,7 @@ def move_landmarks(
     """Move some landmarks of one slice.
 
     ``ideal`` is always the foot of the perpendicular. To move it is to move the ideal line: both falx attachments
-    go along, by the part of the move that lies across the line. If other landmarks are given too, it is not looked at.
+    go along, by the part of the move that is across the line. If other landmarks are given too, it is not looked at.
 
     Args:
         measurement: where the slice ``index`` was measured.
@@ -217,7 +217,7 @@ def _foot(anterior: np.ndarray, posterior: np.ndarray, point: np.ndarray) -> np.
     try:
         return ideal_point(anterior, posterior, point)
     except ValueError as error:
-        raise InputError("The two falx attachments lie on one another; move one of them.", "edit") from error
+        raise InputError("The two falx attachments are on one another; move one of them.", "edit") from error
 
 
 def _recompute(
@@ -251,7 +251,7 @@ def _with_slice(measurement: Measurement, changed: SliceMeasurement) -> Measurem
 def _with_slices(measurement: Measurement, slices: list[SliceMeasurement]) -> Measurement:
     """Return the measurement with these slices, at least one of them edited or pinned, and the case's number of them."""
     slices = sorted(slices, key=lambda one: one.index)
-    # results of versions before ``model_slice`` that were edited there do not tell it
+    # results of versions before ``model_slice`` that were edited there do not state it
     model_slice = measurement.model_slice if measurement.edited else measurement.slice
     case = reader_case(slices, model_slice)
     return replace(

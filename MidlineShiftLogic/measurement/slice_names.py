@@ -39,7 +39,7 @@ def slice_total(described: Mapping[str, Any]) -> int | None:
 
 
 def slice_name(measurement: Measurement, index: int, source_slices: Sequence[int] | None = None) -> str:
-    """Return ``slice 15 of 31``; without the total where the result does not tell it.
+    """Return ``slice 15 of 31``; without the total where the result does not state it.
 
     Args:
         index: in the canonical stack. source_slices: of the slice; looked up among the measured ones if None.

@@ -23,7 +23,7 @@ def denoiser_config(
 
     Args:
         state: the authors' name -> tensor.
-        grid: side in px of the slices that the network was trained on; the levels with attention are told by it.
+        grid: side in px of the slices that the network was trained on; the levels with attention follow from it.
         head_channels: channels of an attention head.
     """
     try:

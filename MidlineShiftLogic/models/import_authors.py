@@ -60,7 +60,7 @@ def import_authors(
         out: the model folder to write; must not exist yet.
         pixel_mm: millimetres a pixel of the frame; as many as show 230.4 mm (0.9 at 256 px) if None.
         pose_from: model whose pose network is taken along, since theirs has none (None: the default model).
-        denoiser_config, deformation_config: sizes, where they are not to be told from the weights.
+        denoiser_config, deformation_config: sizes, where they are not to be derived from the weights.
         grid: side in px of the slices that the networks were trained on.
         head_channels: channels of an attention head of the denoisers.
 
@@ -116,8 +116,8 @@ def read_authors(
         path: the checkpoint.
         what: what the file should be, for error messages.
         network_class: ``Denoiser`` or ``DeformationNet``.
-        config: its settings; told from the shapes of the weights if None.
-        grid, head_channels: of a denoiser, which these shapes do not tell.
+        config: its settings; derived from the shapes of the weights if None.
+        grid, head_channels: of a denoiser, which do not follow from these shapes.
 
     Raises:
         InputError: as ``import_authors``.
@@ -125,8 +125,8 @@ def read_authors(
     path = Path(path)
     given = _weights_of_the_network(read_checkpoint(path))
     if config is None:
-        told = denoiser_size(given, grid, head_channels) if network_class is Denoiser else deformation_size(given)
-        config = told or {}  # the published size, for a file of another network: the check names what is missing
+        size = denoiser_size(given, grid, head_channels) if network_class is Denoiser else deformation_size(given)
+        config = size or {}  # the published size, for a file of another network: the check names what is missing
     try:
         with empty_init():
             network = network_class(**config)
@@ -169,7 +169,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read ({error.strerror or error}).", "damaged-checkpoint") from None
     except MemoryError:
         raise
-    except Exception:  # torch raises many types for damaged archives, none of which tells the user more than this
+    except Exception:  # torch raises many types for damaged archives, none of which says more to the user than this
         raise InputError(
             f"{path} is damaged or not a PyTorch checkpoint; download it again.", "damaged-checkpoint"
         ) from None

@@ -63,7 +63,7 @@ def test_the_gpu_command_says_that_there_is_none(monkeypatch):
 
 
 def test_the_gpu_command_compares_with_the_cpu():
-    """With the stand-in for a device, on a sample; a shift that differs is told."""
+    """With the stand-in for a device, on a sample; a shift that differs is reported."""
     scan = gpu.SAMPLES / "sample_unshifted.nii.gz"
     with OtherDevice():
         rows = gpu.compare([scan], DEVICE)

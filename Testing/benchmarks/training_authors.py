@@ -1,7 +1,7 @@
 """Batches the way Gong et al. load them: the whole volume is read again for every slice, and slices are varied one by one.
 
 What comes out is what our loaders give, so that the same stage trains on either. Volumes are int16, the smallest that holds
-HU. If they lie in the page cache, reading costs little; ``cold`` has the system forget each before it is read, as for a set
+HU. If they are in the page cache, reading costs little; ``cold`` has the system forget each before it is read, as for a set
 that is larger than the memory.
 """
 

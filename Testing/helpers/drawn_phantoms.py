@@ -33,7 +33,7 @@ def draw_phantom(path: Path, seed: int, shift_mm: float | None = None) -> float:
         return x * n[0] + y * n[1], x * u[0] + y * u[1]
 
     def displaced(across, along):
-        """Sideways push of the tissue that would lie at (across, along)."""
+        """Sideways push of the tissue that would be at (across, along)."""
         return push * np.cos(np.clip((along + 20) / half, -1, 1) * np.pi / 2) ** 2 * np.exp(-((across / 40) ** 2))
 
     rows, columns = np.mgrid[:256, :256].astype(float)

@@ -1,4 +1,4 @@
-"""A drawn head whose falx is one bright line, and a measurement that knows where it lies: for warps to be checked on."""
+"""A drawn head whose falx is one bright line, and a measurement that knows where it is: for warps to be checked on."""
 
 import numpy as np
 from scipy import ndimage
@@ -65,7 +65,7 @@ def lined_measurement(ct: HeadCT, angle: float, shift_mm: float = 0.0, window=(0
 
 
 def line_at(image: np.ndarray, angle: float, fractions: np.ndarray) -> np.ndarray:
-    """Where the bright line lies across the midline at fractions of its length, mm, positive left."""
+    """Where the bright line is across the midline at fractions of its length, mm, positive left."""
     across = np.arange(-25, 25, 0.1)
     along = (np.asarray(fractions)[:, None] - 0.5) * 2 * HALF_LENGTH_MM
     column = COLUMNS * SPACING[2] / 2 + across * np.cos(angle) - along * np.sin(angle)

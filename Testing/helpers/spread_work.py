@@ -9,7 +9,7 @@ from MidlineShiftLogic.errors import InputError
 
 
 def square_once_killed(folder: str, number: int) -> int:
-    """number ** 2, told in a file at each call; the process that first gets a 3 kills itself."""
+    """number ** 2, written to a file at each call; the process that first gets a 3 kills itself."""
     with open(Path(folder) / f"calls-{number}", "a") as file:
         file.write("x")
     if number == 3 and (Path(folder) / f"calls-{number}").stat().st_size == 1:

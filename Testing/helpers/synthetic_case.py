@@ -130,7 +130,7 @@ def install_fake_pipeline(set_module=sys.modules.__setitem__, shift_mm=8.0, step
     Args:
         set_module: ``sys.modules.__setitem__`` or pytest's ``monkeypatch`` bound to it, to be undone.
         step_seconds: how long each slice pretends to take.
-        opened: list that is told each model choice that is loaded.
+        opened: list that gets each model choice that is loaded.
     """
     pipeline = types.ModuleType("MidlineShiftLogic.inference.pipeline")
 

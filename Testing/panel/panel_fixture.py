@@ -27,7 +27,7 @@ SHIFT_MM = 8.0
 
 @dataclass
 class FakeDialogs:
-    """Answers as told; remembers what was asked."""
+    """Answers as it is set; remembers what was asked."""
 
     scan: str = ""
     result: str = ""
@@ -52,7 +52,7 @@ class FakeDialogs:
 
 @dataclass
 class FakeInstaller:
-    """Lacks what it is told to; an install ends when ``end`` is called."""
+    """Lacks what it is set to; an install ends when ``end`` is called."""
 
     lacking: list[str] = field(default_factory=list)
     installs: list[str] = field(default_factory=list)

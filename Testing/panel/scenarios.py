@@ -28,7 +28,7 @@ def measuring_shows_the_number(panel) -> None:
 
 
 def side_is_the_patients(panel) -> None:
-    """The landmark of a shift to the left lies at the patient's left (-R in RAS), and on the right of the screen."""
+    """The landmark of a shift to the left is at the patient's left (-R in RAS), and on the right of the screen."""
     panel.measure()
     nodes = panel.editor.nodes
     place = dict(

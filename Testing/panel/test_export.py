@@ -1,4 +1,4 @@
-"""DICOM objects are made only of a scan whose images are there and lie where the volume does; else the reason is told."""
+"""DICOM objects are made only of a scan whose images are there and are where the volume does; else the reason is shown."""
 
 import errno
 from dataclasses import replace
@@ -35,9 +35,9 @@ def scan(panel, tmp_path):
 def reason(volume) -> str:
     from MidlineShiftLib.services.dicom import imagesOfVolume
 
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         imagesOfVolume(volume)
-    return str(told.value)
+    return str(error.value)
 
 
 def test_the_series_of_a_volume_is_found_whatever_the_order_of_its_slices(panel, scan):
@@ -63,7 +63,7 @@ def test_the_acquisition_transform_is_no_move(panel, scan):
     half_turn[:2, 3] = 2 * middle[:2]
     turn.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(half_turn))
     volume.GetParentTransformNode().SetAndObserveTransformNodeID(turn.GetID())
-    assert "does not lie where" in reason(volume)  # left would be right, though each slice has its middle in place
+    assert "is not where" in reason(volume)  # left would be right, though each slice has its middle in place
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -72,12 +72,12 @@ def test_a_mirrored_scan_is_not_its_images(panel, scan, axis):
     affine[:3, 3] += affine[:3, axis] * (scan.GetImageData().GetDimensions()[axis] - 1)
     affine[:3, axis] *= -1
     scan.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
-    assert "does not lie where" in reason(scan)
+    assert "is not where" in reason(scan)
 
 
 def test_a_moved_scan_is_not_its_images(panel, scan):
     move(scan)
-    assert "does not lie where" in reason(scan)
+    assert "is not where" in reason(scan)
 
 
 def test_lost_images_and_a_lacking_package_are_told(panel, scan, tmp_path, monkeypatch):
@@ -140,7 +140,7 @@ def test_a_measurement_is_loaded_for_its_scan_where_it_was_measured_alone(panel,
     assert "was loaded" in load(ours) and panel.ui.shiftLabel.text == "8.0 mm  to the left →"
     kept = panel.editor.nodes
     move(panel.volume)
-    assert "does not lie where it was measured" in load(ours) and panel.editor.nodes == kept
+    assert "is not where it was measured" in load(ours) and panel.editor.nodes == kept
 
 
 def scene_scan(volume):

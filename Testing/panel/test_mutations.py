@@ -44,7 +44,7 @@ FAULTS = {
         Mutant(f"{LIB}/editor.py", "MeasurementEditor.attach", "statement", 5),
         "dragging_changes_everything",
     ),
-    "the panel not told of an edit": (
+    "the panel not notified of an edit": (
         Mutant(f"{LIB}/editor.py", "MeasurementEditor._do", "statement", 1),
         "dragging_changes_everything",
     ),

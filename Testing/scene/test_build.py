@@ -63,7 +63,7 @@ def test_markups_lie_where_the_measurement_says(case):
     )
     assert nodes.distance.GetLineLengthWorld() == pytest.approx(abs(one.signed_shift_mm), abs=1e-3)
     assert nodes.distance.GetNthControlPointLabel(1) == "8.0 mm L"
-    # patient's left is -R: the shifted point lies there
+    # patient's left is -R: the shifted point is there
     assert place["shifted"][0] < place["ideal"][0] - 5
     assert not nodes.landmarks.GetLocked()
     assert all(node.GetLocked() for node in (nodes.ideal_midline, nodes.deformed_midline, nodes.distance))

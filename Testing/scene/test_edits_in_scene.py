@@ -31,7 +31,7 @@ def put(nodes, name, lps):
 
 
 def by_hand(nodes):
-    """mm from the line through the attachments as they lie in the scene, by the cross product."""
+    """mm from the line through the attachments as they are stored in the scene, by the cross product."""
     a, b, s = (point(nodes, name) for name in ("anterior_falx", "posterior_falx", "shifted"))
     return np.linalg.norm(np.cross(b - a, s - a)) / np.linalg.norm(b - a)
 
@@ -113,7 +113,7 @@ def test_paging_with_an_observer_edits_nothing(case):
     nodes.landmarks.AddObserver(nodes.landmarks.PointModifiedEvent, lambda *_: applied.append(apply_edits(nodes)))
     for one in (*case.measurement.slices, *reversed(case.measurement.slices)):
         show_slice(nodes, one.index)
-    assert len(applied) > len(case.measurement.slices), "the observer was told"
+    assert len(applied) > len(case.measurement.slices), "the observer was called"
     assert all(one is None for one in applied) and to_json(nodes.measurement) == to_json(case.measurement)
 
 
@@ -155,7 +155,7 @@ def test_impossible_edit_is_told_and_put_back(case):
     nodes = built(case)
     home = point(nodes, "anterior_falx")
     put(nodes, "anterior_falx", point(nodes, "posterior_falx"))
-    with pytest.raises(InputError, match="lie on one another"):
+    with pytest.raises(InputError, match="are on one another"):
         apply_edits(nodes)
     np.testing.assert_allclose(point(nodes, "anterior_falx"), home, atol=1e-3)
     assert read_edits(nodes) == {} and not nodes.measurement.edited

@@ -40,7 +40,7 @@ def test_lies_on_the_scan_and_changes_only_the_brain(core, change, storage):
 
 
 def test_thin_slices_get_the_picture_of_their_slab(core):
-    """Slices of 2.5 mm under a tilted gantry, measured in pairs: each is painted where it lies, not where its slab does."""
+    """Slices of 2.5 mm under a tilted gantry, measured in pairs: each is painted where it is, not where its slab does."""
     thin = tilted(make_case(core).ct)
     thin = replace(thin, origins=thin.origins[0] + (thin.origins - thin.origins[0]) / 2, thickness=thin.thickness / 2)
     from mrml_core import add_volume
@@ -65,7 +65,7 @@ def test_thin_slices_get_the_picture_of_their_slab(core):
     assert painted_slices == list(ct.source_slices[4])
     middle = ct.to_lps(4, np.array([[54.5, 54.5]]))[0]
     for k in painted_slices:
-        # the scan's slices lie obliquely over one another: the picture keeps its place along the patient's axes
+        # the scan's slices are obliquely over one another: the picture keeps its place along the patient's axes
         row = thin.to_pixels(k, middle)[1]
         weight = ((shown[k] - scan[k]) / (14 - scan[k]))[30:80, 50]
         assert (weight * np.arange(30, 80)).sum() / weight.sum() == pytest.approx(row, abs=0.08)

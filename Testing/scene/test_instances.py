@@ -1,4 +1,4 @@
-"""The slices' thickness, which a volume node does not keep: asked of the DICOM database, or told by the slices' steps."""
+"""The slices' thickness, which a volume node does not keep: asked of the DICOM database, or taken from the slices' steps."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Any volume node gives the canonical scan where it lies in the world, and arrays go back to its own grid."""
+"""Any volume node gives the canonical scan where it is in the world, and arrays go back to its own grid."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""The DICOM series that a volume was loaded from: needed for DICOM objects, which must lie in its patient and its places."""
+"""The DICOM series that a volume was loaded from: needed for DICOM objects, which must be in its patient and its places."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,7 @@ SAME_PLACE_MM = 0.5
 
 
 def imagesOfVolume(volumeNode) -> list[Path]:
-    """Find the DICOM images of a volume node that lies where they say.
+    """Find the DICOM images of a volume node that is where they say.
 
     Raises:
         InputError: says in one sentence why there can be no DICOM objects: not from DICOM, images gone, scan moved,
@@ -43,7 +43,7 @@ def imagesOfVolume(volumeNode) -> list[Path]:
     images = list(dict.fromkeys(files))
     if not _liesThere(volumeNode, source_of_files(images).frames):
         text = _(
-            "the scan does not lie where its DICOM images say (it was moved, re-cut, or loaded without its acquisition "
+            "the scan is not where its DICOM images say (it was moved, re-cut, or loaded without its acquisition "
             "transform)"
         )
         raise InputError(text, "moved")

@@ -24,7 +24,7 @@ def loadResult(path: str, volumeNode, ct):
     measurement = _read(Path(path))
     if measurement.refused or not measurement.slices:
         raise InputError(
-            _("{path} tells that the scan could not be measured; there is nothing to show.").format(path=path)
+            _("{path} says that the scan could not be measured; there is nothing to show.").format(path=path)
         )
     digest = measurement.input.get("sha256")
     if not (digest and digest == ct.source.get("sha256")) and not _ofTheseImages(Path(path), volumeNode):
@@ -32,7 +32,7 @@ def loadResult(path: str, volumeNode, ct):
         raise InputError(text.format(path=path))
     if not all(_liesThere(one, ct) for one in measurement.slices):
         text = _(
-            "The scan does not lie where it was measured for {path}; take it out of its transforms, or measure it again."
+            "The scan is not where it was measured for {path}; take it out of its transforms, or measure it again."
         )
         raise InputError(text.format(path=path))
     return measurement

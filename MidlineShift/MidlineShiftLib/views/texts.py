@@ -33,7 +33,7 @@ class ResultTexts:
 
 
 def severityColour(signedMm: float, limitsMm: tuple[float, float, float]) -> str:
-    """Return ``#RRGGBB`` for a shift to either side, by where its size lies among the limits (mild, moderate, severe)."""
+    """Return ``#RRGGBB`` for a shift to either side, by where its size is among the limits (mild, moderate, severe)."""
     size = round(abs(signedMm), 1)  # as it is shown, so that a shown 5.0 has the colour of 5
     mild, moderate, severe = limitsMm
     return SEVERE if size >= severe else MODERATE if size >= moderate else MILD if size >= mild else NONE

@@ -63,7 +63,7 @@ def patient_and_study(header, series_uid: str):
         "DeidentificationMethodCodeSequence",
     } & set(result.dir("Deidentification")):
         result.DeidentificationMethod = (
-            "Not told in the headers of the scan"  # the standard wants one, some tools give none
+            "Not stated in the headers of the scan"  # the standard wants one, some tools give none
         )
     return result
 

@@ -180,7 +180,7 @@ def test_part_of_it_nan_is_refused_or_flagged(midlineshift, fake_pipeline, tmp_p
     def no_constant(word):
         pytest.fail(f"{word} is not JSON")
 
-    assert json.loads(text, parse_constant=no_constant)["quality"], "holes in the scan must be told"
+    assert json.loads(text, parse_constant=no_constant)["quality"], "holes in the scan must be flagged"
 
 
 def test_six_hundred_thin_slices(midlineshift, fake_pipeline, tmp_path, head_hu):

@@ -50,8 +50,10 @@ def signed(data):
     data["review"] = {"decision": "accepted", "reader": "Ada Lovelace", "time": time, "reason": ""}
 
 
-@pytest.mark.parametrize(("work", "told"), [(edited, "corrected by a reader"), (signed, "accepted by Ada Lovelace")])
-def test_a_readers_work_is_not_replaced(midlineshift, fake_pipeline, scan, tmp_path, work, told):
+@pytest.mark.parametrize(
+    ("work", "reported"), [(edited, "corrected by a reader"), (signed, "accepted by Ada Lovelace")]
+)
+def test_a_readers_work_is_not_replaced(midlineshift, fake_pipeline, scan, tmp_path, work, reported):
     command = ("measure", scan, "--out", tmp_path / "out")
     assert midlineshift(*command).code == 0
     file = tmp_path / "out" / "head" / "measurement.json"
@@ -59,7 +61,7 @@ def test_a_readers_work_is_not_replaced(midlineshift, fake_pipeline, scan, tmp_p
     work(data)
     file.write_text(json.dumps(data), encoding="utf-8")
     again = midlineshift(*command)
-    assert again.code == 2 and told in again.err and "--out" in again.err
+    assert again.code == 2 and reported in again.err and "--out" in again.err
     assert json.loads(file.read_text(encoding="utf-8")) == data and names(tmp_path / "out" / "head") == FILES
 
 
@@ -200,10 +202,10 @@ def test_scan_folder_beside_out_is_never_replaced(midlineshift, fake_pipeline, t
 
 
 def test_same_numbers_from_python(fake_pipeline, scan):
-    told = []
-    measurement = MidlineShiftLogic.measure(scan, device="cpu", progress=lambda *step: told.append(step))
+    reported = []
+    measurement = MidlineShiftLogic.measure(scan, device="cpu", progress=lambda *step: reported.append(step))
     assert measurement.side == "left" and measurement.case_id == "head"
-    assert told[-1][0] == told[-1][1]
+    assert reported[-1][0] == reported[-1][1]
 
 
 def test_python_call_returns_refusals_and_raises_input_errors(fake_pipeline, scan, tmp_path, monkeypatch):

@@ -180,7 +180,7 @@ def test_npy(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"Modality": "MR"}, "not a CT (MR)"),
         ({"Modality": "PT"}, "not a CT (PT)"),
@@ -192,9 +192,9 @@ def test_npy(tmp_path):
         ({"ImageOrientationPatient": None}, "do not state their position"),
     ],
 )
-def test_dicom_that_is_no_head_ct(changes, told, tmp_path):
+def test_dicom_that_is_no_head_ct(changes, expected, tmp_path):
     folder = write_dicom(make_head(n_slices=8, step=20.0), tmp_path / "d", **changes)
-    assert told in refusal(folder)
+    assert expected in refusal(folder)
 
 
 def test_rgb_dicom(tmp_path):

@@ -213,7 +213,7 @@ def test_spacing_for_other_formats_is_told_to_be_ignored(head, tmp_path):
 
 
 def test_progress_is_told(head, tmp_path):
-    told = []
-    read(write_nifti(head, tmp_path / "a.nii"), progress=lambda *step: told.append(step))
-    assert told[-1][:2] == (32, 32)
-    assert all(isinstance(what, str) and what for _, _, what in told)
+    reported = []
+    read(write_nifti(head, tmp_path / "a.nii"), progress=lambda *step: reported.append(step))
+    assert reported[-1][:2] == (32, 32)
+    assert all(isinstance(what, str) and what for _, _, what in reported)

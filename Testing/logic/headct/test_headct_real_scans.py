@@ -1,4 +1,4 @@
-"""Scans as scanners and archives make them; skipped where they do not lie beside the checkout."""
+"""Scans as scanners and archives make them; skipped where they are not beside the checkout."""
 
 import numpy as np
 import pytest

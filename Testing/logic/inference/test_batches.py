@@ -96,12 +96,12 @@ def same_numbers(one, other):
 
 def test_a_scan_is_measured_in_smaller_batches(at_ease):
     model = CrampedModel(room=5)
-    told = []
-    measurement, _ = measure_ct(head(), model, "cpu", lambda *step: told.append(step))
+    reported = []
+    measurement, _ = measure_ct(head(), model, "cpu", lambda *step: reported.append(step))
     same_numbers(measurement, at_ease)
     assert model.moved_to is None and flags(measurement) == set()
     assert 2 * BATCH > 5 < model.cramped.largest
-    assert told[-1][0] == told[-1][1]
+    assert reported[-1][0] == reported[-1][1]
 
 
 def test_without_room_for_one_slice_the_processor_measures_and_the_result_says_so(at_ease):

@@ -124,7 +124,7 @@ def test_a_missing_piece_of_the_vault_is_measured_in_degrees(gap):
         assert codes(ct, angle=angle) == ["skull-open"]
 
 
-def test_what_the_checks_told_is_not_told_twice():
+def test_what_the_checks_found_is_not_flagged_twice():
     flagged = replace(drawn(90.0), quality=(Quality("skull-open", "warning", "Open."),))
     assert codes(flagged) == []
 
@@ -170,7 +170,7 @@ def test_a_falx_that_ends_outside_the_picture():
     assert not falx_outside(ct, read(ct)[2]).any()
     rows = 15  # 15 mm of scalp and air in front
     assert codes(replace(ct, hu=ct.hu[:, rows:]), middle=MIDDLE - (0, rows)) == []
-    rows = 50  # the anterior end lies 35 mm from the picture's first row
+    rows = 50  # the anterior end is 35 mm from the picture's first row
     cut = replace(ct, hu=ct.hu[:, rows:])
     assert refusal(cut, middle=MIDDLE - (0, rows)) == "head-cut-off"
 
@@ -195,5 +195,5 @@ def test_an_end_outside_on_a_few_slices_is_a_warning():
     assert [(flag.code, flag.severity) for flag in found] == [("head-cut-off", "warning")]
 
 
-def test_an_infants_falx_is_told():
+def test_an_infants_falx_is_flagged():
     assert codes(drawn(), falx_mm=118.0) == ["small-head"]

@@ -68,7 +68,7 @@ class Model:
 
 @pytest.fixture
 def ct(monkeypatch):
-    """Scan of a head that lies turned by 12 degrees, whose middle wanders from slice to slice."""
+    """Scan of a head that is turned by 12 degrees, whose middle wanders from slice to slice."""
     ct = scan()
     centre = np.array([108.0, 118.0]) + np.arange(ct.n_slices)[:, None] * np.array([0.6, -0.4])
     height = 5.0 * np.arange(ct.n_slices) - 20
@@ -138,15 +138,15 @@ def test_the_slices_of_a_measurement_by_default(ct):
 
 
 def test_tells_how_far_it_is_and_can_be_stopped(ct):
-    told = []
-    make_pseudo_healthy(ct, Model(sees(spot())), "cpu", [3, 4], lambda *step: told.append(step))
-    assert told[1:] == [(done, 30, module.WHAT) for done in range(1, 31)]
-    told.clear()
+    reported = []
+    make_pseudo_healthy(ct, Model(sees(spot())), "cpu", [3, 4], lambda *step: reported.append(step))
+    assert reported[1:] == [(done, 30, module.WHAT) for done in range(1, 31)]
+    reported.clear()
     with pytest.raises(Cancelled):
         make_pseudo_healthy(
-            ct, Model(sees(spot())), "cpu", [3], lambda *step: told.append(step), lambda: len(told) >= 5
+            ct, Model(sees(spot())), "cpu", [3], lambda *step: reported.append(step), lambda: len(reported) >= 5
         )
-    assert len(told) == 5
+    assert len(reported) == 5
 
 
 def test_what_cannot_be_made_is_told(ct):
@@ -160,10 +160,10 @@ def test_what_cannot_be_made_is_told(ct):
 
 def test_the_steps_and_the_guidance_are_those_of_the_model(ct):
     """Not the defaults: what was chosen in training is stored with the model."""
-    model, told = Model(sees(spot()), sees(spot(0.2))), []
+    model, reported = Model(sees(spot()), sees(spot(0.2))), []
     model.noise = {"grid": GRID, "ddim": {"count": 10, "start": 2, "conditional_weight": 1.0}}
-    healthy = make_pseudo_healthy(ct, model, "cpu", [5], lambda *step: told.append(step))
-    assert told[-1] == (2, 2, module.WHAT)
+    healthy = make_pseudo_healthy(ct, model, "cpu", [5], lambda *step: reported.append(step))
+    assert reported[-1] == (2, 2, module.WHAT)
     assert healthy.hu.max() == pytest.approx(76, abs=2), "with a weight of 1 the unconditional denoiser has no say"
     plain = Model(sees(spot()), sees(spot(0.2)))
     assert make_pseudo_healthy(ct, plain, "cpu", [5]).hu.max() > 78, "3 e_con - 2 e_unc goes beyond"

@@ -46,7 +46,7 @@ def test_landmarks_midline_and_number_belong_together():
         lps = m.landmarks_lps_mm
         again = signed_shift(lps["anterior_falx"], lps["posterior_falx"], lps["shifted"], np.array([1.0, 0, 0]))
         assert again == pytest.approx(m.signed_shift_mm, abs=1e-6)
-        # the shifted landmark lies on the drawn midline
+        # the shifted landmark is on the drawn midline
         gap = np.linalg.norm((m.midline_px - m.landmarks_px["shifted"]) * ct.pixel_spacing[::-1], axis=1).min()
         assert gap < 1e-6
         assert lps["shifted"][0] > lps["ideal"][0]  # pushed to the left: +x in LPS

@@ -136,7 +136,7 @@ def test_points_off_the_plane_fall_back_on_it_and_pixels_say_the_same(case):
     [
         (0, {"shifted": np.zeros(3)}, "no landmarks"),
         (INDEX, {"pineal": np.zeros(3)}, "pineal"),
-        (INDEX, {"anterior_falx": "posterior"}, "lie on one another"),
+        (INDEX, {"anterior_falx": "posterior"}, "are on one another"),
     ],
 )
 def test_what_cannot_be_done_is_told(case, index, landmarks, says):

@@ -55,9 +55,9 @@ def test_left_and_right_are_treated_alike():
 
 
 def test_probability_grows_with_the_shift_and_stays_one():
-    told = [KNOWN.p_over(shift, CALM) for shift in np.linspace(0, 40, 200)]
-    assert np.all(np.diff(told) >= -1e-12) and told[0] >= 0 and told[-1] <= 1
-    assert told[0] < 0.01 and told[-1] > 0.99
+    probabilities = [KNOWN.p_over(shift, CALM) for shift in np.linspace(0, 40, 200)]
+    assert np.all(np.diff(probabilities) >= -1e-12) and probabilities[0] >= 0 and probabilities[-1] <= 1
+    assert probabilities[0] < 0.01 and probabilities[-1] > 0.99
 
 
 def test_json_keeps_it():

@@ -133,10 +133,10 @@ def test_the_size_of_a_denoiser_shows_in_its_shapes(config):
         network = Denoiser(**config)
         state = {authors_name(network, name): value for name, value in network.state_dict().items()}
     wanted = network.config
-    told = denoiser_config(state, head_channels=wanted["head_channels"])
+    config = denoiser_config(state, head_channels=wanted["head_channels"])
     levels = [256 // 2**k for k in range(len(wanted["channel_multipliers"]))]
     wanted["attention_resolutions"] = [side for side in levels if side in wanted["attention_resolutions"]]
-    assert told == {name: value for name, value in wanted.items() if name != "dropout"}
+    assert config == {name: value for name, value in wanted.items() if name != "dropout"}
 
 
 def test_the_size_of_a_deformation_network_shows_in_its_shapes():

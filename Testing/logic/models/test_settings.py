@@ -1,4 +1,4 @@
-"""Parameters of ``model.json`` that this version does not know, or cannot use, are told in a sentence."""
+"""Parameters of ``model.json`` that this version does not know, or cannot use, are named in a sentence."""
 
 import pytest
 

@@ -49,11 +49,11 @@ def test_ddim_with_a_perfect_denoiser_gives_the_slice_back():
     def knows_x0(xt, steps):
         return diffusion.noise_from_x0(schedule, xt, steps, x0)
 
-    told = []
+    reported = []
     xt = diffusion.add_noise(schedule, x0, torch.tensor([300, 300]), noise)
-    out = diffusion.ddim_sample(knows_x0, knows_x0, schedule, xt, start=15, progress=lambda *a: told.append(a))
+    out = diffusion.ddim_sample(knows_x0, knows_x0, schedule, xt, start=15, progress=lambda *a: reported.append(a))
     assert torch.allclose(out, x0, atol=1e-5)
-    assert told == [(n, 15) for n in range(1, 16)]
+    assert reported == [(n, 15) for n in range(1, 16)]
 
 
 def test_pseudo_healthy_goes_beyond_the_non_mls_denoiser():

@@ -1,4 +1,4 @@
-"""What is measured unasked, told from the headers."""
+"""What is measured unasked, decided by the headers."""
 
 import pytest
 from pacs_case import head_series

@@ -25,12 +25,12 @@ class Archive:
 
 
 def test_whole(tmp_path):
-    told, archive = [], Archive(3)
+    reported, archive = [], Archive(3)
     for _ in range(2):
-        fetch_series(archive, [SERIES], tmp_path, lambda found, what: told.append(what))
+        fetch_series(archive, [SERIES], tmp_path, lambda found, what: reported.append(what))
     (folder,) = tmp_path.iterdir()
     assert folder.name.startswith("series_4_") and "1.2.3" not in folder.name and len(list(folder.iterdir())) == 3
-    assert archive.asked == 1 and "(3 images)" in told[0] and "already" in told[1]
+    assert archive.asked == 1 and "(3 images)" in reported[0] and "already" in reported[1]
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_a_connection_that_vanishes_leaves_the_series_open(desk, series):
 
 
 class DeadAssociation:
-    """Its thread is gone, and no event told so."""
+    """Its thread is gone, and no event showed it."""
 
     def __init__(self, released):
         self.is_released = released

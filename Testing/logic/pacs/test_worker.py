@@ -465,7 +465,7 @@ def test_killed_between_sent_and_dropped(desk):
 
 
 def test_killed_between_results_and_their_announcement(desk, monkeypatch):
-    """Results lie there but the row does not say so: nothing of them was sent, and it is measured again."""
+    """Results are there but the row does not say so: nothing of them was sent, and it is measured again."""
 
     def die(*_arguments):
         raise KeyboardInterrupt

@@ -83,8 +83,8 @@ def test_a_long_warning_covers_no_other_words(tmp_path, case, monkeypatch, count
     (figure,) = figures
     bar = figure.axes[-1].get_tightbbox()
     boxes = [text.get_window_extent() for text in figure.texts] + [figure.legends[0].get_window_extent(), bar]
-    told = " ".join(text.get_text() for text in figure.texts if text.get_color() == drawing.WARNING_COLOUR)
-    assert told.startswith("Check: Up to 90 degrees") and ("2 more" in told) == (count == 3)
+    shown = " ".join(text.get_text() for text in figure.texts if text.get_color() == drawing.WARNING_COLOUR)
+    assert shown.startswith("Check: Up to 90 degrees") and ("2 more" in shown) == (count == 3)
     for k, one in enumerate(boxes):
         assert not any(one.overlaps(other) for other in boxes[k + 1 :])
         assert one.x0 >= 0 and one.x1 <= figure.bbox.x1 and one.y0 >= 0

@@ -67,8 +67,8 @@ def test_row_of_a_measured_and_a_refused_case(tmp_path, case):
 
 def test_columns_are_those_the_documents_promise():
     text = (ROOT / "docs" / "reference" / "results-csv.md").read_text(encoding="utf-8")
-    told = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
-    assert told == list(COLUMNS)
+    documented = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert documented == list(COLUMNS)
 
 
 def test_a_case_has_one_row_and_its_newest(table):

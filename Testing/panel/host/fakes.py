@@ -198,7 +198,7 @@ class Packaging:
 
 
 class SampleDataLogic:
-    """``SampleData``: keeps what is registered and loads it from where it lies."""
+    """``SampleData``: keeps what is registered and loads it from where it is."""
 
     sources: typing.ClassVar[dict] = {}
 

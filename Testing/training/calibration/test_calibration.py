@@ -57,21 +57,23 @@ def test_what_makes_errors_large_is_found():
 
 def test_intervals_cover_what_they_did_not_see_in_every_source():
     samples = drawn(250) + drawn(60, SCANS, scale=1.0, each=3, seed=1)
-    told = cross_validated(samples)
+    predicted = cross_validated(samples)
     for source in (PHANTOMS, SCANS):
-        rows = [one for one in told if one.sample.source == source]
+        rows = [one for one in predicted if one.sample.source == source]
         covered = np.mean([one.low <= one.sample.truth_mm <= one.high for one in rows])
         assert covered > 0.85, source
     # the worse source decides: the better one's intervals are wider than it would need
     alone = cross_validated(drawn(250))
-    assert np.mean([one.high - one.low for one in told[:250]]) > 1.2 * np.mean([one.high - one.low for one in alone])
+    assert np.mean([one.high - one.low for one in predicted[:250]]) > 1.2 * np.mean(
+        [one.high - one.low for one in alone]
+    )
     assert np.mean([one.low <= one.sample.truth_mm <= one.high for one in alone]) == pytest.approx(0.9, abs=0.06)
 
 
 def test_probabilities_are_those_seen():
-    told = cross_validated(drawn(800))
-    p = np.array([one.p_over_5mm for one in told])
-    large = np.array([abs(one.sample.truth_mm) > 5 for one in told])
+    predicted = cross_validated(drawn(800))
+    p = np.array([one.p_over_5mm for one in predicted])
+    large = np.array([abs(one.sample.truth_mm) > 5 for one in predicted])
     for low, high in ((0.0, 0.2), (0.2, 0.8), (0.8, 1.0)):
         part = (p >= low) & (p <= high)
         assert np.mean(large[part]) == pytest.approx(np.mean(p[part]), abs=0.08)
@@ -168,12 +170,12 @@ def test_the_command_writes_the_calibration_into_the_model(tmp_path, model_folde
     draw_cohort(tmp_path / "phantoms", 6)
     asked = []
 
-    def told(jobs, folder, workers, cluster):
+    def predicted(jobs, folder, workers, cluster):
         asked.extend(jobs)
         yield [*drawn(40), Sample(PHANTOMS, "refused", 1.0, refused="no-midline")]
         yield drawn(40, DEGRADED, seed=1)
 
-    monkeypatch.setattr(sampling, "all_samples", told)
+    monkeypatch.setattr(sampling, "all_samples", predicted)
     before = json.loads((model_folder / "model.json").read_text())
     done = run("--model", model_folder, "--phantoms", tmp_path / "phantoms", "--first", 2, "--out", tmp_path / "c.json")
     assert done.exit_code == 0, done.output

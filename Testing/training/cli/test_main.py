@@ -25,8 +25,8 @@ def test_help_and_version():
 
 def test_errors_are_a_sentence_and_a_traceback_on_request(tmp_path):
     arguments = ["summary", tmp_path]
-    told = run(*arguments)
-    assert (told.exit_code, told.output.count("\n")) == (2, 1) and told.output.startswith("Error: ")
+    result = run(*arguments)
+    assert (result.exit_code, result.output.count("\n")) == (2, 1) and result.output.startswith("Error: ")
     assert isinstance(run("--debug", *arguments).exception, InputError)
 
 
@@ -34,8 +34,10 @@ def test_unexpected_errors_are_a_sentence_too(tmp_path, monkeypatch):
     from midlineshift_training.trainers.run_folder import summary
 
     monkeypatch.setattr(summary, "write_summary", lambda run: 1 / 0)
-    told = run("summary", tmp_path)
-    assert told.exit_code == 1 and "ZeroDivisionError" in told.output and "midlineshift-train --debug" in told.output
+    result = run("summary", tmp_path)
+    assert (
+        result.exit_code == 1 and "ZeroDivisionError" in result.output and "midlineshift-train --debug" in result.output
+    )
     assert isinstance(run("--debug", "summary", tmp_path).exception, ZeroDivisionError)
 
 
@@ -63,8 +65,8 @@ def test_a_gpu_that_is_not_there_leaves_nothing_behind(tmp_path):
         pytest.skip("this machine has a GPU")
     cohort = draw_cohort(tmp_path / "cohort", 3)
     arguments = ["pose", "--data", cohort, "--out", tmp_path / "run", "--set", "features=[8, 8, 8, 8, 8]"]
-    told = run(*arguments, "--accelerator", "gpu")
-    assert told.exit_code == 2 and "no GPU" in told.output
+    result = run(*arguments, "--accelerator", "gpu")
+    assert result.exit_code == 2 and "no GPU" in result.output
     assert not (tmp_path / "run").exists()
     wrong = run(*arguments, "--set", "learning_rate=fast")
     assert wrong.exit_code == 2 and "learning_rate must be" in wrong.output

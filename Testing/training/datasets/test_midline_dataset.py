@@ -23,7 +23,7 @@ def slices(tmp_path_factory):
 def test_truth_in_the_undisturbed_frame(tmp_path):
     push = draw_phantom(tmp_path / "00000.npz", 3, 6.0)
     slices = load_phantoms(phantom_files(tmp_path))
-    index = torch.nonzero(slices.readable)[:, 0]
+    index = torch.nonzero(slices.measurable)[:, 0]
     batch = cut_midline_batch(slices, index, None, *FRAME, torch.Generator())
     assert batch.ends[:, :, 0].abs().max() < 0.05  # the head stands upright in the middle
     assert (batch.ends[:, 1, 1] - batch.ends[:, 0, 1]).numpy() * 1.8 == pytest.approx(198.0, abs=0.5)
@@ -37,7 +37,7 @@ def test_truth_in_the_undisturbed_frame(tmp_path):
 def test_the_bright_midline_lies_where_the_truth_says(slices, broad, monkeypatch):
     monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.degrade", lambda hu, inside, g: hu)
     monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.fill_ventricles", lambda hu, *_: hu)
-    index = torch.nonzero(slices.readable)[:, 0][::3]
+    index = torch.nonzero(slices.measurable)[:, 0][::3]
     batch = cut_midline_batch(slices, index, FrameVariation(broad=broad), *FRAME, torch.Generator().manual_seed(1))
     for k in range(len(index)):
         x, y = (batch.shifted[k] + 63.5).tolist()
@@ -46,7 +46,7 @@ def test_the_bright_midline_lies_where_the_truth_says(slices, broad, monkeypatch
 
 
 def test_field_and_line_agree(slices):
-    index = torch.nonzero(slices.readable)[:, 0]
+    index = torch.nonzero(slices.measurable)[:, 0]
     batch = cut_midline_batch(slices, index, FrameVariation(broad=False), *FRAME, torch.Generator().manual_seed(2))
     axis = (torch.arange(64) - 31.5) * 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
@@ -61,7 +61,7 @@ def test_field_and_line_agree(slices):
 def test_an_attachment_slides_along_a_skull_that_stays(slices, monkeypatch):
     monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.degrade", lambda hu, inside, g: hu)
     monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.fill_ventricles", lambda hu, *_: hu)
-    index = torch.nonzero(slices.readable)[:, 0][:8]
+    index = torch.nonzero(slices.measurable)[:, 0][:8]
     still = FrameVariation(broad=False, mirror=0.0, bend=0.0, asymmetric=0.0)
     carried = FrameVariation(broad=False, mirror=0.0, bend=0.0, asymmetric=1.0, asymmetric_mm=6.0)
     # which of the two ways a slice is carried is drawn; here it is set
@@ -83,7 +83,7 @@ def test_an_attachment_slides_along_a_skull_that_stays(slices, monkeypatch):
 
 
 def test_finer_slices_show_the_same_head_at_the_same_place(slices):
-    index = torch.nonzero(slices.readable)[:, 0][:8]
+    index = torch.nonzero(slices.measurable)[:, 0][:8]
     plain, fine = (
         cut_midline_batch(slices, index, None, *FRAME, torch.Generator(), upsampling) for upsampling in (1, 2)
     )
@@ -102,9 +102,9 @@ def test_a_batch_depends_on_its_number_alone(slices):
 
 def test_shifted_slices_are_drawn_more_often(slices):
     weights = sampling_weights(slices)
-    readable = slices.readable
-    large = weights[readable & (slices.septum_shift.abs() > 4)].mean()
-    small = weights[readable & (slices.septum_shift.abs() < 0.5)].mean()
+    measurable = slices.measurable
+    large = weights[measurable & (slices.septum_shift.abs() > 4)].mean()
+    small = weights[measurable & (slices.septum_shift.abs() < 0.5)].mean()
     assert float(weights.sum()) == pytest.approx(1.0, abs=1e-4)
     assert large > 1.8 * small
 
@@ -144,7 +144,7 @@ def test_carried_attachments_take_the_ideal_midline_along(tmp_path, monkeypatch)
     monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.fill_ventricles", lambda hu, *_: hu)
     draw_phantom(tmp_path / "00000.npz", 3, 0.0)
     slices = load_phantoms(phantom_files(tmp_path))
-    index = torch.nonzero(slices.readable)[:, 0]
+    index = torch.nonzero(slices.measurable)[:, 0]
     still = {"broad": False, "mirror": 0.0, "bend": 0.0}
     draw = lambda share: cut_midline_batch(  # noqa: E731
         slices,
@@ -175,7 +175,7 @@ def test_real_slices_make_their_share_of_the_draws(tmp_path):
     slices = load_phantoms(phantom_files(tmp_path))
     weights = sampling_weights(slices, unlabelled_share=0.25)
     assert float(weights[slices.unlabelled].sum()) == pytest.approx(0.25, abs=1e-4)
-    assert float(weights[slices.unlabelled & ~slices.readable].sum()) == 0, "what these show is not known"
+    assert float(weights[slices.unlabelled & ~slices.measurable].sum()) == 0, "what these show is not known"
     assert float(weights.sum()) == pytest.approx(1.0, abs=1e-4)
 
 
@@ -184,9 +184,9 @@ def test_ventricular_blood_hugs_the_deformed_midline_without_covering_it():
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     deformed, along = (x - 6.0).expand(60, -1, -1), ((y + 99) / 198).expand(60, -1, -1)
     hu = torch.full((60, 128, 128), 30.0)
-    readable = torch.ones(60)
-    readable[:20] = 0
-    filled = degrade.fill_ventricles(hu, deformed, along, readable, torch.Generator().manual_seed(1))
+    measurable = torch.ones(60)
+    measurable[:20] = 0
+    filled = degrade.fill_ventricles(hu, deformed, along, measurable, torch.Generator().manual_seed(1))
     changed = (filled - hu).abs() > 10
     assert not changed[:20].any(), "nothing is known of slices that cannot be read"
     hit = torch.nonzero(changed.any(2).any(1))[:, 0]

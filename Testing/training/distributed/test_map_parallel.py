@@ -59,9 +59,9 @@ def test_a_case_that_kills_every_worker_is_told(where):
 
 @pytest.mark.slow
 def test_errors_of_the_work_come_through(where):
-    with pytest.raises(InputError, match="Case 2 is no scan") as told:
+    with pytest.raises(InputError, match="Case 2 is no scan") as error:
         list(map_parallel(spread_work.refused, range(4), **where))
-    assert told.value.code == "bad"
+    assert error.value.code == "bad"
 
 
 def test_one_worker_works_here():

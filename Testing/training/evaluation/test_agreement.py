@@ -1,4 +1,4 @@
-"""Statistics of agreement against values worked out by hand, published, or told by SciPy."""
+"""Statistics of agreement against values worked out by hand, published, or computed by SciPy."""
 
 import numpy as np
 import pytest
@@ -105,7 +105,7 @@ def test_coverage_of_intervals_and_worth_of_probabilities():
     found = coverage(truth - [1, 1, 1, 1, -0.5], truth + 1, truth)
     assert (found["coverage"]["count"], found["coverage"]["of"]) == (4, 5)
     assert found["width"]["value"] == pytest.approx((4 * 2 + 0.5) / 5)
-    told = probability(np.array([0.9, 0.1, 0.0, 0.2, 0.7]), truth)
-    assert told["auc"]["value"] == 1.0
-    assert told["brier"]["value"] == pytest.approx((0.01 + 0.01 + 0.04 + 0.09) / 5)
+    figures = probability(np.array([0.9, 0.1, 0.0, 0.2, 0.7]), truth)
+    assert figures["auc"]["value"] == 1.0
+    assert figures["brier"]["value"] == pytest.approx((0.01 + 0.01 + 0.04 + 0.09) / 5)
     assert "auc" not in probability(np.array([0.1, 0.2]), np.array([1.0, 2.0])), "one class only"

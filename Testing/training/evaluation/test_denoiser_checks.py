@@ -1,4 +1,4 @@
-"""Checks of the pseudo-healthy image: what would be an invention, a shift kept or a random image is told apart."""
+"""Checks of the pseudo-healthy image: what would be an invention, a shift kept or a random image is distinguished."""
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace

@@ -108,7 +108,7 @@ def test_readers_slices_are_found_in_slabs():
     rows = [{"slice": 4, "shift_mm": 2.0}, {"slice": 5, "shift_mm": 3.0}, {"slice": 6, "shift_mm": -1.0}]
     ct = drawn_head(shape=(4, 20, 20))
     slabs = replace(ct, source_slices=((7, 6), (5, 4), (3, 2), (1, 0)))
-    assert reader_slice_truth(slabs, rows)[2] == 2.5, "slices 4 and 5 from below lie in the third slab"
+    assert reader_slice_truth(slabs, rows)[2] == 2.5, "slices 4 and 5 from below are in the third slab"
     assert reader_slice_truth(slabs, rows)[3] == -1.0
     assert np.isnan(reader_slice_truth(ct, [{"slice": 99, "shift_mm": 1.0}])).all()
 

@@ -100,8 +100,8 @@ def test_the_model_says_what_all_its_weights_have_seen(runs, tmp_path):
     started_from = {"sources": [real], "models": ["weights of old 3 (a set of 9 cases)"], "unknown": []}
     record(runs["pose"], {"kind": "phantoms", "cases": 30}, initial=started_from)
     assert export(runs, tmp_path / "model").exit_code == 0
-    told = load_model(tmp_path / "model").description.trained_on
-    assert told == (
+    trained_on = load_model(tmp_path / "model").description.trained_on
+    assert trained_on == (
         "synthetic phantoms (30 cases); unshifted real scans without annotations of CT-ICH (24 cases, CC BY 4.0); "
         "weights of old 3 (a set of 9 cases)"
     )

@@ -20,7 +20,7 @@ def truth(**changes):
         "inside": torch.ones(B, H, H),
         "ends": torch.tensor([[[0.0, -12.0], [0.0, 12.0]]]).repeat(B, 1, 1),
         "shifted": torch.zeros(B, 2),
-        "readable": torch.ones(B),
+        "measurable": torch.ones(B),
         "height": torch.zeros(B),
         "case_limit": torch.ones(B),
         "mm": torch.ones(B),

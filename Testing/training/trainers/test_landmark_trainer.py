@@ -208,8 +208,8 @@ def test_the_commands_train_export_and_measure(world, tmp_path):
     assert model.frame == {"grid": 64, "pixel_mm": 3.6, "length_mm": 165.0}
     assert model.frame_of("pose") == load_model().frame
     assert type(model.network("deformation")).__name__ == "DeformationNet"
-    told = model.description.trained_on
-    assert told.startswith("real scans with sparse landmarks (6 cases); pose network of midlineshift 4 (")
+    trained_on = model.description.trained_on
+    assert trained_on.startswith("real scans with sparse landmarks (6 cases); pose network of midlineshift 4 (")
     refused = CliRunner().invoke(
         main, ["deformation", *data, "--out", str(tmp_path / "x"), "--no-noise-difference", "--preset", "authors"]
     )

@@ -57,7 +57,7 @@ def distance(a: dict, b: dict, start: dict) -> float:
 def test_two_processes_train_what_one_does(folder, tmp_path):
     done = torchrun(folder, tmp_path / "two", "", *KINDS)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr.count("step 6 of 6") == len(KINDS)  # told once, not by each process
+    assert done.stderr.count("step 6 of 6") == len(KINDS)  # printed once, not by each process
     for kind in KINDS:
         more = {"precision": "32-true", "microbatches": 2}
         tiny_runs.run(kind, folder, tmp_path / "one" / kind, more=more)

@@ -137,9 +137,9 @@ def test_the_command_trains_and_tells_errors_in_a_sentence(cohort, tmp_path):
 
     start = ["--init", str(tmp_path / "run" / "best.safetensors"), "--max-steps", "3"]
     arguments = ["deformation", "--no-noise-difference", "--data", str(cohort), "--out", str(tmp_path / "deformation")]
-    told = CliRunner().invoke(main, [*arguments, *start, "--config", str(tmp_path / "tiny.yaml")])
-    assert told.exit_code == 0, told.output
-    assert "left as initialised: flow.0.weight" in told.output
+    result = CliRunner().invoke(main, [*arguments, *start, "--config", str(tmp_path / "tiny.yaml")])
+    assert result.exit_code == 0, result.output
+    assert "left as initialised: flow.0.weight" in result.output
     arguments.remove("--no-noise-difference")
     for contradiction in (["--init", "other.safetensors"], ["--conditional", str(tmp_path)]):
         refused = CliRunner().invoke(main, [*arguments, "--resume", *contradiction])

@@ -55,7 +55,7 @@ def perfect(batch) -> SlicePrediction:
         batch.deformed,
         batch.inside,
         -far,
-        batch.readable,
+        batch.measurable,
         batch.height,
     )
 
@@ -66,12 +66,12 @@ def test_the_validation_error_is_that_of_the_shift_in_scan_millimetres(folder):
     assert isinstance(batches, MidlineDataset)
     batch = batches[0]
     errors = shift_errors(perfect(batch), batch)
-    read = batch.readable > 0
+    read = batch.measurable > 0
     assert 0 < read.sum() < len(read)
     assert errors["shift_mm"][~read].isnan().all() and errors["line_mm"][~read].isnan().all()
     assert float(errors["shift_mm"][read].mean()) < 0.25
     assert float(errors["line_mm"][read].max()) < 0.5
-    # 3 frame pixels to the patient's left of the truth, told by the maps alone
+    # 3 frame pixels to the patient's left of the truth, seen by the maps alone
     wrong = perfect(batch)
     wrong.displacement, wrong.deformed = None, wrong.deformed - 3
     off = shift_errors(wrong, batch)["shift_mm"][read] / batch.mm[read]
@@ -115,7 +115,7 @@ def test_a_run_is_watched_and_told_on_a_page(kind, pictures, terms, folder, tmp_
     assert [row["step"] for row in rows] == [3, 6]
     assert terms | {"train/total", "validation/score", "learning_rate", "seconds"} <= rows[0].keys()
     page = (tmp_path / "summary.html").read_text(encoding="utf-8")
-    told = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 1 + len(pictures)
     assert 'src="pictures' not in page and "not a medical device" in page.lower()
     provenance = read_provenance(tmp_path)
@@ -123,7 +123,7 @@ def test_a_run_is_watched_and_told_on_a_page(kind, pictures, terms, folder, tmp_
     assert session["packages"]["torch"] == torch.__version__ and session["step"] == 0
     assert len(session["git"]["revision"]) == 40 if session["git"] else True
     for text in (provenance["data"][0]["sha256"], torch.__version__, "max_steps", "6 of 6", "validation/score"):
-        assert text in told, text
+        assert text in summary, text
 
 
 def test_data_that_have_changed_are_not_gone_on_with(folder, tmp_path):
@@ -242,8 +242,8 @@ def test_the_summary_command(folder, tmp_path):
     done = CliRunner().invoke(main, ["summary", str(tmp_path / "run")])
     assert done.exit_code == 0 and (tmp_path / "run" / "summary.html").is_file()
     (tmp_path / "run" / "validation.csv").unlink()
-    told = CliRunner().invoke(main, ["summary", str(tmp_path / "run")])
-    assert told.exit_code == 2 and "no check yet" in told.output
+    result = CliRunner().invoke(main, ["summary", str(tmp_path / "run")])
+    assert result.exit_code == 2 and "no check yet" in result.output
 
 
 def test_durations_are_told_in_words():

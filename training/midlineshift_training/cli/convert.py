@@ -59,8 +59,8 @@ def convert(
 ):  # fmt: skip
     """Turn scans with sparse landmarks into a set: set.json and compressed scans that keep their pixel size.
 
-    Give one of --authors, --scans and --phantoms. Every case is checked; everything that is wrong is told, with its file,
-    and nothing is written then. Research use only.
+    Give one of --authors, --scans and --phantoms. Every case is checked; everything that is wrong is listed, with its file,
+    and then nothing is written. Research use only.
     """
     from midlineshift_training.datasets.annotated.authors import read_authors_set
     from midlineshift_training.datasets.annotated.convert import Split, convert_set
@@ -74,7 +74,7 @@ def convert(
     if len(given) != 1:
         raise InputError("Give exactly one of --authors, --scans and --phantoms.", "usage")
     if (landmarks or markups or cases) and not scans:
-        raise InputError("--landmarks, --markups and --cases tell of scans; give --scans, too.", "usage")
+        raise InputError("--landmarks, --markups and --cases are about scans; give --scans, too.", "usage")
     if validation + test >= 1:
         raise InputError("--validation and --test leave nothing to train on.", "usage")
     problems = []
@@ -104,13 +104,13 @@ def convert(
 
 
 def summary(manifest: dict, warnings: int) -> str:
-    """What is in a set, in a few lines."""
+    """Summarise what is in a set, in a few lines."""
     cases = manifest["cases"]
     labelled = sum(len(case["landmarks"]) for case in cases)
     counts = {
         "with MLS": sum(case["shifted"] is True for case in cases),
         "without MLS": sum(case["shifted"] is False for case in cases),
-        "not told": sum(case["shifted"] is None for case in cases),
+        "without a label": sum(case["shifted"] is None for case in cases),
     }
     of_split = {name: sum(case["split"] == name for case in cases) for name in ("train", "validation", "test")}
     lines = [

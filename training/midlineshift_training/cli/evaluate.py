@@ -49,7 +49,7 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--seen",
     type=click.Path(path_type=Path),
-    help="Text file naming, one a line, the scans that training saw without readings; told apart in the tables.",
+    help="Text file naming, one a line, the scans that training saw without readings; kept apart in the tables.",
 )
 @click.option(
     "--compare",
@@ -85,7 +85,7 @@ def evaluate(
     model, phantoms, first, scans, labelled, split, spacing, readings, reads, sizes, seen, compare, warps_per_case,
     robustness_cases, targets, seed, workers, cluster, out,
 ):  # fmt: skip
-    """Measure phantoms and scans in every way, and tell how well the numbers agree with the truth or the readers.
+    """Measure phantoms and scans in every way, and report how well the numbers agree with the truth or the readers.
 
     Prints the tables and writes them as evaluation.json, table.md and short.md, every case as CSV, and figures.
     Research use only; not a medical device.

@@ -1,7 +1,7 @@
 """Slices of a set with sparse landmarks, cut into the networks' frame once, with what is known of each.
 
 Two frames: ``aligned`` is the one that measuring shows the networks (upright, centred on the falx, the falx scaled to one
-length); ``as scanned`` leaves the head as it lies and as large as it is, as Gong et al. do.
+length); ``as scanned`` leaves the head as it was scanned and as large as it is, as Gong et al. do.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def _slices_of(ct: HeadCT, outputs: NetworkOutputs, landmarks, details) -> list[
                 "posterior": (line.posterior - corner).astype(np.float32),
                 "falx_length": np.float32(length),
                 "height": np.float32(slope * ct.heights[index] + level),
-                "readable": True,
+                "measurable": True,
                 "septum_shift": shift,
                 "case_shift": shift,
                 "unlabelled": False,
@@ -136,10 +136,10 @@ def _slices_of(ct: HeadCT, outputs: NetworkOutputs, landmarks, details) -> list[
 
 
 class LandmarkLine:
-    """The midline of a slice between its attachments, as far as landmarks tell it.
+    """The midline of a slice between its attachments, as far as landmarks show it.
 
     Args:
-        points: (4, 2) px as (column, row): anterior falx, posterior falx, shifted, ideal (not used: it lies on the line).
+        points: (4, 2) px as (column, row): anterior falx, posterior falx, shifted, ideal (not used: it is on the line).
         further: more points of the midline, px. mm: (2,) of a pixel, (column, row).
 
     Attributes:

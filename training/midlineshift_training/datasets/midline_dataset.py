@@ -56,7 +56,7 @@ class MidlineBatch:
         inside: (B, h, h) 0 or 1.
         ends: (B, 2, 2) falx attachments (x, y) from the grid's middle, anterior first.
         shifted: (B, 2) the deformed midline's point at the septum, from the grid's middle.
-        readable: (B,) 1 where the falx shows from end to end, else 0. height: (B,) mm above the anterior-commissure level.
+        measurable: (B,) 1 where the falx shows from end to end, else 0. height: (B,) mm above the anterior-commissure level.
         case_limit: (B,) largest |u| of the truth in the slice. mm: (B,) scan millimetres a frame pixel.
         known: (B, h, h) how well the deformed midline is known at that fraction of the ideal one, 0..1; all 1 for phantoms.
         weight: (B,) of the slice in the loss, 0..1.
@@ -69,7 +69,7 @@ class MidlineBatch:
     inside: torch.Tensor
     ends: torch.Tensor
     shifted: torch.Tensor
-    readable: torch.Tensor
+    measurable: torch.Tensor
     height: torch.Tensor
     case_limit: torch.Tensor
     mm: torch.Tensor
@@ -118,15 +118,15 @@ def cut_midline_batch(
     # unshifted, the midline is the straight line between the attachments, wherever these were carried
     u = torch.einsum("bij,bhwj->bhwi", frames.inverse, field_mm) + (carried.line - moved)[..., None] * n[:, None, None]
     truth = _midlines(coarse, u, carried, 2 * pixel_mm)
-    readable = slices.readable[index].float()
+    measurable = slices.measurable[index].float()
     if variation is not None:
-        hu = degrade.fill_ventricles(hu, truth["deformed"], truth["along"], readable, g)
+        hu = degrade.fill_ventricles(hu, truth["deformed"], truth["along"], measurable, g)
         hu = degrade.degrade(hu, inside, g)
     return MidlineBatch(
         hu=hu,
         displacement=u.flip(-1).movedim(-1, 1) / pixel_mm,
         inside=inside,
-        readable=readable,
+        measurable=measurable,
         height=slices.height[index],
         case_limit=(u.norm(dim=-1) * inside).amax((1, 2)) / pixel_mm,
         mm=frames.scale * pixel_mm,

@@ -15,7 +15,7 @@ import torch
 from midlineshift_training.datasets.phantoms.files import incomplete, read_phantom
 from MidlineShiftLogic.errors import InputError
 
-READABLE_HEIGHT_MM = (-16.0, 56.0)
+MEASURABLE_HEIGHT_MM = (-16.0, 56.0)
 """Heights above the anterior-commissure level between which the falx shows from end to end, so that it can be measured."""
 SEPTUM = (0.30, 0.46)
 """Fractions of the ideal midline around the septum pellucidum, where the shift is measured."""
@@ -25,7 +25,7 @@ LABELLED_SHARE = 0.45
 """Share of real slices with landmarks in a batch, where there are any."""
 KNOWN_NODES = 41
 """Fractions along the ideal midline at which is recorded how well the deformed one is known."""
-UNREADABLE_SHARE = 0.2
+UNMEASURABLE_SHARE = 0.2
 """Share of slices whose falx does not show from end to end."""
 FALX_PERCENTILE = 85
 """Of the lengths of a case's slices: the falx length of the case."""
@@ -46,7 +46,7 @@ class PhantomSlices:
         pixel_mm: (S,). angle: (S,) radians of the midsagittal plane's in-plane normal.
         anterior, posterior: (S, 2) plane mm (column, row); on slices without a falx, extrapolated along the midsagittal plane.
         falx_length: (S,) the case's falx length. height: (S,).
-        readable: (S,) bool. septum_shift: (S,) signed mean deviation around the septum, 0 where not readable.
+        measurable: (S,) bool. septum_shift: (S,) signed mean deviation around the septum, 0 where not measurable.
         case_shift: (S,) signed.
         unlabelled: (S,) bool, real slices of which is only known that they are unshifted.
         labelled: (S,) bool, real slices with sparse landmarks (``landmark_slices``).
@@ -63,7 +63,7 @@ class PhantomSlices:
     posterior: torch.Tensor
     falx_length: torch.Tensor
     height: torch.Tensor
-    readable: torch.Tensor
+    measurable: torch.Tensor
     septum_shift: torch.Tensor
     case_shift: torch.Tensor
     unlabelled: torch.Tensor
@@ -107,8 +107,8 @@ def _case_values(q: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
     profile = q["midline_shift_mm"]
     fractions = np.linspace(0.10, 0.90, profile.shape[1])
     septum = profile[:, (fractions >= SEPTUM[0]) & (fractions <= SEPTUM[1])].mean(1)
-    readable = line["has"] & (height > READABLE_HEIGHT_MM[0]) & (height < READABLE_HEIGHT_MM[1])
-    readable &= np.isfinite(septum)
+    measurable = line["has"] & (height > MEASURABLE_HEIGHT_MM[0]) & (height < MEASURABLE_HEIGHT_MM[1])
+    measurable &= np.isfinite(septum)
     return {
         "hu": q["hu"],
         "displacement_px": q["displacement_px"],
@@ -119,8 +119,8 @@ def _case_values(q: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
         "posterior": line["posterior"].astype(np.float32),
         "falx_length": np.full(count, line["length"], np.float32),
         "height": height,
-        "readable": readable,
-        "septum_shift": np.where(readable, septum, 0).astype(np.float32),
+        "measurable": measurable,
+        "septum_shift": np.where(measurable, septum, 0).astype(np.float32),
         "case_shift": np.full(count, q["case_shift_mm"], np.float32),
         "unlabelled": np.full(count, bool(q.get("pseudo", False))),
         "labelled": np.zeros(count, bool),
@@ -163,14 +163,14 @@ def join(parts: Sequence[PhantomSlices]) -> PhantomSlices:
 
 def sampling_weights(
     slices: PhantomSlices,
-    unreadable_share: float = UNREADABLE_SHARE,
+    unmeasurable_share: float = UNMEASURABLE_SHARE,
     unlabelled_share: float = UNLABELLED_SHARE,
     labelled_share: float = LABELLED_SHARE,
 ) -> torch.Tensor:
     """Return the probability of drawing each slice, (S,).
 
     Shifted slices come more often, some without a visible falx come too, and real unlabelled ones make
-    ``unlabelled_share`` of all draws if there are any; of these only the readable ones are of use, since what the others
+    ``unlabelled_share`` of all draws if there are any; of these only the measurable ones are of use, since what the others
     show is not known. Labelled ones make ``labelled_share`` of all draws, those of shifted and of sure readings most.
     """
     if slices.labelled.any():
@@ -181,15 +181,15 @@ def sampling_weights(
         if not others.any():
             return of_labelled
         drawn = of_labelled * labelled_share
-        rest = sampling_weights(take(slices, others), unreadable_share, unlabelled_share)
+        rest = sampling_weights(take(slices, others), unmeasurable_share, unlabelled_share)
         drawn[others] = rest / rest.sum() * (1 - labelled_share)
         return drawn
-    readable, unlabelled = slices.readable.float(), slices.unlabelled.float()
-    weight = readable * (1 - unlabelled) * (1 + slices.septum_shift.abs() / DOUBLED_AT_MM).clamp(max=MOST_WEIGHT)
-    other = (1 - readable) * (1 - unlabelled) * torch.where(slices.height < 0, 1.0, 0.5)
-    shares = ((weight, 1 - unreadable_share), (other, unreadable_share))
+    measurable, unlabelled = slices.measurable.float(), slices.unlabelled.float()
+    weight = measurable * (1 - unlabelled) * (1 + slices.septum_shift.abs() / DOUBLED_AT_MM).clamp(max=MOST_WEIGHT)
+    other = (1 - measurable) * (1 - unlabelled) * torch.where(slices.height < 0, 1.0, 0.5)
+    shares = ((weight, 1 - unmeasurable_share), (other, unmeasurable_share))
     drawn = sum(part / part.sum().clamp(min=1e-6) * share for part, share in shares)
-    real = readable * unlabelled
+    real = measurable * unlabelled
     if not real.any():
         return drawn
     if not drawn.any():

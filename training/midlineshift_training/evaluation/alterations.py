@@ -116,7 +116,7 @@ def eight_bit(ct: HeadCT) -> HeadCT:
 def resliced(ct: HeadCT, thickness_mm: float) -> HeadCT | None:
     """Cut slices of another thickness: means of what is linearly interpolated between the old slices.
 
-    Centred on the scan's range, so that the new slices lie between the old ones. None if fewer than two would result.
+    Centred on the scan's range, so that the new slices are between the old ones. None if fewer than two would result.
     """
     z = ct.heights
     count = int((z[-1] - z[0] + np.median(np.diff(z))) / thickness_mm)

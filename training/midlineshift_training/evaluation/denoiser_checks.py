@@ -47,7 +47,7 @@ class DenoiserCheck:
     Attributes:
         case: name. kind: ``unshifted`` or ``shifted``; phantoms: whether it is a phantom.
         change_hu: what the image changes. makings_hu: what two makings differ by. neighbours_hu: what the changes of slices
-            that lie beside one another differ by. ssim: structural similarity of slice and image.
+            that are beside one another differ by. ssim: structural similarity of slice and image.
         twin_before_hu, twin_after_hu: difference from the unshifted twin within 20 mm of the midline, of the slice and of the
             image; None where no twin is known.
         shift_mm, healthy_shift_mm: signed shift that the model measures on the scan, and on it with the image in the brain;
@@ -137,7 +137,7 @@ def judge(checks: list[DenoiserCheck]) -> dict:
     """Means over the cases, and whether each of ``LIMITS`` is kept.
 
     Returns:
-        ``figures`` by name (None where no case tells), ``kept`` by name, and ``passed``: every limit is kept, and none is
+        ``figures`` by name (None where no case has one), ``kept`` by name, and ``passed``: every limit is kept, and none is
         left open.
     """
     unshifted = [one for one in checks if one.kind == "unshifted"]

@@ -13,7 +13,7 @@ PHANTOMS, READINGS, NO_READING = "phantoms", "readings", "no reading"
 LABELLED, SIZES = "labelled set", "labelled set, size only"
 """Cases of an annotated data set whose side is known, too; of which a number without a side is known."""
 CASE_SIZES, READS = "case sizes", "radiologists' reads"
-"""Scans of whose shift a table gives the size; scans of which only radiologists' yes or no is known."""
+"""Scans whose shift a table gives in millimetres; scans that radiologists only called shifted or not."""
 WITHOUT_SIDE = (SIZES, CASE_SIZES)
 """Sets whose truth is a size: measured shifts are held against it without their side."""
 THIS_MODEL = "this model"

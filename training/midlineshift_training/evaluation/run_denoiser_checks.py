@@ -79,13 +79,13 @@ def table(result: dict[str, Any]) -> str:
     lines = []
     for name, value in result["figures"].items():
         limit = result["limits"].get(name)
-        told = "" if limit is None else f"  {'at least' if name == 'ssim' else 'at most'} {limit:g}: "
-        told += "" if limit is None else ("kept" if result["kept"][name] else "NOT kept")
-        lines.append(f"{name:22s} {'-' if value is None else format(value, '.3f')}{told}")
-    verdict = (
+        verdict = "" if limit is None else f"  {'at least' if name == 'ssim' else 'at most'} {limit:g}: "
+        verdict += "" if limit is None else ("kept" if result["kept"][name] else "NOT kept")
+        lines.append(f"{name:22s} {'-' if value is None else format(value, '.3f')}{verdict}")
+    outcome = (
         "passed" if result["passed"] else "NOT passed: the pseudo-healthy image is not to be shown as if it worked"
     )
-    return "\n".join([*lines, f"{result['cases']} heads; {verdict}"])
+    return "\n".join([*lines, f"{result['cases']} heads; {outcome}"])
 
 
 def _of_phantoms(model: Model, plan: DenoiserPlan) -> Iterator[DenoiserCheck]:

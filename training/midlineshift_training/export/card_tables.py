@@ -105,7 +105,7 @@ def worst_table(evaluation: dict, most: int | None = None) -> str:
 
 
 def weak_groups(evaluation: dict) -> list[str]:
-    """Groups whose error is surely larger than that of their whole set: the interval of their MAE lies above it."""
+    """Groups whose error is surely larger than that of their whole set: the interval of their MAE is above it."""
     found = []
     for name, numbers in evaluation["sets"].items():
         for by, groups in numbers["by"].items():

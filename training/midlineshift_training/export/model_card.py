@@ -38,7 +38,7 @@ MOST_GROUPS, MOST_CASES = 5, 5
 
 
 def seen_text(evaluation: dict) -> str | None:
-    """Which of the measured real scans training saw; None where nothing was told of it."""
+    """Which of the measured real scans training saw; None where this was not recorded."""
     seen = evaluation.get("seen")
     if seen is None:
         return None

@@ -65,7 +65,7 @@ def run_facts(run: Path) -> dict:
 
 
 def _versions(run: Path) -> dict[str, str]:
-    """Of Python, torch and Lightning when the run was last started; empty where the run does not tell."""
+    """Of Python, torch and Lightning when the run was last started; empty where the run did not record them."""
     from midlineshift_training.trainers.run_folder.provenance import read_provenance
 
     sessions = read_provenance(run).get("sessions", [])

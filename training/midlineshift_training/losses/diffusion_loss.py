@@ -30,7 +30,7 @@ def diffusion_loss(network: Network, schedule: Schedule, x0: Tensor, timesteps: 
     mean held fixed. The factor T / 1000 is that of the authors' code ("rescaled").
 
     Args:
-        network: ``network(x_t, t)`` gives 2 C channels: noise and where the log-variance lies (-1 least, 1 most).
+        network: ``network(x_t, t)`` gives 2 C channels: noise and where the log-variance is (-1 least, 1 most).
         x0: slices (N, C, H, W) in -1..1.
         timesteps: (N,) integers.
         noise: standard normal, as x0.

@@ -30,11 +30,11 @@ def _smooth_l1(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.
     return _masked_mean(F.smooth_l1_loss(a, b, reduction="none", beta=0.1), weight)
 
 
-def heat_map_loss(logits: torch.Tensor, ends: torch.Tensor, readable: torch.Tensor) -> torch.Tensor:
+def heat_map_loss(logits: torch.Tensor, ends: torch.Tensor, measurable: torch.Tensor) -> torch.Tensor:
     """Cross-entropy to a Gaussian (3 pixels) plus distance of the expected position, for both falx attachments.
 
     Args:
-        logits: (B, 2, h, h). ends: (B, 2, 2) (x, y) from the middle. readable: (B,) weight.
+        logits: (B, 2, h, h). ends: (B, 2, 2) (x, y) from the middle. measurable: (B,) weight.
     """
     axis = torch.from_numpy(half_grid(2 * logits.shape[-1])).to(logits)
     log_p = logits.flatten(2).log_softmax(2).view_as(logits)
@@ -45,7 +45,7 @@ def heat_map_loss(logits: torch.Tensor, ends: torch.Tensor, readable: torch.Tens
     target = torch.exp(-(dy[..., :, None] ** 2 + dx[..., None, :] ** 2) / (2 * 3.0**2))
     target = target / (target.sum((2, 3), keepdim=True) + 1e-6)
     entropy = -(target * log_p).sum((2, 3))
-    weight = readable[:, None].expand_as(distance)
+    weight = measurable[:, None].expand_as(distance)
     return _masked_mean(distance / 4 + entropy / 4, weight) * 2
 
 
@@ -56,8 +56,8 @@ def midline_loss(out: SlicePrediction, truth: MidlineBatch) -> tuple[torch.Tenso
     truth's size: an absolute-value loss lets it collapse to zero. Where the deformed midline is not known (``truth.known``,
     of slices with sparse landmarks) it gives no loss; the ideal one is known wherever both attachments are.
     """
-    readable = (truth.readable * truth.weight)[:, None, None]
-    inside = truth.inside * readable
+    measurable = (truth.measurable * truth.weight)[:, None, None]
+    inside = truth.inside * measurable
     around = torch.exp(-((truth.deformed / 5) ** 2)) * inside * (truth.ideal.abs() < 18)
     near, inside_known = around * truth.known, inside * truth.known
     close = inside_known * 0.15 * (truth.deformed.abs() < 20) + near * 2
@@ -65,9 +65,9 @@ def midline_loss(out: SlicePrediction, truth: MidlineBatch) -> tuple[torch.Tenso
         "deformed": _smooth_l1(out.deformed / 3, truth.deformed.clamp(-14, 14) / 3, close),
         "ideal": _smooth_l1(out.ideal / 6, truth.ideal.clamp(-40, 40) / 6, inside + around),
         "deviation": _smooth_l1((out.ideal - out.deformed) / 3, (truth.ideal - truth.deformed) / 3, near),
-        "attachments": heat_map_loss(out.attachments, truth.ends, truth.readable * truth.weight),
+        "attachments": heat_map_loss(out.attachments, truth.ends, truth.measurable * truth.weight),
         "inside": F.binary_cross_entropy_with_logits(out.inside, truth.inside),
-        "readable": F.binary_cross_entropy_with_logits(out.measurable, truth.readable),
+        "readable": F.binary_cross_entropy_with_logits(out.measurable, truth.measurable),
         "height": F.smooth_l1_loss(out.height / 20, (truth.height / 20).clamp(-3, 4)),
     }
     if out.displacement is not None:

@@ -11,7 +11,7 @@ from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.diffusion import Schedule, add_noise, extract, noise_from_x0
 
 SMOOTHING_PX = 1.3
-"""Standard deviation of the smoothing by which anatomy is told from noise; 2.3 mm at 128 px."""
+"""Standard deviation of the smoothing that separates anatomy from noise; 2.3 mm at 128 px."""
 _REACH_PX = 4
 
 

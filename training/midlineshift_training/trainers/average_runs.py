@@ -1,6 +1,6 @@
 """One network whose weights are the mean of those of several runs.
 
-Runs that started from common weights lie in one basin, and the mean of their weights errs less, on other data above all, than
+Runs that started from common weights are in one basin, and the mean of their weights errs less, on other data above all, than
 the best of them (Wortsman et al., ICML 2022), at no cost when measuring. Means and variances of batch normalisation do not
 average; they are taken anew from training batches (Izmailov et al., UAI 2018).
 """

@@ -31,7 +31,7 @@ from MidlineShiftLogic.networks.midline_unet import MidlineUNet, SlicePrediction
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The batches draw from seed * 1_000_003 + number. These lie beyond that for every usual seed, so that the noise levels,
+# The batches draw from seed * 1_000_003 + number. These are beyond that for every usual seed, so that the noise levels,
 # the noise and the pseudo-healthy slices do not repeat the random numbers that made the pictures. (torch's CPU generator
 # looks at the lower 32 bits of a seed only, so no larger offset helps.)
 NOISE_STREAM = 1_500_000_000
@@ -113,14 +113,14 @@ class DeformationTrainer(MidlineTrainer):
         return figures
 
     def _method_terms(self, out: SlicePrediction, batch: MidlineBatch, number: int) -> dict[str, torch.Tensor]:
-        """The four terms of Gong et al.; fields on the half grid, told in half-grid pixels."""
+        """Compute the four terms of Gong et al. on the half grid, with fields in its pixels."""
         field = out.displacement / 2
         middle = (field.shape[-1] - 1) / 2
         anterior, posterior = batch.ends.unbind(1)
         d = posterior - anterior
         foot = anterior + ((batch.shifted - anterior) * d).sum(-1, keepdim=True) / d.square().sum(-1, keepdim=True) * d
         landmarks = torch.stack([anterior, posterior, batch.shifted, foot], 1) / 2 + middle
-        landmarks = torch.where(batch.readable[:, None, None] > 0, landmarks, torch.nan)
+        landmarks = torch.where(batch.measurable[:, None, None] > 0, landmarks, torch.nan)
         terms = {
             "smooth": deformation_loss.smoothness_loss(field).mean(),
             "landmark": deformation_loss.landmark_loss(field, landmarks).mean(),

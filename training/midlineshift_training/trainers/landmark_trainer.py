@@ -127,7 +127,7 @@ class LandmarkTrainer(NetworkTrainer):
             channel = noise_channel(batch.hu, *self._denoisers, self.noise, timesteps, noise)
         inputs = torch.cat([window(batch.hu, BRAIN_WINDOW_HU)[:, None], channel], 1)
         velocity = self.network(inputs.to(memory_format=self.memory_format))
-        with torch.autocast(velocity.device.type, enabled=False):  # half precision cannot tell places on 256 px apart
+        with torch.autocast(velocity.device.type, enabled=False):  # half precision is too coarse for places on 256 px
             return integrate(velocity.float())
 
     def training_step(self, batch: LandmarkBatch, batch_idx: int) -> Tensor:
@@ -148,7 +148,7 @@ class LandmarkTrainer(NetworkTrainer):
         return total
 
     def _image_term(self, batch: LandmarkBatch, field: Tensor, number: int) -> Tensor:
-        """On the denoisers' grid, with the field told in its pixels."""
+        """Compute the image term on the denoisers' grid, with the field in its pixels."""
         grid = self.noise.grid
         x = denoiser_input(batch.hu, grid)
         healthy = self._healthy.of(batch) if self._healthy else self._make(x, self._generator(HEALTHY_STREAM, number))

@@ -1,7 +1,7 @@
-"""Validation error of a reading network in scan millimetres.
+"""Validation errors of a pose or deformation network in scan millimetres.
 
-Read at the true places, slice by slice, so that it can be had at every check; the error of the whole measurement, pose
-and read-out included, is what ``midlineshift-train evaluate`` tells.
+They are taken slice by slice at the true places, and so are quick enough for every check. ``midlineshift-train evaluate``
+reports the error of the whole measurement, with the pose and the shift computation.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 
 
 def shift_errors(out: SlicePrediction, batch: MidlineBatch) -> dict[str, Tensor]:
-    """Absolute errors (B,) in mm, NaN for slices that cannot be read.
+    """Absolute errors (B,) in mm, NaN for slices that cannot be measured.
 
     Returns:
-        ``shift_mm``: of the shift at the septum pellucidum, read as in the measurement as the mean of distance maps and
+        ``shift_mm``: of the shift at the septum pellucidum, computed as in the measurement as the mean of distance maps and
         field (without flow heads, from the maps alone). ``line_mm``: sideways error of the two falx attachments, mean.
     """
     anterior, posterior = batch.ends.unbind(1)
@@ -33,8 +33,8 @@ def shift_errors(out: SlicePrediction, batch: MidlineBatch) -> dict[str, Tensor]
     logits = out.attachments.detach().float().cpu().numpy()
     found = torch.from_numpy(soft_argmax(logits, 2 * logits.shape[-1])[0]).float().to(batch.ends.device)
     sideways = ((found - batch.ends) * normal[:, None]).sum(-1).abs().mean(1)
-    unread = torch.where(batch.readable > 0, 0.0, torch.nan)
-    return {"shift_mm": (shift - true).abs() * batch.mm + unread, "line_mm": sideways * batch.mm + unread}
+    unmeasured = torch.where(batch.measurable > 0, 0.0, torch.nan)
+    return {"shift_mm": (shift - true).abs() * batch.mm + unmeasured, "line_mm": sideways * batch.mm + unmeasured}
 
 
 def _at(maps: Tensor, points: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Training of the reading networks: the pose network and the deformation network (stage 2)."""
+"""Train the networks that are measured with: the pose network and the deformation network (stage 2)."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def find_processes(accelerator: str = "auto", devices: int | None = None) -> Pro
 
     Raises:
         InputError: there is no GPU where one is asked for, ``devices`` contradicts what was started, or SLURM was not
-            told the tasks of each machine.
+            given the tasks of each machine.
     """
     if accelerator == "gpu" and not (CUDAAccelerator.is_available() or MPSAccelerator.is_available()):
         raise InputError(

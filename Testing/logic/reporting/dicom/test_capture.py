@@ -1,4 +1,4 @@
-"""The secondary captures: a summary and slices that lie where the scan's slices lie; nobody's name in them."""
+"""The secondary captures: a summary and slices that are where the scan's slices are; nobody's name in them."""
 
 import hashlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The objects of a tilted, two-spacing series as a scanner made it; skipped where it does not lie beside the checkout."""
+"""The objects of a tilted, two-spacing series as a scanner made it; skipped where it is not beside the checkout."""
 
 import numpy as np
 import pydicom
@@ -41,6 +41,6 @@ def test_tilted_series(shared_data, tmp_path):
         validate(picture, tmp_path / "sc.dcm")
         image = images[picture.SourceImageSequence[0].ReferencedSOPInstanceUID]
         assert picture.ImageOrientationPatient == pytest.approx(image.ImageOrientationPatient, abs=1e-6)
-        # Both pictures' outer corners lie at one place.
+        # Both pictures' outer corners are at one place.
         np.testing.assert_allclose(lps_of_scoord(picture, 0, 0), lps_of_scoord(image, 0, 0), atol=1e-3)
         assert int(image.InstanceNumber) == int(picture.ImageComments.split()[1].rstrip(".")), "as the PACS counts"

@@ -149,5 +149,5 @@ def test_model_line_is_of_the_very_model_that_measured(tmp_path):
     assert model_line({}) == ""
     own = content | {"name": "own", "accuracy": {"phantoms": {"mae_mm": "<b>", "cases": "1", "refused": 0}}}
     (tmp_path / "model.json").write_text(json.dumps(own))
-    told = model_line(provenance | {"name": "own"}, [tmp_path])
-    assert told == f"own {content['version']}. Trained on {content['trained_on']}."
+    line = model_line(provenance | {"name": "own"}, [tmp_path])
+    assert line == f"own {content['version']}. Trained on {content['trained_on']}."

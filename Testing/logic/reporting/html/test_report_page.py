@@ -66,14 +66,14 @@ def facts(page):
 def test_number_side_interval_and_probability(measurement, overlay):
     page = parse(report_html(measurement, overlay_png=overlay))
     assert page.of_class("number")[0].text == "8.0 mm to the patient's right"
-    told = facts(page)
-    assert told["90 % interval"] == "6.6 to 9.4 mm to the right"
-    assert told["Probability of more than 5 mm"] == "97 %"
-    assert told["Read on slice"].startswith(f"{measurement.slice + 1} of 24, about ")
-    assert told["Read on slice"].endswith(
+    stated = facts(page)
+    assert stated["90 % interval"] == "6.6 to 9.4 mm to the right"
+    assert stated["Probability of more than 5 mm"] == "97 %"
+    assert stated["Read on slice"].startswith(f"{measurement.slice + 1} of 24, about ")
+    assert stated["Read on slice"].endswith(
         f"(slices {2 * measurement.slice} to {2 * measurement.slice + 1} of the file)"
     )
-    assert told["Reader"] == "not reviewed by a reader"
+    assert stated["Reader"] == "not reviewed by a reader"
     assert "Research use only. Not a medical device." in page.one("header").text
     assert "The head is turned by 21 degrees." in page.of_class("warnings")[0].text
 
@@ -219,11 +219,11 @@ def test_readers_edits_and_decision(measurement, overlay):
         slices=tuple(replace(one, edited=one.index == 12) for one in measurement.slices),
         review=Review("accepted with edits", "Dr. R. Eader", "2026-11-24T10:00:30+01:00", "Ring moved."),
     )  # fmt: skip
-    told = facts(parse(report_html(edited, overlay_png=overlay)))
-    assert told["Reader"] == "accepted with edits by Dr. R. Eader, 2026-11-24 10:00 UTC+01:00: Ring moved."
-    assert told["Edits"] == "landmarks changed by the reader on 1 slice (13)"
-    assert told["90 % interval"] == "none: the number is the reader's"
-    assert "Probability of more than 5 mm" not in told
+    stated = facts(parse(report_html(edited, overlay_png=overlay)))
+    assert stated["Reader"] == "accepted with edits by Dr. R. Eader, 2026-11-24 10:00 UTC+01:00: Ring moved."
+    assert stated["Edits"] == "landmarks changed by the reader on 1 slice (13)"
+    assert stated["90 % interval"] == "none: the number is the reader's"
+    assert "Probability of more than 5 mm" not in stated
     rows = {row[0]: row[4] for row in table_after(parse(report_html(edited)), "Slices")}
     assert "edited" in rows["13"] and rows["12"] == ""
     rejected = replace(edited, review=replace(edited.review, decision="rejected", reason="Wrong falx."))
@@ -234,8 +234,8 @@ def test_readers_edits_and_decision(measurement, overlay):
 
 
 def test_model_without_calibration_says_so(measurement):
-    told = facts(parse(report_html(replace(measurement, interval_mm=None, p_over_5mm=None))))
-    assert told["90 % interval"] == "none: the model was not calibrated"
+    stated = facts(parse(report_html(replace(measurement, interval_mm=None, p_over_5mm=None))))
+    assert stated["90 % interval"] == "none: the model was not calibrated"
 
 
 def test_course_is_in_order_of_time_and_tells_the_change(measurement):
@@ -275,8 +275,8 @@ def test_course_tells_of_different_models_and_refuses_the_same_scan(measurement)
 def test_nobodys_name_unless_it_is_given(measurement):
     page = parse(report_html(measurement))
     assert "Patient" not in facts(page) and "Born" not in facts(page)
-    told = facts(parse(report_html(measurement, patient=Patient("Jane Doe", "123", "1956-03-02"))))
-    assert (told["Patient"], told["Patient ID"], told["Born"]) == ("Jane Doe", "123", "1956-03-02")
+    stated = facts(parse(report_html(measurement, patient=Patient("Jane Doe", "123", "1956-03-02"))))
+    assert (stated["Patient"], stated["Patient ID"], stated["Born"]) == ("Jane Doe", "123", "1956-03-02")
 
 
 def test_many_slices_keep_the_cases_own_and_the_edited(measurement):

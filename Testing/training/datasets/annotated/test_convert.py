@@ -1,4 +1,4 @@
-"""Sets as groups have them become a documented set; everything that is wrong with them is told at once."""
+"""Sets as groups have them become a documented set; everything that is wrong with them is listed at once."""
 
 import csv
 import json
@@ -245,8 +245,8 @@ def test_confidence_and_fold_are_checked(scans, tmp_path):
     folder, points = scans
     name = next(iter(points))
     rows = [landmark_row(name, index, own) for index, own in list(points[name].items())[:2]]
-    told = [{"confidence": "sure", "fold": 1}, {"confidence": "high", "fold": "second"}]
-    table = write_table(tmp_path / "points.csv", [row | more for row, more in zip(rows, told, strict=True)])
+    columns = [{"confidence": "sure", "fold": 1}, {"confidence": "high", "fold": "second"}]
+    table = write_table(tmp_path / "points.csv", [row | more for row, more in zip(rows, columns, strict=True)])
     result = convert("--scans", folder, "--landmarks", table, "--out", tmp_path / "set", code=2)
     assert "confidence is 'sure'" in result.output and "'second' is not a number" in result.output
 

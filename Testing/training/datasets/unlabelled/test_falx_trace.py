@@ -11,7 +11,7 @@ MIDDLE_MM = 90.0
 
 
 def head(aside_mm, noise_hu: float = 5.0, slices: int = 9) -> HeadCT:
-    """An upright elliptic head whose falx lies ``aside_mm(fraction)`` to the left of the skull's middle."""
+    """An upright elliptic head whose falx is ``aside_mm(fraction)`` to the left of the skull's middle."""
     y, x = np.mgrid[:256, :256] * PIXEL_MM
     along, across = (y - TOP_MM) / LENGTH_MM, x - MIDDLE_MM
     radius = np.hypot(across / 62, (y - TOP_MM - LENGTH_MM / 2) / (LENGTH_MM / 2))

@@ -42,9 +42,9 @@ def test_it_is_read_as_an_unshifted_real_case(case):
     ct, entries, path = case
     slices = load_phantoms([path])
     assert slices.unlabelled.all()
-    # what the midline departs from the line between its attachments is little, and told
-    assert float(slices.septum_shift[slices.readable].abs().median()) < 1.0
-    assert 5 < int(slices.readable.sum()) < ct.n_slices
+    # what the midline departs from the line between its attachments is little, and recorded
+    assert float(slices.septum_shift[slices.measurable].abs().median()) < 1.0
+    assert 5 < int(slices.measurable.sum()) < ct.n_slices
     assert entries["hu"].shape == (ct.n_slices, 256, 256)
     # the skull's inside, as large as it is in the scan
     area = entries["inside"].sum((1, 2)).max() * (2 * float(entries["pixel_mm"])) ** 2
@@ -54,7 +54,7 @@ def test_it_is_read_as_an_unshifted_real_case(case):
 def test_the_displacement_carries_the_midline_onto_the_line(case):
     _, entries, path = case
     slices = load_phantoms([path])
-    index = torch.nonzero(slices.readable)[:, 0]
+    index = torch.nonzero(slices.measurable)[:, 0]
     batch = cut_midline_batch(slices, index, None, 128, 1.8, 198.0, torch.Generator())
     column, row = (batch.shifted / 2 + 31.5).round().long().unbind(-1)
     on_it = torch.arange(len(index))

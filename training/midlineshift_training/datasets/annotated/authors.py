@@ -24,7 +24,7 @@ from MidlineShiftLogic.errors import InputError
 UNITS = ("px", "mm")
 Spacing = tuple[float, float, float]
 _SAME = 0.02
-"""Relative difference up to which two numbers are taken for the same label."""
+"""Relative difference up to which two numbers count as the same label."""
 
 
 def read_authors_set(
@@ -85,7 +85,7 @@ class _Bad(Exception):
 
 def _case(name: str, record: Any, spacing: Spacing, unit: str, roots: list[Path]) -> tuple[AnnotatedCase, list[str]]:
     if not isinstance(record, list | tuple) or not 1 <= len(record) <= 4 or not isinstance(record[0], str):
-        raise _Bad("its record must be [path, 0 or 1, {slice: landmarks}, shift], of which only the path is needed.")
+        raise _Bad("its record must be [path, 0 or 1, {slice: landmarks}, shift]; only the path is needed.")
     given, label, slices, shift = (*record, *[None] * (4 - len(record)))
     path = next((root / given for root in roots if (root / given).is_file()), None)
     if path is None:

@@ -1,4 +1,4 @@
-"""One case of a set with sparse landmarks: where its scan lies and what is known of its shift.
+"""One case of a set with sparse landmarks: where its scan is and what is known of its shift.
 
 Real sets say little (Gong et al. 2023): most cases carry no landmark, some a few labelled slices, some only a number for
 the whole case or only whether it is shifted. Here every one of these may be missing.
@@ -39,7 +39,7 @@ class AnnotatedCase:
     """A case.
 
     Attributes:
-        name: of the case, unique in the set. patient: cases of one patient never lie in different splits.
+        name: of the case, unique in the set. patient: cases of one patient are never in different splits.
         path: scan (``.npz`` of a converted set, ``.npy`` of the authors' layout).
         pixel_spacing: (row, column) spacing of the scan in mm.
         spacing: (slice, row, column) mm to read the scan with; None where it carries its own.
@@ -129,5 +129,5 @@ def shift_mm(points: np.ndarray, pixel_spacing: tuple[float, float]) -> float:
 
 
 def signed_shift_mm(points: np.ndarray, pixel_spacing: tuple[float, float]) -> float:
-    """``shift_mm`` with its sign: positive where the shifted landmark lies on the patient's left of the ideal one."""
+    """``shift_mm`` with its sign: positive where the shifted landmark is on the patient's left of the ideal one."""
     return float(np.copysign(shift_mm(points, pixel_spacing), points[2, 0] - points[3, 0]))

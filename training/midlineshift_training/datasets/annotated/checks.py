@@ -14,7 +14,7 @@ FALX_MM = (70.0, 210.0)
 """Falx end to falx end in a labelled slice, from a newborn's to a long adult head."""
 LARGEST_SHIFT_MM = 40.0
 OFF_LINE_MM = 8.0
-"""How far the ideal point may lie from the line between the falx ends: they are placed by hand."""
+"""How far the ideal point may be from the line between the falx ends: they are placed by hand."""
 OUTSIDE_HEAD_HU = -300.0
 NON_MLS_MM = 3.0
 
@@ -44,7 +44,7 @@ def _slice(ct: HeadCT, index: int, points: np.ndarray) -> list[tuple[str, str]]:
     if not np.isfinite(points).all():
         return [("a landmark is not a finite number.", ERROR)]
     if (points < -0.5).any() or (points > (columns - 0.5, rows - 0.5)).any():
-        return [(f"a landmark lies outside the picture of {columns} columns and {rows} rows.", ERROR)]
+        return [(f"a landmark is outside the picture of {columns} columns and {rows} rows.", ERROR)]
     row_mm, column_mm = ct.pixel_spacing
     mm = points * (column_mm, row_mm)
     falx = float(np.linalg.norm(mm[1] - mm[0]))
@@ -58,16 +58,16 @@ def _slice(ct: HeadCT, index: int, points: np.ndarray) -> list[tuple[str, str]]:
         ]
     found = []
     if mm[0, 1] >= mm[1, 1]:
-        found.append(("the anterior falx lies behind the posterior one; rows must run from front to back.", ERROR))
+        found.append(("the anterior falx is behind the posterior one; rows must run from front to back.", ERROR))
     shift = shift_mm(points, ct.pixel_spacing)
     if shift > LARGEST_SHIFT_MM:
         found.append((f"it would be shifted by {shift:.0f} mm.", ERROR))
     off = float(np.linalg.norm(ideal_point(mm[0], mm[1], mm[3]) - mm[3]))
     if off > OFF_LINE_MM:
-        found.append((f"its ideal point lies {off:.0f} mm off the line between the falx ends.", WARNING))
+        found.append((f"its ideal point is {off:.0f} mm off the line between the falx ends.", WARNING))
     column, row = np.rint(points[2]).astype(int).clip(0, (columns - 1, rows - 1))
     if ct.hu[index, row, column] < OUTSIDE_HEAD_HU:
-        found.append(("its shifted landmark lies in air.", WARNING))
+        found.append(("its shifted landmark is in air.", WARNING))
     return found
 
 

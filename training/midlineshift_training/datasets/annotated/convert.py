@@ -24,7 +24,7 @@ from MidlineShiftLogic.parallel import map_parallel
 from MidlineShiftLogic.software import software
 
 NON_MLS_BELOW_MM = 1.5
-"""Cases of which only the size of the shift is known count as MLS from here on, in the draw of the splits."""
+"""A case without a label counts as MLS from this size of its shift on, when the splits are drawn."""
 
 
 @dataclass(frozen=True)

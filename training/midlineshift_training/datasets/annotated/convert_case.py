@@ -28,7 +28,7 @@ Given = AnnotatedCase | GivenScan | Path
 
 @dataclass(frozen=True)
 class Converted:
-    """What came of one case: what the manifest needs of it, or None where it cannot be used."""
+    """One converted case: what the manifest needs of it; ``case`` is None where it cannot be used."""
 
     case: AnnotatedCase | None
     problems: list[Problem]

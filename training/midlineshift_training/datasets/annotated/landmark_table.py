@@ -35,7 +35,7 @@ CONFIDENCES = {"high": 1.0, "medium": 0.7, "low": 0.35}
 
 @dataclass(frozen=True)
 class CaseRow:
-    """What a table tells of a case; None where it does not."""
+    """What a table states of a case; None where it does not."""
 
     patient: str | None = None
     shifted: bool | None = None

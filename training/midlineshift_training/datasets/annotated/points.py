@@ -21,7 +21,7 @@ _OFF_PLANE_MM = 4.0
 
 
 class Misplaced(Exception):
-    """Landmarks that do not lie in the scan; its arguments are sentences that say why."""
+    """Landmarks that are not in the scan; its arguments are sentences that say why."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class GivenPoints:
         far = np.abs(heights - ct.heights[index]).max()
         if far > reach:
             raise Misplaced(
-                f"{self.where} has a point {far:.0f} mm off the nearest slice: its points must lie in one slice, in LPS "
+                f"{self.where} has a point {far:.0f} mm off the nearest slice: its points must be in one slice, in LPS "
                 "millimetres (or give --coordinates RAS)."
             )
         return index, {name: ct.to_pixels(index, point) for name, point in self.points.items()}

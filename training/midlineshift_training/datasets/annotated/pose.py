@@ -44,5 +44,5 @@ def aligned_frame(pose: Mapping[str, Any], size: int, pixel_mm: float, length_mm
 
 
 def frame_as_scanned(ct: HeadCT, size: int, pixel_mm: float) -> Frame:
-    """The head as it lies, at its own size, centred on its outline (as Gong et al. show it to their networks)."""
+    """The head as it was scanned, at its own size, centred on its outline (as Gong et al. show it to their networks)."""
     return Frame(size, pixel_mm, 0.0, 1.0, np.tile(head_centre(ct), (ct.n_slices, 1)))

@@ -1,4 +1,4 @@
-"""A folder of scans, with landmarks from a table or from Slicer's point lists, as cases that are still to be read."""
+"""List the scans of a folder, with landmarks from a table or from Slicer's point lists, before they are loaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from MidlineShiftLogic.reporting.case_name import case_name
 
 @dataclass(frozen=True)
 class GivenScan:
-    """A scan file or DICOM folder and what was told of it.
+    """A scan file or DICOM folder and what is known of it.
 
     Attributes:
         name: case name, from the file's or folder's. path: the scan. row: what the table of cases says.
@@ -39,7 +39,7 @@ def read_scan_folder(
     coordinates: str,
     spacing: Spacing | None,
 ) -> tuple[list[GivenScan], list[Problem]]:
-    """All scans of a folder (files, and sub-folders of DICOM), and what is wrong with the tables.
+    """List all scans of a folder (files, and sub-folders of DICOM), and what is wrong with the tables.
 
     Raises:
         InputError: no such folder, no scan in it, a table that is none.

@@ -1,4 +1,4 @@
-"""Which cases are learned from, which are checked with, which are left for the end: drawn by patient."""
+"""Draw, patient by patient, which cases are for training, for validation and for the test."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ FEWEST = 3
 def split_by_patient(
     shifted: Iterable[tuple[str, bool | None]], validation: float, test: float, seed: int
 ) -> dict[str, str]:
-    """Patient -> ``train``, ``validation`` or ``test``.
+    """Assign each patient to ``train``, ``validation`` or ``test``.
 
-    Patients with a shifted case, with unshifted ones, and those of whom nothing is known are dealt out apart.
+    Patients with a shifted case, those with unshifted cases only, and those without a label are drawn separately, so that
+    each split has its share of them.
 
     Args:
         shifted: (patient, whether the case is shifted; None: not known) of every case, in any order.
         validation, test: shares of the patients, together less than 1.
         seed: of the draw.
     """
-    told: dict[str, set[bool | None]] = {}
+    labels: dict[str, set[bool | None]] = {}
     for patient, one in shifted:
-        told.setdefault(patient, set()).add(one)
+        labels.setdefault(patient, set()).add(one)
     result = {}
     rng = np.random.default_rng(seed)
     groups = [[], [], []]
-    for patient in sorted(told):
-        groups[0 if True in told[patient] else 1 if False in told[patient] else 2].append(patient)
+    for patient in sorted(labels):
+        groups[0 if True in labels[patient] else 1 if False in labels[patient] else 2].append(patient)
     for group in groups:
         patients = np.array(group, dtype=object)
         patients = patients[rng.permutation(len(patients))]

@@ -61,7 +61,7 @@ def acquire(
 def _move_slices(rng, hu: np.ndarray) -> list[int]:
     """A few neighbouring slices doubled, in place: the head turned or slid while they were taken.
 
-    The two positions lie evenly about the labelled one, so the labels are those of their mean.
+    The two positions are evenly about the labelled one, so the labels are those of their mean.
 
     Returns:
         the slices.

@@ -35,7 +35,7 @@ class InsideVoxels:
         near_table: 1 at the inner table, falling over 2.5 mm.
         sinus: 0..1, venous sinus along the attachment of the falx.
         foldable: 0..1 where cortex may be replaced by random folds.
-        cavum: 0..1 where a cavum septi pellucidi may lie.
+        cavum: 0..1 where a cavum septi pellucidi may be.
     """
 
     index: torch.Tensor

@@ -30,7 +30,7 @@ class Pose:
         thickness_mm: tissue a slice averages.
         heights_mm: (n,) slice positions along the stack normal, increasing.
         rotation: (3, 3) scanner frame -> subject frame.
-        offset_mm: (2,) where the head's centre lies in the scanner frame, x_s and y_s.
+        offset_mm: (2,) where the head's centre is in the scanner frame, x_s and y_s.
         scale: (3,) subject mm per head unit.
         angles: (yaw, pitch, roll) in degrees.
     """

@@ -90,7 +90,7 @@ def _paint_bleed(pixels: _Pixels, bleed: Bleed, subject: Subject) -> None:
 
 
 def _paint_extra_axial(pixels: _Pixels, lesions: Lesions) -> None:
-    """What lies inside the skull but came from outside the brain is blood."""
+    """Make blood of what is inside the skull but came from outside the brain."""
     moved = pixels.depth - pixels.depth_before
     where = ((moved > 0) & (pixels.depth_before < 4)).nonzero()[:, 0]
     if not len(where):

@@ -16,7 +16,7 @@ from midlineshift_training.datasets.phantoms.fields import noise, sample
 from midlineshift_training.datasets.phantoms.subject import Subject, Surgery
 from midlineshift_training.datasets.phantoms.tissue_model import HEAD, SKULL, Grid
 
-REACH_MM = 48.0  # farthest from the inner table that a swollen scalp may lie
+REACH_MM = 48.0  # farthest from the inner table that a swollen scalp may be
 CALM_REACH_MM = 26.0  # the same without swelling
 SWELLING_SHARE = 0.4
 LARGE_SWELLING_SHARE = 0.4  # of the swellings

@@ -10,13 +10,13 @@ import numpy as np
 from scipy import ndimage
 
 MODEL_FILE = Path(__file__).with_name("tissue_model.npz")
-_HU_KNOTS = np.array([-1024.0, -200.0, 200.0, 1816.0])  # fine steps where soft tissue lies, coarse in air and bone
+_HU_KNOTS = np.array([-1024.0, -200.0, 200.0, 1816.0])  # fine steps where soft tissue is, coarse in air and bone
 _CODE_KNOTS = np.array([0.0, 40.0, 140.0, 255.0])
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Regular lattice in template mm: node (i, j, k) lies at origin + spacing * (i, j, k)."""
+    """Regular lattice in template mm: node (i, j, k) is at origin + spacing * (i, j, k)."""
 
     origin: tuple[float, float, float]
     spacing: float

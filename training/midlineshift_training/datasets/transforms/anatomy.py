@@ -189,13 +189,13 @@ class RandVentricularBloodd(RandSliced):
 
     Blood beside the septum is as bright and as long as a falx; a network that never met it takes it for the midline. The
     dict holds ``deformed`` and ``along`` (h, w), signed distance to the deformed midline and fraction along the ideal one
-    (0 anterior), and ``readable``; slices without a visible falx are left as they are.
+    (0 anterior), and ``measurable``; slices without a visible falx are left as they are.
     """
 
     def draw(self, image, data):
         """Return the image with blood beside the septum."""
         r = self.R.rand(8)
-        if not data["readable"]:
+        if not data["measurable"]:
             return image
         size = image.shape[-1]
         maps = torch.stack([data["deformed"], data["along"]])[None]

@@ -142,18 +142,18 @@ def degrade(hu: torch.Tensor, inside: torch.Tensor, g: torch.Generator) -> torch
 
 
 def fill_ventricles(
-    hu: torch.Tensor, deformed_mm: torch.Tensor, along: torch.Tensor, readable: torch.Tensor, g: torch.Generator
+    hu: torch.Tensor, deformed_mm: torch.Tensor, along: torch.Tensor, measurable: torch.Tensor, g: torch.Generator
 ) -> torch.Tensor:
     """Put blood, or now and then clear fluid, beside the septum of some slices; see ``RandVentricularBloodd``.
 
     Args:
         hu: (B, H, W) HU; a changed copy is returned.
         deformed_mm, along: (B, h, w) signed distance to the deformed midline and fraction along the ideal one (0 anterior).
-        readable: (B,) 0 or 1; slices without a visible falx are left as they are. g: seeds the transform.
+        measurable: (B,) 0 or 1; slices without a visible falx are left as they are. g: seeds the transform.
     """
     items = [
-        {IMAGE: image[None], "deformed": deformed, "along": run, "readable": bool(seen)}
-        for image, deformed, run, seen in zip(hu, deformed_mm, along, readable, strict=True)
+        {IMAGE: image[None], "deformed": deformed, "along": run, "measurable": bool(seen)}
+        for image, deformed, run, seen in zip(hu, deformed_mm, along, measurable, strict=True)
     ]
     return torch.stack(_each(_ventricular_blood(), items, g))
 

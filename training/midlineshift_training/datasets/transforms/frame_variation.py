@@ -9,7 +9,7 @@ import torch
 
 from midlineshift_training.datasets.phantom_slices import PhantomSlices
 
-# Broad regime (pose network): heads lie as they were scanned.
+# Broad regime (pose network): heads are as they were scanned.
 WIDE_TURN_SHARE, WIDE_TURN_DEG, USUAL_TURN_DEG = 0.35, 46.0, 9.0
 AS_SCANNED_SHARE = 0.5
 """Share of slices at scan scale; the others are scaled so that the falx has the frame's length, as in a second pass."""

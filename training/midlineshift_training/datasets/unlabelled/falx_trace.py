@@ -2,7 +2,7 @@
 
 A network that learnt from phantoms leans on the skull's symmetry. Real falces do not: behind and below they turn aside
 toward the larger transverse sinus, by 3-4 mm in one head of four. Trained on its own straight planes, a network goes
-only part of the way (ADR 0028). In a scan without a bleed nothing bright lies beside the falx, so that it can be followed
+only part of the way (ADR 0028). In a scan without a bleed nothing bright is beside the falx, so that it can be followed
 as a bright ridge: from the frontal crest backward, and from the internal occipital crest forward. Between them, where
 ventricles and their walls would mislead, the network's own midline is kept.
 """
@@ -83,10 +83,10 @@ def trace_falx(
     Args:
         ct: the scan, free of bleeds. slices: (k,) indices, upward. start: (k, 2) plane mm (column, row) of the falx's
             anterior end on the plane. length: (k,) mm from there to its posterior end. angle: radians, the plane's normal.
-        midline: (k, len(ALONG)) mm by which the network's midline lies to the left of the plane.
+        midline: (k, len(ALONG)) mm by which the network's midline is to the left of the plane.
 
     Returns:
-        (k, len(ALONG)) mm by which the midline lies to the left of the plane; its first and last values are the
+        (k, len(ALONG)) mm by which the midline is to the left of the plane; its first and last values are the
         attachments.
     """
     across, along, between = RIDGE_MM
@@ -114,7 +114,7 @@ def trace_falx(
 def network_midline(
     frame: Frame, index: np.ndarray, curves: MidlineCurves, start: np.ndarray, length: np.ndarray, angle: float
 ) -> np.ndarray:
-    """(k, len(ALONG)) mm by which the network's midline lies to the left of the plane, see ``trace_falx``."""
+    """(k, len(ALONG)) mm by which the network's midline is to the left of the plane, see ``trace_falx``."""
     n, u = normal(angle), direction(angle)
     middle = (frame.size - 1) / 2
     result = np.empty((len(index), len(ALONG)))

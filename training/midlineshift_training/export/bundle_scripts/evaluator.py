@@ -30,7 +30,7 @@ class MidlineShiftEvaluator:
         for item in self.dataset:
             item["result"] = self.inferer(item["image"], item["case"])
             found = item["result"].measurement
-            told = f"refused, {found.refused['message']}" if found.refused else shift_text(found.signed_shift_mm)
-            logger.info("%s: %s", item["case"], told)
+            text = f"refused, {found.refused['message']}" if found.refused else shift_text(found.signed_shift_mm)
+            logger.info("%s: %s", item["case"], text)
             items.append(self.postprocessing(item))
         return items

@@ -21,14 +21,14 @@ class StepProgressBar(ProgressBar):
 
     Args:
         name: of the run.
-        figures: validation figures that the line tells beside the score, as far as the stage has them.
+        figures: validation figures that the line shows beside the score, as far as the run has them.
     """
 
     def __init__(self, name: str, figures: tuple[str, ...] = ("validation/shift_mm", "validation/line_mm")):
         super().__init__()
         self.name, self.figures = name, figures
         self.bar: tqdm | None = None
-        self._began, self._told, self._first, self._best = 0.0, 0.0, 0, float("inf")
+        self._began, self._last_line, self._first, self._best = 0.0, 0.0, 0, float("inf")
 
     @property
     def state_key(self) -> str:
@@ -45,14 +45,14 @@ class StepProgressBar(ProgressBar):
                 total=trainer.max_steps, initial=trainer.global_step, desc=self.name, unit="step", disable=None
             )
         self._began, self._first = time.monotonic(), trainer.global_step
-        self._told = self._began
+        self._last_line = self._began
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         if self.bar is None:
             return
         self.bar.update(trainer.global_step - self.bar.n)
-        if self.bar.disable and time.monotonic() - self._told >= LINE_SECONDS:
-            self._told = time.monotonic()
+        if self.bar.disable and time.monotonic() - self._last_line >= LINE_SECONDS:
+            self._last_line = time.monotonic()
             loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
             self.bar.write(f"{self._place(trainer)}  loss {loss:.4g}  {self._left(trainer)} left", file=sys.stderr)
         if trainer.global_step % SHOW_EVERY == 0:
@@ -66,11 +66,11 @@ class StepProgressBar(ProgressBar):
         """``pose  step 250 of 3000  score 1.23 (best)  shift_mm 1.9  4 min left``."""
         score = float(metrics[SCORE])
         best, self._best = score < self._best, min(score, self._best)
-        told = [f"{name.partition('/')[2]} {float(metrics[name]):.3g}" for name in self.figures if name in metrics]
+        figures = [f"{name.partition('/')[2]} {float(metrics[name]):.3g}" for name in self.figures if name in metrics]
         parts = [
             self._place(trainer),
             f"score {score:.4g}" + (" (best)" if best else f" (best {self._best:.4g})"),
-            *told,
+            *figures,
             f"{self._left(trainer)} left",
         ]
         return "  ".join(parts)

@@ -1,4 +1,4 @@
-"""What a reading network sees in fixed slices: its midlines beside the true ones, and its field."""
+"""Figures of what a network predicts on fixed slices: its midlines beside the true ones, and its field."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ COUNT = 4
 
 
 def most_shifted_slices(batch: MidlineBatch, count: int = COUNT) -> MidlineBatch:
-    """The readable slices of a batch with the largest true displacement, and one with the smallest."""
-    size = torch.where(batch.readable > 0, batch.case_limit, -1.0)
+    """Return the measurable slices of a batch with the largest true displacement, and one with the smallest."""
+    size = torch.where(batch.measurable > 0, batch.case_limit, -1.0)
     order = size.argsort(descending=True)
-    readable = order[: max(1, int((batch.readable > 0).sum()))]
-    chosen = torch.cat([readable[: count - 1], readable[-1:]]).unique()
+    measurable = order[: max(1, int((batch.measurable > 0).sum()))]
+    chosen = torch.cat([measurable[: count - 1], measurable[-1:]]).unique()
     return MidlineBatch(**{field.name: getattr(batch, field.name)[chosen] for field in fields(batch)})
 
 
@@ -38,8 +38,8 @@ def draw_fields(out: SlicePrediction, batch: MidlineBatch) -> Figure:
     errors = {name: value.cpu() for name, value in shift_errors(out, batch).items()}
     for k, column in enumerate(grid.T):
         _slice(column[0], out, batch, k, extent)
-        told = [f"{n.removesuffix('_mm')} off by {float(e[k]):.1f} mm" for n, e in errors.items() if e[k].isfinite()]
-        column[0].set_xlabel(", ".join(told), color=TEXT_COLOUR, fontsize=6)
+        texts = [f"{n.removesuffix('_mm')} off by {float(e[k]):.1f} mm" for n, e in errors.items() if e[k].isfinite()]
+        column[0].set_xlabel(", ".join(texts), color=TEXT_COLOUR, fontsize=6)
         if has_field:
             limit = max(2.0, float((batch.case_limit * batch.mm)[k]))
             for axes, field in ((column[1], batch.displacement), (column[2], out.displacement)):

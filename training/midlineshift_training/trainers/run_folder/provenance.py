@@ -82,7 +82,7 @@ def git_revision() -> dict[str, Any] | None:
         ).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", here.name)  # an installed copy may lie inside somebody else's checkout
+        git("ls-files", "--error-unmatch", here.name)  # an installed copy may be inside somebody else's checkout
         return {"revision": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "-uno"))}
     except (OSError, subprocess.SubprocessError):
         return None

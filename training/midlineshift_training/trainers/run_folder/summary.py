@@ -1,4 +1,4 @@
-"""A run told on one page: its best check, curves, pictures, settings, data, time. Markdown, and HTML in one file."""
+"""Summarise a run on one page: its best check, curves, pictures, settings, data, time. Markdown, and HTML in one file."""
 
 from __future__ import annotations
 

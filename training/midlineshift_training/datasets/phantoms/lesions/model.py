@@ -28,13 +28,13 @@ class Lesions:
     Attributes:
         kinds: names, empty for an unshifted head without lesion.
         side: +1 pushes from x > 0 (the patient's right), -1 from the left, of the leading lesion; an old infarct pulls and
-            so lies on the other side.
+            so is on the other side.
         target_mm: wished shift at the septum.
         backward: (3, X, Y, Z) displacement of b on the lattice, head units.
         bleeds, infarcts: lesions inside the brain; tumours, abscesses and cysts are among the bleeds.
         extra_axial_hu: (X, Y, Z) HU on FINE of blood between skull and brain.
         extra_axial_code: (X, Y, Z) label on FINE.
-        intraventricular, subarachnoid, parafalcine: settings of blood that lies in CSF or along the falx, or None.
+        intraventricular, subarachnoid, parafalcine: settings of blood that is in CSF or along the falx, or None.
         drain: end points (2, 3) in head units of a ventricular drain, or None.
         trapped: the other side's lateral ventricle is dilated.
         squeeze: how much ventricle and sulci of each side are emptied, keys +1 and -1, 0..1.
