@@ -159,7 +159,7 @@ def default_case_id(source: str | PathLike | HeadCT) -> str:
     return case_name(source)
 
 
-def _read(source, spacing, progress: Progress) -> HeadCT:
+def _read(source: str | PathLike | HeadCT, spacing: Any, progress: Progress) -> HeadCT:
     if isinstance(source, HeadCT):
         return source
     from MidlineShiftLogic.headct import read

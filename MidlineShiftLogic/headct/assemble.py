@@ -90,7 +90,7 @@ def assemble(stack: AxialStack, progress: Progress | None = None) -> HeadCT:
     if len(groups) < stack.n_slices:
         ct, flag = _as_slabs(ct, stack, groups, thickness)
         quality.append(flag)
-    ct.source["sha256"] = hashlib.sha256(np.ascontiguousarray(hu, dtype="<f4")).hexdigest()
+    ct.source["sha256"] = hashlib.sha256(np.ascontiguousarray(hu, dtype="<f4").data).hexdigest()
     return replace(ct, quality=tuple(quality))
 
 
@@ -201,7 +201,7 @@ def touching_edge(mask: np.ndarray) -> np.ndarray:
 
 def _spacing_flags(stack: AxialStack, thickness: np.ndarray) -> list[Quality]:
     """What is odd in the slices' places; nothing is changed, since each slice keeps its own origin."""
-    flags = []
+    flags: list[Quality] = []
     if stack.n_slices < 2:
         return flags
     steps = np.diff(stack.heights)

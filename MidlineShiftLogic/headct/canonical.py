@@ -41,7 +41,8 @@ def axis_order(axes: np.ndarray) -> tuple[int, int, int]:
         Stored axis indices (closest to L, closest to P, closest to S), up to sign.
     """
     closeness = np.abs(axes / np.linalg.norm(axes, axis=0))
-    return max(permutations(range(3)), key=lambda order: sum(closeness[i, order[i]] for i in range(3)))
+    column, row, up = max(permutations(range(3)), key=lambda order: sum(closeness[i, order[i]] for i in range(3)))
+    return column, row, up
 
 
 def storage_order(affine: np.ndarray) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
@@ -55,7 +56,8 @@ def storage_order(affine: np.ndarray) -> tuple[tuple[int, int, int], tuple[bool,
     """
     axes = np.asarray(affine[:3, :3], dtype=float)
     order = axis_order(axes)
-    return order, tuple(bool(axes[target, axis] < 0) for target, axis in enumerate(order))
+    column, row, up = (bool(axes[target, axis] < 0) for target, axis in enumerate(order))
+    return order, (column, row, up)
 
 
 def from_volume(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from MidlineShiftLogic.headct.frames import Frame
 from MidlineShiftLogic.quality import Quality
@@ -61,7 +62,7 @@ class HeadCT:
         """(slice,) mm along the plane normal, increasing upward."""
         return self.origins @ self.normal
 
-    def to_lps(self, index: int, points: np.ndarray) -> np.ndarray:
+    def to_lps(self, index: int, points: ArrayLike) -> np.ndarray:
         """Pixel (column, row) points of one slice -> LPS mm.
 
         Args:

@@ -29,8 +29,8 @@ def read_npy(path: Path, spacing: tuple[float, float, float] | None) -> AxialSta
             "(for example 5 0.5 0.5).",
             "no-spacing",
         )
-    spacing = np.asarray(spacing, dtype=float)
-    if spacing.shape != (3,) or not np.isfinite(spacing).all() or (spacing <= 0).any():
+    steps = np.asarray(spacing, dtype=float)
+    if steps.shape != (3,) or not np.isfinite(steps).all() or (steps <= 0).any():
         raise InputError(
             f"The spacing given for {path} must be three positive numbers in mm: slices, rows, columns.", "spacing"
         )
@@ -57,7 +57,7 @@ def read_npy(path: Path, spacing: tuple[float, float, float] | None) -> AxialSta
             "not-a-volume",
         )
     affine = np.zeros((4, 4))
-    affine[0, 2], affine[1, 1], affine[2, 0], affine[3, 3] = spacing[2], spacing[1], spacing[0], 1.0
+    affine[0, 2], affine[1, 1], affine[2, 0], affine[3, 3] = steps[2], steps[1], steps[0], 1.0
     stack = from_volume(values, affine)
     stack.source.update(
         format="npy", stored_shape=list(values.shape), stored_spacing_mm=[round(float(step), 4) for step in spacing]

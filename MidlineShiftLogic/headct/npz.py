@@ -9,6 +9,7 @@ import json
 import math
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,9 +32,8 @@ def write_npz(path: Path, ct: HeadCT, compressed: bool = False) -> None:
         "quality": [flag.to_dict() for flag in ct.quality],
     }
     with path.open("wb") as file:
-        (np.savez_compressed if compressed else np.savez)(
-            file, notes=json.dumps(notes), **{name: np.asarray(getattr(ct, name)) for name in ARRAYS}
-        )
+        arrays: dict[str, Any] = {name: np.asarray(getattr(ct, name)) for name in ARRAYS}
+        (np.savez_compressed if compressed else np.savez)(file, notes=json.dumps(notes), **arrays)
 
 
 def is_npz(path: Path) -> bool:

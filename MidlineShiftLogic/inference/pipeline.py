@@ -140,8 +140,8 @@ def measure_ct(
         model=model.provenance,
         device=str(torch.device(device)),
         case_rule=outputs.settings.case_rule,
-        interval_mm=uncertainty and uncertainty.interval_mm(case.signed_shift_mm, shift.features),
-        p_over_5mm=uncertainty and uncertainty.p_over(case.signed_shift_mm, shift.features),
+        interval_mm=None if uncertainty is None else uncertainty.interval_mm(case.signed_shift_mm, shift.features),
+        p_over_5mm=None if uncertainty is None else uncertainty.p_over(case.signed_shift_mm, shift.features),
     )
     return measurement, _dense_result(ct, outputs, shift.curves.index)
 
@@ -222,7 +222,9 @@ def _dense_result(ct: HeadCT, outputs: NetworkOutputs, measured: np.ndarray) -> 
     maps = outputs.maps
     rows = {int(index): int(np.flatnonzero(outputs.chosen == index)[0]) for index in measured}
 
-    def inside(field: np.ndarray) -> dict[int, np.ndarray]:
+    def inside(field: np.ndarray | None) -> dict[int, np.ndarray]:
+        if field is None:
+            raise ValueError("the deformation network gave no field")
         return {index: field[row] * maps.inside[row] for index, row in rows.items()}
 
     return DenseResult(ct, outputs.frame, inside(maps.displacement), inside(maps.inverse))

@@ -111,8 +111,8 @@ def head_centre(ct: HeadCT) -> np.ndarray:
         areas.append(head.sum())
     if not centres:
         raise RefusedError("No head was found in the scan; check that it is a head CT in Hounsfield units.", "no-head")
-    centres, areas = np.array(centres), np.array(areas)
-    return np.median(centres[areas > LARGE_SHARE * areas.max()], axis=0)
+    large = np.array(areas) > LARGE_SHARE * np.max(areas)
+    return np.median(np.array(centres)[large], axis=0)
 
 
 def fit_heights(raw: np.ndarray, measurable: np.ndarray, z_mm: np.ndarray) -> np.ndarray:

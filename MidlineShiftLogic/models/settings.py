@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from MidlineShiftLogic.errors import InputError
 
@@ -25,7 +25,7 @@ def parse_settings(kind: type[Settings], given: Mapping[str, Any], where: str) -
             fit together (code ``model-json``).
     """
     renamed = getattr(kind, "RENAMED", {})
-    defaults = {field.name: field.default for field in fields(kind)}
+    defaults = {field.name: field.default for field in fields(cast(Any, kind))}
     values = {}
     for given_name, value in given.items():
         name = renamed.get(given_name, given_name)

@@ -145,7 +145,7 @@ class WebArchive:
                 buffer = BytesIO()
                 dataset.save_as(buffer, enforce_file_format=True)
                 name = image_file_name(str(dataset.SOPInstanceUID))
-                write_atomically(folder / name, buffer.getbuffer())
+                write_atomically(folder / name, buffer.getvalue())
                 names.add(name)
         return len(names)
 

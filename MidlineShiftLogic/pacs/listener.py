@@ -69,11 +69,16 @@ def listen(
             _Loop("sending", worker.send_next, stop),
             _Loop("cleaning", lambda: worker.drop_old(), stop, every=CLEAN_SECONDS),
         ]
+
+        def sweep_and_finish() -> bool:
+            receiver.sweep()
+            return worker.finish_series()
+
         try:
             for thread in threads:
                 thread.start()
             ready(port)
-            _Loop("receiving", lambda: (receiver.sweep(), worker.finish_series())[1], stop).run()
+            _Loop("receiving", sweep_and_finish, stop).run()
         finally:
             stop.set()
             receiver.stop()

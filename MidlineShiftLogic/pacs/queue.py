@@ -105,7 +105,9 @@ class Queue:
                 return job  # nothing to write: the usual case
             else:
                 self._run("UPDATE job SET in_transfer=1 WHERE id=?", job.id)
-            return self.find_by_series(series)
+            found = self.find_by_series(series)
+            assert found is not None, "the row was written above"
+            return found
 
     def image_kept(self, id: int, name: str) -> None:
         self._run("DELETE FROM lost_image WHERE job=? AND name=?", id, name)

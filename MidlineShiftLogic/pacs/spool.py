@@ -152,7 +152,8 @@ class Spool:
     def results(self, job: int) -> list[DicomFile]:
         """Return the files to send, in order; an empty list where any of them cannot be read."""
         found = [read_meta(path) for path in sorted((self._results / f"series-{job}").glob("*.dcm"))]
-        return found if all(found) else []
+        whole = [one for one in found if one is not None]
+        return whole if len(whole) == len(found) else []
 
     def drop_results(self, job: int) -> None:
         shutil.rmtree(self._results / f"series-{job}", ignore_errors=True)

@@ -87,7 +87,10 @@ class Worker:
         if self._still_coming(job):
             return False
         with self._queue.lock:  # an image arrives before or after all of this
-            job = self._queue.job(job.id)
+            now = self._queue.job(job.id)
+            if now is None:
+                return False
+            job = now
             lost = self._queue.lost_images(job.id)
             broken = job.in_transfer or lost > 0
             wait = self._rules.give_up_seconds if broken else 0.0

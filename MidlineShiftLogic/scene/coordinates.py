@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import vtk
+from numpy.typing import ArrayLike
 
 FLIP = np.array([-1.0, -1.0, 1.0])
 
@@ -13,7 +14,7 @@ def lps_to_ras(points: np.ndarray) -> np.ndarray:
     return np.asarray(points, dtype=float) * FLIP
 
 
-def ras_to_lps(points: np.ndarray) -> np.ndarray:
+def ras_to_lps(points: ArrayLike) -> np.ndarray:
     """Convert (..., 3) RAS points or vectors in mm to LPS."""
     return np.asarray(points, dtype=float) * FLIP
 

@@ -58,7 +58,8 @@ def _bent_grid(nodes: MeasurementNodes) -> vtk.vtkPolyData:
         np.stack(np.meshgrid(coarse[0], fine[1], indexing="ij"), -1),
         np.stack(np.meshgrid(coarse[1], fine[0], indexing="ij")[::-1], -1),
     ]
-    places, lines = [], vtk.vtkCellArray()
+    places: list[np.ndarray] = []
+    lines = vtk.vtkCellArray()
     for family in families:
         pixels = (family / ct.pixel_spacing)[..., ::-1]
         straight = lps_to_ras(ct.to_lps(index, pixels))
@@ -66,7 +67,7 @@ def _bent_grid(nodes: MeasurementNodes) -> vtk.vtkPolyData:
         pushed = np.linalg.norm(bent - straight, axis=-1) >= DRAWN_FROM_MM
         for line, shown in zip(bent, pushed, strict=True):
             for start, stop in _runs(shown):
-                first = sum(map(len, places))
+                first = sum(len(one) for one in places)
                 places.append(line[start:stop])
                 lines.InsertNextCell(stop - start)
                 for point in range(first, first + stop - start):

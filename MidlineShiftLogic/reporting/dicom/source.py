@@ -62,7 +62,7 @@ class Source:
         near = np.flatnonzero(np.abs(heights - height) < 0.5 * thickness - 0.01)
         nearest = int(np.abs(heights - height).argmin())
         if len(near) == 0 or (abs(heights[nearest] - height) <= SAME_PLACE_MM and ct.n_slices == len(heights)):
-            near = [nearest]
+            near = np.array([nearest])
         return [self.frames[one] for one in near]
 
     def middle_of_slice(self, ct: HeadCT, index: int) -> Frame | None:

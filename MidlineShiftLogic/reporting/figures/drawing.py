@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.masks import largest_component
@@ -34,7 +35,7 @@ BACKGROUND = "#101010"
 RESEARCH_USE_ONLY = "Research use only · not a medical device"
 
 
-def plane_mm(ct: HeadCT, pixels: np.ndarray) -> np.ndarray:
+def plane_mm(ct: HeadCT, pixels: ArrayLike) -> np.ndarray:
     """Convert (..., 2) pixels (column, row) to (..., 2) plane mm (x, y)."""
     row_mm, column_mm = ct.pixel_spacing
     return np.asarray(pixels, dtype=float) * (column_mm, row_mm)

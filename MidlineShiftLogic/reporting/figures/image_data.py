@@ -53,13 +53,10 @@ def overlay_panels(overlay_png: bytes) -> list[Any]:
 
 def _panel_boxes(picture) -> list[tuple[int, int, int, int]]:
     try:
-        boxes = [tuple(int(edge) for edge in box) for box in json.loads(picture.text[PANELS_KEY])]
+        boxes = [(int(a), int(b), int(c), int(d)) for a, b, c, d in json.loads(picture.text[PANELS_KEY])]
     except (KeyError, TypeError, ValueError):
         return []
-    inside = all(
-        len(box) == 4 and 0 <= box[0] < box[2] <= picture.width and 0 <= box[1] < box[3] <= picture.height
-        for box in boxes
-    )
+    inside = all(0 <= box[0] < box[2] <= picture.width and 0 <= box[1] < box[3] <= picture.height for box in boxes)
     return boxes if inside and len(boxes) == 3 else []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
@@ -86,7 +87,7 @@ def _write_numbers(axes, one: SliceMeasurement, measurement: Measurement) -> Non
     if one.index == measurement.slice:
         from matplotlib.patches import Rectangle
 
-        frame = {"fill": False, "edgecolor": drawing.FOUND_COLOUR, "linewidth": 3, "clip_on": False}
+        frame: dict[str, Any] = {"fill": False, "edgecolor": drawing.FOUND_COLOUR, "linewidth": 3, "clip_on": False}
         axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, **frame))
 
 

@@ -199,7 +199,7 @@ def _cut_case(case: AnnotatedCase, cut: CutSettings) -> dict[str, Any]:
 
 def _key(case: AnnotatedCase, cut: CutSettings) -> dict[str, Any]:
     """All that ``_cut_case`` depends on."""
-    found = {"scan": file_digest(case.path), "cut": asdict(cut)}
+    found: dict[str, Any] = {"scan": file_digest(case.path), "cut": asdict(cut)}
     found |= {name: getattr(case, name) for name in ("spacing", "shifted", "case_mm", "of_file", "pose")}
     found["landmarks"] = {int(index): points for index, points in case.landmarks.items()}
     if cut.frame == "aligned" and case.pose is None:

@@ -35,7 +35,7 @@ from midlineshift_training.datasets.transforms.midline_warp import (
     draw_warps,
     line_axes,
 )
-from MidlineShiftLogic.geometry.resampling import sample
+from MidlineShiftLogic.geometry.resampling import Padding, sample
 
 SEPTUM_FRACTION = 0.38
 """Fraction of the ideal midline, from its anterior end, at which the septum pellucidum is."""
@@ -149,7 +149,9 @@ def _grid(count: int, step: float) -> torch.Tensor:
     return torch.stack([x, y], -1)
 
 
-def _sample(image: torch.Tensor, plane: torch.Tensor, extent: torch.Tensor, padding: str = "border") -> torch.Tensor:
+def _sample(
+    image: torch.Tensor, plane: torch.Tensor, extent: torch.Tensor, padding: Padding = "border"
+) -> torch.Tensor:
     """Sample (B, C, H, W) whose corner nodes are at 0 and ``extent`` plane mm (B,) at (B, h, w, 2) plane mm."""
     grid = plane / extent[:, None, None, None] * 2 - 1
     return sample(image, grid, padding=padding)

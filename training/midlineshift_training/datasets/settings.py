@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -16,4 +16,4 @@ def pick(kind: type[T], settings: Mapping[str, Any] | Any) -> T:
         kind: a dataclass, such as ``DenoiserDataSettings``. settings: a mapping or an object with attributes.
     """
     get = settings.__getitem__ if isinstance(settings, Mapping) else lambda name: getattr(settings, name)
-    return kind(**{field.name: get(field.name) for field in fields(kind)})
+    return kind(**{field.name: get(field.name) for field in fields(cast(Any, kind))})

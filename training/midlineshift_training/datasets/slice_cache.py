@@ -80,11 +80,13 @@ def _persistent() -> type:
 
         def __init__(self, function: Callable[[Any], Result], cache: Path):
             super().__init__([], (), cache_dir=cache, hash_func=lambda item: item[0].encode())
-            self.function, self.made = function, None
+            self.function = function
+            self.made: Result | None = None
 
         def _pre_transform(self, item_transformed: tuple[str, Any]) -> Result:
-            self.made = self.function(item_transformed[1])
-            return self.made
+            made = self.function(item_transformed[1])
+            self.made = made
+            return made
 
         def _post_transform(self, item_transformed: Result) -> Result:
             return item_transformed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import stats
 
@@ -84,7 +86,7 @@ def agreement(measured: np.ndarray, truth: np.ndarray, cases: np.ndarray | None 
 
 def _detection(magnitude: np.ndarray, positive: np.ndarray, threshold: float, weights, clustered: bool) -> dict:
     called = magnitude >= threshold
-    entry = {"positive": int(positive.sum()), "negative": int((~positive).sum())}
+    entry: dict[str, Any] = {"positive": int(positive.sum()), "negative": int((~positive).sum())}
     if positive.any():
         entry["sensitivity"] = _share(called[positive], weights[:, positive], clustered)
     if not positive.all():

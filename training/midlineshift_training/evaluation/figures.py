@@ -124,12 +124,13 @@ def robustness(changes: list[dict], path: Path) -> Path:
 def interval_coverage(results: list[ModelResult], path: Path) -> Path:
     """Intervals about the truth, sorted by it; those that miss it are red."""
     figure, axes = _figure(6.4, HEIGHT)
-    given = [r for r in results if r.interval_mm is not None and r.truth_mm is not None]
-    given.sort(key=lambda r: r.truth_mm)
-    for x, r in enumerate(given):
-        inside = r.interval_mm[0] <= r.truth_mm <= r.interval_mm[1]
-        ends = [end - r.truth_mm for end in r.interval_mm]
-        axes.plot([x, x], ends, color=COLOURS[r.set] if inside else "tab:red", linewidth=1.2)
+    given = [
+        (r.truth_mm, r.interval_mm, r.set) for r in results if r.interval_mm is not None and r.truth_mm is not None
+    ]
+    given.sort(key=lambda entry: entry[0])
+    for x, (truth, (low, high), name) in enumerate(given):
+        inside = low <= truth <= high
+        axes.plot([x, x], [low - truth, high - truth], color=COLOURS[name] if inside else "tab:red", linewidth=1.2)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set(xlabel="cases, by their true shift", ylabel="90 % interval - truth, mm")
     return _save(figure, path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from midlineshift_training.evaluation import bootstrap
@@ -31,7 +33,7 @@ def summarise_changes(rows: list[dict], seed: int = 0) -> dict:
         weights = bootstrap.draw_weights(cases[which], seed)
         return bootstrap.interval(bootstrap.mean(weights, good[which].astype(float))) | {"of": int(which.sum())}
 
-    result = {"cases": len(set(cases)), "overall": share(np.full(len(rows), True)), "alterations": {}}
+    result: dict[str, Any] = {"cases": len(set(cases)), "overall": share(np.full(len(rows), True)), "alterations": {}}
     if measured.any():
         result["of_read"] = share(measured)
     for name in dict.fromkeys(row["alteration"] for row in rows):

@@ -19,7 +19,7 @@ from typing import Any
 
 from MidlineShiftLogic.errors import InputError
 
-ENTRIES = {"set": str, "what": str, "number": str, "low": (int, float), "high": (int, float)}
+ENTRIES: dict[str, Any] = {"set": str, "what": str, "number": str, "low": (int, float), "high": (int, float)}
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,10 @@ def add_denoiser(out: Path, model: str, denoiser: Path, texts: dict[str, str], a
         f"pose and deformation network of {base.name} {description.version} ({description.trained_on}); denoiser: "
         f"{weights_trained_on(denoiser).text()}"
     )
+    changed: dict[str, Any] = texts | {"trained_on": said}
     combined = replace(
         description,
-        **(texts | {"trained_on": said}),
+        **changed,
         noise=noise | {"ddim": use.ddim},
         accuracy=description.accuracy | accuracy,
         speed=None,

@@ -41,6 +41,8 @@ HEALTHY_STREAM = 3_000_000_000
 class DeformationTrainer(MidlineTrainer):
     """Train the deformation network on phantoms."""
 
+    settings: DeformationSettings
+
     def __init__(self, settings: DeformationSettings, slices: PhantomSlices | None, validation: PhantomSlices | None):
         super().__init__(settings, slices, validation)
         self.noise = NoiseSettings(**settings.noise.model_dump())

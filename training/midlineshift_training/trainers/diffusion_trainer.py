@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch.utils.data import Dataset
@@ -39,10 +39,13 @@ class DiffusionTrainer(NetworkTrainer):
     """
 
     network_kind = "adm"
+    settings: DiffusionSettings
+    slices: AlignedSlices  # needed to train and to validate; a finished run is opened without
+    validation: AlignedSlices
 
     def __init__(self, settings: DiffusionSettings, slices: AlignedSlices | None, validation: AlignedSlices | None):
         super().__init__(settings)
-        self.slices, self.validation = slices, validation
+        self.slices, self.validation = cast(AlignedSlices, slices), cast(AlignedSlices, validation)
         self.network = Denoiser(image_size=settings.grid, **settings.network.model_dump())
         self.network.to(memory_format=self.memory_format)
         if settings.gradient_checkpointing:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -60,6 +60,9 @@ class LandmarkTrainer(NetworkTrainer):
     """
 
     network_kind = "voxelmorph"
+    settings: LandmarkSettings
+    slices: AnnotatedSlices  # needed to train and to validate; a finished run is opened without
+    validation: AnnotatedSlices
     SHARED = (*NetworkTrainer.SHARED, "_healthy")
 
     def __init__(
@@ -70,7 +73,8 @@ class LandmarkTrainer(NetworkTrainer):
         run: Path | None = None,
     ):
         super().__init__(settings)
-        self.slices, self.validation, self.run_folder = slices, validation, run
+        self.slices, self.validation = cast(AnnotatedSlices, slices), cast(AnnotatedSlices, validation)
+        self.run_folder = run
         self.network = DeformationNet(in_channels=2).to(memory_format=self.memory_format)
         self.noise = NoiseSettings(**settings.noise.model_dump())
         self.schedule = make_schedule(self.noise.schedule, self.noise.steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch.utils.data import Dataset
@@ -30,6 +30,9 @@ class MidlineTrainer(NetworkTrainer):
     """
 
     network_kind = "midline_unet"
+    settings: PoseSettings | DeformationSettings
+    slices: PhantomSlices  # needed to train and to validate; a finished run is opened without
+    validation: PhantomSlices
 
     def __init__(
         self,
@@ -38,7 +41,7 @@ class MidlineTrainer(NetworkTrainer):
         validation: PhantomSlices | None,
     ):
         super().__init__(settings)
-        self.slices, self.validation = slices, validation
+        self.slices, self.validation = cast(PhantomSlices, slices), cast(PhantomSlices, validation)
         self.variation = FrameVariation(broad=settings.broad, bend_mm=settings.bend_mm)
         self.network = self.build_network().to(memory_format=self.memory_format)
         self._errors: list[tuple[torch.Tensor, int]] = []

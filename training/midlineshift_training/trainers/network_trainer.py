@@ -27,7 +27,7 @@ class NetworkTrainer(lightning.LightningModule):
 
     network: torch.nn.Module
     network_kind: str
-    SHARED = ("slices", "validation", "_denoisers")
+    SHARED: tuple[str, ...] = ("slices", "validation", "_denoisers")
     """Attributes that the averaged copy of the stage shares: the data alone may fill half the memory."""
 
     def __init__(self, settings: RunSettings):

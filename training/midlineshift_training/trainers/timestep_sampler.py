@@ -11,7 +11,7 @@ from torch import Tensor
 
 HISTORY = 10
 UNIFORM_SHARE = 0.001
-UNIFORM, SECOND_MOMENT = "uniform", "loss-second-moment"
+SECOND_MOMENT = "loss-second-moment"
 
 
 class SecondMomentSampler:

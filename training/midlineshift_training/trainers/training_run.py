@@ -139,7 +139,7 @@ def _trainer(
         precision=settings.precision,
         max_steps=settings.max_steps,
         max_epochs=-1,
-        accumulate_grad_batches=settings.microbatches // processes.count,
+        accumulate_grad_batches=data.share.own,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         gradient_clip_val=settings.gradient_clip,

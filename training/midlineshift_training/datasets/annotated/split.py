@@ -26,9 +26,9 @@ def split_by_patient(
     labels: dict[str, set[bool | None]] = {}
     for patient, one in shifted:
         labels.setdefault(patient, set()).add(one)
-    result = {}
+    result: dict[str, str] = {}
     rng = np.random.default_rng(seed)
-    groups = [[], [], []]
+    groups: list[list[str]] = [[], [], []]
     for patient in sorted(labels):
         groups[0 if True in labels[patient] else 1 if False in labels[patient] else 2].append(patient)
     for group in groups:

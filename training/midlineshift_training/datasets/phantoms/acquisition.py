@@ -79,7 +79,7 @@ def _move_slices(rng, hu: np.ndarray) -> list[int]:
             ]
             for s in (-1, 1)
         ]
-        grid = functional.affine_grid(torch.tensor(turns).float(), (2, 1, SIZE, SIZE), align_corners=True)
+        grid = functional.affine_grid(torch.tensor(turns).float(), [2, 1, SIZE, SIZE], align_corners=True)
         pair = sample(picture.expand(2, -1, -1, -1), grid, padding="border")
         hu[k] = pair.mean(0)[0].numpy()
     return moved

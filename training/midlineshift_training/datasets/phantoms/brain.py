@@ -106,7 +106,7 @@ def _septum(rng, subject: Subject, hu: torch.Tensor, deep: torch.Tensor) -> torc
 
 def _calcify(rng: np.random.Generator, subject: Subject, hu: torch.Tensor) -> torch.Tensor:
     """Calcified pineal gland, choroid plexus and plaques of the falx."""
-    spots = []
+    spots: list[tuple[float, ...]] = []
     if not subject.young and rng.random() < 0.75:
         spots.append((rng.normal(0, 0.6), -29 + rng.normal(), 2, rng.uniform(1.0, 3.2), rng.uniform(40, 450)))
     plexus = 0.15 if subject.young else 0.65
@@ -119,9 +119,9 @@ def _calcify(rng: np.random.Generator, subject: Subject, hu: torch.Tensor) -> to
             place = (0, rng.uniform(-30, 58), rng.uniform(46, 64))
             spots.append((*place, rng.uniform(0.8, 2.6), rng.uniform(60, 400)))
     axes = BRAIN.axes()
-    for *place, radius, height in spots:
+    for x, y, z, radius, height in spots:
         window, bump = [], []
-        for axis, centre in zip(axes, place, strict=True):
+        for axis, centre in zip(axes, (x, y, z), strict=True):
             first = max(0, round(centre - float(axis[0])) - 9)
             window.append(slice(first, first + 19))
             bump.append(torch.from_numpy(np.exp(-0.5 * ((axis[window[-1]] - centre) / radius) ** 2)).float())

@@ -20,6 +20,7 @@ Output arrays (template space: MNI millimetres, RAS+, mid-sagittal plane x = 0; 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 import nibabel as nib
@@ -232,7 +233,8 @@ def picture(path: Path) -> None:
 @click.option("--picture", "sheet", type=click.Path(dir_okay=False, path_type=Path))
 def main(colin: Path, out: Path, sheet: Path | None) -> None:
     """Build the tissue model from nilearn's ICBM152 maps and Colin27."""
-    np.savez_compressed(out, **build(colin))
+    arrays: dict[str, Any] = build(colin)
+    np.savez_compressed(out, **arrays)
     click.echo(f"{out}: {out.stat().st_size / 2**20:.1f} MiB")
     if sheet:
         picture(sheet)

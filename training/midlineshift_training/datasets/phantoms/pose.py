@@ -107,5 +107,5 @@ def draw(rng: np.random.Generator, subject: Subject) -> Pose:
         rotation=rotation,
         offset_mm=offset,
         scale=subject.scale.astype(float),
-        angles=tuple(float(a) for a in angles),
+        angles=(float(angles[0]), float(angles[1]), float(angles[2])),
     )

@@ -188,4 +188,4 @@ def _box(near: np.ndarray) -> tuple[slice, slice] | None:
         where = np.flatnonzero(marked)
         return slice(max(0, int((where[0] - 1) * step)), int((where[-1] + 1) * step) + 2)
 
-    return extent(near.any(1)), extent(near.any(0))
+    return extent(np.any(near, axis=1)), extent(np.any(near, axis=0))

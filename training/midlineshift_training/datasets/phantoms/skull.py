@@ -86,7 +86,8 @@ def render(rng: np.random.Generator, subject: Subject) -> torch.Tensor:
     template, hollow = _template_base()
     base = template.clone()
     if rng.random() < 0.35:  # mucus in some of the sinuses or mastoids
-        coarse = Grid(SKULL.origin, 8.0, tuple(-(-n // 8) + 1 for n in SKULL.shape))
+        x, y, z = (-(-n // 8) + 1 for n in SKULL.shape)
+        coarse = Grid(SKULL.origin, 8.0, (x, y, z))
         where = torch.from_numpy(np.stack(np.unravel_index(hollow.numpy(), SKULL.shape), -1)).float()
         filled = sample(noise(rng, 14, coarse)[None], where + torch.tensor(SKULL.origin), coarse)[0]
         base.view(-1)[hollow[filled > rng.uniform(-0.8, 1)]] = float(rng.uniform(5, 55))

@@ -31,7 +31,7 @@ class Grid:
 
     def coordinates(self) -> list[np.ndarray]:
         """x, y, z, each of the grid's shape (float32 mm)."""
-        return np.meshgrid(*self.axes(), indexing="ij")
+        return list(np.meshgrid(*self.axes(), indexing="ij"))
 
 
 BRAIN = Grid((-78.0, -114.0, -80.0), 1.0, (157, 195, 167))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -142,7 +143,7 @@ def inside_of_skull(maps: PredictedMaps, frame, chosen, count: int, corner: np.n
     return inside
 
 
-def write_unlabelled_case(path: Path, entries: dict[str, np.ndarray]) -> None:
+def write_unlabelled_case(path: Path, entries: dict[str, Any]) -> None:
     """Write a file that appears whole or not at all."""
     partial = path.with_suffix(".part")
     try:

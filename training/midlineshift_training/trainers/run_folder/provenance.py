@@ -58,7 +58,7 @@ def record_session(
         "machines": processes.machines,
     }
     entries = [entry | {"sources": recorded_sources(Path(path))} for path, entry in zip(data, digests, strict=True)]
-    record = {"data": entries, "sessions": [*stored.get("sessions", []), session]}
+    record: dict[str, Any] = {"data": entries, "sessions": [*stored.get("sessions", []), session]}
     if initial or stored.get("initial"):
         record["initial"] = stored.get("initial") or initial
     write_atomic(run / FILE, lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))

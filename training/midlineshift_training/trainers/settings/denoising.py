@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -56,7 +56,7 @@ class LossWeights(Section):
 
 
 ImageSimilarity = Literal["squares", "local correlation"]
-IMAGE_SIMILARITY = Field(
+IMAGE_SIMILARITY: Any = Field(
     "squares",
     description="How the image term compares: squared differences (Gong et al.), or MONAI's local normalised correlation.",
 )

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from midlineshift_training.trainers.settings.common import AtLeastOne, Real, Share, recorded
 from midlineshift_training.trainers.settings.denoising import DenoiserNetwork, NoiseSchedule
 from midlineshift_training.trainers.settings.scan_sets import ScanSetSettings
-from midlineshift_training.trainers.timestep_sampler import UNIFORM
 
 DEGRADED_GRIDS = (64, 128)
 """Grids that the degradations of phantoms are made for."""
@@ -27,7 +26,7 @@ class DiffusionSettings(ScanSetSettings):
     schedule: NoiseSchedule = Field("linear", description="Noise schedule.")
     steps: AtLeastOne = Field(1000, description="Steps of the noise schedule.")
     sampler: Literal["uniform", "loss-second-moment"] = Field(
-        UNIFORM, description="How noise levels are drawn: all alike, or those with large losses more often."
+        "uniform", description="How noise levels are drawn: all alike, or those with large losses more often."
     )
     degraded_share: Share = Field(0.5, description="Share of phantoms that are degraded to look like real scans.")
     validation_batches: AtLeastOne = Field(12, description="Batches of a validation.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from midlineshift_training.datasets.phantoms.files import split_phantoms
 from midlineshift_training.trainers.settings.common import RunSettings
@@ -21,6 +21,6 @@ def split_training_phantoms(
         The settings with the numbers of cases, files to train on, files to validate with.
     """
     files, held_out = split_phantoms(list(data), validation_cases)
-    numbers = {"cases": len(files), "validation_cases": len(held_out)}
+    numbers: dict[str, Any] = {"cases": len(files), "validation_cases": len(held_out)}
     numbers["held_out"] = [f"{path.parent.name}/{path.stem}" for path in held_out]
     return settings | numbers, files, held_out
