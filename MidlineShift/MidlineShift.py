@@ -43,7 +43,8 @@ class MidlineShift(ScriptedLoadableModule):
 
 
 def onStartupCompleted():
-    """Make the sample scans and the review layout known; the layout again after each import of a scene."""
+    """Make samples and review layout known, the layout again after each import of a scene; clear up after a killed Slicer."""
+    from MidlineShiftLib.services.run_folder import removeStaleFolders
     from MidlineShiftLib.services.samples import registerSamples
     from MidlineShiftLib.views.layouts import registerReviewLayout
 
@@ -52,6 +53,7 @@ def onStartupCompleted():
     registerSamples(folder, Path(__file__).parent / "Resources" / "Icons" / "MidlineShift.png")
     registerReviewLayout()
     slicer.mrmlScene.AddObserver(slicer.mrmlScene.EndImportEvent, lambda caller, event: registerReviewLayout())
+    removeStaleFolders()
 
 
 class MidlineShiftWidget(ScriptedLoadableModuleWidget):

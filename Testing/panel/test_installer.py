@@ -82,6 +82,37 @@ def test_pytorch_comes_through_its_extension(lacking, without_torch, monkeypatch
     assert slicer.packaging.installed == [["no-such-package>=1"]]
 
 
+@pytest.mark.parametrize("odd", [False, True])
+def test_installing_pytorch_does_not_load_it(lacking, without_torch, tmp_path, monkeypatch, odd):
+    """The extension imports torch at the end of its installation, as here; ``odd``: a version that looks at its GPU, too."""
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch was loaded in the process of Slicer')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
+        monkeypatch.delitem(sys.modules, name)
+
+    def installTorch(**options):
+        without_torch.append(True)
+        import torch
+
+        lacking.log.append(f"PyTorch {torch.__version__} installed")
+        return torch.cuda.is_available() if odd else torch
+
+    utils = types.SimpleNamespace(installTorch=installTorch)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", types.SimpleNamespace(PyTorchUtilsLogic=lambda: utils))
+    assert install(lacking) == "" and "torch" not in sys.modules
+    assert any("not loaded" in line for line in lacking.log)
+
+
+def test_a_loaded_torch_stays(host, monkeypatch):
+    from MidlineShiftLib.services.install import _torchStaysOut
+
+    own = types.ModuleType("torch")
+    monkeypatch.setitem(sys.modules, "torch", own)
+    with _torchStaysOut():
+        assert sys.modules["torch"] is own
+    assert sys.modules["torch"] is own
+
+
 @pytest.mark.parametrize("raises", [True, False])
 def test_pytorch_fails(lacking, without_torch, monkeypatch, raises):
     def installTorch(**options):

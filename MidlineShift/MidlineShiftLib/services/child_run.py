@@ -1,8 +1,6 @@
 """One command on a scan in a child process: the scan goes out as a file, lines come back, a result is read."""
 
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.npz import write_npz
 
 from .process import ProcessRunner, pythonExecutable
+from .run_folder import RunFolder
 
 SCAN = "scan.npz"
 DETAIL_LINES = 200
@@ -72,8 +71,9 @@ class ChildRun:
             OSError: the scan cannot be written or the child not started.
         """
         self.cancel()
-        folder = Path(tempfile.mkdtemp(prefix="midlineshift-"))
-        self._current = current = _Current(folder, job, self._clock())
+        runFolder = RunFolder()
+        folder = runFolder.path
+        self._current = current = _Current(runFolder, job, self._clock())
         try:
             write_npz(folder / SCAN, ct)
             self._runner.start(
@@ -96,7 +96,7 @@ class ChildRun:
     def _forget(self, current) -> None:
         if self._current is current:
             self._current = None
-        shutil.rmtree(current.folder, ignore_errors=True)
+        current.folder.remove()
 
     def _line(self, current, line: str) -> None:
         if current is not self._current:
@@ -137,7 +137,7 @@ class ChildRun:
 class _Current:
     """What one run has printed so far."""
 
-    def __init__(self, folder: Path, job: Job, started: float):
+    def __init__(self, folder: RunFolder, job: Job, started: float):
         self.folder, self.job = folder, job
         self.log: list[str] = []
         self.error = self.refused = ""

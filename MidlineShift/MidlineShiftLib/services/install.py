@@ -1,8 +1,12 @@
 """What the measuring child process needs that Slicer does not bring, and how it gets there."""
 
+import contextlib
 import importlib
+import importlib.machinery
 import importlib.util
-from collections.abc import Callable
+import sys
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -94,8 +98,8 @@ class SlicerInstaller:
     def _installTorch(requirement: str, log: Log) -> str:
         """Install PyTorch; empty, or one sentence about what failed.
 
-        The extension's function ends by importing torch in Slicer's own process, the only time that it is loaded there
-        (docs: architecture); measuring always runs in a child process.
+        The extension's function ends by importing torch: an empty module stands for it meanwhile, so that torch is not
+        loaded in Slicer's own process. Measuring runs in a child process.
         """
         try:
             import PyTorchUtils
@@ -105,17 +109,38 @@ class SlicerInstaller:
                 "again."
             )
         log(f"Installing {requirement} through the PyTorch extension; Slicer is busy until it is done.")
+        failed = False
         try:
-            PyTorchUtils.PyTorchUtilsLogic().installTorch(
-                askConfirmation=False, torchVersionRequirement=requirement.removeprefix("torch")
-            )
+            with _torchStaysOut():
+                PyTorchUtils.PyTorchUtilsLogic().installTorch(
+                    askConfirmation=False, torchVersionRequirement=requirement.removeprefix("torch")
+                )
         except Exception as error:  # whatever pip or the extension raises, the user gets a sentence
             log(str(error))
-            return _("Installing PyTorch failed; the log above says why. The module PyTorch Utils can install it too.")
+            failed = True
         importlib.invalidate_caches()
         if importlib.util.find_spec("torch"):
-            return ""
+            return ""  # also where the extension could not do with the empty module what it wanted after installing
+        if failed:
+            return _("Installing PyTorch failed; the log above says why. The module PyTorch Utils can install it too.")
         return _("PyTorch was not installed; restart Slicer and try again.")
+
+
+@contextlib.contextmanager
+def _torchStaysOut() -> Iterator[None]:
+    """Let ``import torch`` give an empty module, unless torch is loaded already; nothing is left of it at the end."""
+    if "torch" in sys.modules:
+        yield
+        return
+    empty = types.ModuleType("torch", "Stands for PyTorch while it is being installed.")
+    empty.__spec__ = importlib.machinery.ModuleSpec("torch", None)
+    empty.__version__ = "(just installed, not loaded)"
+    sys.modules["torch"] = empty
+    try:
+        yield
+    finally:
+        if sys.modules.get("torch") is empty:
+            del sys.modules["torch"]
 
 
 class _Once:
