@@ -58,16 +58,17 @@ def apply_edits(nodes: MeasurementNodes) -> Measurement | None:
     except Exception:
         show_markups(nodes, slice_of(state.measurement, state.shown))
         raise
-    update(nodes, measurement)
+    update(nodes, measurement, ideal_in_hand=any("ideal" in landmarks for landmarks in edits.values()))
     return measurement
 
 
-def update(nodes: MeasurementNodes, measurement: Measurement) -> None:
+def update(nodes: MeasurementNodes, measurement: Measurement, ideal_in_hand: bool = False) -> None:
     """Make ``measurement`` (edited, restored or reviewed) the one in the scene: state, markups of the shown slice, table.
 
     The displacement, its transform and the warped scan are what the model saw; edits do not change them.
+    ``ideal_in_hand``: as for ``show_markups``.
     """
     state = replace(nodes.state, measurement=measurement)
     nodes.state = state
-    show_markups(nodes, slice_of(nodes.measurement, state.shown))
+    show_markups(nodes, slice_of(nodes.measurement, state.shown), ideal_in_hand)
     fill_table(nodes)

@@ -26,6 +26,9 @@ EDITED_COLOUR = "#CC79A7"
 SIDES = (" L", " R")
 """As the table and the letters of the view have them: a longer label runs out of a narrow view, or hides the brain."""
 
+OVERLAP_MM = 2.0
+"""Closer than this the glyphs of the shifted and of the ideal place cover one another, and only the shifted one is there."""
+
 GLYPH_PERCENT = 6.0
 TEXT_PERCENT = 3.0
 HIDDEN_GLYPH_PERCENT = 0.01
@@ -51,8 +54,17 @@ def add_markups(scene, nodes: MeasurementNodes, prefix: str) -> None:
     nodes.deformed_midline.SetCurveTypeToLinear()
 
 
-def show_markups(nodes: MeasurementNodes, one: SliceMeasurement | None) -> None:
-    """Put the markups on a slice; ``None`` leaves them without points, so that nothing is drawn."""
+def show_markups(nodes: MeasurementNodes, one: SliceMeasurement | None, ideal_in_hand: bool = False) -> None:
+    """Put the markups on a slice; ``None`` leaves them without points, so that nothing is drawn.
+
+    Where the shifted and the ideal place lie on one another, a hand means the shifted one: taken by the ideal one, the
+    whole ideal line would follow, and the number would go against the hand. There the ideal place cannot be taken.
+
+    Args:
+        nodes: of the measurement.
+        one: the slice.
+        ideal_in_hand: a reader drags the ideal place at this moment; it stays.
+    """
     places = {} if one is None else one.landmarks_lps_mm
 
     def points(*names: str) -> np.ndarray:
@@ -69,6 +81,8 @@ def show_markups(nodes: MeasurementNodes, one: SliceMeasurement | None) -> None:
     _set_points(nodes.deformed_midline, np.empty((0, 3)) if one is None else _midline_lps(nodes.geometry, one))
     if one is not None and nodes.landmarks is not None:
         _colour(nodes.landmarks.GetDisplayNode(), EDITED_COLOUR if one.edited else FOUND_COLOUR)
+        apart = abs(one.signed_shift_mm) >= OVERLAP_MM or ideal_in_hand
+        nodes.landmarks.SetNthControlPointVisibility(LANDMARK_NAMES.index("ideal"), apart)
 
 
 def _beside(ends: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from drag_cases import drag_outward
 from panel_fixture import PanelFixture
 
 from MidlineShiftLogic.measurement.distance import CaseRule
@@ -50,6 +51,23 @@ def test_a_drag_outward_never_lowers_the_number(panel):
             assert panel.ui.shiftLabel.text.split("mm")[1] == side
     first = order[0]
     assert number(panel) >= abs(first.signed_shift_mm) + 5
+
+
+@pytest.mark.parametrize("shift_mm", [0.0, 0.3, -1.2])
+def test_without_a_shift_the_hand_takes_the_shifted_place_and_not_the_ideal_one_on_it(host, shift_mm):
+    """Taken by the ideal place, the whole ideal line would go along, and the number would go against the hand."""
+    panel = PanelFixture(host, shift_mm=shift_mm)
+    panel.measure()
+    ends = panel.editor.shownSlice.landmarks_lps_mm
+    found = drag_outward(panel, slices=2, steps_mm=(1.5, 3.0))
+    assert not [one.fault for one in found if one.fault]
+    panel.editor.goTo(found[0].index)
+    for name in ("anterior_falx", "posterior_falx"):
+        assert panel.editor.shownSlice.landmarks_lps_mm[name] == pytest.approx(ends[name], abs=1e-3)
+    assert abs(found[0].case_after) > 1
+    before = panel.editor.shownSlice.signed_shift_mm
+    panel.drag("ideal", -2.0 if before > 0 else 2.0)
+    assert abs(panel.editor.shownSlice.signed_shift_mm) == pytest.approx(abs(before) - 2, abs=0.8), "apart, it is there"
 
 
 def test_the_rule_in_force_is_beside_the_number(panel):
