@@ -128,7 +128,7 @@ def _size_flags(ct: HeadCT, shape: HeadShape, diameter: float, complete: bool) -
 
 
 def _aspect(shape: HeadShape) -> float | None:
-    """Width by length of the head along the picture's axes, on the slices with most brain."""
+    """Return width by length of the head along the picture's axes, on the slices with most brain."""
     ratios = []
     for index in np.argsort(shape.brain_area)[-5:]:
         rows, columns = np.nonzero(shape.head[index])
@@ -170,7 +170,7 @@ def _orientation_flags(ct: HeadCT, shape: HeadShape, complete: bool) -> list[Qua
 
 
 def _air_below_brain(ct: HeadCT, shape: HeadShape) -> float | None:
-    """How many mm the centre of sinuses and airway is below that of the brain; None without enough air or brain."""
+    """Return how many mm the centre of sinuses and airway is below that of the brain; None without enough air or brain."""
     air = shape.head & (shape.hu < AIR_HU)
     millilitres = air.sum() * shape.pixel_area * float(np.median(ct.thickness)) / 1000
     if millilitres < MIN_AIR_ML or not shape.brain.any():

@@ -95,7 +95,7 @@ def assemble(stack: AxialStack, progress: Progress | None = None) -> HeadCT:
 
 
 def _as_slabs(ct: HeadCT, stack: AxialStack, groups: list[range], thickness: np.ndarray) -> tuple[HeadCT, Quality]:
-    """``ct`` with the geometry of its slabs, and the flag that reports them."""
+    """Return ``ct`` with the geometry of its slabs, and the flag that reports them."""
     heights = stack.heights
 
     def mean(values: np.ndarray, members: range) -> np.ndarray:
@@ -122,7 +122,7 @@ def _as_slabs(ct: HeadCT, stack: AxialStack, groups: list[range], thickness: np.
 
 
 def _merged(per_slice: tuple[tuple, ...], members: range) -> tuple:
-    """The members' entries in order, each once; slices that share one entry (a re-cut volume) share it here too."""
+    """Return the members' entries in order, each once; slices that share one entry (a re-cut volume) share it here too."""
     first = per_slice[members[0]]
     if all(per_slice[index] is first for index in members):
         return first
@@ -160,7 +160,7 @@ def _in_plane_offsets(stack: AxialStack) -> np.ndarray:
 
 
 def _shifted(picture: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """``picture`` moved by whole (rows, columns), air where nothing comes in: slices of a tilted gantry are laid over
+    """Move ``picture`` by whole (rows, columns), with air where nothing comes in: slices of a tilted gantry are laid over
     one another in place before they are averaged, instead of smearing the slab along the tilt."""
     if not shift.any():
         return picture
@@ -174,7 +174,7 @@ def _shifted(picture: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 def _without_padding_nan(picture: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Undefined values that reach the picture's edge are outside the scanned circle: air. Others are left to ``check``.
+    """Take undefined values that reach the picture's edge for air; others are left to ``check``.
 
     Returns:
         The picture (a copy if changed), and whether anything was replaced.
@@ -191,7 +191,7 @@ def _without_padding_nan(picture: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def touching_edge(mask: np.ndarray) -> np.ndarray:
-    """(row, column) bool: the connected parts of ``mask`` that touch the picture's edge."""
+    """Return (row, column) bool: the connected parts of ``mask`` that touch the picture's edge."""
     from scipy import ndimage
 
     labels, _ = ndimage.label(mask)
@@ -200,7 +200,7 @@ def touching_edge(mask: np.ndarray) -> np.ndarray:
 
 
 def _spacing_flags(stack: AxialStack, thickness: np.ndarray) -> list[Quality]:
-    """What is odd in the slices' places; nothing is changed, since each slice keeps its own origin."""
+    """Return what is odd in the slices' places; nothing is changed, since each slice keeps its own origin."""
     flags: list[Quality] = []
     if stack.n_slices < 2:
         return flags

@@ -32,7 +32,7 @@ def spacing_of(affine: np.ndarray) -> list[float]:
 
 
 def axis_order(axes: np.ndarray) -> tuple[int, int, int]:
-    """Which stored axis runs left-right, which front-back and which along the body.
+    """Return which stored axis runs left-right, which front-back and which along the body.
 
     Args:
         axes: (3, 3), one LPS direction vector (any length) per column, one column per stored axis.
@@ -46,7 +46,7 @@ def axis_order(axes: np.ndarray) -> tuple[int, int, int]:
 
 
 def storage_order(affine: np.ndarray) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
-    """How the axes of a volume are brought into canonical order.
+    """Determine how the axes of a volume are brought into canonical order.
 
     Args:
         affine: (4, 4) stored index -> LPS mm.
@@ -66,7 +66,7 @@ def from_volume(
     to_hu: Callable[[np.ndarray], np.ndarray] | None = None,
     sop_instance_uids: tuple[str, ...] = (),
 ) -> AxialStack:
-    """An axial stack from a volume in any storage order.
+    """Make an axial stack of a volume in any storage order.
 
     The affine may be sheared along the slice axis (gantry tilt): the in-plane axes stay true, and each slice gets its
     own origin.
@@ -133,7 +133,7 @@ def from_planes(
     thickness: np.ndarray,
     sop_instance_uids: tuple[str, ...],
 ) -> AxialStack:
-    """An axial stack from stored pictures that are axial already, turned so that rows and columns are canonical.
+    """Make an axial stack of stored pictures that are axial already, turned so that rows and columns are canonical.
 
     Args:
         plane: stored index -> (row, column) Hounsfield units as stored.
@@ -194,7 +194,7 @@ def _skew_flags(skewed: bool) -> list[Quality]:
 
 
 def axial_flags(normal: np.ndarray) -> list[Quality]:
-    """A fatal flag where the slice plane is too far from axial.
+    """Return a fatal flag where the slice plane is too far from axial.
 
     Args:
         normal: (3,) LPS unit vector of the slice plane, pointing up.
@@ -213,7 +213,7 @@ def axial_flags(normal: np.ndarray) -> list[Quality]:
 
 
 def _plane_axes(columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Unit, exactly perpendicular in-plane axes, and whether the stored ones were clearly not perpendicular."""
+    """Return unit, exactly perpendicular in-plane axes, and whether the stored ones were clearly not perpendicular."""
     column_axis = columns / np.linalg.norm(columns)
     rows = rows / np.linalg.norm(rows)
     skew = float(rows @ column_axis)

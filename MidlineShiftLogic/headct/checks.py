@@ -153,7 +153,7 @@ def _geometry_flags(ct: HeadCT) -> list[Quality]:
 
 
 def _undefined_flags(ct: HeadCT) -> list[Quality]:
-    """Undefined values that reading could not explain as padding."""
+    """Flag undefined values that loading could not explain as padding."""
     undefined = int((~np.isfinite(ct.hu)).sum())
     if not undefined:
         return []
@@ -219,7 +219,7 @@ def _head_size(shape) -> tuple[float, float] | None:
 
 
 def _coverage_flags(ct: HeadCT, shape) -> list[Quality]:
-    """Enough brain, and both its ends."""
+    """Check that there is enough brain, and both its ends."""
     slices = shape.brain_slices
     span = float(np.ptp(ct.heights[slices]) + ct.thickness[slices].mean()) if len(slices) else 0.0
     if len(slices) < MIN_BRAIN_SLICES or span < MIN_BRAIN_MM:
@@ -254,7 +254,7 @@ def _coverage_flags(ct: HeadCT, shape) -> list[Quality]:
 
 
 def _edge_flags(shape) -> list[Quality]:
-    """Was part of the head outside the picture?"""
+    """Check whether part of the head is outside the picture."""
     from MidlineShiftLogic.headct.head_shape import OUTSIDE_MM
 
     slices = shape.brain_slices

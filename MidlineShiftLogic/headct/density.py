@@ -80,7 +80,7 @@ def _unlikely_air(ct: HeadCT) -> float | None:
 
 
 def _air_peak(air: np.ndarray) -> tuple[float, bool]:
-    """The most frequent value, and whether it is one value rather than a peak."""
+    """Return the most frequent value, and whether it is one value rather than a peak."""
     middle = _most_frequent(air, min(float(air.min()), -2000.0) - 5, BELOW_TISSUE_HU, 11)
     values, counts = np.unique(air[np.abs(air - middle) < PEAK_HU], return_counts=True)
     if counts.max() >= CONSTANT_SHARE * counts.sum():
@@ -89,7 +89,7 @@ def _air_peak(air: np.ndarray) -> tuple[float, bool]:
 
 
 def _most_frequent(values: np.ndarray, low: float, high: float, width: int) -> float:
-    """Middle of the ``width`` Hounsfield units that hold most values."""
+    """Return the middle of the ``width`` Hounsfield units that hold most values."""
     edges = np.arange(low, high + 1)
     counts = np.histogram(values, edges)[0]
     return float(edges[np.convolve(counts, np.ones(width), "same").argmax()] + 0.5)

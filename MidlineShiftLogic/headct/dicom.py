@@ -66,7 +66,7 @@ def _refuse_mixed(found: list[SeriesInfo], folder: Path) -> None:
 
 
 def read_file(file: Path) -> AxialStack:
-    """The pictures of one DICOM file: a slice, or a multi-frame scan."""
+    """Return the pictures of one DICOM file: a slice, or a multi-frame scan."""
     header = read_header(file)
     frames = [] if header is None else frames_of(header, file)
     if not frames:
@@ -138,7 +138,7 @@ def _code(found: list[SeriesInfo]) -> str:
 
 
 def _sorted_frames(frames: tuple[Frame, ...]) -> tuple[list[Frame], list[Quality]]:
-    """The frames upward along their normal, one for each place, and what was found on the way."""
+    """Return the frames upward along their normal, one for each place, and what was found on the way."""
     normal = frames[0].normal
     ordered = sorted(frames, key=lambda frame: (round(float(frame.position @ normal), 3), frame.order))
     kept = [ordered[0]]
@@ -210,7 +210,7 @@ def _series_flags(info: SeriesInfo, others: list[SeriesInfo]) -> list[Quality]:
 
 
 def _cut_axially(info: SeriesInfo, frames: list[Frame], decoder: _Decoder, progress: Progress) -> AxialStack:
-    """A sagittal or coronal series as a stack of axial slices, by permuting axes.
+    """Make a stack of axial slices of a sagittal or coronal series by permuting axes.
 
     Raises:
         InputError: the series has gaps, so that axial slices would be distorted.
@@ -288,7 +288,7 @@ class _Decoder:
         return image
 
     def _decode(self, frame: Frame) -> np.ndarray:
-        """(row, column) or (frame, row, column) stored values of a file."""
+        """Return (row, column) or (frame, row, column) stored values of a file."""
         file, count = frame.file, self._frames[frame.file]
         try:
             if require_regular_file(file) > MAX_VALUES_BYTES or count * frame.shape[0] * frame.shape[1] > MAX_PIXELS:
@@ -334,7 +334,7 @@ def _damaged(file: Path, why: str) -> InputError:
 
 
 def _padding(header, stored: np.ndarray) -> np.ndarray | None:
-    """(row, column) bool: pixels that hold the header's padding value or are in its padding range."""
+    """Return (row, column) bool: pixels that hold the header's padding value or are in its padding range."""
     value = header.get("PixelPaddingValue")
     if value is None:
         return None

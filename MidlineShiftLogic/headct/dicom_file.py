@@ -105,7 +105,7 @@ def survey(stream: BinaryIO, size: int, wanted: tuple[tuple[int, int], ...] = ()
 def survey_dataset(
     stream: BinaryIO, start: int, size: int, syntax: str, wanted: tuple[tuple[int, int], ...] = ()
 ) -> Survey:
-    """As ``survey``, of a data set without meta information that starts at ``start``."""
+    """Survey, as ``survey`` does, a data set without meta information that starts at ``start``."""
     order = ">" if syntax == BIG_ENDIAN else "<"
     explicit = _looks_explicit(stream, start)
     ends: list[int | None] = [size]  # where the open data set, sequences and items end; None: at their delimiter
@@ -175,7 +175,7 @@ def _looks_explicit(stream: BinaryIO, start: int) -> bool:
 
 
 def _meta(stream: BinaryIO, start: int, size: int) -> tuple[str, int]:
-    """(transfer syntax UID, offset of the data set); the meta information is always explicit, little endian."""
+    """Return (transfer syntax UID, offset of the data set); the meta information is always explicit, little endian."""
     syntax, place = "", start
     for _ in range(256):
         stream.seek(place)
@@ -197,7 +197,7 @@ def _meta(stream: BinaryIO, start: int, size: int) -> tuple[str, int]:
 
 
 def _deflated(stream: BinaryIO, about: Survey, pixels: bool):
-    """A data set in the deflated transfer syntax, decompressed within limits."""
+    """Decompress a data set in the deflated transfer syntax within limits."""
     from pydicom.dataset import FileDataset
     from pydicom.filereader import _at_pixel_data, read_dataset, read_file_meta_info
     from pydicom.uid import ExplicitVRLittleEndian

@@ -87,7 +87,7 @@ def find_scans(
 
 
 def _search(top: Path, leave_out: set[str], progress: Progress) -> tuple[_Tree, list[FoundScan]]:
-    """The tree of folders with what each holds, and the entries that cannot be used."""
+    """Return the tree of folders with what each holds, and the entries that cannot be used."""
     trees: dict[Path, _Tree] = {}
     order: list[_Tree] = []
     problems: list[FoundScan] = []
@@ -151,7 +151,7 @@ def _damaged_sentence(path: Path) -> tuple[str, str]:
 
 
 def _study(file: Path) -> str | None:
-    """An identifier of the file's study, or None if it is not a DICOM image.
+    """Return an identifier of the file's study, or None if it is not a DICOM image.
 
     Raises:
         DamagedFile: DICOM, but damaged or beyond the limits. InputError: it cannot be opened.

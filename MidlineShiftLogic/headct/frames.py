@@ -71,7 +71,7 @@ class Frame:
 
     @property
     def normal(self) -> np.ndarray | None:
-        """(3,) LPS unit vector normal to the image plane, on the side that points up, to the left or back."""
+        """Return (3,) LPS unit vector normal to the image plane, on the side that points up, to the left or back."""
         if self.orientation is None:
             return None
         normal = np.cross(self.orientation[:3], self.orientation[3:])
@@ -82,7 +82,7 @@ class Frame:
 
     @property
     def stack_key(self) -> tuple:
-        """Equal for images that may form one stack; localizers stored in the same series get another key."""
+        """Return a key that is equal for images that may form one stack; localizers stored in the same series get another key."""
         orientation = None if self.orientation is None else tuple(np.round(self.orientation, 2) + 0.0)
         spacing = None if self.pixel_spacing is None else tuple(np.round(self.pixel_spacing, 3))
         return self.series_uid, self.shape, orientation, spacing, self.grey
@@ -121,7 +121,7 @@ def frames_of(header, file: Path) -> list[Frame]:
 
 
 def _enhanced(header, file: Path, index: int, groups, shared) -> Frame:
-    """One frame of an enhanced file: its own functional groups first, then those all frames share."""
+    """Return one frame of an enhanced file: its own functional groups first, then those all frames share."""
 
     def item(name: str):
         for holder in (groups, shared):
@@ -189,7 +189,7 @@ def _frame(
 
 
 def _get(dataset, keyword: str):
-    """The value, or None where it is missing or invalid: one invalid element must not hide the others."""
+    """Return the value, or None where it is missing or invalid: one invalid element must not hide the others."""
     try:
         return dataset.get(keyword)
     except Exception:  # pydicom raises whatever the nonsense in an element leads to
@@ -197,7 +197,7 @@ def _get(dataset, keyword: str):
 
 
 def _first_item(sequence):
-    """The first data set of a sequence, or None for anything else."""
+    """Return the first data set of a sequence, or None for anything else."""
     from pydicom.dataset import Dataset
     from pydicom.sequence import Sequence
 
@@ -206,7 +206,7 @@ def _first_item(sequence):
 
 
 def _has_contrast(header) -> bool:
-    """Whether an agent is named; enhanced files list theirs. Some scanners write the word none."""
+    """Return whether a contrast agent is named; enhanced files list theirs. Some scanners write the word none."""
     named = str(_get(header, "ContrastBolusAgent") or "").strip().upper()
     return named not in NO_CONTRAST or bool(_get(header, "ContrastBolusAgentSequence"))
 
@@ -216,7 +216,7 @@ def _is_list(value) -> bool:
 
 
 def _acquired(header) -> str:
-    """The acquisition time, from the first valid date of the header."""
+    """Return the acquisition time, from the first valid date of the header."""
     stamp = str(_get(header, "AcquisitionDateTime") or "")
     pairs = [(stamp[:8], stamp[8:])]
     pairs += [
@@ -237,7 +237,7 @@ def _acquired(header) -> str:
 
 
 def _numbers(values, count: int) -> np.ndarray | None:
-    """(count,) finite floats of a plausible size, or None."""
+    """Return (count,) finite floats of a plausible size, or None."""
     if values is None:
         return None
     try:
@@ -256,7 +256,7 @@ def _integer(value) -> int | None:
 
 
 def _first_word(value) -> str:
-    """A kernel's name; Siemens stores (name, strength)."""
+    """Return a kernel's name; Siemens stores (name, strength)."""
     if value is None:
         return ""
     return clean_text(next(iter(value), "") if _is_list(value) else value, MAX_TEXT)

@@ -70,28 +70,28 @@ class HeadShape:
 
     @property
     def pixel_area(self) -> float:
-        """mm2"""
+        """Return the area in mm2."""
         return self.pixel[0] * self.pixel[1]
 
     @property
     def brain_area(self) -> np.ndarray:
-        """(slice,) mm2"""
+        """Return the areas (slice,) in mm2."""
         return self.brain.sum(axis=(1, 2)) * self.pixel_area
 
     @property
     def brain_slices(self) -> np.ndarray:
-        """Indices of the slices that show more than the tip of the brain."""
+        """Return indices of the slices that show more than the tip of the brain."""
         return np.flatnonzero(self.brain_area >= MIN_BRAIN_MM2)
 
     def edge_contact(self, mask: np.ndarray, within_mm: float = 0.0) -> np.ndarray:
-        """(slice,) mm of the picture's edge that are within ``within_mm`` of ``mask``."""
+        """Return (slice,) mm of the picture's edge that are within ``within_mm`` of ``mask``."""
         if within_mm > 0:
             mask = dilate_slices(mask, within_mm, self.pixel)
         return (mask & self.edge).sum(axis=(1, 2)) * float(np.mean(self.pixel))
 
 
 def head_shape(ct: HeadCT) -> HeadShape:
-    """Coarse head and brain masks of a scan."""
+    """Return coarse head and brain masks of a scan."""
     hu, pixel = _coarse(ct)
     edge, scanned = field_of_view(hu, ct.hu)
     head = _head(hu, pixel)
@@ -100,7 +100,7 @@ def head_shape(ct: HeadCT) -> HeadShape:
 
 
 def _coarse(ct: HeadCT) -> tuple[np.ndarray, tuple[float, float]]:
-    """Block means; the last rows and columns that fill no block are left out."""
+    """Return block means; the last rows and columns that fill no block are left out."""
     strides = [max(1, int(WORK_MM / step + 0.25)) for step in ct.pixel_spacing]
     n, rows, columns = ct.hu.shape
     blocks = [max(rows // strides[0], 1), max(columns // strides[1], 1)]
@@ -136,7 +136,7 @@ def _head(hu: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
 
 
 def _brain(hu, head, edge, scanned, pixel) -> tuple[np.ndarray, bool]:
-    """The enclosed soft tissue, and whether bridging sutures was enough to find it on most slices.
+    """Return the enclosed soft tissue, and whether bridging sutures was enough to find it on most slices.
 
     Where the picture cuts the head off, its edge counts as skull, so that the brain is still found.
     """
@@ -154,12 +154,12 @@ def _brain(hu, head, edge, scanned, pixel) -> tuple[np.ndarray, bool]:
 
 
 def _shows_brain(brain: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
-    """(slice,) bool"""
+    """Return a (slice,) mask."""
     return brain.sum(axis=(1, 2)) * pixel[0] * pixel[1] >= MIN_BRAIN_MM2
 
 
 def _expected_slices(head: np.ndarray, pixel: tuple[float, float]) -> float:
-    """A quarter of the slices with a sizeable head; ordinary scans, neck included, show brain on more."""
+    """Return a quarter of the slices with a sizeable head; ordinary scans, neck included, show brain on more."""
     return max(1.0, (head.sum(axis=(1, 2)) * pixel[0] * pixel[1] >= 2 * MIN_BRAIN_MM2).sum() / 4)
 
 
@@ -175,5 +175,5 @@ def _soft(hu: np.ndarray, inside: np.ndarray, pixel: tuple[float, float]) -> np.
 
 
 def _fill(mask: np.ndarray) -> np.ndarray:
-    """Holes within each slice filled."""
+    """Fill the holes within each slice."""
     return ndimage.binary_fill_holes(mask, IN_PLANE)

@@ -54,16 +54,16 @@ class HeadCT:
 
     @property
     def normal(self) -> np.ndarray:
-        """(3,) LPS unit vector of the slice plane, pointing toward the head's top."""
+        """Return (3,) LPS unit vector of the slice plane, pointing toward the head's top."""
         return np.cross(self.column_axis, self.row_axis)
 
     @property
     def heights(self) -> np.ndarray:
-        """(slice,) mm along the plane normal, increasing upward."""
+        """Return (slice,) mm along the plane normal, increasing upward."""
         return self.origins @ self.normal
 
     def to_lps(self, index: int, points: ArrayLike) -> np.ndarray:
-        """Pixel (column, row) points of one slice -> LPS mm.
+        """Convert pixel (column, row) points of one slice to LPS mm.
 
         Args:
             index: slice index.
@@ -81,7 +81,7 @@ class HeadCT:
         )
 
     def to_pixels(self, index: int, points: np.ndarray) -> np.ndarray:
-        """LPS mm points -> (column, row) of one slice, projected along the plane normal.
+        """Convert LPS mm points to (column, row) of one slice, projected along the plane normal.
 
         Args:
             index: slice index.

@@ -42,14 +42,14 @@ BRAIN_PEAK_SHARE = 0.25
 
 
 def sampled(ct: HeadCT) -> np.ndarray:
-    """About a million finite values of the scan, each one as stored (not averaged, so clipping shows)."""
+    """Return about a million finite values of the scan, each one as stored (not averaged, so clipping shows)."""
     step = max(1, int(np.sqrt(ct.hu.size / 1e6)))
     values = ct.hu[:, ::step, ::step].ravel()
     return values[np.isfinite(values)]
 
 
 def intensity_flags(ct: HeadCT) -> list[Quality]:
-    """What is wrong with the values; empty if they are Hounsfield units of a head (or of anything with bone and air)."""
+    """Flag what is wrong with the values; empty if they are Hounsfield units of a head (or of anything with bone and air)."""
     values = sampled(ct)
     if values.size == 0:
         return [_fatal("hu-nan", "The scan holds no defined values (all NaN); export it again.")]
@@ -91,7 +91,7 @@ def intensity_flags(ct: HeadCT) -> list[Quality]:
 
 
 def _without_air(values: np.ndarray, lowest: float, highest: float) -> Quality:
-    """The scan has nothing below -500: which kind of export that is."""
+    """Say which kind of export a scan is that has nothing below -500 HU."""
     whole = bool((values == np.rint(values)).all())
     if whole and lowest >= 0 and 200 <= highest <= 255:
         return _fatal(

@@ -51,7 +51,7 @@ def read_metaimage(path: Path) -> AxialStack:
 
 
 def _fields(head: bytes) -> tuple[dict[str, str], int]:
-    """The header's fields, and its length in bytes; it ends with the line of the data file."""
+    """Return the header's fields, and its length in bytes; it ends with the line of the data file."""
     fields: dict[str, str] = {}
     place = 0
     while True:
@@ -104,7 +104,7 @@ def _flag(fields: dict[str, str], name: str, default: bool = False) -> bool:
 
 
 def _affine(path: Path, fields: dict[str, str], dimensions: int) -> np.ndarray:
-    """(4, 4) stored index -> LPS mm; MetaImage stores LPS."""
+    """Return (4, 4) stored index -> LPS mm; MetaImage stores LPS."""
     stored = integer(fields["NDims"], "NDims")
     spacing = np.ones(stored)
     for name in ("ElementSize", "ElementSpacing"):

@@ -59,7 +59,7 @@ def _reason(error: Exception) -> str:
 
 
 def _header(head: bytes):
-    """The header's fields as stored: nibabel would replace wrong ones by defaults without a message."""
+    """Return the header's fields as stored: nibabel would replace wrong ones by defaults without a message."""
     import nibabel
 
     version = 2 if head[4:8] in (b"n+2\0", b"ni2\0") else 1
@@ -118,7 +118,7 @@ def _scaling(header) -> tuple[np.float32, np.float32]:
 
 
 def _affine(path: Path, header) -> tuple[np.ndarray, list[Quality]]:
-    """(4, 4) index -> RAS mm by the header's rule (sform, else qform, else voxel sizes alone), and its flags."""
+    """Return (4, 4) index -> RAS mm by the header's rule (sform, else qform, else voxel sizes alone), and its flags."""
     from nibabel import aff2axcodes
 
     unit = MM_PER_UNIT.get(int(header["xyzt_units"]) & 7)
@@ -179,7 +179,7 @@ def _qform(header) -> np.ndarray | None:
 
 
 def _conflicts(sform: np.ndarray, sizes: np.ndarray, valid: bool) -> list[Quality]:
-    """A warning where the sform and the voxel sizes of the header name different millimetres."""
+    """Return a warning where the sform and the voxel sizes of the header name different millimetres."""
     lengths = np.linalg.norm(sform[:3, :3], axis=0)
     if valid and (np.abs(lengths - sizes) <= CONFLICT_SHARE * sizes).all():
         return []

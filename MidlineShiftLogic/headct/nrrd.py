@@ -80,7 +80,7 @@ def read_nrrd(path: Path) -> AxialStack:
 
 
 def _fields(head: bytes) -> tuple[dict[str, str], int]:
-    """The header's fields (names in lower case), and its length in bytes with the empty line at its end."""
+    """Return the header's fields (names in lower case), and its length in bytes with the empty line at its end."""
     fields: dict[str, str] = {}
     place = head.find(b"\n") + 1
     while True:
@@ -103,7 +103,7 @@ def _fields(head: bytes) -> tuple[dict[str, str], int]:
 
 
 def _geometry(path: Path, fields: dict[str, str]) -> tuple[tuple[int, ...], np.ndarray, bool]:
-    """(sizes of the spatial axes, (4, 4) stored index -> LPS mm, whether the header states the orientation)."""
+    """Return (sizes of the spatial axes, (4, 4) stored index -> LPS mm, whether the header states the orientation)."""
     dimension = integer(fields.get("dimension", ""), "dimension", 1, 16)
     sizes = integers(fields.get("sizes", ""), "sizes")
     if len(sizes) != dimension:
@@ -148,7 +148,7 @@ def _geometry(path: Path, fields: dict[str, str]) -> tuple[tuple[int, ...], np.n
 
 
 def _spatial_axes(path: Path, sizes: list[int], vectors: list[np.ndarray | None]) -> list[int]:
-    """Indices of the axes in space; other ones must have length one."""
+    """Return indices of the axes in space; other ones must have length one."""
     axes = list(range(len(sizes)))
     if vectors:
         axes = [axis for axis in axes if vectors[axis] is not None]
@@ -161,7 +161,7 @@ def _spatial_axes(path: Path, sizes: list[int], vectors: list[np.ndarray | None]
 
 
 def _vectors(text: str) -> list[np.ndarray | None]:
-    """``(1,0,0) none (0,0,5)`` -> vectors, None for ``none``."""
+    """Parse ``(1,0,0) none (0,0,5)`` into vectors, None for ``none``."""
     if not text:
         return []
     parts = re.findall(r"none|\([^()]*\)", text[:2000])

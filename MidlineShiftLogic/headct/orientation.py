@@ -94,7 +94,7 @@ def _template() -> np.ndarray:
 
 
 def _frame(shape: HeadShape) -> tuple[np.ndarray, np.ndarray] | None:
-    """((first, last) row, (first, last) column) of the head on the slices with most brain."""
+    """Return ((first, last) row, (first, last) column) of the head on the slices with most brain."""
     area = shape.brain_area
     if not (area >= MIN_BRAIN_MM2).any():
         return None
@@ -109,7 +109,7 @@ def _frame(shape: HeadShape) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _density(hu: np.ndarray, heights: np.ndarray, top: float, frame) -> np.ndarray:
-    """(level, row, half of the columns); levels outside the scan hold zeros."""
+    """Return (level, row, half of the columns); levels outside the scan hold zeros."""
     points = [np.linspace(first, last, SAMPLES * CELLS + 1) for first, last in frame]
     rows, columns = ((line[1:] + line[:-1]) / 2 for line in points)
     places = np.interp(top - LEVELS_MM, heights, np.arange(len(heights)), left=np.nan, right=np.nan)

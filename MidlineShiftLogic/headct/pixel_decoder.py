@@ -254,7 +254,7 @@ def require_codestream_size(dataset, shape: tuple[int, int]) -> None:
 
 
 def _claimed_size(fragment: bytes) -> tuple[int, int] | None:
-    """(rows, columns) in the frame header of JPEG and JPEG-LS (SOF, SOF55) or JPEG 2000 (SIZ); None for others."""
+    """Return (rows, columns) in the frame header of JPEG and JPEG-LS (SOF, SOF55) or JPEG 2000 (SIZ); None for others."""
     if fragment.startswith(b"\xff\x4f\xff\x51") and len(fragment) >= 24:
         right, bottom, left, top = struct.unpack(">IIII", fragment[8:24])
         return bottom - top, right - left

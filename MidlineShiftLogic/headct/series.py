@@ -78,12 +78,12 @@ class SeriesInfo:
 
     @property
     def sharp(self) -> bool:
-        """Whether the kernel is one for bone or lung, too noisy for soft tissue."""
+        """Return whether the kernel is one for bone or lung, too noisy for soft tissue."""
         return is_sharp(self.kernel)
 
     @property
     def placed(self) -> bool:
-        """Whether every image states its position in the patient and its pixel spacing."""
+        """Return whether every image states its position in the patient and its pixel spacing."""
         return all(
             frame.normal is not None and frame.position is not None and frame.pixel_spacing is not None
             for frame in self.frames
@@ -91,12 +91,12 @@ class SeriesInfo:
 
 
 def is_sharp(kernel: str) -> bool:
-    """Whether a convolution kernel of this name is made for bone or lung."""
+    """Return whether a convolution kernel of this name is made for bone or lung."""
     return bool(SHARP_KERNELS.match(kernel.strip()) or SHARP_KERNELS.match(kernel.strip().upper()))
 
 
 def looks_like_dicom(head: bytes) -> bool:
-    """Whether a file that starts so may be DICOM: the ``DICM`` mark, or (old files) a first group of 2 or 8."""
+    """Return whether a file that starts so may be DICOM: the ``DICM`` mark, or (old files) a first group of 2 or 8."""
     return head[128:132] == b"DICM" or head[:4] in (b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\0\0", b"\x02\0\0\0")
 
 
@@ -122,7 +122,7 @@ def find_series(folder: str | PathLike, progress: Progress | None = None) -> lis
 
 
 def look_into_folder(folder: str | PathLike, progress: Progress | None = None) -> FolderContent:
-    """As ``find_series``, with the number of files that are damaged."""
+    """Find series as ``find_series`` does, and return them with the number of files that are damaged."""
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}; check the path.", "no-such-path")
@@ -148,7 +148,7 @@ def look_into_folder(folder: str | PathLike, progress: Progress | None = None) -
 
 
 def _frames_in(file: Path) -> list[Frame] | None:
-    """The images of a file, none for other files, None for a damaged DICOM file."""
+    """Return the images of a file, none for other files, None for a damaged DICOM file."""
     try:
         with file.open("rb") as stream:
             head = stream.read(132)
@@ -163,7 +163,7 @@ def _frames_in(file: Path) -> list[Frame] | None:
 
 
 def group(frames: list[Frame]) -> list[SeriesInfo]:
-    """Frames that belong to one stack: same series, slice plane, size and pixel spacing."""
+    """Group the frames that belong to one stack: same series, slice plane, size and pixel spacing."""
     stacks: dict[tuple, list[Frame]] = {}
     for frame in frames:
         stacks.setdefault(frame.stack_key, []).append(frame)
@@ -171,7 +171,7 @@ def group(frames: list[Frame]) -> list[SeriesInfo]:
 
 
 def _acquisitions(frames: list[Frame]) -> list[list[Frame]]:
-    """A series apart by acquisition where the same stretch was scanned twice (a repeat after motion, a contrast phase):
+    """Split a series by acquisition where the same stretch was scanned twice (a repeat after motion, a contrast phase):
     mixed, their slices would alternate. Acquisitions that follow one another, and those of one slice each, stay together.
     """
     by_number: dict[int, list[Frame]] = {}
@@ -214,7 +214,7 @@ def _describe(frames: list[Frame]) -> SeriesInfo:
 
 
 def rank(found: list[SeriesInfo]) -> list[SeriesInfo]:
-    """The series with their reasons, best first; the first is chosen if it can be measured at all."""
+    """Return the series with their reasons, best first; the first is chosen if it can be measured at all."""
     objections = {id(info): why_not(info) for info in found}
 
     def worth(info: SeriesInfo) -> tuple:
@@ -237,7 +237,7 @@ def rank(found: list[SeriesInfo]) -> list[SeriesInfo]:
 
 
 def why_not(info: SeriesInfo) -> str:
-    """Why a series cannot be measured; empty if it can."""
+    """Return why a series cannot be measured; empty if it can."""
     first = info.frames[0]
     if info.modality != "CT":
         return f"not a CT ({info.modality or 'no modality given'})"
@@ -258,7 +258,7 @@ def why_not(info: SeriesInfo) -> str:
 
 
 def _merits(info: SeriesInfo) -> tuple:
-    """What makes a measurable series fit, most important first."""
+    """Return what makes a measurable series fit, most important first."""
     first = info.frames[0]
     low, high = WANTED_STEP_MM
     return (
@@ -278,7 +278,7 @@ def _praise(info: SeriesInfo) -> str:
 
 
 def _less_than(info: SeriesInfo, best: SeriesInfo) -> str:
-    """The first merit in which a measurable series is behind the chosen one."""
+    """Return the first merit in which a measurable series is behind the chosen one."""
     reasons = (
         f"{info.orientation} slices",
         "covers only part of the head",

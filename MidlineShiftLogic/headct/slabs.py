@@ -33,7 +33,7 @@ def group_slices(heights: np.ndarray, thickness: np.ndarray) -> list[range]:
 
 
 def _joins(heights: np.ndarray, thickness: np.ndarray, start: int, index: int) -> bool:
-    """Whether slice ``index`` brings the slab of slices ``start .. index - 1`` closer to its wanted extent."""
+    """Return whether slice ``index`` brings the slab of slices ``start .. index - 1`` closer to its wanted extent."""
     step = heights[index] - heights[index - 1]
     if step > CONTIGUOUS_GAP * min(thickness[index], thickness[index - 1]):
         return False

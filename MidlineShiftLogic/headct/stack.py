@@ -51,10 +51,10 @@ class AxialStack:
 
     @property
     def normal(self) -> np.ndarray:
-        """(3,) LPS unit vector of the slice plane, pointing up."""
+        """Return (3,) LPS unit vector of the slice plane, pointing up."""
         return np.cross(self.column_axis, self.row_axis)
 
     @property
     def heights(self) -> np.ndarray:
-        """(slice,) mm along the plane normal."""
+        """Return (slice,) mm along the plane normal."""
         return self.origins @ self.normal

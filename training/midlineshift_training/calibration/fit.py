@@ -88,14 +88,14 @@ def cross_validated(samples: Sequence[Sample], correct_gain: bool = False) -> li
 
 
 def fold_of(samples: Sequence[Sample], salt: str = "inner") -> np.ndarray:
-    """(n,) fold of each sample: cases in the order of a hash of their names, dealt out source by source."""
+    """Return (n,) fold of each sample: cases in the order of a hash of their names, dealt out source by source."""
     cases = sorted({(one.source, crc32(f"{salt} {one.case}".encode()), one.case) for one in samples})
     fold = {case: number % FOLDS for number, (_, _, case) in enumerate(cases)}
     return np.array([fold[one.case] for one in samples])
 
 
 def conformal_quantiles(scores: np.ndarray) -> np.ndarray:
-    """(len(LEVELS),) quantiles of n scores: the ceil((n + 1) level)-th smallest, the largest where there is none."""
+    """Return (len(LEVELS),) quantiles of n scores: the ceil((n + 1) level)-th smallest, the largest where there is none."""
     ranks = np.ceil((len(scores) + 1) * np.array(LEVELS)).astype(int)
     return np.sort(scores)[np.minimum(ranks, len(scores)) - 1]
 
@@ -135,7 +135,7 @@ def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
     ridge = 0.5 / PRIOR_SD**2 / len(samples)
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        """Weighted mean negative log likelihood + ridge, and its gradient."""
+        """Return the weighted mean negative log likelihood + ridge, and its gradient."""
         log_sigma = parameters[0] + z @ parameters[1:]
         ratio = square * np.exp(-2 * log_sigma)
         value = weight @ (log_sigma + (FREEDOM + 1) / 2 * np.log1p(ratio))

@@ -22,7 +22,7 @@ _MAX_SEED = 2**31 - 1
 
 
 def degrade_scan(ct: HeadCT, rng: np.random.Generator) -> HeadCT:
-    """Blur, shade and noise a scan and change the contrast of its soft tissue, by random amounts."""
+    """Blur, shade and noise a scan, and change the contrast of its soft tissue, by random amounts."""
     import monai.transforms as mt
     import torch
 

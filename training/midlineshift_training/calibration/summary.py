@@ -40,7 +40,7 @@ def summarise(samples: list, predicted: list) -> dict[str, dict]:
 
 
 def table(summary: dict[str, dict]) -> str:
-    """The summary as a Markdown table."""
+    """Return the summary as a Markdown table."""
     lines = [
         "| source | cases | samples | refused | covered (95 %) | mean width mm | Brier P(>5 mm) |",
         "|" + "---|" * 7,

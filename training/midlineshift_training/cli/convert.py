@@ -8,7 +8,7 @@ import click
 
 
 def parse_spacing(_context, _parameter, value: str | None) -> tuple[float, float, float] | None:
-    """``Z,Y,X`` in mm -> numbers."""
+    """Parse ``Z,Y,X`` in mm."""
     if value is None:
         return None
     try:

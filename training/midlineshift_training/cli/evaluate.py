@@ -12,7 +12,7 @@ from midlineshift_training.datasets.annotated.case import SPLITS
 
 
 def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """NAME=FOLDER, repeated -> name -> folder."""
+    """Parse repeated NAME=FOLDER into folders by name."""
     pairs = [value.partition("=") for value in values]
     if any(not (name.strip() and folder) for name, _, folder in pairs):
         raise click.BadParameter("give it as NAME=FOLDER")

@@ -86,7 +86,7 @@ def load_aligned(
 def _cut_phantom(
     path: Path, size: int, pixel_mm: float, frame_mm: float, heights_mm: tuple[float, float]
 ) -> dict[str, Tensor]:
-    """``hu``, ``inside`` and ``case_shift`` of a phantom's slices; empty without any."""
+    """Return ``hu``, ``inside`` and ``case_shift`` of a phantom's slices; empty without any."""
     try:
         slices = load_phantoms([path])
     except InputError as error:

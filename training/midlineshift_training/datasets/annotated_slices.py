@@ -73,12 +73,12 @@ class AnnotatedSlices:
 
     @property
     def labelled(self) -> Tensor:
-        """(S,) bool: has landmarks."""
+        """Return (S,) bool: has landmarks."""
         return self.landmarks.isfinite().flatten(1).all(1)
 
     @property
     def true_mm(self) -> Tensor:
-        """(S,) |shifted - ideal| in mm; NaN without landmarks."""
+        """Return (S,) |shifted - ideal| in mm; NaN without landmarks."""
         return (self.landmarks[:, 2] - self.landmarks[:, 3]).norm(dim=-1) * self.pixel_mm
 
 
@@ -166,7 +166,7 @@ class CutSettings:
 
 
 def _cut_case(case: AnnotatedCase, cut: CutSettings) -> dict[str, Any]:
-    """Slices of a case: the fields of ``AnnotatedSlices`` that depend on the scan.
+    """Return slices of a case: the fields of ``AnnotatedSlices`` that depend on the scan.
 
     Instead: ``problems``, texts, if it is not fit to learn from; ``lost`` if its mid-plane is not found; nothing if no slice
     is to be taken.
@@ -198,7 +198,7 @@ def _cut_case(case: AnnotatedCase, cut: CutSettings) -> dict[str, Any]:
 
 
 def _key(case: AnnotatedCase, cut: CutSettings) -> dict[str, Any]:
-    """All that ``_cut_case`` depends on."""
+    """Return all that ``_cut_case`` depends on."""
     found: dict[str, Any] = {"scan": file_digest(case.path), "cut": asdict(cut)}
     found |= {name: getattr(case, name) for name in ("spacing", "shifted", "case_mm", "of_file", "pose")}
     found["landmarks"] = {int(index): points for index, points in case.landmarks.items()}
@@ -216,7 +216,7 @@ def to_aligned_slices(slices: AnnotatedSlices, non_mls_below_mm: float) -> Align
 
 
 def head_mask(hu: np.ndarray) -> np.ndarray:
-    """(H, W) HU -> bool: largest connected part above 0 HU, holes filled. All False without one."""
+    """Return (H, W) HU -> bool: largest connected part above 0 HU, holes filled. All False without one."""
     return ndimage.binary_fill_holes(largest_component(hu > 0))
 
 
@@ -242,7 +242,7 @@ def _heights(pose, chosen: np.ndarray) -> np.ndarray:
 
 
 def _in_frame(ct: HeadCT, frame: Frame, chosen: np.ndarray, landmarks: dict[int, np.ndarray]) -> np.ndarray:
-    """(k, 4, 2) px from the grid's middle; NaN for slices without landmarks."""
+    """Return (k, 4, 2) px from the grid's middle; NaN for slices without landmarks."""
     found = np.full((len(chosen), 4, 2), np.nan, np.float32)
     mm = 1 / plane_to_pixels(ct, np.ones(2))
     for row, index in enumerate(chosen):

@@ -55,7 +55,7 @@ class DenoiserDataSettings:
 
     @property
     def affine(self) -> AffineVariation:
-        """Flip, rotation, size and place of a slice."""
+        """Return flip, rotation, size and place of a slice."""
         return AffineVariation(0.5, self.rotation_deg, self.size_jitter, self.place_jitter_px)
 
 
@@ -107,7 +107,7 @@ class DenoiserDataset(Dataset):
         return DenoiserBatch(x=x, timesteps=timesteps, noise=torch.randn(x.shape, generator=g))
 
     def _vary(self, index: Tensor, g: torch.Generator) -> Tensor:
-        """(B, 1, grid, grid) in -1..1: the slices moved, degraded, windowed and averaged onto the denoisers' grid."""
+        """Move, degrade, window and average slices onto the denoisers' grid: (B, 1, grid, grid) in -1..1."""
         s, count = self.settings, len(index)
         size = self.slices.hu.shape[-1]
         transform = draw_affine(count, s.affine, s.grid, g)

@@ -69,7 +69,7 @@ class DenoiserSlices:
 
 
 def join(parts: Sequence[DenoiserSlices]) -> DenoiserSlices:
-    """Several stores in one, in their order."""
+    """Return several stores in one, in their order."""
     twins, first = [], 0
     for part in parts:
         twins.append(torch.where(part.twin == NO_TWIN, NO_TWIN, part.twin + first))
@@ -117,7 +117,7 @@ def cut_twins(
 def _cut_with_twin(
     path: Path, size: int, pixel_mm: float, frame_mm: float, heights_mm: tuple[float, float]
 ) -> dict[str, Tensor]:
-    """Fields of ``DenoiserSlices`` for a phantom and its twin; empty without a twin."""
+    """Return fields of ``DenoiserSlices`` for a phantom and its twin; empty without a twin."""
     entries = read_phantom(path)
     if "twin_hu" not in entries:
         return {}
@@ -148,7 +148,7 @@ def _cut_with_twin(
 
 
 def _cut(slices, size: int, pixel_mm: float, frame_mm: float) -> tuple[Tensor, Tensor]:
-    """HU (S, size, size) float16 and inside of the skull (S, 64, 64), in the true frame."""
+    """Return HU (S, size, size) float16 and inside of the skull (S, 64, 64), in the true frame."""
     hu, inside = [], []
     for index in torch.arange(len(slices)).split(_BATCH):
         batch = cut_midline_batch(slices, index, None, size, pixel_mm, frame_mm, torch.Generator())
@@ -158,7 +158,7 @@ def _cut(slices, size: int, pixel_mm: float, frame_mm: float) -> tuple[Tensor, T
 
 
 def of_annotated(slices: AnnotatedSlices) -> DenoiserSlices:
-    """Slices of real scans: unshifted are those of unshifted cases, and labelled ones that hardly shift."""
+    """Return slices of real scans: unshifted are those of unshifted cases, and labelled ones that hardly shift."""
     count = len(slices)
     return DenoiserSlices(
         hu=slices.hu,
@@ -171,7 +171,7 @@ def of_annotated(slices: AnnotatedSlices) -> DenoiserSlices:
 
 
 def inside_of_bone(hu: Tensor) -> Tensor:
-    """(S, 64, 64) bool: what the bone of a slice encloses; all False where it encloses nothing."""
+    """Return (S, 64, 64) bool: what the bone of a slice encloses; all False where it encloses nothing."""
     coarse = block_means(hu.float()[:, None], _INSIDE_GRID)[:, 0].numpy()
     inside = np.zeros(coarse.shape, bool)
     for one, image in zip(inside, coarse, strict=True):
@@ -271,7 +271,7 @@ class PairedDataset(Dataset):
         )
 
     def _draw(self, chance: Tensor, null: Tensor, paired: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Slices (B,), whether each is bent, and the slices that stand for their targets."""
+        """Return slices (B,), whether each is bent, and the slices that stand for their targets."""
         chosen, bent, twins = [], [], []
         for k in range(len(chance)):
             real = bool(chance[k, 1] < self.settings.real_share)
@@ -308,7 +308,7 @@ class PairedDataset(Dataset):
     def _degrade(
         self, hu: Tensor, target: Tensor, inside: Tensor, chosen: Tensor, g: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """The same degradations on slice and target, on the grid that their sizes are right for."""
+        """Return the same degradations on slice and target, on the grid that their sizes are right for."""
         hu, target = (block_means(one[:, None], 2 * _INSIDE_GRID)[:, 0] for one in (hu, target))
         # where the skull is open or cut off, nothing is known of its inside
         for k in torch.nonzero(chosen & inside.flatten(1).any(1))[:, 0].tolist():

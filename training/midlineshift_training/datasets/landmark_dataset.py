@@ -40,7 +40,7 @@ class LandmarkBatch:
 
     @property
     def true_mm(self) -> Tensor:
-        """(B,) |shifted - ideal| in mm; NaN without landmarks."""
+        """Return (B,) |shifted - ideal| in mm; NaN without landmarks."""
         return (self.landmarks[:, 2] - self.landmarks[:, 3]).norm(dim=-1) * self.pixel_mm
 
 
@@ -79,7 +79,7 @@ def vary(images: Tensor, transform: Tensor) -> Tensor:
 
 
 def identity(count: int) -> Tensor:
-    """(count, 2, 3) transforms that change nothing."""
+    """Return (count, 2, 3) transforms that change nothing."""
     return torch.eye(2, 3).expand(count, -1, -1).clone()
 
 
@@ -103,7 +103,7 @@ class LandmarkDataSettings:
 
     @property
     def affine(self) -> AffineVariation:
-        """Flip, rotation, size and place of a slice."""
+        """Return flip, rotation, size and place of a slice."""
         return AffineVariation(self.mirror, self.rotation_deg, self.size_jitter, self.place_jitter_px)
 
 

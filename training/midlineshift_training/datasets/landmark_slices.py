@@ -42,7 +42,7 @@ CLOSEST = 0.03
 
 
 def load_labelled(cases: Sequence[AnnotatedCase], model: Model, cache: Path | None = None) -> PhantomSlices:
-    """All labelled slices of a set.
+    """Return all labelled slices of a set.
 
     Args:
         cases: of the set. model: finds inside of the skull and heights; its midlines are not used.
@@ -81,7 +81,7 @@ def _labelled_slices(case: AnnotatedCase, model: Model) -> dict[str, Any]:
 
 
 def _key(case: AnnotatedCase, model: Model) -> dict[str, Any]:
-    """All that ``_labelled_slices`` depends on."""
+    """Return all that ``_labelled_slices`` depends on."""
     return {
         "scan": file_digest(case.path),
         "spacing": case.spacing,
@@ -93,7 +93,7 @@ def _key(case: AnnotatedCase, model: Model) -> dict[str, Any]:
 
 
 def _slices_of(ct: HeadCT, outputs: NetworkOutputs, landmarks, details) -> list[dict]:
-    """What ``PhantomSlices`` holds of each labelled slice of a scan."""
+    """Return what ``PhantomSlices`` holds of each labelled slice of a scan."""
     frame, length = outputs.frame, outputs.pose.falx_length_mm
     pixel = float(np.clip(FIELD_OF_HEADS * length / SIZE, *PIXEL_MM))
     corner = np.median(frame.centre, axis=0) - pixel * (SIZE - 1) / 2
@@ -163,10 +163,10 @@ class LandmarkLine:
         self.fractions, self.offsets = np.array([*kept_fractions, 1.0]), np.array([*kept_offsets, 0.0])
 
     def deviation(self, along: np.ndarray) -> np.ndarray:
-        """Signed distance of the midline from the ideal line at fractions, mm; monotone between the known places."""
+        """Return signed distance of the midline from the ideal line at fractions, mm; monotone between the known places."""
         return PchipInterpolator(self.fractions, self.offsets)(np.clip(along, 0, 1))
 
     def known(self, along: np.ndarray) -> np.ndarray:
-        """How well the midline is known at fractions, 0..1."""
+        """Return how well the midline is known at fractions, 0..1."""
         away = (np.asarray(along)[:, None] - self.fractions) / KNOWN_WIDTH
         return np.exp(-(away**2)).max(1)

@@ -143,7 +143,7 @@ def _frames(slices, index, variation: FrameVariation | None, frame_mm: float, g:
 
 
 def _grid(count: int, step: float) -> torch.Tensor:
-    """(count, count, 2) coordinates (x, y) of a centred grid."""
+    """Return (count, count, 2) coordinates (x, y) of a centred grid."""
     axis = (torch.arange(count) - (count - 1) / 2) * step
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([x, y], -1)
@@ -158,7 +158,7 @@ def _sample(
 
 
 def _to_block(frames: Frames, points: torch.Tensor, pixel: torch.Tensor) -> torch.Tensor:
-    """(B, h, w, 2) frame mm -> plane mm from the first node of the 128 grid, the middle of a block of two pixels."""
+    """Return (B, h, w, 2) frame mm -> plane mm from the first node of the 128 grid, the middle of a block of two pixels."""
     return frames.to_plane(points) - (pixel * 0.5)[:, None, None, None]
 
 
@@ -172,7 +172,7 @@ def _cut_slices(
     grid: tuple[int, float],
     upsampling: int,
 ) -> torch.Tensor:
-    """(B, upsampling size, upsampling size) HU of the warped slices on the frame's grid, air outside of the scan."""
+    """Return (B, upsampling size, upsampling size) HU of the warped slices on the frame's grid, air outside of the scan."""
     size, pixel_mm = grid
     full = _grid(size, pixel_mm).expand(len(index), -1, -1, -1)
     loose_full = F.interpolate(loose, size=(size, size), mode="bilinear", align_corners=False)[:, 0]

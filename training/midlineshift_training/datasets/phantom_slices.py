@@ -76,7 +76,7 @@ class PhantomSlices:
 
 
 def _case_lines(q) -> dict[str, np.ndarray] | None:
-    """Ends of the falx in plane mm for every slice, extrapolated where a slice has none; None without any."""
+    """Return ends of the falx in plane mm for every slice, extrapolated where a slice has none; None without any."""
     pixel = float(q["pixel_mm"])
     ends = q["landmarks"][:, :2].astype(np.float64) * pixel
     has = q["has_midline"] & np.isfinite(ends).all((1, 2))
@@ -98,7 +98,7 @@ def _case_lines(q) -> dict[str, np.ndarray] | None:
 
 
 def _case_values(q: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
-    """What ``PhantomSlices`` holds of one case, by name; None without a midline."""
+    """Return what ``PhantomSlices`` holds of one case, by name; None without a midline."""
     line = _case_lines(q)
     if line is None:
         return None
@@ -151,12 +151,12 @@ def load_phantoms(files: list[Path]) -> PhantomSlices:
 
 
 def take(slices: PhantomSlices, index: torch.Tensor) -> PhantomSlices:
-    """The slices at ``index``, numbers or a mask."""
+    """Return the slices at ``index``, numbers or a mask."""
     return PhantomSlices(**{name: getattr(slices, name)[index] for name in PhantomSlices.__dataclass_fields__})
 
 
 def join(parts: Sequence[PhantomSlices]) -> PhantomSlices:
-    """Several stores in one, in their order."""
+    """Return several stores in one, in their order."""
     names = PhantomSlices.__dataclass_fields__
     return PhantomSlices(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 

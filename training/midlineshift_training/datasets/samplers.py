@@ -22,7 +22,7 @@ class SliceSampler:
         self.shuffled = bool((weights == weights[0]).all())
 
     def slices(self, number: int, generator: torch.Generator) -> Tensor:
-        """(B,) slices of batch ``number``; ``generator`` is used where they are drawn by weight."""
+        """Return (B,) slices of batch ``number``; ``generator`` is used where they are drawn by weight."""
         if not self.shuffled:
             return torch.multinomial(self.weights, self.batch, replacement=True, generator=generator)
         count = len(self.weights)

@@ -128,7 +128,7 @@ def code_digest() -> str:
 
 
 def file_digest(file: Path) -> str:
-    """SHA-256 of a file's contents. InputError if it cannot be read."""
+    """Return SHA-256 of a file's contents. InputError if it cannot be read."""
     found = hashlib.sha256()
     try:
         with open(file, "rb") as stream:

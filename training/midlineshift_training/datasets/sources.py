@@ -89,7 +89,7 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def same_data(stored: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether two digests are of the same data.
+    """Return whether two digests are of the same data.
 
     Args:
         stored: from a run's record; older ones cover a ``.pkl`` without its scans, and are compared by the table alone.
@@ -128,7 +128,7 @@ def recorded_sources(path: Path) -> list[dict[str, Any]] | None:
 
 
 def _source_of_file(file: Path) -> tuple[str, str, str]:
-    """Kind, collection and licence that a phantom file or an unlabelled case records."""
+    """Return kind, collection and licence that a phantom file or an unlabelled case records."""
     try:
         with np.load(file, allow_pickle=False) as archive:
             meta = json.loads(str(archive["meta"])) if "meta" in archive.files else {}

@@ -8,7 +8,7 @@ from MidlineShiftLogic.models import Model, load_model
 
 
 def model_fingerprint(folder: str | None) -> str:
-    """What a model is now, digests and settings in words: a worker of a cluster may live on while its folder is written anew.
+    """Describe what a model is now, by digests and settings: a worker of a cluster may live on while its folder is written anew.
 
     Raises:
         InputError: the model cannot be loaded.
@@ -18,5 +18,5 @@ def model_fingerprint(folder: str | None) -> str:
 
 @lru_cache(maxsize=8)
 def cached_model(folder: str | None, fingerprint: str) -> Model:
-    """The model of that folder as it was when ``fingerprint`` was made, loaded once a process."""
+    """Return the model of that folder as it was when ``fingerprint`` was made, loaded once a process."""
     return load_model(folder, "cpu")

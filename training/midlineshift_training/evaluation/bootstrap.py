@@ -46,13 +46,13 @@ def interval(values: np.ndarray) -> dict[str, float]:
 
 
 def mean(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(R, n) weights, (n,) values -> (R,) weighted means; NaN where no weight is left."""
+    """Return the weighted means (R,) of values (n,) by weights (R, n); NaN where no weight is left."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return weights @ values / weights.sum(1)
 
 
 def median(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(R, n) whole-numbered weights, (n,) values -> (R,) medians of the resamples."""
+    """Return the medians (R,) of the resamples of values (n,) by whole-numbered weights (R, n)."""
     order = np.argsort(values)
     total = np.cumsum(weights[:, order], axis=1)
     half = total[:, -1:] / 2
@@ -61,7 +61,7 @@ def median(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def spread(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(R, n) weights, (n,) values -> (R,) sample standard deviations."""
+    """Return the sample standard deviations (R,) of values (n,) by weights (R, n)."""
     count = weights.sum(1)
     centred = values - values.mean()
     square = mean(weights, centred**2) - mean(weights, centred) ** 2
@@ -70,7 +70,7 @@ def spread(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def slope(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(R, n) weights, (n,) x and y -> (R,) slopes of the least-squares line of y on x."""
+    """Return the slopes (R,) of the least-squares line of y on x (n,) by weights (R, n)."""
     x, y = x - x.mean(), y - y.mean()
     mean_x = mean(weights, x)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -78,7 +78,7 @@ def slope(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def area_under_roc(weights: np.ndarray, score: np.ndarray, positive: np.ndarray) -> np.ndarray:
-    """(R, n) weights, (n,) scores and bool classes -> (R,) areas: the Mann-Whitney statistic, ties counting half."""
+    """Return areas (R,) of scores and bool classes (n,) by weights (R, n): the Mann-Whitney statistic, ties counting half."""
     order = np.argsort(score, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
     ones = np.add.reduceat(weights[:, order] * positive[order], starts, axis=1)
@@ -89,7 +89,7 @@ def area_under_roc(weights: np.ndarray, score: np.ndarray, positive: np.ndarray)
 
 
 def icc_2_1(weights: np.ndarray, ratings: np.ndarray) -> np.ndarray:
-    """Intraclass correlation ICC(2,1): two-way random effects, absolute agreement, one rater (Shrout & Fleiss 1979).
+    """Return intraclass correlation ICC(2,1): two-way random effects, absolute agreement, one rater (Shrout & Fleiss 1979).
 
     Args:
         weights: (R, n). ratings: (n, k), one column a rater.

@@ -67,7 +67,7 @@ class DenoiserCheck:
     healthy_shift_mm: float | None
 
     def row(self) -> dict[str, str | float | bool | None]:
-        """The values by name, numbers rounded."""
+        """Return the values by name, numbers rounded."""
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
@@ -134,7 +134,7 @@ def check_denoiser(
 
 
 def judge(checks: list[DenoiserCheck]) -> dict:
-    """Means over the cases, and whether each of ``LIMITS`` is kept.
+    """Return means over the cases, and whether each of ``LIMITS`` is kept.
 
     Returns:
         ``figures`` by name (None where no case has one), ``kept`` by name, and ``passed``: every limit is kept, and none is
@@ -160,28 +160,28 @@ def judge(checks: list[DenoiserCheck]) -> dict:
 
 
 def _keeps(name: str, value: float | None) -> bool:
-    """Whether a figure is known and keeps its limit."""
+    """Return whether a figure is known and keeps its limit."""
     if value is None:
         return False
     return value >= LIMITS[name] if name == "ssim" else value <= LIMITS[name]
 
 
 def _share(part: float | None, whole: float | None) -> float:
-    """A share; 0 of nothing is 0, all else of nothing without limit."""
+    """Return a share; 0 of nothing is 0, all else of nothing without limit."""
     if part is None or whole is None:
         return np.nan
     return part / whole if whole > 0 else (np.inf if part > 0 else 0.0)
 
 
 def _shift_left(one: DenoiserCheck) -> float:
-    """Share of the shift that the pseudo-healthy image leaves; 1 where nothing can be measured on it any more."""
+    """Return share of the shift that the pseudo-healthy image leaves; 1 where nothing can be measured on it any more."""
     if one.healthy_shift_mm is None or not one.shift_mm:
         return 1.0
     return abs(one.healthy_shift_mm / one.shift_mm)
 
 
 def columns() -> list[str]:
-    """Names of a row's values."""
+    """Return names of a row's values."""
     return [one.name for one in fields(DenoiserCheck)]
 
 
@@ -190,7 +190,7 @@ def _mean(values: list[float]) -> float | None:
 
 
 def _other_making(model: Model) -> Model:
-    """The same model with other noise; its networks are not loaded again."""
+    """Return the same model with other noise settings; its networks are not loaded again."""
     noise = model.noise | {"seed": int(model.noise.get("seed", 0)) + OTHER_MAKING}
     return replace(model, description=replace(model.description, noise=noise))
 
@@ -207,7 +207,7 @@ def _measured(ct: HeadCT, model: Model) -> Measurement:
 
 
 def _sd_px(ct: HeadCT) -> tuple[float, float, float]:
-    """Standard deviation of the smoothing along (slice, row, column), px."""
+    """Return standard deviation of the smoothing along (slice, row, column), px."""
     row_mm, column_mm = ct.pixel_spacing
     return 0.0, SMOOTHING_MM / row_mm, SMOOTHING_MM / column_mm
 
@@ -217,7 +217,7 @@ def _smooth(images: np.ndarray, sd: tuple[float, float, float]) -> np.ndarray:
 
 
 def _near_midline(ct: HeadCT, slices: np.ndarray, angle: float, offset: np.ndarray) -> np.ndarray:
-    """(k, row, column) bool: within ``NEAR_MIDLINE_MM`` of the ideal midline of each slice."""
+    """Return (k, row, column) bool: within ``NEAR_MIDLINE_MM`` of the ideal midline of each slice."""
     rows, columns = np.mgrid[: ct.hu.shape[1], : ct.hu.shape[2]]
     across = columns * np.cos(angle) + rows * np.sin(angle) - offset[slices][:, None, None]
     return np.abs(across) * ct.pixel_spacing[1] < NEAR_MIDLINE_MM

@@ -30,7 +30,7 @@ def _save(figure: Figure, path: Path) -> Path:
 
 
 def _of_sets(results: list[ModelResult]) -> dict[str, np.ndarray]:
-    """set -> (2, n) truth and measured mm of the cases that have both."""
+    """Return, by set, (2, n) truth and measured mm of the cases that have both."""
     found = {}
     for name in COLOURS:
         pairs = [(r.truth_mm, r.measured_mm) for r in results if r.set == name and r.measured_mm is not None]
@@ -40,7 +40,7 @@ def _of_sets(results: list[ModelResult]) -> dict[str, np.ndarray]:
 
 
 def scatter(results: list[ModelResult], path: Path) -> Path:
-    """Measured against true shift, with the line on which they agree."""
+    """Draw measured against true shift, with the line on which they agree."""
     figure, axes = _figure()
     sets = _of_sets(results)
     reach = 1.05 * max(np.abs(pairs).max() for pairs in sets.values())
@@ -53,7 +53,7 @@ def scatter(results: list[ModelResult], path: Path) -> Path:
 
 
 def bland_altman(results: list[ModelResult], evaluation: dict, path: Path) -> Path:
-    """Difference against mean, with bias and limits of agreement of each set (Bland and Altman 1986)."""
+    """Draw difference against mean, with bias and limits of agreement of each set (Bland and Altman 1986)."""
     figure, axes = _figure()
     for name, (truth, measured) in _of_sets(results).items():
         colour, numbers = COLOURS[name], evaluation["sets"][name]
@@ -67,7 +67,7 @@ def bland_altman(results: list[ModelResult], evaluation: dict, path: Path) -> Pa
 
 
 def error_by_size(results: list[ModelResult], path: Path) -> Path:
-    """Absolute errors over the size of the shift, every case a point, the mean a bar."""
+    """Draw absolute errors over the size of the shift, every case a point, the mean a bar."""
     figure, axes = _figure()
     sizes = size_groups()
     rng = np.random.default_rng(0)
@@ -103,7 +103,7 @@ def known_shifts(warps: list[dict], evaluation: dict, path: Path) -> Path:
 
 
 def robustness(changes: list[dict], path: Path) -> Path:
-    """Changes of the measured shift per alteration; how many were refused."""
+    """Draw changes of the measured shift per alteration; how many were refused."""
     names = list(dict.fromkeys(row["alteration"] for row in changes))
     figure, axes = _figure(6.4, 0.34 * len(names) + 1.2)
     axes.axvspan(-SMALL_MM, SMALL_MM, color="0.92")
@@ -122,7 +122,7 @@ def robustness(changes: list[dict], path: Path) -> Path:
 
 
 def interval_coverage(results: list[ModelResult], path: Path) -> Path:
-    """Intervals about the truth, sorted by it; those that miss it are red."""
+    """Draw intervals about the truth, sorted by it; those that miss it are red."""
     figure, axes = _figure(6.4, HEIGHT)
     given = [
         (r.truth_mm, r.interval_mm, r.set) for r in results if r.interval_mm is not None and r.truth_mm is not None
@@ -139,7 +139,7 @@ def interval_coverage(results: list[ModelResult], path: Path) -> Path:
 def draw_figures(
     results: list[ModelResult], warps: list[dict], changes: list[dict], evaluation: dict, folder: Path
 ) -> dict[str, str]:
-    """Every figure for which there are numbers, as PNG in ``folder``.
+    """Draw every figure for which there are numbers, as PNG in ``folder``.
 
     Args:
         results: of this model.

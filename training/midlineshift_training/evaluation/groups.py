@@ -24,12 +24,12 @@ def size_group(truth_mm: float) -> str:
 
 
 def size_groups() -> list[str]:
-    """All size ranges, smallest first."""
+    """Return all size ranges, smallest first."""
     return [size_group(low) for low in SIZES_MM[:-1]]
 
 
 def phantom_groups(entries: dict) -> dict[str, tuple[str, ...]]:
-    """Groups of a phantom from its ``meta``: by -> names; a head with several lesions is in a group for each.
+    """Return the names of a phantom's groups by kind, from its ``meta``; a head with several lesions is in a group for each.
 
     Args:
         entries: of a phantom file; older files without ``meta`` are in no group.
@@ -45,14 +45,14 @@ def phantom_groups(entries: dict) -> dict[str, tuple[str, ...]]:
 
 
 def seen_groups(case: str, seen: set[str] | None) -> dict[str, tuple[str, ...]]:
-    """Whether training saw a real scan (without any annotation); no group if nothing is known of it."""
+    """Return whether training saw a real scan (without any annotation); no group if nothing is known of it."""
     if seen is None:
         return {}
     return {"training": (SEEN if case in seen else NEVER_SEEN,)}
 
 
 def load_seen(path: Path) -> set[str]:
-    """Names of the scans that training saw, one a line; empty lines and what follows ``#`` do not count.
+    """Return names of the scans that training saw, one a line; empty lines and what follows ``#`` do not count.
 
     Raises:
         InputError: the file cannot be read.

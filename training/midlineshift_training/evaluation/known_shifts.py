@@ -58,20 +58,20 @@ class MidlineCourse:
     height: np.ndarray
 
     def place(self, index: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Plane mm (..., 2) -> distance from the midline (mm, positive left), fraction along it."""
+        """Convert plane mm (..., 2) to distance from the midline (mm, positive left) and fraction along it."""
         x = points @ lines.normal(self.angle) - self.offset[index]
         along = points @ lines.direction(self.angle)
         return x, (along - self.anterior[index]) / (self.posterior[index] - self.anterior[index])
 
     def point(self, index: int, x: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-        """Distance from the midline and fraction along it -> plane mm (..., 2)."""
+        """Convert distance from the midline and fraction along it to plane mm (..., 2)."""
         along = self.anterior[index] + fraction * (self.posterior[index] - self.anterior[index])
         n, u = lines.normal(self.angle), lines.direction(self.angle)
         return (self.offset[index] + x)[..., None] * n + along[..., None] * u
 
 
 def midline_course(ct: HeadCT, measurement: Measurement) -> MidlineCourse:
-    """The ideal midline of all slices from the measured ones: one angle, offset and height linear along the head."""
+    """Return the ideal midline of all slices from the measured ones: one angle, offset and height linear along the head."""
     row_mm, column_mm = ct.pixel_spacing
     z, measured = ct.heights, measurement.slices
     ends = np.stack([[m.landmarks_px[name] for m in measured] for name in ("anterior_falx", "posterior_falx")], 1)
@@ -107,7 +107,7 @@ def fade(height: np.ndarray, window_mm: tuple[float, float]) -> np.ndarray:
 
 
 def inner_table(ct: HeadCT, course: MidlineCourse) -> np.ndarray:
-    """(slice, len(nodes), 2) mm from the midline to the skull on the patient's right and left, at fractions 0 .. 1.
+    """Return (slice, len(nodes), 2) mm from the midline to the skull on the patient's right and left, at fractions 0 .. 1.
 
     Where a ray leaves through a gap of the skull, the slice's usual distance is taken, else the head's.
     """
@@ -163,7 +163,7 @@ class KnownShift:
         return float(self.on_midline(index, FRACTIONS[(s[0] <= FRACTIONS) & (s[1] >= FRACTIONS)]).mean())
 
     def origin(self, index: int, points: np.ndarray) -> np.ndarray:
-        """Where the tissue that is now at ``points`` (..., 2) plane mm came from, plane mm.
+        """Return where the tissue that is now at ``points`` (..., 2) plane mm came from, plane mm.
 
         The push x -> x + d(x) is inverted by fixed-point iteration; |d'| <= ``STEEPEST`` makes it contract.
         """
@@ -180,7 +180,7 @@ class KnownShift:
         return moved
 
     def apply(self, ct: HeadCT) -> HeadCT:
-        """The scan with the push in it, linear interpolation; pixels that do not move keep their values."""
+        """Return the scan with the push in it, linear interpolation; pixels that do not move keep their values."""
         row_mm, column_mm = ct.pixel_spacing
         rows, columns = ct.hu.shape[1:]
         plane = np.stack(np.meshgrid(np.arange(columns) * column_mm, np.arange(rows) * row_mm), -1)
@@ -201,7 +201,7 @@ def known_shift(ct: HeadCT, measurement: Measurement, amplitude_mm: float, setti
 
 
 def amplitudes(case: str, count: int, seed: int) -> list[float]:
-    """Signed amplitudes of one case, mm: sizes spread evenly over ``AMPLITUDES_MM``, sides in turn; seeded by the name."""
+    """Draw the signed amplitudes of a case, mm: sizes spread evenly over ``AMPLITUDES_MM``, sides in turn; seeded by the name."""
     rng = np.random.default_rng([seed, crc32(case.encode())])
     low, high = AMPLITUDES_MM
     sizes = low + (high - low) * (np.arange(count) + rng.uniform(size=count)) / count

@@ -9,14 +9,14 @@ NONE = "-"
 
 
 def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     header = list(header)
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
 def number(entry: dict | None, digits: int = 2, interval: bool = True) -> str:
-    """A value and its interval; a dash where it was not measured."""
+    """Return a value and its interval; a dash where it was not measured."""
     if not entry or entry["value"] is None or math.isnan(entry["value"]):
         return NONE
     text = f"{entry['value']:.{digits}f}"
@@ -26,7 +26,7 @@ def number(entry: dict | None, digits: int = 2, interval: bool = True) -> str:
 
 
 def count(entry: dict | None, interval: bool = True) -> str:
-    """A share as counts, with its interval in per cent."""
+    """Return a share as counts, with its interval in per cent."""
     if not entry:
         return NONE
     text = f"{entry['count']}/{entry['of']}"

@@ -35,7 +35,7 @@ same fields, which gives no side and is held against |shift|, as is *always zero
 
 
 def full_text(evaluation: dict, level: int = 2) -> str:
-    """All tables with their headings, ``level`` deep."""
+    """Return all tables with their headings, ``level`` deep."""
     parts = []
     for heading, table in SECTIONS:
         text = table(evaluation)
@@ -45,7 +45,7 @@ def full_text(evaluation: dict, level: int = 2) -> str:
 
 
 def short_text(evaluation: dict) -> str:
-    """The few numbers that say how good the model is: a table and three sentences."""
+    """Return the few numbers that say how good the model is: a table and three sentences."""
     rows = []
     for name, numbers in evaluation["sets"].items():
         rows.append([name, *_short(numbers)])

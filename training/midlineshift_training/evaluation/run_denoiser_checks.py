@@ -75,7 +75,7 @@ def run_denoiser_checks(model: Model, plan: DenoiserPlan, out: Path) -> dict[str
 
 
 def table(result: dict[str, Any]) -> str:
-    """The figures against their limits, as text."""
+    """Return the figures against their limits, as text."""
     lines = []
     for name, value in result["figures"].items():
         limit = result["limits"].get(name)

@@ -107,7 +107,7 @@ def summarise_groups(results: list[ModelResult], seed: int = 0) -> dict:
 
 
 def summarise(results: list[ModelResult], readers: Mapping[str, list[dict]], seed: int = 0) -> dict:
-    """``sets``: set -> numbers of this model, with ``slices`` and ``by``; ``baselines``: set -> method -> numbers;
+    """Return ``sets``: set -> numbers of this model, with ``slices`` and ``by``; ``baselines``: set -> method -> numbers;
     ``readers``: the two readers against each other; ``worst``: the results farthest from the truth of each set.
 
     Args:

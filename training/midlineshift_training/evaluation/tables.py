@@ -19,7 +19,7 @@ def _limits(numbers: dict) -> str:
 
 
 def _agreement(numbers: dict) -> list[str]:
-    """Cells of ``AGREEMENT``."""
+    """Return cells of ``AGREEMENT``."""
     return [
         numbers.get("cases", numbers.get("n", 0)),
         numbers.get("refused", NONE),
@@ -36,7 +36,7 @@ def _agreement(numbers: dict) -> list[str]:
 
 
 def sets_table(evaluation: dict) -> str:
-    """Agreement of this model on every set, and on what training saw of it and what not."""
+    """Return agreement of this model on every set, and on what training saw of it and what not."""
     rows = []
     for name, numbers in evaluation["sets"].items():
         rows.append([name, *_agreement(numbers)])
@@ -47,7 +47,7 @@ def sets_table(evaluation: dict) -> str:
 
 
 def slices_table(evaluation: dict) -> str | None:
-    """Agreement slice by slice; None where no slice has a truth."""
+    """Return agreement slice by slice; None where no slice has a truth."""
     rows = []
     for name, numbers in evaluation["sets"].items():
         methods = {name: numbers} | {f"{name}: {m}": one for m, one in evaluation["baselines"].get(name, {}).items()}
@@ -60,7 +60,7 @@ def slices_table(evaluation: dict) -> str | None:
 
 
 def detection_table(evaluation: dict) -> str | None:
-    """Sensitivity, specificity and area under the ROC curve of |shift|; None without a truth."""
+    """Return sensitivity, specificity and area under the ROC curve of |shift|; None without a truth."""
     rows = []
     for name, numbers in evaluation["sets"].items():
         for threshold in THRESHOLDS_MM:
@@ -72,7 +72,7 @@ def detection_table(evaluation: dict) -> str | None:
 
 
 def groups_table(evaluation: dict) -> str | None:
-    """Errors by size of shift, lesion, age, surgery; None without a truth."""
+    """Return errors by size of shift, lesion, age, surgery; None without a truth."""
     rows = []
     for name, numbers in evaluation["sets"].items():
         for by, groups in numbers["by"].items():
@@ -85,7 +85,7 @@ def groups_table(evaluation: dict) -> str | None:
 
 
 def baselines_table(evaluation: dict) -> str:
-    """This model, compared models and simple methods on the same cases."""
+    """Return this model, compared models and simple methods on the same cases."""
     rows = []
     for name, methods in evaluation["baselines"].items():
         for method, numbers in {THIS_MODEL: evaluation["sets"][name], **methods}.items():
@@ -114,7 +114,7 @@ def baselines_table(evaluation: dict) -> str:
 
 
 def known_shifts_table(evaluation: dict) -> str | None:
-    """How measured shifts follow those warped into real scans."""
+    """Return how measured shifts follow those warped into real scans."""
     found = evaluation.get("known_shifts")
     if not found:
         return None
@@ -136,7 +136,7 @@ def known_shifts_table(evaluation: dict) -> str | None:
 
 
 def robustness_table(evaluation: dict) -> str | None:
-    """Changes of the measured shift of the same scan, altered."""
+    """Return changes of the measured shift of the same scan, altered."""
     found = evaluation.get("robustness")
     if not found:
         return None
@@ -155,7 +155,7 @@ def robustness_table(evaluation: dict) -> str | None:
 
 
 def intervals_table(evaluation: dict) -> str | None:
-    """Coverage of the 90 % intervals and worth of P(> 5 mm); None if the model gives neither."""
+    """Return coverage of the 90 % intervals and worth of P(> 5 mm); None if the model gives neither."""
     rows = []
     for name, numbers in evaluation["sets"].items():
         interval, probable = numbers.get("intervals"), numbers.get("probability")
@@ -168,7 +168,7 @@ def intervals_table(evaluation: dict) -> str | None:
 
 
 def refusals_table(evaluation: dict) -> str | None:
-    """Why cases were refused; None if none was."""
+    """Return why cases were refused; None if none was."""
     rows = [
         [name, numbers["refused"], ", ".join(f"{code} {n}" for code, n in numbers["codes"].items())]
         for name, numbers in evaluation["sets"].items()
@@ -178,7 +178,7 @@ def refusals_table(evaluation: dict) -> str | None:
 
 
 def sizes_table(evaluation: dict) -> str | None:
-    """Errors against a table of sizes, and F1 scores; None without such a table."""
+    """Return errors against a table of sizes, and F1 scores; None without such a table."""
     numbers = evaluation["sets"].get(CASE_SIZES)
     if not numbers or "f1" not in numbers:
         return None
@@ -188,7 +188,7 @@ def sizes_table(evaluation: dict) -> str | None:
 
 
 def reads_table(evaluation: dict) -> str | None:
-    """Measured shifts against radiologists' yes or no; None without reads."""
+    """Return measured shifts against radiologists' yes or no; None without reads."""
     found = evaluation.get("reads")
     if not found:
         return None
@@ -209,7 +209,7 @@ def reads_table(evaluation: dict) -> str | None:
 
 
 def targets_table(evaluation: dict) -> str | None:
-    """Every target: wanted, measured, met or not; None if none was given."""
+    """Return every target: wanted, measured, met or not; None if none was given."""
     if not evaluation.get("targets"):
         return None
     said = {True: "met", False: "**missed**", None: "not measured"}

@@ -39,7 +39,7 @@ class Target:
 
     @property
     def wanted(self) -> str:
-        """The range in words."""
+        """Return the range in words."""
         if self.low is None:
             return f"{self.high:g}" if self.high == 0 else f"at most {self.high:g}"
         if self.high is None:

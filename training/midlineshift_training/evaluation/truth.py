@@ -25,7 +25,7 @@ def phantom_slice_truth(q: dict, settings: ShiftSettings) -> np.ndarray:
 
 
 def phantom_truth(q: dict, settings: ShiftSettings) -> float | None:
-    """The case's true signed shift by the model's own rule, from the true midline; None if no slice shows it."""
+    """Return the case's true signed shift by the model's own rule, from the true midline; None if no slice shows it."""
     septum, height = phantom_slice_truth(q, settings), q["height_mm"]
     use = np.isfinite(septum)
     if not use.any():
@@ -59,7 +59,7 @@ def _shift(row: dict[str, str]) -> str:
 
 
 def reader_slice_truth(ct: HeadCT, rows: list[dict]) -> np.ndarray:
-    """(slice,) mean of the readers who read this slice, mm; NaN where none did.
+    """Return (slice,) mean of the readers who read this slice, mm; NaN where none did.
 
     Args:
         ct: the scan. rows: of one case; their slices count the source's slices from the lowest.

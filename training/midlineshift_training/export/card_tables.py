@@ -17,7 +17,7 @@ MIN_GROUP = 5
 
 
 def summary_table(evaluation: dict) -> str:
-    """Markdown table of the few numbers that say how good the model is, one row a set."""
+    """Return markdown table of the few numbers that say how good the model is, one row a set."""
     rows = [[name, *_summary(numbers)] for name, numbers in evaluation["sets"].items()]
     if "readers" in evaluation:
         rows.append([READERS, *_summary(evaluation["readers"])])
@@ -39,7 +39,7 @@ def _summary(numbers: dict) -> list[str]:
 
 
 def figures(evaluation: dict) -> dict:
-    """The few figures of each evaluated set that ``model.json`` carries for people."""
+    """Return the few figures of each evaluated set that ``model.json`` carries for people."""
     names = {"mae": "mae_mm", "bias": "bias_mm", "icc": "icc", "slope": "slope", "median_reading": "median_reading_mm"}
     result = {}
     for name, values in evaluation["sets"].items():
@@ -63,7 +63,7 @@ def _known(entry: dict | None) -> bool:
 
 
 def networks_table(facts: dict[str, dict]) -> str:
-    """Markdown table of the networks and how each was trained.
+    """Return markdown table of the networks and how each was trained.
 
     Args:
         facts: component -> ``run_facts``.
@@ -88,7 +88,7 @@ def networks_table(facts: dict[str, dict]) -> str:
 
 
 def worst_table(evaluation: dict, most: int | None = None) -> str:
-    """Markdown table of the cases that were measured farthest from the truth, the readers or zero.
+    """Return markdown table of the cases that were measured farthest from the truth, the readers or zero.
 
     Args:
         evaluation: contents of ``evaluation.json``.
@@ -105,7 +105,7 @@ def worst_table(evaluation: dict, most: int | None = None) -> str:
 
 
 def weak_groups(evaluation: dict) -> list[str]:
-    """Groups whose error is surely larger than that of their whole set: the interval of their MAE is above it."""
+    """Return groups whose error is surely larger than that of their whole set: the interval of their MAE is above it."""
     found = []
     for name, numbers in evaluation["sets"].items():
         for by, groups in numbers["by"].items():

@@ -38,7 +38,7 @@ MOST_GROUPS, MOST_CASES = 5, 5
 
 
 def seen_text(evaluation: dict) -> str | None:
-    """Which of the measured real scans training saw; None where this was not recorded."""
+    """Return which of the measured real scans training saw; None where this was not recorded."""
     seen = evaluation.get("seen")
     if seen is None:
         return None
@@ -146,7 +146,7 @@ def write_card(model: Path, runs: dict[str, Path], evaluation: Path) -> Path:
 
 
 def read_evaluation(folder: Path) -> dict:
-    """Contents of an evaluation's JSON. InputError if the folder was not written by this version's ``evaluate``."""
+    """Return contents of an evaluation's JSON. InputError if the folder was not written by this version's ``evaluate``."""
     from midlineshift_training.evaluation.output import FIGURES, FORMAT
     from MidlineShiftLogic.errors import InputError
 

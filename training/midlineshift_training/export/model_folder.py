@@ -100,7 +100,7 @@ def export_runs(
 
 
 def _check_place(component: str, network, with_denoisers: bool) -> None:
-    """InputError if a run's network is not of the kind that its place in the model asks for."""
+    """Raise an InputError if a run's network is not of the kind that its place in the model asks for."""
     if component == "deformation" and isinstance(network, DeformationNet):
         return
     if component == DENOISER:
@@ -120,7 +120,7 @@ def _check_place(component: str, network, with_denoisers: bool) -> None:
 
 
 def _common_frame(settings: dict[str, RunSettings]) -> dict[str, Any]:
-    """Frame of the pose and deformation networks, which must be the same."""
+    """Return frame of the pose and deformation networks, which must be the same."""
     frames = [_frame(settings[component]) for component in ("pose", "deformation")]
     if frames[0] != frames[1]:
         raise InputError(f"The pose and deformation runs have different frames: {frames[0]} and {frames[1]}.", "runs")
@@ -150,7 +150,7 @@ def describe_data(runs: dict[str, Path], pose_from: str | None = None) -> str:
 
 
 def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
-    """Settings of the noise difference, None for a deformation network that was trained without."""
+    """Return settings of the noise difference, None for a deformation network that was trained without."""
     deformation = settings["deformation"]
     given = [name for name in DENOISERS if name in settings]
     if not deformation.noise_difference:
@@ -180,7 +180,7 @@ def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
 
 
 def _class_conditional_noise(denoiser: DenoiserUse, settings: dict[str, RunSettings]) -> dict[str, Any]:
-    """How a class-conditional denoiser is used.
+    """Return how a class-conditional denoiser is used.
 
     Beside a deformation network that was trained with its noise difference it is used as it was then; beside one that was
     trained without denoisers it makes the pseudo-healthy image only, as its own run says.
@@ -207,7 +207,7 @@ def _class_conditional_noise(denoiser: DenoiserUse, settings: dict[str, RunSetti
 
 
 def _ddim(settings: Ddim) -> dict[str, Any]:
-    """How pseudo-healthy slices are made; what earlier versions do not know is left out where it changes nothing."""
+    """Return how pseudo-healthy slices are made; what earlier versions do not know is left out where it changes nothing."""
     unknown = {name for name, value in {"own_level": False, "noises": 1}.items() if getattr(settings, name) == value}
     return settings.model_dump(exclude=unknown)
 

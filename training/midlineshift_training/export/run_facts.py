@@ -14,7 +14,7 @@ def best_step(run: Path) -> int:
 
 
 def earlier_runs(init: str | None) -> list[Path]:
-    """Runs whose weights a run started from, the latest first, as far back as their folders are found."""
+    """Return runs whose weights a run started from, the latest first, as far back as their folders are found."""
     from midlineshift_training.trainers.settings.stored import load_run_settings
 
     runs = []
@@ -28,7 +28,7 @@ def earlier_runs(init: str | None) -> list[Path]:
 
 
 def run_minutes(run: Path) -> float:
-    """Minutes a run took, by the wall times of its TensorBoard events; every resumption has a file of its own."""
+    """Return minutes a run took, by the wall times of its TensorBoard events; every resumption has a file of its own."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     total = 0.0
@@ -39,7 +39,7 @@ def run_minutes(run: Path) -> float:
 
 
 def run_facts(run: Path) -> dict:
-    """Size of a run's network, and what it was trained on, how and for how long, earlier runs included."""
+    """Return size of a run's network, and what it was trained on, how and for how long, earlier runs included."""
     from midlineshift_training.trainers.run_folder.finished_run import load_run_network
     from midlineshift_training.trainers.settings.stored import load_run_settings
 
@@ -65,7 +65,7 @@ def run_facts(run: Path) -> dict:
 
 
 def _versions(run: Path) -> dict[str, str]:
-    """Of Python, torch and Lightning when the run was last started; empty where the run did not record them."""
+    """Return the versions of Python, torch and Lightning at the last start; empty where the run did not record them."""
     from midlineshift_training.trainers.run_folder.provenance import read_provenance
 
     sessions = read_provenance(run).get("sessions", [])

@@ -51,7 +51,7 @@ def bending_loss(displacement: Tensor) -> Tensor:
 
 
 def smoothness_loss(displacement: Tensor) -> Tensor:
-    """Half the sum of the mean squared forward differences along rows and along columns, in px^2."""
+    """Return half the sum of the mean squared forward differences along rows and along columns, in px^2."""
     along_rows = displacement.diff(dim=2).square().flatten(1).mean(dim=1)
     along_columns = displacement.diff(dim=3).square().flatten(1).mean(dim=1)
     return (along_rows + along_columns) / 2
@@ -91,7 +91,7 @@ def hinge_loss(displacement: Tensor, label: Tensor) -> Tensor:
 
 
 def sample(displacement: Tensor, points: Tensor) -> Tensor:
-    """Field at points (N, K, 2) given as (row, column) in px: (N, K, 2), bilinear, exact at pixel centres."""
+    """Sample a field at points (N, K, 2) given as (row, column) in px: (N, K, 2), bilinear, exact at pixel centres."""
     height, width = displacement.shape[-2:]
     scale = points.new_tensor([2 / (height - 1), 2 / (width - 1)])
     grid = (points * scale - 1).flip(-1)[:, :, None]

@@ -24,7 +24,7 @@ class DiffusionLoss:
 
 
 def diffusion_loss(network: Network, schedule: Schedule, x0: Tensor, timesteps: Tensor, noise: Tensor) -> DiffusionLoss:
-    """Hybrid loss L_simple + L_vb T / 1000, where L_vb teaches the variance only (section 3.1, equation 16).
+    """Return hybrid loss L_simple + L_vb T / 1000, where L_vb teaches the variance only (section 3.1, equation 16).
 
     L_vb is the divergence from q(x_{t-1} | x_t, x_0), or at t = 0 the discretised likelihood of x_0, with the predicted
     mean held fixed. The factor T / 1000 is that of the authors' code ("rescaled").
@@ -45,7 +45,7 @@ def diffusion_loss(network: Network, schedule: Schedule, x0: Tensor, timesteps: 
 def variational_bound(
     schedule: Schedule, x0: Tensor, xt: Tensor, timesteps: Tensor, predicted: Tensor, variance: Tensor
 ) -> Tensor:
-    """L_t of each slice (N,) in bits per pixel (Ho et al. 2020, equation 5), variance from the learned range."""
+    """Return l_t of each slice (N,) in bits per pixel (Ho et al. 2020, equation 5), variance from the learned range."""
     of_x0, of_xt = (extract(weights, timesteps) for weights in schedule.posterior_mean_weights())
     true_mean = of_x0 * x0 + of_xt * xt
     mean = of_x0 * predict_x0(schedule, xt, timesteps, predicted) + of_xt * xt

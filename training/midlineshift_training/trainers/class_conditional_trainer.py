@@ -72,7 +72,7 @@ class ClassConditionalTrainer(NetworkTrainer):
         return loss.mean()
 
     def loss(self, batch: PairedBatch) -> torch.Tensor:
-        """Loss of each slice of a batch."""
+        """Return loss of each slice of a batch."""
         s = self.settings
         return paired_loss(self.network, self.schedule, batch, s.paired_weight, s.anatomy_weight)
 

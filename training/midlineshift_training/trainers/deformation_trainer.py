@@ -66,7 +66,7 @@ class DeformationTrainer(MidlineTrainer):
         self._denoisers = [network.to(self.device) for network in self._denoisers]
 
     def _generator(self, stream: int, number: int) -> torch.Generator:
-        """Random numbers that depend on the run's seed and the batch's number alone, so that a resumed run repeats them."""
+        """Return random numbers of the run's seed and the batch's number alone, which a resumed run repeats."""
         return torch.Generator().manual_seed(stream + self.settings.seed * 1_000_003 + number)
 
     def _pair(self, heights: torch.Tensor) -> tuple[Network, Network]:

@@ -28,7 +28,7 @@ class MicrobatchShare:
 
     @property
     def own(self) -> int:
-        """Microbatches of a step that this process makes."""
+        """Return how many microbatches of a step that this process makes."""
         return self.microbatches // self.processes
 
     def number(self, first_step: int, index: int) -> int:
@@ -50,7 +50,7 @@ class DeterministicBatches(lightning.LightningDataModule):
         )  # fmt: skip
 
     def steps_from(self, first: int) -> int:
-        """Steps of the epoch that begins at step ``first``."""
+        """Return steps of the epoch that begins at step ``first``."""
         return min(self.check_every, self.max_steps - first)
 
     def train_dataloader(self):

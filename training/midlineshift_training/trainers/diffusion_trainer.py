@@ -65,7 +65,7 @@ class DiffusionTrainer(NetworkTrainer):
         )
 
     def loss(self, batch: DenoiserBatch) -> DiffusionLoss:
-        """Loss of each slice of a batch."""
+        """Return loss of each slice of a batch."""
         x = batch.x.contiguous(memory_format=self.memory_format)
         return diffusion_loss(self.network, self.schedule, x, batch.timesteps, batch.noise)
 

@@ -19,7 +19,7 @@ def load_exactly(network: torch.nn.Module, source: Path) -> None:
 
 
 def _weights_file(source: Path, component: str = "deformation") -> Path:
-    """The weights that ``--init`` means: a file, a run folder's, or a network of a model given by name or folder."""
+    """Return the weights that ``--init`` means: a file, a run folder's, or a network of a model given by name or folder."""
     if source.is_file() or (source / "best.safetensors").exists():
         return source if source.is_file() else source / "best.safetensors"
     if (source / "model.json").exists() or str(source) in list_models():

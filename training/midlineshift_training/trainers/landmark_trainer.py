@@ -111,11 +111,11 @@ class LandmarkTrainer(NetworkTrainer):
         return make_pseudo_healthy(tuple(self._denoisers), self.schedule, x, self.settings.ddim, g)
 
     def _generator(self, stream: int, number: int) -> torch.Generator:
-        """Random numbers that depend on the run's seed and the batch's number alone, so that a resumed run repeats them."""
+        """Return random numbers of the run's seed and the batch's number alone, which a resumed run repeats."""
         return torch.Generator().manual_seed(stream + self.settings.seed * 1_000_003 + number)
 
     def displacement(self, batch: LandmarkBatch, number: int | None = None) -> Tensor:
-        """(B, 2, size, size) field of a batch, rows and columns in px.
+        """Return (B, 2, size, size) field of a batch, rows and columns in px.
 
         Args:
             number: of the training batch, seeds noise level and noise; None: the level and the noise of measuring.

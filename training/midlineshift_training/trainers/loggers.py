@@ -22,7 +22,7 @@ IDS = "loggers.json"
 
 
 def check_loggers(settings: RunSettings) -> None:
-    """InputError if a logger is asked for whose package is not installed."""
+    """Raise an InputError if a logger is asked for whose package is not installed."""
     for module, package in PACKAGES.items():
         if module in settings.loggers and importlib.util.find_spec(module) is None:
             raise InputError(

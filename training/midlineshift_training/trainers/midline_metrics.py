@@ -16,7 +16,7 @@ from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 
 
 def shift_errors(out: SlicePrediction, batch: MidlineBatch) -> dict[str, Tensor]:
-    """Absolute errors (B,) in mm, NaN for slices that cannot be measured.
+    """Return absolute errors (B,) in mm, NaN for slices that cannot be measured.
 
     Returns:
         ``shift_mm``: of the shift at the septum pellucidum, computed as in the measurement as the mean of distance maps and
@@ -38,7 +38,7 @@ def shift_errors(out: SlicePrediction, batch: MidlineBatch) -> dict[str, Tensor]
 
 
 def _at(maps: Tensor, points: Tensor) -> Tensor:
-    """(B, C, h, h) half-grid maps at (B, 2) frame pixels (x, y) from the middle -> (B, C), linear."""
+    """Sample half-grid maps (B, C, h, h) at frame pixels (B, 2), (x, y) from the middle: (B, C), linearly."""
     half = maps.shape[-1] - 1  # frame pixels from the middle to the outermost nodes, which are 2 apart
     grid = (points / half)[:, None, None]
     return sample(maps, grid, padding="border")[..., 0, 0]

@@ -65,7 +65,7 @@ class MidlineTrainer(NetworkTrainer):
         return self._batches(self.validation, self.settings.validation_batches, 987_654)
 
     def inputs(self, batch: MidlineBatch, number: int | None = None) -> torch.Tensor:
-        """(B, C, H, W) network input of a batch; ``number`` seeds what is random about it in training."""
+        """Return (B, C, H, W) network input of a batch; ``number`` seeds what is random about it in training."""
         return two_windows(batch.hu).to(memory_format=self.memory_format)
 
     def training_step(self, batch: MidlineBatch, batch_idx: int) -> torch.Tensor:

@@ -39,15 +39,15 @@ class NetworkTrainer(lightning.LightningModule):
         self._counts: dict[str, int] = {}
 
     def training_batches(self, first: int, count: int) -> Dataset:
-        """Data set of ready batches number ``first`` .. ``first + count - 1`` of the run."""
+        """Return data set of ready batches number ``first`` .. ``first + count - 1`` of the run."""
         raise NotImplementedError
 
     def validation_batches(self) -> Dataset:
-        """Data set of ready, fixed validation batches."""
+        """Return data set of ready, fixed validation batches."""
         raise NotImplementedError
 
     def validation_score(self) -> float:
-        """Figure of the validation just run; lower is better."""
+        """Return figure of the validation just run; lower is better."""
         raise NotImplementedError
 
     def pictures(self) -> dict[str, Any]:
@@ -55,12 +55,12 @@ class NetworkTrainer(lightning.LightningModule):
         return {}
 
     def number_of(self, batch_idx: int) -> int:
-        """Number, over the whole run, of a training batch that Lightning counts from the epoch's start."""
+        """Return number, over the whole run, of a training batch that Lightning counts from the epoch's start."""
         return self.share.number(self.first_step, batch_idx)
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """Layout of images and convolution weights."""
+        """Return layout of images and convolution weights."""
         return torch.channels_last if self.settings.channels_last else torch.contiguous_format
 
     def term_weights(self, weights: dict[str, float], image_growth: float, slices: int) -> dict[str, float]:
@@ -84,7 +84,7 @@ class NetworkTrainer(lightning.LightningModule):
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def pop_terms(self) -> dict[str, Tensor]:
-        """Means of the logged terms since the last call, by name."""
+        """Return means of the logged terms since the last call, by name."""
         sums, counts = self._sums, self._counts
         self._sums, self._counts = {}, {}
         return {name: value / counts[name] for name, value in sums.items()}

@@ -69,11 +69,11 @@ class Processes:
 
     @property
     def count(self) -> int:
-        """Processes in all."""
+        """Return the number of processes in all."""
         return self.devices * self.machines
 
     def trainer_arguments(self) -> dict[str, Any]:
-        """Arguments of Lightning's ``Trainer``."""
+        """Return arguments of Lightning's ``Trainer``."""
         found = {"accelerator": self.accelerator, "devices": self.devices, "num_nodes": self.machines}
         if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
             # requeued jobs go on by --resume, from a check; Lightning's own way would stop in the midst of an epoch
@@ -84,7 +84,7 @@ class Processes:
         return found
 
     def share(self, microbatches: int | None) -> MicrobatchShare:
-        """This process's part of each step. InputError if the processes cannot share the microbatches evenly."""
+        """Return this process's part of each step. InputError if the processes cannot share the microbatches evenly."""
         microbatches = microbatches or self.count
         if microbatches % self.count:
             raise InputError(
@@ -96,7 +96,7 @@ class Processes:
 
 
 def find_processes(accelerator: str = "auto", devices: int | None = None) -> Processes:
-    """What torchrun or SLURM has started, else ``devices`` (1) on this machine.
+    """Find what torchrun or SLURM has started, else ``devices`` (1) on this machine.
 
     Raises:
         InputError: there is no GPU where one is asked for, ``devices`` contradicts what was started, or SLURM was not
@@ -128,12 +128,12 @@ def find_processes(accelerator: str = "auto", devices: int | None = None) -> Pro
 
 
 def global_rank() -> int:
-    """This process's number among all; 0 where it is the only one."""
+    """Return this process's number among all; 0 where it is the only one."""
     return int(rank_zero_only.rank or 0)
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes and speaks."""
+    """Return whether this is the process that writes and speaks."""
     return global_rank() == 0
 
 

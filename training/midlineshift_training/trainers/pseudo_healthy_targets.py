@@ -29,7 +29,7 @@ ONCE = "once"
 def make_pseudo_healthy(
     denoisers: tuple[Network, Network], schedule: Schedule, x: Tensor, ddim: Ddim, g: torch.Generator
 ) -> Tensor:
-    """Slices denoised from DDIM step ``start`` of ``count`` with guidance toward the non-MLS denoiser.
+    """Denoise slices from DDIM step ``start`` of ``count`` with guidance toward the non-MLS denoiser.
 
     Args:
         denoisers: (conditional, unconditional). x: (N, 1, H, W) in -1..1.
@@ -55,13 +55,13 @@ class PseudoHealthyTargets:
         self.images = images
 
     def of(self, batch: LandmarkBatch) -> Tensor:
-        """(B, 1, H, W) in -1..1, -1 outside."""
+        """Return (B, 1, H, W) in -1..1, -1 outside."""
         kept = self.images[batch.index.cpu()].to(batch.hu.device).float()
         return vary(kept + 1, batch.transform) - 1
 
 
 def load_or_make_targets(run: Path, count: int, make: Callable[[], object], first: bool = True) -> PseudoHealthyTargets:
-    """Those kept in a run folder, or newly made ones, which are kept there.
+    """Load the targets kept in a run folder, or newly made ones, which are kept there.
 
     Args:
         run: run folder. count: slices of the store. make: gives (N, 1, H, W) of the store's slices, batch by batch.

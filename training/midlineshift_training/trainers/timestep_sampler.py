@@ -27,7 +27,7 @@ class SecondMomentSampler:
         self.counts = torch.zeros(steps, dtype=torch.long)
 
     def probabilities(self) -> Tensor:
-        """(T,) chance of each step."""
+        """Return (T,) chance of each step."""
         steps = len(self.counts)
         if (self.counts < HISTORY).any():
             return torch.full((steps,), 1 / steps, dtype=torch.float64)
@@ -35,7 +35,7 @@ class SecondMomentSampler:
         return p / p.sum() * (1 - UNIFORM_SHARE) + UNIFORM_SHARE / steps
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """(count,) steps and (count,) weights of their losses."""
+        """Return (count,) steps and (count,) weights of their losses."""
         p = self.probabilities()
         drawn = torch.multinomial(p, count, replacement=True, generator=generator)
         return drawn, (1 / (len(p) * p[drawn])).float()
@@ -51,7 +51,7 @@ class SecondMomentSampler:
                 self.counts[t] += 1
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         return {"losses": self.losses, "counts": self.counts}
 
     def load(self, state: dict[str, Tensor]) -> None:

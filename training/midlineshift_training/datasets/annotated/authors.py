@@ -30,7 +30,7 @@ _SAME = 0.02
 def read_authors_set(
     path: Path, spacing: Spacing | None, unit: str = "px", root: Path | None = None
 ) -> tuple[list[AnnotatedCase], list[Problem]]:
-    """Cases of their ``.pkl``; scans are not opened.
+    """Load the cases of their ``.pkl``; scans are not opened.
 
     Args:
         spacing: (slice, row, column) mm of all its arrays.
@@ -122,7 +122,7 @@ def _landmarks(slices: Any) -> dict[int, np.ndarray]:
 def _case_mm(
     shift: Any, shifted: bool | None, slices: Iterable[np.ndarray], pixel_spacing: tuple[float, float], unit: str
 ) -> tuple[float | None, list[str]]:
-    """Case-level shift in mm, and what is odd about it."""
+    """Return the case's shift in mm, and what is odd about it."""
     if shift is None or (isinstance(shift, float) and math.isnan(shift)):
         return None, []
     if isinstance(shift, bool) or not isinstance(shift, int | float) or not 0 <= shift < math.inf:

@@ -70,7 +70,7 @@ class AnnotatedCase:
     pose: Mapping[str, Any] | None = None
 
     def read(self) -> tuple[HeadCT, dict[int, np.ndarray]]:
-        """The scan, and its landmarks by slice of the scan as read. InputError if it cannot be read."""
+        """Load the scan, and its landmarks by slice of the loaded scan. InputError if it cannot be read."""
         ct = read(self.path, self.spacing)
         if not self.of_file:
             return ct, dict(self.landmarks)
@@ -82,7 +82,7 @@ class AnnotatedCase:
 
     @property
     def limit_mm(self) -> float:
-        """Size of the case's shift in mm: its label, 0 if it is unshifted, the largest of its slices; NaN if unknown."""
+        """Return the shift's size in mm: its label, 0 if it is unshifted, the largest of its slices; NaN if unknown."""
         if self.case_mm is not None:
             return self.case_mm
         if self.shifted is False:
@@ -90,7 +90,7 @@ class AnnotatedCase:
         return max((shift_mm(points, self.pixel_spacing) for points in self.landmarks.values()), default=np.nan)
 
     def is_shifted(self, non_mls_below_mm: float) -> bool | None:
-        """Whether it counts as an MLS case: by its own word, else by the size of its shift; None: not known."""
+        """Return whether it counts as an MLS case: by its own word, else by the size of its shift; None: not known."""
         if self.shifted is not None or np.isnan(self.limit_mm):
             return self.shifted
         return self.limit_mm >= non_mls_below_mm
@@ -103,18 +103,18 @@ class AnnotatedCase:
 
 
 def slabs(ct: HeadCT) -> np.ndarray:
-    """(slices of the file,) slice of the scan as read that holds each of them."""
+    """Return (slices of the file,) slice of the scan as read that holds each of them."""
     counts = [len(members) for members in ct.source_slices] or [1] * ct.n_slices
     return np.repeat(np.arange(ct.n_slices), counts)
 
 
 def is_slab(ct: HeadCT, index: int) -> bool:
-    """Whether a slice was averaged of several of the file's."""
+    """Return whether a slice was averaged of several of the file's."""
     return bool(ct.source_slices) and len(ct.source_slices[index]) > 1
 
 
 def one_a_slice(slices: Iterable[tuple[int, np.ndarray]]) -> dict[int, np.ndarray]:
-    """Slice -> landmarks; of several labelled slices of the file that went into one slab, those that shift most."""
+    """Return the landmarks by slice; of several labelled slices of the file that went into one slab, those that shift most."""
     found: dict[int, np.ndarray] = {}
     for index, points in slices:
         if index not in found or shift_mm(points, (1.0, 1.0)) > shift_mm(found[index], (1.0, 1.0)):
@@ -123,11 +123,11 @@ def one_a_slice(slices: Iterable[tuple[int, np.ndarray]]) -> dict[int, np.ndarra
 
 
 def shift_mm(points: np.ndarray, pixel_spacing: tuple[float, float]) -> float:
-    """|shifted - ideal| of a slice's landmarks (4, 2) px as (column, row), mm."""
+    """Return |shifted - ideal| of a slice's landmarks (4, 2) px as (column, row), mm."""
     row_mm, column_mm = pixel_spacing
     return float(np.hypot(*((points[2] - points[3]) * (column_mm, row_mm))))
 
 
 def signed_shift_mm(points: np.ndarray, pixel_spacing: tuple[float, float]) -> float:
-    """``shift_mm`` with its sign: positive where the shifted landmark is on the patient's left of the ideal one."""
+    """Return ``shift_mm`` with its sign: positive where the shifted landmark is on the patient's left of the ideal one."""
     return float(np.copysign(shift_mm(points, pixel_spacing), points[2, 0] - points[3, 0]))

@@ -22,7 +22,7 @@ NON_MLS_MM = 3.0
 def check_case(
     where: str, ct: HeadCT, landmarks: dict[int, np.ndarray], shifted: bool | None, case_mm: float | None
 ) -> list[Problem]:
-    """Findings of one case.
+    """Check one case.
 
     Args:
         where: case and file, for messages. ct: the scan. landmarks: slice of ``ct`` -> (4, 2) px.
@@ -37,7 +37,7 @@ def check_case(
 
 
 def _slice(ct: HeadCT, index: int, points: np.ndarray) -> list[tuple[str, str]]:
-    """What is wrong with one slice's landmarks, and how badly."""
+    """Return what is wrong with one slice's landmarks, and how badly."""
     _, rows, columns = ct.hu.shape
     if not 0 <= index < ct.n_slices:
         return [(f"the scan has only {ct.n_slices} slices.", ERROR)]
@@ -72,7 +72,7 @@ def _slice(ct: HeadCT, index: int, points: np.ndarray) -> list[tuple[str, str]]:
 
 
 def _labels(ct: HeadCT, landmarks: dict[int, np.ndarray], shifted: bool | None, case_mm: float | None) -> list[str]:
-    """What the case's labels contradict."""
+    """Return what the case's labels contradict."""
     if shifted is False and case_mm:
         return [f"its label says unshifted, its shift is {case_mm:.1f} mm; taken as unshifted."]
     sizes = [shift_mm(points, ct.pixel_spacing) for points in landmarks.values() if np.isfinite(points).all()]

@@ -43,12 +43,12 @@ class CaseRow:
 
 
 def to_lps(point: np.ndarray, coordinates: str) -> np.ndarray:
-    """(3,) mm in LPS or RAS -> LPS."""
+    """Return (3,) mm in LPS or RAS -> LPS."""
     return point * (-1.0, -1.0, 1.0) if coordinates == "RAS" else point
 
 
 def read_landmark_table(path: Path, coordinates: str = "LPS") -> tuple[dict[str, list[GivenPoints]], list[Problem]]:
-    """Case -> labelled slices, and the rows that could not be used. InputError if the file is no such table."""
+    """Return the labelled slices by case, and the rows that could not be used. InputError if the file is no such table."""
     rows, columns = _rows(path)
     column_of = {name: _column(name, columns) for name in (*LANDMARK_NAMES, *EXTRA)}
     in_pixels = "slice" in columns and all(
@@ -86,13 +86,13 @@ def read_landmark_table(path: Path, coordinates: str = "LPS") -> tuple[dict[str,
 
 
 def _column(name: str, columns: set[str]) -> str:
-    """The name that a landmark's columns begin with."""
+    """Return the name that a landmark's columns begin with."""
     other = _OTHER_NAMES.get(name)
     return other if other and not any(column.startswith(f"{name}_") for column in columns) else name
 
 
 def _notes(row: Mapping[str, str | None]) -> dict[str, Any]:
-    """What a row says beside its points; ValueError if it is no such value."""
+    """Return what a row says beside its points; ValueError if it is no such value."""
     return {
         "confidence": _given(row.get("confidence"), _confidence),
         "structure": (row.get("structure") or "").strip(),
@@ -115,7 +115,7 @@ def _confidence(text: str) -> float:
 
 
 def read_case_table(path: Path) -> tuple[dict[str, CaseRow], list[Problem]]:
-    """Case -> what is known of it, and the rows that could not be used. InputError if the file is no such table."""
+    """Return what is known of each case, and the rows that could not be used. InputError if the file is no such table."""
     rows, _columns = _rows(path)
     found: dict[str, CaseRow] = {}
     problems = []

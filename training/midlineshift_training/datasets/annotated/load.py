@@ -18,17 +18,17 @@ PICKLES = (".pkl", ".pickle")
 
 
 def is_table(path: Path) -> bool:
-    """Whether a path is a table of the authors' layout (``.pkl``)."""
+    """Return whether a path is a table of the authors' layout (``.pkl``)."""
     return path.suffix.lower() in PICKLES
 
 
 def is_annotated(path: Path) -> bool:
-    """Whether a path is an annotated data set, not a folder of phantoms."""
+    """Return whether a path is an annotated data set, not a folder of phantoms."""
     return is_table(path) or is_set(path)
 
 
 def load_dataset(path: Path, spacing: Spacing | None = None) -> list[AnnotatedCase]:
-    """All cases of a set.
+    """Return all cases of a set.
 
     Args:
         path: folder with a ``set.json``, or ``.pkl``. spacing: (slice, row, column) mm for a ``.pkl``.
@@ -46,7 +46,7 @@ def load_dataset(path: Path, spacing: Spacing | None = None) -> list[AnnotatedCa
 def train_and_validation(
     data: list[Path], validation: list[Path], spacing: Spacing | None, seed: int
 ) -> tuple[list[AnnotatedCase], list[AnnotatedCase]]:
-    """Cases to train on and to check with.
+    """Return cases to train on and to check with.
 
     Args:
         data: sets to train on. Of a converted one its ``train`` split is used, and its ``validation`` split to check with.

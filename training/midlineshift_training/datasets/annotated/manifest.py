@@ -23,7 +23,7 @@ CASES = "cases"
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of ``set.json``."""
+    """Return the JSON schema of ``set.json``."""
     text = (
         resources.files("midlineshift_training.datasets.annotated")
         .joinpath("manifest.schema.json")
@@ -33,12 +33,12 @@ def schema() -> dict[str, Any]:
 
 
 def is_set(folder: Path) -> bool:
-    """Whether a folder holds a converted set."""
+    """Return whether a folder holds a converted set."""
     return (folder / FILE).is_file()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Checked content of a set's ``set.json``. InputError names the first thing that is wrong with it."""
+    """Return checked content of a set's ``set.json``. InputError names the first thing that is wrong with it."""
     path = folder / FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_cases(folder: Path) -> list[AnnotatedCase]:
-    """Cases of a converted set. InputError if the manifest is wrong or a scan is missing."""
+    """Return cases of a converted set. InputError if the manifest is wrong or a scan is missing."""
     cases = [_case(folder, entry) for entry in read_manifest(folder)["cases"]]
     missing = [str(case.path) for case in cases if not case.path.is_file()]
     if missing:
@@ -90,7 +90,7 @@ def _details(entry: dict[str, Any]) -> SliceDetails:
 
 
 def _landmarks_entry(index: int, points: np.ndarray, details: SliceDetails | None) -> dict[str, Any]:
-    """What a manifest says of a labelled slice; what is not known is left out."""
+    """Return what a manifest says of a labelled slice; what is not known is left out."""
     entry: dict[str, Any] = {"slice": int(index), "points_px": np.round(points, 4).tolist()}
     if details is not None:
         if details.midline:
@@ -103,7 +103,7 @@ def _landmarks_entry(index: int, points: np.ndarray, details: SliceDetails | Non
 
 
 def entry_of(case: AnnotatedCase, shape: tuple[int, ...], slice_mm: float, digest: str) -> dict[str, Any]:
-    """The manifest's entry of a case. ``slice_mm``: mean distance of its slices; ``digest``: SHA-256 of its file."""
+    """Return the manifest's entry of a case. ``slice_mm``: mean distance of its slices; ``digest``: SHA-256 of its file."""
     return {
         "name": case.name,
         "patient": case.patient,

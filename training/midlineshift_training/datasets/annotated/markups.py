@@ -23,7 +23,7 @@ _SYSTEMS = {"LPS": "LPS", "RAS": "RAS", "1": "LPS", "0": "RAS"}
 
 
 def read_markups(folder: Path, cases: set[str]) -> tuple[dict[str, list[GivenPoints]], list[Problem]]:
-    """Case -> labelled slices of all lists in a folder and its sub-folders.
+    """Return the labelled slices by case of all lists in a folder and its sub-folders.
 
     Args:
         cases: names of the set's cases; a list of no such case is a problem.
@@ -42,7 +42,7 @@ def read_markups(folder: Path, cases: set[str]) -> tuple[dict[str, list[GivenPoi
 
 
 def _case_of(path: Path, cases: set[str]) -> str | None:
-    """The longest case name that the file's name is or begins with."""
+    """Return the longest case name that the file's name is or begins with."""
     name = path.name.removesuffix(ENDING)
     fitting = [case for case in cases if name == case or name.startswith(f"{case}.")]
     return max(fitting, key=len, default=None)

@@ -10,7 +10,7 @@ _SECRET = "\0"
 
 
 def dicom_patient(path: Path) -> str | None:
-    """The PatientID of a DICOM folder or file, marked as secret; None where there is none."""
+    """Return the PatientID of a DICOM folder or file, marked as secret; None where there is none."""
     import pydicom
     from pydicom.errors import InvalidDicomError
 
@@ -25,7 +25,7 @@ def dicom_patient(path: Path) -> str | None:
 
 
 def named(patients: Iterable[str]) -> dict[str, str]:
-    """Patient -> what the manifest calls them: names that were given stay, IDs from DICOM become numbers."""
+    """Return, by patient, what the manifest calls them: names that were given stay, IDs from DICOM become numbers."""
     patients = list(dict.fromkeys(patients))
     secret = [one for one in patients if one.startswith(_SECRET)]
     return {one: one for one in patients} | {one: f"dicom-{k + 1:05d}" for k, one in enumerate(secret)}

@@ -42,12 +42,12 @@ def place_slices(
 
 
 def _only_slabs_repeat(ct: HeadCT, indices: Sequence[int]) -> bool:
-    """Whether only slabs, which several slices of the file went into, are named more than once."""
+    """Return whether only slabs, which several slices of the file went into, are named more than once."""
     return all(is_slab(ct, index) for index in set(indices) if list(indices).count(index) > 1)
 
 
 def _mean_details(given: Sequence[SliceDetails]) -> SliceDetails:
-    """Details of a slice that one or more readers labelled: points of all who gave them, the mean confidence."""
+    """Return details of a slice that one or more readers labelled: points of all who gave them, the mean confidence."""
     names = sorted({name for one in given for name in one.midline})
     midline = {
         name: tuple(np.mean([one.midline[name] for one in given if name in one.midline], axis=0).tolist())

@@ -45,7 +45,7 @@ class GivenPoints:
     fold: int | None = None
 
     def place(self, ct: HeadCT) -> tuple[int, np.ndarray]:
-        """Slice of the scan as read, and (4, 2) px as (column, row). ``Misplaced`` if they cannot be of this scan."""
+        """Return slice and (4, 2) px as (column, row) in the loaded scan. ``Misplaced`` if they cannot be of this scan."""
         index, placed = self._in_pixels(ct) if self.slice is not None else self._in_millimetres(ct)
         missing = [name for name in NEEDED if name not in placed]
         if missing:
@@ -60,7 +60,7 @@ class GivenPoints:
         return index, np.stack([placed[name] for name in LANDMARK_NAMES])
 
     def details(self, ct: HeadCT) -> SliceDetails:
-        """What is known of the slice beside its landmarks. ``Misplaced`` as by ``place``."""
+        """Return what is known of the slice beside its landmarks. ``Misplaced`` as by ``place``."""
         _, placed = self._in_pixels(ct) if self.slice is not None else self._in_millimetres(ct)
         further = {name: tuple(np.asarray(placed[name], float).tolist()) for name in EXTRA if name in placed}
         return SliceDetails(further, 1.0 if self.confidence is None else self.confidence, self.structure)

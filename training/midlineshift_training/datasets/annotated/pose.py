@@ -17,12 +17,12 @@ from MidlineShiftLogic.models import Model, load_model
 
 @lru_cache(maxsize=2)
 def open_pose_model(name: str) -> Model:
-    """The model, once a process; "" for the default one. InputError if there is none."""
+    """Return the model, once a process; "" for the default one. InputError if there is none."""
     return load_model(name or None)
 
 
 def estimated_pose(ct: HeadCT, model_name: str) -> tuple[dict[str, Any] | None, str]:
-    """``AnnotatedCase.pose`` of a scan, or None and the reason."""
+    """Return ``AnnotatedCase.pose`` of a scan, or None and the reason."""
     model = open_pose_model(model_name)
     frame = model.frame_of("pose")
     try:
@@ -38,11 +38,11 @@ def estimated_pose(ct: HeadCT, model_name: str) -> tuple[dict[str, Any] | None, 
 
 
 def aligned_frame(pose: Mapping[str, Any], size: int, pixel_mm: float, length_mm: float) -> Frame:
-    """The frame that measuring uses: upright, centred on the falx, the falx ``length_mm`` frame millimetres long."""
+    """Return the frame that measuring uses: upright, centred on the falx, the falx ``length_mm`` frame millimetres long."""
     centre = np.array(pose["centre_mm"], float)
     return Frame(size, pixel_mm, pose["angle"], pose["falx_length_mm"] / length_mm, centre)
 
 
 def frame_as_scanned(ct: HeadCT, size: int, pixel_mm: float) -> Frame:
-    """The head as it was scanned, at its own size, centred on its outline (as Gong et al. show it to their networks)."""
+    """Return the frame of the head as it was scanned, centred on its outline, as Gong et al. do."""
     return Frame(size, pixel_mm, 0.0, 1.0, np.tile(head_centre(ct), (ct.n_slices, 1)))

@@ -26,12 +26,12 @@ class Problem:
 
 
 def errors(problems: list[Problem]) -> list[Problem]:
-    """Those that keep a case from being used."""
+    """Return the problems that keep a case from being used."""
     return [one for one in problems if one.severity == ERROR]
 
 
 def refuse(problems: list[Problem], advice: str) -> None:
-    """InputError that lists every error, one a line, if there is one."""
+    """Raise an InputError that lists every error, one a line, if there is one."""
     found = errors(problems)
     if found:
         lines = "\n".join(f"  {one.where}: {one.what}" for one in found)

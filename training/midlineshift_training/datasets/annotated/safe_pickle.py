@@ -94,7 +94,7 @@ _NAMES: dict[tuple[str, str], Callable] = {
 
 
 def _constructor(kind: type) -> Callable:
-    """``kind`` with arguments of a kind whose conversion takes linear time."""
+    """Return ``kind`` with arguments of a kind whose conversion takes linear time."""
 
     def make(*arguments: Any) -> Any:
         if kind in (list, tuple, dict, set):
@@ -243,7 +243,7 @@ def load_plain(path: Path) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The value with the replacements exchanged for the arrays they stand for."""
+    """Return the value with the replacements exchanged for the arrays they stand for."""
     count = 0
 
     def plain(value: Any, level: int) -> Any:

@@ -20,7 +20,7 @@ NOISE_SD_HU = (1.1, 8.0)
 def acquire(
     rng: np.random.Generator, hu: np.ndarray, depth: np.ndarray, pose: Pose, low_dose: bool, noise: bool = True
 ) -> tuple[np.ndarray, dict]:
-    """Clean slices -> stored slices.
+    """Turn clean slices into stored slices.
 
     Args:
         hu, depth: (n, SIZE, SIZE) clean HU and mm to the inner table.
@@ -59,7 +59,7 @@ def acquire(
 
 
 def _move_slices(rng, hu: np.ndarray) -> list[int]:
-    """A few neighbouring slices doubled, in place: the head turned or slid while they were taken.
+    """Double a few neighbouring slices, in place, as if the head had turned or slid while they were taken.
 
     The two positions are evenly about the labelled one, so the labels are those of their mean.
 
@@ -86,13 +86,13 @@ def _move_slices(rng, hu: np.ndarray) -> list[int]:
 
 
 def _grow(maps: np.ndarray) -> np.ndarray:
-    """(n, h, w) -> (n, SIZE, SIZE), bilinear."""
+    """Enlarge (n, h, w) to (n, SIZE, SIZE), bilinearly."""
     grown = functional.interpolate(torch.from_numpy(maps)[:, None], (SIZE, SIZE), mode="bilinear", align_corners=False)
     return grown[:, 0].numpy()
 
 
 def _noise(rng, hu, bone, frequency, sd) -> np.ndarray:
-    """Noise with the ramp-filter texture of CT, more of it behind bone and in the middle of the head."""
+    """Return noise with the ramp-filter texture of CT, more of it behind bone and in the middle of the head."""
     peak = rng.uniform(0.15, 0.36)
     shape = frequency ** rng.uniform(0.5, 1.0) * np.exp(-((frequency / peak) ** 2))
     white = rng.standard_normal(hu.shape, dtype=np.float32)
@@ -105,7 +105,7 @@ def _noise(rng, hu, bone, frequency, sd) -> np.ndarray:
 
 
 def _add_beam_hardening(rng, hu, bone, depth, pose: Pose) -> None:
-    """Cupping: brain near bone reads a little higher."""
+    """Add cupping: brain near bone gets a little brighter."""
     small = bone[:, ::4, ::4]
     near = ndimage.gaussian_filter(small, (0, 1.3 / pose.pixel_mm, 1.3 / pose.pixel_mm))
     wide = ndimage.gaussian_filter(small, (0, 4 / pose.pixel_mm, 4 / pose.pixel_mm))
@@ -114,7 +114,7 @@ def _add_beam_hardening(rng, hu, bone, depth, pose: Pose) -> None:
 
 
 def _add_streaks(rng, hu, bone, depth) -> None:
-    """Dark and bright bands between dense bones at the skull base, and now and then rays from metal."""
+    """Add dark and bright bands between dense bones at the skull base, and now and then rays from metal."""
     columns = np.arange(SIZE) - HALF_PIXELS
     low = len(hu) * 11 // 20  # toward the vertex the bone is thick too, but no dense pair casts bands
     for k in np.flatnonzero((bone[:low] > 300).mean((1, 2)) > 0.09):
@@ -131,7 +131,7 @@ def _add_streaks(rng, hu, bone, depth) -> None:
 
 
 def _add_objects(rng, hu, pose: Pose, settings: dict) -> None:
-    """Head holder, pillow, wires, hands: only where there was air."""
+    """Add head holder, pillow, wires or hands, only where there was air."""
     y, x = (np.mgrid[:SIZE, :SIZE] - HALF_PIXELS) * pose.pixel_mm
     tissue = (hu > -300).any(0)
     rows = np.flatnonzero(tissue.any(1))

@@ -19,7 +19,7 @@ FOLDED_DEPTH_MM = 17.0  # cortex and sulci reach this deep below the inner table
 
 
 def _tentorium_z(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Height of the tentorium: a ridge on the mid-plane, falling to the sides."""
+    """Return height of the tentorium: a ridge on the mid-plane, falling to the sides."""
     return straight_sinus_z(y) - 24 * (np.abs(x) / 55) ** 1.5
 
 
@@ -97,7 +97,7 @@ class Tissues:
 
 @lru_cache(maxsize=2)
 def tissues_of(brain: int) -> Tissues:
-    """Sharpened where the atlas is an average of many heads."""
+    """Return the tissues of the atlas, sharpened where it is an average of many heads."""
     model, index = tissue_model.load(), voxels_inside().index
     grey, white = (torch.from_numpy(a[brain]).view(-1)[index] for a in (model.grey, model.white))
     csf = (1 - grey - white).clamp(0, 1)

@@ -19,12 +19,12 @@ COARSE = Grid(BRAIN.origin, 6.0, (27, 34, 29))  # random textures, covers BRAIN 
 
 
 def _texture(rng: np.random.Generator, sigma_mm: float) -> torch.Tensor:
-    """(M,) smooth unit noise."""
+    """Return (M,) smooth unit noise."""
     return upsample(noise(rng, sigma_mm, COARSE), BRAIN.shape).view(-1)[voxels_inside().index]
 
 
 def render(rng: np.random.Generator, subject: Subject, lesions: Lesions) -> torch.Tensor:
-    """(*BRAIN.shape) HU of the brain before any shift."""
+    """Return (*BRAIN.shape) HU of the brain before any shift."""
     frame, tissues = voxels_inside(), tissues_of(subject.brain)
     x, falx = frame.x, frame.falx
 
@@ -89,7 +89,7 @@ def render(rng: np.random.Generator, subject: Subject, lesions: Lesions) -> torc
 
 
 def _septum(rng, subject: Subject, hu: torch.Tensor, deep: torch.Tensor) -> torch.Tensor:
-    """Septum pellucidum between the frontal horns; two leaves with a cavum between them in most infants."""
+    """Draw the septum pellucidum between the frontal horns; two leaves with a cavum between them in most infants."""
     frame = voxels_inside()
     sheet = rng.uniform(0.5, 0.9)
     strength = rng.uniform(0.4, 0.9)
@@ -105,7 +105,7 @@ def _septum(rng, subject: Subject, hu: torch.Tensor, deep: torch.Tensor) -> torc
 
 
 def _calcify(rng: np.random.Generator, subject: Subject, hu: torch.Tensor) -> torch.Tensor:
-    """Calcified pineal gland, choroid plexus and plaques of the falx."""
+    """Add calcifications of pineal gland, choroid plexus and falx."""
     spots: list[tuple[float, ...]] = []
     if not subject.young and rng.random() < 0.75:
         spots.append((rng.normal(0, 0.6), -29 + rng.normal(), 2, rng.uniform(1.0, 3.2), rng.uniform(40, 450)))

@@ -38,7 +38,7 @@ GLOBE_RADIUS_MM = 12.5
 
 
 def resample(image: nib.Nifti1Image, grid: Grid) -> np.ndarray:
-    """Trilinear samples of an image at the grid's nodes; zero outside it."""
+    """Sample an image trilinearly at the grid's nodes; zero outside it."""
     to_voxel = np.linalg.inv(image.affine) @ np.vstack(
         [np.c_[np.eye(3) * grid.spacing, np.array(grid.origin)], [0, 0, 0, 1]]
     )
@@ -49,7 +49,7 @@ def resample(image: nib.Nifti1Image, grid: Grid) -> np.ndarray:
 
 
 def mid_surface(volume: np.ndarray, grid: Grid, window_mm: float = 21.0) -> np.ndarray:
-    """x (mm) about which a brain is locally most symmetric, for every (y, z).
+    """Return x (mm) about which a brain is locally most symmetric, for every (y, z).
 
     A single person's mid-plane is not flat; what is not at x = 0 in the model would be a shift that no label knows.
     """
@@ -70,7 +70,7 @@ def mid_surface(volume: np.ndarray, grid: Grid, window_mm: float = 21.0) -> np.n
 
 
 def flatten_mid_surface(volume: np.ndarray, grid: Grid, surface: np.ndarray) -> np.ndarray:
-    """Volume resampled so that its mid-surface becomes x = 0; the change fades out laterally."""
+    """Resample a volume so that its mid-surface becomes x = 0; the change fades out laterally."""
     x, y, z = np.meshgrid(*[np.arange(n, dtype=np.float32) for n in grid.shape], indexing="ij")
     away = x * grid.spacing + grid.origin[0]
     x = x + surface[None].astype(np.float32) / grid.spacing * np.exp(-((away / 40.0) ** 2))
@@ -78,7 +78,7 @@ def flatten_mid_surface(volume: np.ndarray, grid: Grid, surface: np.ndarray) -> 
 
 
 def colin_tissues(t1: np.ndarray, stripped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Grey and white fractions of Colin27 by its T1 intensities (CSF 32, grey 72, white 109)."""
+    """Return grey and white fractions of Colin27 by its T1 intensities (CSF 32, grey 72, white 109)."""
     smooth = ndimage.gaussian_filter(t1, 0.45)
     csf = np.clip((74 - smooth) / (74 - 34), 0, 1)
     white = np.clip((smooth - 86) / (108 - 86), 0, 1)
@@ -88,7 +88,7 @@ def colin_tissues(t1: np.ndarray, stripped: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def ventricle_mask(csf: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Lateral and third ventricles: deep CSF connected to seeds inside them, without the cisterns below and behind."""
+    """Mark lateral and third ventricles: deep CSF connected to seeds inside, without the cisterns below and behind."""
     wet = (csf > 0.5) & (depth > 20) & (np.abs(x) < 46) & (y > -78) & (y < 42) & (z > -24) & (z < 40)
     wet &= ~((np.abs(x) < 13) & (y < -31))
     wet &= ~((z < -2) & (y > 3))
@@ -108,7 +108,7 @@ def ventricle_mask(csf: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndar
 
 
 def head_outside_skull(t1: np.ndarray, cavity: np.ndarray, depth: np.ndarray, grid: Grid) -> np.ndarray:
-    """HU of the head outside the inner table, from Colin27: fat bright, soft tissue middling, bone and air dark."""
+    """Return HU of the head outside the inner table, from Colin27: fat bright, soft tissue middling, bone and air dark."""
     x, y, z = grid.coordinates()
     beyond = np.clip(-depth, 0, None)
     head = ndimage.binary_fill_holes(isotropic_closing(t1 > 14, 5))
@@ -156,7 +156,7 @@ def head_outside_skull(t1: np.ndarray, cavity: np.ndarray, depth: np.ndarray, gr
 
 
 def build(colin_folder: Path) -> dict[str, np.ndarray]:
-    """All arrays of the tissue model."""
+    """Return all arrays of the tissue model."""
     import nilearn
 
     folder = Path(nilearn.__file__).parent / "datasets" / "data"
@@ -202,7 +202,7 @@ def build(colin_folder: Path) -> dict[str, np.ndarray]:
 
 
 def picture(path: Path) -> None:
-    """Sheet of the built model, to look at."""
+    """Draw a sheet of the built model, to look at."""
     import matplotlib
 
     matplotlib.use("Agg")

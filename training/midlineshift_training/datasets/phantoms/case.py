@@ -47,7 +47,7 @@ BLOCK = 2  # pixels of a slice along the edge of one block of the maps
 
 
 def generate(seed: int, index: int, twin: bool = False) -> dict[str, np.ndarray]:
-    """Arrays of case ``index`` of ``seed``; the same whatever else is generated.
+    """Return arrays of case ``index`` of ``seed``; the same whatever else is generated.
 
     Args:
         twin: also render the head's unshifted twin (``twins``), as ``twin_hu``, and both without noise; the other arrays
@@ -122,13 +122,13 @@ def generate(seed: int, index: int, twin: bool = False) -> dict[str, np.ndarray]
 
 
 def _blocks(volume: np.ndarray) -> np.ndarray:
-    """(n, H, W) -> mean over blocks; NaN where any pixel is."""
+    """Average (n, H, W) over blocks; NaN where any pixel is."""
     n, height, width = volume.shape
     return volume.reshape(n, height // BLOCK, BLOCK, width // BLOCK, BLOCK).mean((2, 4))
 
 
 def path_of(folder: Path, index: int) -> Path:
-    """File of a case."""
+    """Return the path of a case."""
     return folder / f"{index:05d}.npz"
 
 

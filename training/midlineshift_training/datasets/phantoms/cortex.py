@@ -19,7 +19,7 @@ CORTEX_MM = 2.8
 
 @lru_cache(maxsize=1)
 def _surface_points() -> torch.Tensor:
-    """(*FOLDS.shape, 3) points moved most of the way to the brain's surface: folds that hang on them run inward."""
+    """Return (*FOLDS.shape, 3) points moved most of the way to the brain's surface: folds that hang on them run inward."""
     points = torch.from_numpy(np.stack(FOLDS.coordinates(), -1))
     depth = sample(torch.from_numpy(tissue_model.load().depth)[None], points, HEAD)[0]
     inward = gradient(smooth(depth, 3.0, FOLDS), FOLDS).movedim(0, -1)
@@ -29,7 +29,7 @@ def _surface_points() -> torch.Tensor:
 
 
 def _fold_distance(rng: np.random.Generator) -> torch.Tensor:
-    """(M,) approximate mm to the nearest sulcus of a random folding: the zero level of band-limited noise."""
+    """Return (M,) approximate mm to the nearest sulcus of a random folding: the zero level of band-limited noise."""
     wavelength = rng.uniform(19, 27)
     white = rng.standard_normal(FOLDS.shape, dtype=np.float32)
     frequency = np.sqrt(
@@ -46,7 +46,7 @@ def _fold_distance(rng: np.random.Generator) -> torch.Tensor:
 
 
 def fold(rng, share: float, tissues: Tissues, openness: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Grey, white and CSF with the cortex replaced by random folds."""
+    """Return grey, white and CSF with the cortex replaced by random folds."""
     frame = voxels_inside()
     if share <= 0:
         return tissues.grey, tissues.white, tissues.csf

@@ -12,17 +12,17 @@ EDGE_Z = (-20, 3, 18, 36, 44, 42, 32, 18, 2, -16)
 
 
 def straight_sinus_z(y: np.ndarray) -> np.ndarray:
-    """Height (template mm) of the ridge of the tentorium on the mid-plane."""
+    """Return height (template mm) of the ridge of the tentorium on the mid-plane."""
     return np.where(y < -46, 2 + 0.31 * (y + 46), 2 - 0.5 * (y + 46))
 
 
 def free_edge_z(y: np.ndarray) -> np.ndarray:
-    """Height (template mm) of the lower edge of the falx; behind, it ends on the straight sinus."""
+    """Return height (template mm) of the lower edge of the falx; behind, it ends on the straight sinus."""
     return np.where(y < -46, straight_sinus_z(y), np.interp(y, EDGE_Y, EDGE_Z))
 
 
 def sideways_freedom(rng: np.random.Generator) -> torch.Tensor:
-    """(X, Y, Z) on the lattice: factor of the sideways flow, about 0.05-0.3 at the falx and 1 far from it.
+    """Return (X, Y, Z) on the lattice: factor of the sideways flow, about 0.05-0.3 at the falx and 1 far from it.
 
     The brain slides below the free edge (subfalcine herniation) while the falx above, tense between its attachments,
     stays nearly straight; now and then a slack falx bends along.

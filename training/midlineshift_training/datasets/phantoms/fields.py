@@ -20,12 +20,12 @@ NOISE_NODES_PER_SIGMA = 1.6
 
 
 def nodes(grid: Grid = LATTICE) -> torch.Tensor:
-    """(X, Y, Z, 3) positions of a grid's nodes."""
+    """Return (X, Y, Z, 3) positions of a grid's nodes."""
     return torch.from_numpy(np.stack(grid.coordinates(), -1))
 
 
 def sample(volume: torch.Tensor, points: torch.Tensor, grid: Grid = LATTICE) -> torch.Tensor:
-    """Trilinear samples, edge values beyond the grid.
+    """Sample a field trilinearly; edge values go on beyond the grid.
 
     Args:
         volume: (C, X, Y, Z) on ``grid``.
@@ -43,12 +43,12 @@ def sample(volume: torch.Tensor, points: torch.Tensor, grid: Grid = LATTICE) -> 
 
 
 def move(field: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """points + field(points); field (3, X, Y, Z) on the lattice, points (..., 3)."""
+    """Return points + field(points); field (3, X, Y, Z) on the lattice, points (..., 3)."""
     return points + sample(field, points).movedim(0, -1)
 
 
 def exponential(velocity: torch.Tensor) -> torch.Tensor:
-    """Displacement (3, X, Y, Z) of the flow of a stationary velocity field after unit time (scaling and squaring)."""
+    """Return the displacement (3, X, Y, Z) of a stationary velocity's flow after unit time (scaling and squaring)."""
     flow = velocity / 2**SQUARINGS
     grid_nodes = nodes()
     for _ in range(SQUARINGS):
@@ -57,7 +57,7 @@ def exponential(velocity: torch.Tensor) -> torch.Tensor:
 
 
 def follow(velocity: torch.Tensor, points: torch.Tensor, steps: int = 6) -> torch.Tensor:
-    """Points carried by the velocity field for unit time (midpoint rule); cheap for few points."""
+    """Return points carried by the velocity field for unit time (midpoint rule); cheap for few points."""
     for _ in range(steps):
         half = points + sample(velocity, points).movedim(0, -1) / (2 * steps)
         points = points + sample(velocity, half).movedim(0, -1) / steps
@@ -65,7 +65,7 @@ def follow(velocity: torch.Tensor, points: torch.Tensor, steps: int = 6) -> torc
 
 
 def smooth(volume: np.ndarray | torch.Tensor, sigma_mm: float, grid: Grid = LATTICE) -> torch.Tensor:
-    """Gaussian smoothing of a volume on a grid."""
+    """Smooth a volume on a grid with a Gaussian."""
     array = np.asarray(volume, dtype=np.float32)
     return torch.from_numpy(ndimage.gaussian_filter(array, sigma_mm / grid.spacing, truncate=3.0))
 
@@ -82,12 +82,12 @@ def noise(rng: np.random.Generator, sigma_mm: float, grid: Grid = LATTICE) -> to
 
 
 def upsample(volume: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
-    """Trilinear (X, Y, Z) -> shape, corner nodes aligned."""
+    """Upsample (X, Y, Z) to ``shape`` trilinearly, corner nodes aligned."""
     return functional.interpolate(volume[None, None], shape, mode="trilinear", align_corners=True)[0, 0]
 
 
 def gradient(volume: torch.Tensor, grid: Grid = LATTICE) -> torch.Tensor:
-    """(3, X, Y, Z) spatial gradient per mm."""
+    """Return (3, X, Y, Z) spatial gradient per mm."""
     return torch.stack(torch.gradient(volume, spacing=grid.spacing))
 
 

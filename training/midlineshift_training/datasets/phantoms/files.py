@@ -18,7 +18,7 @@ ENTRIES = (
 
 
 def phantom_files(folder: str | Path) -> list[Path]:
-    """Finished phantom files of a folder, in case order.
+    """List the finished phantom files of a folder, in case order.
 
     Raises:
         InputError: the folder does not exist or holds no phantom.
@@ -33,7 +33,7 @@ def phantom_files(folder: str | Path) -> list[Path]:
 
 
 def split_phantoms(folders: list[Path], validation_cases: int) -> tuple[list[Path], list[Path]]:
-    """Phantom files to train on, and the last ones, held out: ``validation_cases``, but at most a fifth of all.
+    """Return phantom files to train on, and the last ones, held out: ``validation_cases``, but at most a fifth of all.
 
     Raises:
         InputError: a folder holds no phantom, or all together hold fewer than two.
@@ -46,7 +46,7 @@ def split_phantoms(folders: list[Path], validation_cases: int) -> tuple[list[Pat
 
 
 def read_phantom(path: Path) -> dict[str, np.ndarray]:
-    """All entries of a phantom file.
+    """Return all entries of a phantom file.
 
     Raises:
         InputError: the file is damaged or lacks an entry that training or evaluation needs; names the file.
@@ -63,7 +63,7 @@ def read_phantom(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_case_shift(path: Path) -> float:
-    """Signed shift of a phantom file's case, mm; the rest of the file is not read. InputError if it is damaged."""
+    """Return signed shift of a phantom file's case, mm; the rest of the file is not read. InputError if it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             return float(archive["case_shift_mm"].astype(np.float32))
@@ -76,7 +76,7 @@ def incomplete(path: Path, why) -> InputError:
 
 
 def phantom_scan(path: Path) -> tuple[HeadCT, dict]:
-    """A phantom file as a ``HeadCT``, and all its entries. InputError if it is damaged or incomplete."""
+    """Load a phantom file as a ``HeadCT``, with all its entries. InputError if it is damaged or incomplete."""
     q = read_phantom(path)
     pixel, heights = float(q["pixel_mm"]), q["heights_mm"].astype(float)
     origins = np.stack([np.full(len(heights), -127.5 * pixel)] * 2 + [heights], -1)

@@ -48,7 +48,7 @@ class Pose:
         return len(self.heights_mm)
 
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
-        """Matrix (3, 3) and shift (3,) such that head units = matrix @ (column, row, height) + shift."""
+        """Return matrix (3, 3) and shift (3,) such that head units = matrix @ (column, row, height) + shift."""
         to_scanner = np.diag([-self.pixel_mm, -self.pixel_mm, 1.0])
         origin = np.array([HALF_PIXELS * self.pixel_mm - self.offset_mm[0], HALF_PIXELS * self.pixel_mm, 0.0])
         origin[1] -= self.offset_mm[1]
@@ -56,18 +56,18 @@ class Pose:
         return to_head @ to_scanner, to_head @ origin + HEAD_CENTRE
 
     def to_head(self, points: np.ndarray | torch.Tensor) -> torch.Tensor:
-        """(..., 3) (column, row, height in mm) -> (..., 3) head units, float32."""
+        """Convert (..., 3) (column, row, height in mm) to (..., 3) head units, float32."""
         matrix, shift = self.affine()
         points = torch.as_tensor(points, dtype=torch.float32)
         return points @ torch.tensor(matrix.T, dtype=torch.float32) + torch.tensor(shift, dtype=torch.float32)
 
     def to_pixels(self, displacement: torch.Tensor) -> torch.Tensor:
-        """In-plane part of (..., 3) displacements in head units -> (..., 2) pixels (row, column)."""
+        """Convert the in-plane part of (..., 3) displacements in head units to (..., 2) pixels (row, column)."""
         inverse = np.linalg.inv(self.affine()[0])
         return displacement @ torch.tensor(inverse[[1, 0]].T, dtype=torch.float32)
 
     def coarse_points(self, heights: np.ndarray) -> torch.Tensor:
-        """(len(heights), NODES, NODES, 3) head-unit positions of the coarse nodes."""
+        """Return (len(heights), NODES, NODES, 3) head-unit positions of the coarse nodes."""
         ticks = np.linspace(0, SIZE - 1, NODES, dtype=np.float32)
         height, row, column = np.meshgrid(np.asarray(heights, np.float32), ticks, ticks, indexing="ij")
         return self.to_head(np.stack([column, row, height], -1))

@@ -60,7 +60,7 @@ class _Pixels:
 
 
 def _upsample(nodes: torch.Tensor) -> torch.Tensor:
-    """(S, NODES, NODES, C) -> (C, S, SIZE, SIZE), bilinear."""
+    """Upsample (S, NODES, NODES, C) to (C, S, SIZE, SIZE), bilinearly."""
     grown = functional.interpolate(nodes.permute(0, 3, 1, 2), size=(SIZE, SIZE), mode="bilinear", align_corners=True)
     return grown.transpose(0, 1)
 
@@ -105,7 +105,7 @@ def _paint_extra_axial(pixels: _Pixels, lesions: Lesions) -> None:
 
 
 def _paint_drain(hu: torch.Tensor, head: torch.Tensor, drain: np.ndarray) -> None:
-    """A bright tube through brain, bone and scalp; head (3, ...) like hu."""
+    """Paint a bright tube through brain, bone and scalp; head (3, ...) like hu."""
     tip, entry = torch.from_numpy(drain)
     along = entry - tip
     length = along.norm()
@@ -179,7 +179,7 @@ def render(
 
 
 def _box(near: np.ndarray) -> tuple[slice, slice] | None:
-    """Pixel rows and columns around the marked coarse nodes (NODES, NODES), or None."""
+    """Return pixel rows and columns around the marked coarse nodes (NODES, NODES), or None."""
     if not near.any():
         return None
     step = (SIZE - 1) / (NODES - 1)

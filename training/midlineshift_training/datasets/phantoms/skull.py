@@ -25,7 +25,7 @@ TABLE_SHARE = 0.3  # of the bone's thickness, each of the two compact tables
 
 
 def _padded(volume: np.ndarray, **how) -> np.ndarray:
-    """A volume on HEAD -> on SKULL."""
+    """Pad a volume on HEAD to SKULL."""
     before = [round((h - s) / HEAD.spacing) for h, s in zip(HEAD.origin, SKULL.origin, strict=True)]
     after = [s - h - b for s, h, b in zip(SKULL.shape, HEAD.shape, before, strict=True)]
     return np.pad(volume, list(zip(before, after, strict=True)), **how)
@@ -68,7 +68,7 @@ def _smoothstep(value: torch.Tensor) -> torch.Tensor:
 
 
 def _bone_thickness(rng, subject: Subject, points: torch.Tensor, texture: torch.Tensor) -> torch.Tensor:
-    """mm of bone over each vault voxel: thin at the temples, thick at the back."""
+    """Return mm of bone over each vault voxel: thin at the temples, thick at the back."""
     x, y, z = points.unbind(-1)
     low, high = {"infant": (1.2, 2.6), "child": (2.2, 4.5), "adult": (4.5, 8.0), "old": (4.5, 9.0)}[subject.age]
     mean = rng.uniform(low, high)
@@ -82,7 +82,7 @@ def _bone_thickness(rng, subject: Subject, points: torch.Tensor, texture: torch.
 
 
 def render(rng: np.random.Generator, subject: Subject) -> torch.Tensor:
-    """(*SKULL.shape) HU outside the inner table."""
+    """Return (*SKULL.shape) HU outside the inner table."""
     template, hollow = _template_base()
     base = template.clone()
     if rng.random() < 0.35:  # mucus in some of the sinuses or mastoids
@@ -144,7 +144,7 @@ def render(rng: np.random.Generator, subject: Subject) -> torch.Tensor:
 
 
 def _open_sutures(rng, subject: Subject, points, textures, hu) -> torch.Tensor:
-    """Gaps along the sutures and, in infants, the open fontanelle."""
+    """Open gaps along the sutures and, in infants, the fontanelle."""
     x, y, z = points.unbind(-1)
     width = rng.uniform(0.6, 3.0) if subject.age == "infant" else rng.uniform(0.3, 0.9)
     coronal = (y - 12 + 0.2 * (75 - z) * 0.5).abs() + 1.5 * textures[2].abs()
@@ -159,7 +159,7 @@ def _open_sutures(rng, subject: Subject, points, textures, hu) -> torch.Tensor:
 
 
 def _swelling(rng, points, textures) -> tuple[torch.Tensor, torch.Tensor]:
-    """Extra scalp thickness (mm) and its HU: bruises, cephalhaematomas."""
+    """Draw extra scalp thickness (mm) and its HU: bruises, cephalhaematomas."""
     extra = torch.zeros(len(points))
     for _ in range(rng.integers(1, 3)):
         toward = rng.normal(size=3) * (1, 1.2, 0.6) + (0, 0, 0.4)
@@ -186,7 +186,7 @@ def _beyond_flap(surgery: Surgery, points, textures) -> torch.Tensor:
 
 
 def _operate(rng, surgery: Surgery, points, above, hu, textures) -> torch.Tensor:
-    """A flap left out, or put back with slits, plates and air.
+    """Leave a bone flap out, or put it back with slits, plates and air.
 
     Args:
         above: (V,) mm above the outer table, negative in the bone.

@@ -62,7 +62,7 @@ class Subject:
 
 
 def _draw_surgery(rng: np.random.Generator) -> Surgery | None:
-    """An opened skull, now and then."""
+    """Draw an opened skull, now and then."""
     if rng.random() > SURGERY_SHARE:
         return None
     side = int(rng.choice([-1, 1]))

@@ -23,14 +23,14 @@ class Grid:
     shape: tuple[int, int, int]
 
     def axes(self) -> list[np.ndarray]:
-        """Three 1-D float32 arrays of node positions, mm."""
+        """Return three 1-D float32 arrays of node positions, mm."""
         return [
             np.arange(n, dtype=np.float32) * np.float32(self.spacing) + np.float32(o)
             for n, o in zip(self.shape, self.origin, strict=True)
         ]
 
     def coordinates(self) -> list[np.ndarray]:
-        """x, y, z, each of the grid's shape (float32 mm)."""
+        """Return x, y, z, each of the grid's shape (float32 mm)."""
         return list(np.meshgrid(*self.axes(), indexing="ij"))
 
 
@@ -40,12 +40,12 @@ SKULL = Grid((-114.0, -146.0, -80.0), 1.0, (229, 263, 193))  # HEAD with room fo
 
 
 def encode_hu(hu: np.ndarray) -> np.ndarray:
-    """HU -> uint8, 4 HU a step between -200 and 200."""
+    """Encode HU as uint8, 4 HU a step between -200 and 200."""
     return np.round(np.interp(hu, _HU_KNOTS, _CODE_KNOTS)).astype(np.uint8)
 
 
 def decode_hu(code: np.ndarray) -> np.ndarray:
-    """uint8 -> HU float32."""
+    """Decode uint8 to HU, float32."""
     table = np.interp(np.arange(256), _CODE_KNOTS, _HU_KNOTS).astype(np.float32)
     return table[code]
 

@@ -29,7 +29,7 @@ INVERSION_TOLERANCE_PX = 0.01
 
 
 def midlines(pose: Pose, variation: Variation, x_nodes: torch.Tensor) -> dict[str, np.ndarray]:
-    """Ideal and deformed midline of every slice; see ``case.py`` for the keys.
+    """Return the ideal and deformed midline of every slice; see ``case.py`` for the keys.
 
     Args:
         x_nodes: (n, NODES, NODES) template x before the shift, on the coarse nodes that the picture was drawn with.
@@ -92,7 +92,7 @@ def midlines(pose: Pose, variation: Variation, x_nodes: torch.Tensor) -> dict[st
 
 
 def _longest_run(position: np.ndarray, depth: np.ndarray) -> tuple[float, float] | None:
-    """Ends (linear interpolation) of the longest stretch with depth > 0, or None."""
+    """Return ends (linear interpolation) of the longest stretch with depth > 0, or None."""
     longest = longest_run(depth > 0)
     if not len(longest):
         return None
@@ -105,7 +105,7 @@ def _longest_run(position: np.ndarray, depth: np.ndarray) -> tuple[float, float]
 
 
 def _zero_crossing(deviations: np.ndarray, leftness: np.ndarray) -> np.ndarray:
-    """Deviation at which the pre-shift position is on the mid-plane; the crossing nearest to the ideal line.
+    """Return deviation at which the pre-shift position is on the mid-plane; the crossing nearest to the ideal line.
 
     Args:
         deviations: (D,) mm toward the left.
@@ -125,7 +125,7 @@ def _zero_crossing(deviations: np.ndarray, leftness: np.ndarray) -> np.ndarray:
 
 
 def _case_shift(result: dict[str, np.ndarray]) -> float:
-    """Signed shift of the case: mean over the septum window, smoothed over slices, the largest near the septum."""
+    """Return signed shift of the case: mean over the septum window, smoothed over slices, the largest near the septum."""
     usable = result["has_midline"]
     if not usable.any():
         return 0.0
@@ -140,7 +140,7 @@ def _case_shift(result: dict[str, np.ndarray]) -> float:
 
 
 def displacement_fields(pose: Pose, displacement: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """In-plane displacement toward the unshifted head and its inverse.
+    """Return in-plane displacement toward the unshifted head and its inverse.
 
     Args:
         displacement: (n, NODES, NODES, 3) head units, b - identity at the coarse nodes.
@@ -153,19 +153,19 @@ def displacement_fields(pose: Pose, displacement: torch.Tensor) -> tuple[np.ndar
 
 
 def interpolate_field(field: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Bilinear values (n, C, H, W) of coarse maps at (n, 2, H, W) (row, column) pixel positions, edges repeated."""
+    """Return bilinear values (n, C, H, W) of coarse maps at (n, 2, H, W) (row, column) pixel positions, edges repeated."""
     unit = where / (SIZE - 1) * 2 - 1
     return resampling.sample(field, unit.flip(1).permute(0, 2, 3, 1), padding="border")
 
 
 def node_positions() -> torch.Tensor:
-    """(1, 2, NODES, NODES) (row, column) pixel positions of the coarse nodes."""
+    """Return (1, 2, NODES, NODES) (row, column) pixel positions of the coarse nodes."""
     ticks = torch.linspace(0, SIZE - 1, NODES)
     return torch.stack(torch.meshgrid(ticks, ticks, indexing="ij"))[None]
 
 
 def invert(field: torch.Tensor) -> torch.Tensor:
-    """In-plane inverse v of p + u(p) on the coarse nodes: v(q) = -u(q + v(q)), by damped fixed-point iteration.
+    """Return in-plane inverse v of p + u(p) on the coarse nodes: v(q) = -u(q + v(q)), by damped fixed-point iteration.
 
     The damping lets it converge where the map stretches (gradients of u above 1), beside large bleeds.
     """

@@ -14,7 +14,7 @@ from midlineshift_training.datasets.phantoms.lesions.model import Lesions
 
 
 def without_shift(lesions: Lesions) -> Lesions:
-    """The lesions of a case with no push: no displacement, no ventricle squeezed or trapped."""
+    """Return the lesions of a case without their push: no displacement, no ventricle squeezed or trapped."""
     twin = copy.copy(lesions)
     if lesions.backward is not None:
         twin.backward = torch.zeros_like(lesions.backward)

@@ -39,23 +39,23 @@ class Variation:
     brain: torch.Tensor
 
     def to_template(self, points: torch.Tensor) -> torch.Tensor:
-        """Skull map of (..., 3) head-unit points."""
+        """Return skull map of (..., 3) head-unit points."""
         return move(self.skull, points)
 
     def brain_to_template(self, points: torch.Tensor) -> torch.Tensor:
-        """Brain map of (..., 3) head-unit points (before the lesion)."""
+        """Return brain map of (..., 3) head-unit points (before the lesion)."""
         return move(self.brain, points)
 
 
 @lru_cache(maxsize=1)
 def depth_volume() -> torch.Tensor:
-    """(1, *HEAD.shape) mm to the inner table, positive inside."""
+    """Return (1, *HEAD.shape) mm to the inner table, positive inside."""
     return torch.from_numpy(tissue_model.load().depth)[None]
 
 
 @lru_cache(maxsize=4)
 def ventricle_pull(brain: int, side: int) -> torch.Tensor:
-    """(3, X, Y, Z) gradient, per mm, of the smoothed mask of one side's ventricle; side +1 is x > 0.
+    """Return (3, X, Y, Z) gradient, per mm, of the smoothed mask of one side's ventricle; side +1 is x > 0.
 
     Its x component vanishes on the mid-plane, so that widening or squeezing a ventricle keeps the mid-plane.
     """
@@ -114,7 +114,7 @@ def _plagiocephaly(rng: np.random.Generator, strongest_mm: float) -> torch.Tenso
 
 
 def _bulge(surgery: Surgery) -> torch.Tensor:
-    """(3, X, Y, Z) look-up inward over a missing flap, so that brain and scalp stand out; zero on the mid-plane."""
+    """Return (3, X, Y, Z) look-up inward over a missing flap, so that brain and scalp stand out; zero on the mid-plane."""
     points = nodes()
     centre = torch.tensor(surgery.centre)
     outward = centre - torch.tensor([0.0, -18.0, 14.0])

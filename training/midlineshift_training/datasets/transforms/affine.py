@@ -13,7 +13,7 @@ from MidlineShiftLogic.geometry.resampling import sample
 
 
 def resample_affine(images: Tensor, transform: Tensor) -> Tensor:
-    """Images sampled through affine maps, bilinearly; zeros outside.
+    """Sample images through affine maps, bilinearly; zeros outside.
 
     Args:
         images: (B, C, H, W). transform: (B, 2, 3), from the result's places to the images', both -1..1 from edge to edge

@@ -83,7 +83,7 @@ def _axes_of(image: torch.Tensor, data: dict) -> tuple[torch.Tensor, torch.Tenso
 
 
 def _reach(data: dict) -> torch.Tensor:
-    """(1, H, W) bool: inside of the skull, its bone and what touches it."""
+    """Return (1, H, W) bool: inside of the skull, its bone and what touches it."""
     step = 2 * data.get("times", 1)
     half = data[INSIDE][0, ::step, ::step].float()  # the mask comes from the half grid
     near = _near(len(half))

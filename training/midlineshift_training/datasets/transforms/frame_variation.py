@@ -63,16 +63,16 @@ class Frames:
     scale: torch.Tensor
 
     def to_plane(self, points: torch.Tensor) -> torch.Tensor:
-        """(B, h, w, 2) frame mm -> plane mm."""
+        """Convert frame mm (B, h, w, 2) to plane mm."""
         return torch.einsum("bij,bhwj->bhwi", self.matrix, points) + self.centre[:, None, None]
 
     def to_frame(self, points: torch.Tensor) -> torch.Tensor:
-        """(B, 2) plane mm -> frame mm."""
+        """Convert plane mm (B, 2) to frame mm."""
         return torch.einsum("bij,bj->bi", self.inverse, points - self.centre)
 
     @property
     def inverse(self) -> torch.Tensor:
-        """(B, 2, 2) inverse of the matrix."""
+        """Return the inverse of the matrix (B, 2, 2)."""
         return torch.linalg.inv(self.matrix)
 
 
@@ -110,7 +110,7 @@ def draw_frames(
 
 
 def _rotation(angle: torch.Tensor) -> torch.Tensor:
-    """(B,) radians -> (B, 2, 2)."""
+    """Return the rotations (B, 2, 2) by radians (B,)."""
     c, s = torch.cos(angle), torch.sin(angle)
     return torch.stack([torch.stack([c, -s], -1), torch.stack([s, c], -1)], -2)
 

@@ -66,7 +66,7 @@ def draw_warps(count: int, variation: FrameVariation, g: torch.Generator) -> War
 
 
 def line_axes(anterior: torch.Tensor, posterior: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(B, 2) ends -> unit direction (B, 2), unit normal (B, 2) and length (B,)."""
+    """Return unit direction (B, 2), unit normal (B, 2) and length (B,) between ends (B, 2)."""
     d = posterior - anterior
     length = d.norm(dim=-1).clamp(min=1)
     u = d / length[:, None]

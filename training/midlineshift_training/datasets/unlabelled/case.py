@@ -34,7 +34,7 @@ FIELD_OF_HEADS = 1.32  # edge of the square that is kept, in falx lengths
 
 
 def unlabelled_case(ct: HeadCT, model: Model, name: str, source: tuple[str, str] = ("", "")) -> dict[str, np.ndarray]:
-    """Entries of the training file of one scan that is known to be unshifted.
+    """Return entries of the training file of one scan that is known to be unshifted.
 
     Args:
         ct: the scan. model: finds the mid-plane. name: of the scan.
@@ -101,7 +101,7 @@ def unlabelled_case(ct: HeadCT, model: Model, name: str, source: tuple[str, str]
 
 
 def straightening_field(points, n, u, length: float, attached: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """(2, NODES, NODES) mm, rows and columns: the displacement that carries a slice's midline onto its ideal line.
+    """Return (2, NODES, NODES) mm, rows and columns: the displacement that carries a slice's midline onto its ideal line.
 
     Args:
         points: (NODES, NODES, 2) plane mm (column, row) from the plane's anterior end. n, u: of the plane, toward the left
@@ -116,7 +116,7 @@ def straightening_field(points, n, u, length: float, attached: np.ndarray, devia
 
 
 def cut_to_grid(ct: HeadCT, corner: np.ndarray, pixel: float) -> np.ndarray:
-    """(n, SIZE, SIZE) int16: the scan cut to the file's grid; the pictures are averaged where they are finer."""
+    """Return (n, SIZE, SIZE) int16: the scan cut to the file's grid; the pictures are averaged where they are finer."""
     row_mm, column_mm = ct.pixel_spacing
     ticks = np.arange(SIZE) * pixel
     rows, columns = (corner[1] + ticks) / row_mm, (corner[0] + ticks) / column_mm
@@ -131,7 +131,7 @@ def cut_to_grid(ct: HeadCT, corner: np.ndarray, pixel: float) -> np.ndarray:
 
 
 def inside_of_skull(maps: PredictedMaps, frame, chosen, count: int, corner: np.ndarray, pixel: float) -> np.ndarray:
-    """(n, SIZE / 2, SIZE / 2) uint8: inside the inner table by the network, on the file's blocks of two pixels."""
+    """Return (n, SIZE / 2, SIZE / 2) uint8: inside the inner table by the network, on the file's blocks of two pixels."""
     half = SIZE // 2
     ticks = (np.arange(half) * 2 + 0.5) * pixel
     plane = np.stack(np.meshgrid(corner[0] + ticks, corner[1] + ticks), -1)

@@ -37,7 +37,7 @@ CARRIED_ON_MM = 12.0
 
 
 def follow_ridge(ridge: np.ndarray, plane_cost: np.ndarray) -> np.ndarray:
-    """The path from the first row to the last along which the ridge is strongest (Viterbi's algorithm).
+    """Return the path from the first row to the last along which the ridge is strongest (Viterbi's algorithm).
 
     Args:
         ridge: (rows, columns) answer of the ridge filter. plane_cost: (columns,) cost of each column.
@@ -64,7 +64,7 @@ def follow_ridge(ridge: np.ndarray, plane_cost: np.ndarray) -> np.ndarray:
 
 
 def _strips(ct: HeadCT, slices: np.ndarray, start: np.ndarray, length: np.ndarray, angle: float) -> np.ndarray:
-    """(k, len(ALONG), len(ASIDE_MM)) HU along the plane; start (k, 2) plane mm, length (k,) mm."""
+    """Return (k, len(ALONG), len(ASIDE_MM)) HU along the plane; start (k, 2) plane mm, length (k,) mm."""
     row_mm, column_mm = ct.pixel_spacing
     n, u = normal(angle), direction(angle)
     result = []
@@ -78,7 +78,7 @@ def _strips(ct: HeadCT, slices: np.ndarray, start: np.ndarray, length: np.ndarra
 def trace_falx(
     ct: HeadCT, slices: np.ndarray, start: np.ndarray, length: np.ndarray, angle: float, midline: np.ndarray
 ) -> np.ndarray:
-    """The midline of every slice of an unshifted scan, relative to the head's plane.
+    """Return the midline of every slice of an unshifted scan, relative to the head's plane.
 
     Args:
         ct: the scan, free of bleeds. slices: (k,) indices, upward. start: (k, 2) plane mm (column, row) of the falx's
@@ -114,7 +114,7 @@ def trace_falx(
 def network_midline(
     frame: Frame, index: np.ndarray, curves: MidlineCurves, start: np.ndarray, length: np.ndarray, angle: float
 ) -> np.ndarray:
-    """(k, len(ALONG)) mm by which the network's midline is to the left of the plane, see ``trace_falx``."""
+    """Return (k, len(ALONG)) mm by which the network's midline is to the left of the plane, see ``trace_falx``."""
     n, u = normal(angle), direction(angle)
     middle = (frame.size - 1) / 2
     result = np.empty((len(index), len(ALONG)))

@@ -94,7 +94,7 @@ def affine_ras(ct: HeadCT) -> np.ndarray:
 
 
 def _vectors_lps(ct: HeadCT, displacement_mm: np.ndarray) -> np.ndarray:
-    """(slice, 2, row, column) mm along rows and columns -> (column, row, slice, 1, 3) mm along L, P and S."""
+    """Convert mm along rows and columns (slice, 2, row, column) to mm along L, P and S (column, row, slice, 1, 3)."""
     along_rows, along_columns = displacement_mm.astype(np.float32).swapaxes(0, 1)
     vectors = along_rows[..., None] * ct.row_axis + along_columns[..., None] * ct.column_axis
     return vectors.transpose(2, 1, 0, 3)[:, :, :, None].astype(np.float32)

@@ -35,7 +35,7 @@ class StepProgressBar(ProgressBar):
         return "StepsBar"  # this class's first name: runs that were started under it resume
 
     def disable(self) -> None:
-        """Asked by Lightning of every process but the first."""
+        """Show nothing; Lightning calls it in every process but the first."""
         self.bar = None
 
     def on_train_start(self, trainer, pl_module):
@@ -63,7 +63,7 @@ class StepProgressBar(ProgressBar):
             self.bar.write(self.check_line(trainer.callback_metrics, trainer), file=sys.stderr)
 
     def check_line(self, metrics, trainer) -> str:
-        """``pose  step 250 of 3000  score 1.23 (best)  shift_mm 1.9  4 min left``."""
+        """Return ``pose  step 250 of 3000  score 1.23 (best)  shift_mm 1.9  4 min left``."""
         score = float(metrics[SCORE])
         best, self._best = score < self._best, min(score, self._best)
         figures = [f"{name.partition('/')[2]} {float(metrics[name]):.3g}" for name in self.figures if name in metrics]
@@ -79,7 +79,7 @@ class StepProgressBar(ProgressBar):
         return f"{self.name}  step {trainer.global_step} of {trainer.max_steps}"
 
     def _left(self, trainer) -> str:
-        """Time that the rest of the run takes at the pace of this call."""
+        """Return time that the rest of the run takes at the pace of this call."""
         seconds = time.monotonic() - self._began
         done, missing = trainer.global_step - self._first, trainer.max_steps - trainer.global_step
         return duration(seconds / max(1, done) * missing)
@@ -102,7 +102,7 @@ class StepProgressBar(ProgressBar):
 
 
 def duration(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``3 h 05 min``."""
+    """Return ``40 s``, ``12 min``, ``3 h 05 min``."""
     minutes = round(seconds / 60)
     if seconds < 100:
         return f"{seconds:.0f} s"

@@ -15,12 +15,12 @@ LEVEL = 300
 
 
 def _nothing(x: Tensor, timesteps: Tensor) -> Tensor:
-    """The other denoiser where there is none; it has the weight 0."""
+    """Return the other denoiser where there is none; it has the weight 0."""
     return torch.zeros_like(x)
 
 
 def _start(schedule: Schedule) -> int:
-    """DDIM step that is nearest to ``LEVEL`` thousandths of the schedule."""
+    """Return DDIM step that is nearest to ``LEVEL`` thousandths of the schedule."""
     return max(1, round(_count(schedule) * LEVEL / 1000))
 
 
@@ -29,7 +29,7 @@ def _count(schedule: Schedule) -> int:
 
 
 def draw_samples(network: nn.Module, schedule: Schedule, like: Tensor) -> Figure:
-    """Slices drawn from pure noise, always the same, by DDIM; ``like`` (N, 1, H, W) gives number, size and device."""
+    """Draw slices from pure noise, always the same, by DDIM; ``like`` (N, 1, H, W) gives number, size and device."""
     noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like)
     made = ddim_sample(network, _nothing, schedule, noise, _count(schedule), _count(schedule), 1.0)
     figure, grid = sheet(["drawn from noise"], len(made))
@@ -39,7 +39,7 @@ def draw_samples(network: nn.Module, schedule: Schedule, like: Tensor) -> Figure
 
 
 def draw_denoised(network: nn.Module, schedule: Schedule, x: Tensor, noise: Tensor) -> Figure:
-    """Slices (N, 1, H, W), the same with noise, and what this denoiser alone makes of them again."""
+    """Return slices (N, 1, H, W), the same with noise, and what this denoiser alone makes of them again."""
     start, count = _start(schedule), _count(schedule)
     t = ddim_timesteps(schedule.steps, count)[start]
     xt = add_noise(schedule, x, torch.full((len(x),), t, device=x.device), noise)
@@ -48,7 +48,7 @@ def draw_denoised(network: nn.Module, schedule: Schedule, x: Tensor, noise: Tens
 
 
 def draw_pairs(x: Tensor, healthy: Tensor) -> Figure:
-    """Slices (N, 1, H, W) and their pseudo-healthy counterparts, the targets of the image term."""
+    """Return slices (N, 1, H, W) and their pseudo-healthy counterparts, the targets of the image term."""
     return _rows({"slice": x, "pseudo-healthy": healthy}, healthy - x)
 
 

@@ -12,7 +12,7 @@ SIDE_INCHES = 2.2
 
 
 def sheet(rows: list[str], columns: int, note: str = "") -> tuple[Figure, np.ndarray]:
-    """Dark figure and its (rows, columns) axes, a column a slice; ``rows`` names the rows, ``note`` says what is drawn."""
+    """Make a dark figure and its (rows, columns) axes, a column a slice; ``rows`` names the rows, ``note`` says what is drawn."""
     figure = Figure(figsize=(SIDE_INCHES * columns + 0.3, SIDE_INCHES * len(rows) + 0.8), dpi=100, layout="constrained")
     figure.set_facecolor(BACKGROUND)
     grid = figure.subplots(len(rows), columns, squeeze=False)

@@ -17,7 +17,7 @@ COUNT = 4
 
 
 def telling(slices: AnnotatedSlices) -> LandmarkBatch:
-    """The labelled slices that shift most, each of another case; of a set without labels, its middle slices."""
+    """Return the labelled slices that shift most, each of another case; of a set without labels, its middle slices."""
     size = slices.true_mm.nan_to_num(-1.0)
     order = size.argsort(descending=True, stable=True)
     chosen: dict[int, int] = {}
@@ -29,7 +29,7 @@ def telling(slices: AnnotatedSlices) -> LandmarkBatch:
 
 
 def draw_landmark_fields(batch: LandmarkBatch, field: Tensor, x: Tensor, healthy: Tensor) -> Figure:
-    """A column a slice: with its landmarks, its pseudo-healthy slice, set back to normal, the displacement in mm.
+    """Draw a column a slice: with its landmarks, its pseudo-healthy slice, set back to normal, the displacement in mm.
 
     Args:
         field: (B, 2, H, W) px. x, healthy: (B, 1, h, h) on the denoisers' grid.

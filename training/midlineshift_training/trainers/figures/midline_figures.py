@@ -29,7 +29,7 @@ def most_shifted_slices(batch: MidlineBatch, count: int = COUNT) -> MidlineBatch
 
 
 def draw_fields(out: SlicePrediction, batch: MidlineBatch) -> Figure:
-    """A column a slice: the slice with the true and the found midlines, and the true and the found field if there is one."""
+    """Draw a column a slice: true and predicted midlines, and the true and the predicted field if there is one."""
     has_field = out.displacement is not None
     note = "Dashed true, solid found; blue ideal, orange deformed midline."
     note += " Field (back to normal): red toward the patient's left, blue right." if has_field else ""
@@ -63,7 +63,7 @@ def _slice(axes, out: SlicePrediction, batch: MidlineBatch, k: int, extent: floa
 
 
 def _field(axes, field: torch.Tensor, inside: torch.Tensor, mm: float, extent: float, limit: float) -> None:
-    """Sideways component in colour; arrows from where tissue is to where it would be, twice as long as it is.
+    """Draw the sideways component in colour, and arrows from where tissue is to where it would be, twice as long as it is.
 
     Args:
         field: (2, h, h) frame pixels, rows and columns. mm: of a frame pixel. limit: mm of the full colour.

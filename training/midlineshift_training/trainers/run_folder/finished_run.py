@@ -16,7 +16,7 @@ from MidlineShiftLogic.models.weights import fill, read_weights
 
 
 def load_run_network(run: Path) -> nn.Module:
-    """Network of a finished run with its best averaged weights. InputError if the folder is no finished run."""
+    """Load the network of a finished run with its best averaged weights. InputError if the folder is no finished run."""
     try:
         described = json.loads((run / "network.json").read_text(encoding="utf-8"))
         kind, config = described["kind"], described["config"]
@@ -31,7 +31,7 @@ def load_run_network(run: Path) -> nn.Module:
 
 
 def resumed_choices(run: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """What a resumed run was started with beside its settings (weights to start from, cohort, denoisers).
+    """Return what a resumed run was started with beside its settings (weights to start from, cohort, denoisers).
 
     Args:
         given: name -> what was asked for now; None if nothing was.

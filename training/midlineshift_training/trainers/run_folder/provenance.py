@@ -65,7 +65,7 @@ def record_session(
 
 
 def read_provenance(run: Path) -> dict[str, Any]:
-    """Contents of ``provenance.json``; empty for a run that has none."""
+    """Return contents of ``provenance.json``; empty for a run that has none."""
     try:
         return json.loads((run / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -41,7 +41,7 @@ def write_summary(run: Path) -> Path:
 
 
 def summary_text(run: Path, rows: list[dict[str, float]], settings: RunSettings) -> str:
-    """The page as Markdown; pictures are named relative to the run folder."""
+    """Return the page as Markdown; pictures are named relative to the run folder."""
     best, last = best_row(rows), rows[-1]
     provenance = read_provenance(run)
     sessions = provenance.get("sessions", [])
@@ -102,7 +102,7 @@ def _table(head, rows) -> str:
 
 
 def draw_curves(rows: list[dict[str, float]]) -> bytes:
-    """PNG with a panel for the loss and score, one for the loss terms, one for errors in mm if there are any."""
+    """Return PNG with a panel for the loss and score, one for the loss terms, one for errors in mm if there are any."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -72,7 +72,7 @@ Cases = list[AnnotatedCase]
 
 
 def split_sets(sets: Sequence[Path], leave_out_fold: int | None, seed: int) -> tuple[Cases, Cases]:
-    """Cases of sets to train on and to validate with: all but a fold, and that fold; else as the sets are split.
+    """Return cases of sets to train on and to validate with: all but a fold, and that fold; else as the sets are split.
 
     Raises:
         InputError: a set cannot be read, or one of the two would be empty.

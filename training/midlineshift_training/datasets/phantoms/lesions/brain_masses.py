@@ -13,7 +13,7 @@ from midlineshift_training.datasets.phantoms.variation import ventricle_pull
 
 
 def _ellipsoid(centre, radii, turn_deg, roughness, points) -> torch.Tensor:
-    """Approximate signed distance (mm) to a rough ellipsoid at (..., 3) points."""
+    """Return approximate signed distance (mm) to a rough ellipsoid at (..., 3) points."""
     turn = torch.tensor(Rotation.from_euler("xyz", turn_deg, degrees=True).as_matrix(), dtype=torch.float32)
     offset = (points - torch.tensor(centre, dtype=torch.float32)) @ turn
     radii = torch.tensor(radii, dtype=torch.float32)
@@ -38,7 +38,7 @@ def _lobed_distance(rng, centre, radius: float, lobes: int) -> torch.Tensor:
 
 
 def _mass_hu(rng, kind: str, distance: torch.Tensor, centre, radius: float, csf_hu: float) -> torch.Tensor:
-    """(*FINE.shape) HU inside a mass in the brain."""
+    """Return (*FINE.shape) HU inside a mass in the brain."""
     lumps = noise(rng, 4, FINE) * rng.uniform(1, 4) + noise(rng, 10, FINE) * rng.uniform(1, 4)
     if kind == "cyst":
         return torch.full(FINE.shape, csf_hu)
@@ -59,7 +59,7 @@ def _mass_hu(rng, kind: str, distance: torch.Tensor, centre, radius: float, csf_
 def add_bleed(
     rng, lesions: Lesions, push: Push, subject: Subject, side: int, centre, volume_ml: float, mass: float, kind="bleed"
 ) -> None:
-    """One mass in the brain: outline, HU, rim of oedema, and its own radial push (``mass``: share of its radius)."""
+    """Add one mass in the brain: outline, HU, rim of oedema, and its own radial push (``mass``: share of its radius)."""
     radius = (volume_ml * 1e3 * 3 / 4 / np.pi) ** (1 / 3)
     centre = np.array(centre, dtype=np.float32)
     centre[0] = side * max(abs(centre[0]), radius * 0.75 + 3)
@@ -79,7 +79,7 @@ def add_bleed(
 
 
 def add_infarct(rng, lesions: Lesions, push: Push, side: int) -> None:
-    """Infarct of a territory with swelling."""
+    """Add an infarct of a territory with swelling."""
     centre, radii = {
         0: ((44, -6, 12), (30, rng.uniform(36, 58), rng.uniform(26, 42))),  # middle cerebral artery
         1: ((34, -68, 4), (26, rng.uniform(22, 34), rng.uniform(16, 28))),  # posterior
@@ -95,7 +95,7 @@ def add_infarct(rng, lesions: Lesions, push: Push, side: int) -> None:
 
 
 def add_old_infarct(rng, lesions: Lesions, push: Push, subject: Subject) -> None:
-    """A scar filled with fluid; the ventricle beside it is wide and the midline drawn a little toward it."""
+    """Add a scar filled with fluid; the ventricle beside it is wide and the midline drawn a little toward it."""
     scar = -lesions.side
     add_infarct(rng, lesions, push, scar)
     push.radial.zero_()

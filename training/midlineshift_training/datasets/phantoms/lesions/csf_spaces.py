@@ -10,7 +10,7 @@ from midlineshift_training.datasets.phantoms.variation import ventricle_pull
 
 
 def squeeze_ventricles(rng, lesions: Lesions, push: Push, subject: Subject) -> None:
-    """The near lateral ventricle and the sulci beside it vanish with the shift; the far ventricle may be trapped."""
+    """Squeeze the near lateral ventricle and the sulci beside it with the shift; the far ventricle may be trapped."""
     side, shift = lesions.side, lesions.target_mm
     push.velocity += ventricle_pull(subject.brain, side) * min(shift, 12.0) * rng.uniform(8, 15)
     lesions.trapped = bool(shift > 6 and rng.random() < 0.5)
@@ -23,7 +23,7 @@ def squeeze_ventricles(rng, lesions: Lesions, push: Push, subject: Subject) -> N
 
 
 def draw_free_blood(rng, lesions: Lesions) -> None:
-    """Blood in ventricles, in sulci and along the falx."""
+    """Draw blood in ventricles, in sulci and along the falx."""
     side = lesions.side
     in_brain = bool(lesions.bleeds)
     ruptured = 0.5 if lesions.target_mm >= LARGE_MM else 0.28
@@ -44,7 +44,7 @@ def draw_free_blood(rng, lesions: Lesions) -> None:
 
 
 def draw_drain(rng, lesions: Lesions) -> None:
-    """A ventricular drain from a burr hole in front of the coronal suture to the foramen of Monro."""
+    """Draw a ventricular drain from a burr hole in front of the coronal suture to the foramen of Monro."""
     side = int(rng.choice([-1, 1]))
     tip = np.array([side * rng.uniform(2, 9), rng.uniform(0, 14), rng.uniform(4, 14)])
     entry = np.array([side * rng.uniform(22, 34), rng.uniform(15, 40), rng.uniform(74, 84)])

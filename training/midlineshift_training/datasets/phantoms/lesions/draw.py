@@ -53,7 +53,7 @@ LEADING = {  # how often which lesion leads: shifts below LARGE_MM, above
 
 
 def _draw_kinds(rng, large: bool) -> list[str]:
-    """Names of the lesions of a shifted case."""
+    """Draw the kinds of lesions of a shifted case."""
     kinds = [str(rng.choice(list(LEADING), p=[share[large] for share in LEADING.values()]))]
     if rng.random() < 0.25:
         kinds.append(str(rng.choice(["bleed", "acute subdural", "contusions", "infarct"])))
@@ -61,7 +61,7 @@ def _draw_kinds(rng, large: bool) -> list[str]:
 
 
 def _draw_masses(rng, lesions: Lesions, push: Push, subject: Subject) -> None:
-    """Lesions that push."""
+    """Draw the lesions that push."""
     side, large = lesions.side, lesions.target_mm >= LARGE_MM
     lesions.kinds = _draw_kinds(rng, large)
     body = float(np.prod(subject.scale)) ** 0.5
@@ -96,7 +96,7 @@ def _draw_masses(rng, lesions: Lesions, push: Push, subject: Subject) -> None:
 
 
 def _draw_target(rng, opened: bool) -> float:
-    """Wished shift (mm): small, medium or, most often after a craniectomy, large."""
+    """Draw the wanted shift (mm): small, medium or, most often after a craniectomy, large."""
     size = rng.random()
     if size < (0.55 if opened else 0.32):
         return float(LARGE_MM + (MAX_SHIFT_MM - LARGE_MM) * rng.beta(1.1, 1.5))

@@ -19,13 +19,13 @@ from midlineshift_training.datasets.phantoms.subject import Subject
 
 
 def _side_taper(side: int) -> torch.Tensor:
-    """(X, 1, 1) 0 on the mid-plane and beyond, 1 well inside one side: keeps the falx attachments in place."""
+    """Return (X, 1, 1) 0 on the mid-plane and beyond, 1 well inside one side: keeps the falx attachments in place."""
     x = torch.from_numpy(LATTICE.axes()[0])[:, None, None] * side
     return ((x - 5) / 14).clamp(0, 1) ** 2 * (3 - 2 * ((x - 5) / 14).clamp(0, 1))
 
 
 def add_extra_axial(rng, lesions: Lesions, push: Push, subject: Subject, side: int, kind: str) -> None:
-    """Blood between skull and brain: the brain is pushed inward along the skull's normal."""
+    """Add blood between skull and brain: the brain is pushed inward along the skull's normal."""
     y, z = (torch.from_numpy(a) for a in LATTICE.coordinates()[1:])
     epidural = kind == "epidural"
     thick = {

@@ -16,7 +16,7 @@ SEPTUM_Y, SEPTUM_Z = np.arange(-10, 19, 4.0), np.arange(-8, 33, 4.0)
 
 
 def shift_profile(rng, side: int, inside: torch.Tensor) -> torch.Tensor:
-    """(3, X, Y, Z) unit sideways flow of the brain under a mass: largest at the septum, zero at the inner table."""
+    """Return (3, X, Y, Z) unit sideways flow of the brain under a mass: largest at the septum, zero at the inner table."""
     x, y, z = (torch.from_numpy(a) for a in LATTICE.coordinates())
     y0, z0 = rng.uniform(-16, 16), rng.uniform(2, 15)
     wide_y, up, down = rng.uniform(20, 44), (44 - z0) * rng.uniform(0.38, 0.6), rng.uniform(13, 25)
@@ -36,7 +36,7 @@ def shift_profile(rng, side: int, inside: torch.Tensor) -> torch.Tensor:
 
 
 def _shift_at_septum(velocity: torch.Tensor) -> float:
-    """Largest x (head units) that the flow adds to the mid-plane at the septum, smoothed like a case's label."""
+    """Return largest x (head units) that the flow adds to the mid-plane at the septum, smoothed like a case's label."""
     y, z = np.meshgrid(SEPTUM_Y, SEPTUM_Z, indexing="ij")
     points = torch.from_numpy(np.stack([0 * y, y, z], -1).reshape(-1, 3)).float()
     moved = follow(velocity, points)[:, 0].reshape(y.shape).mean(0).numpy()
@@ -45,7 +45,7 @@ def _shift_at_septum(velocity: torch.Tensor) -> float:
 
 
 def reach_target(push: Push, profile: torch.Tensor, side: int, target_mm: float, scale_x: float) -> torch.Tensor:
-    """Velocity with so much of the profile that the septum moves by the wished shift (secant steps).
+    """Return the velocity with so much of the profile that the septum moves by the wanted shift (secant steps).
 
     Where the lesions' own push goes too far it is weakened, and the flow turned back by no more than 3 mm. What the shift
     came out to be is measured afterwards.
