@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from MidlineShiftLogic.errors import MidlineShiftError
+from MidlineShiftLogic.errors import OUTPUT_ERRORS, MidlineShiftError
 
 MEASURED = 0
 INTERNAL_ERROR = 1
@@ -24,4 +24,6 @@ def worst(codes: Iterable[int]) -> int:
 
 def of(error: BaseException) -> int:
     """Return the exit code of a case that ended with ``error``."""
+    if isinstance(error, OSError) and error.errno in OUTPUT_ERRORS:
+        return BAD_INPUT
     return error.exit_code if isinstance(error, MidlineShiftError) else INTERNAL_ERROR

@@ -197,7 +197,7 @@ class _RemoteTraceback(Exception):
 def _serve(pipe: connection.Connection, work, threads: int) -> None:
     """Run in the other process: receive items and send results until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others in order
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(exit_codes.TERMINATED))
+    signal.signal(signal.SIGTERM, _terminate)
     # The processes share the cores; a number that the user set is kept. torch reads it when it is loaded.
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     wait_passively()
@@ -212,6 +212,14 @@ def _serve(pipe: connection.Connection, work, threads: int) -> None:
                 pipe.send_bytes(message)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the first process is gone, or needs no more
+    # Nothing unfinished is left, so that exit hooks of libraries may be cut short, without a traceback of theirs.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(_signal: int, _frame) -> None:
+    """End the process like an exit; the clean-up that follows is not to be interrupted by a second signal."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(exit_codes.TERMINATED)
 
 
 def _portable(error: Exception) -> Exception:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.batch.case import Case
 from MidlineShiftLogic.batch.library_output import suppress_output
-from MidlineShiftLogic.errors import format_error
+from MidlineShiftLogic.errors import error_code, format_error
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.progress import Progress
 
@@ -103,8 +103,7 @@ class CaseMeasurer:
         except Exception as error:
             if self.settings.debug:
                 traceback.print_exc(file=sys.stderr)
-            code = getattr(error, "code", "internal")
-            return CaseOutcome(case, exit_codes.of(error), message=format_error(error), code=code)
+            return CaseOutcome(case, exit_codes.of(error), message=format_error(error), code=error_code(error))
 
     def _measure(self, case: Case) -> CaseOutcome:
         from MidlineShiftLogic.api import measure_case

@@ -12,7 +12,7 @@ from pathlib import Path
 from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.batch.case import Millimetres
 from MidlineShiftLogic.batch.output import BatchOutput
-from MidlineShiftLogic.errors import format_error
+from MidlineShiftLogic.errors import error_code, format_error
 
 
 @dataclass(frozen=True)
@@ -81,5 +81,5 @@ def make_pseudo_healthy_images(settings: PseudoHealthySettings, sources: Sequenc
             if settings.debug:
                 traceback.print_exc(file=sys.stderr)
             codes.append(exit_codes.of(error))
-            output.error(name, format_error(error), getattr(error, "code", "internal"), codes[-1])
+            output.error(name, format_error(error), error_code(error), codes[-1])
     return exit_codes.worst(codes)

@@ -80,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A file name that the terminal's encoding cannot show must not end the run.
         stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_run(arguments))
+    code = _run(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only exit hooks of libraries are left
+    sys.exit(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -105,5 +107,6 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _terminate(_signal: int, _frame) -> None:
-    """End the run at SIGTERM like an exit, so that unfinished folders are removed."""
+    """End the run at SIGTERM like an exit, so that unfinished folders are removed; a second signal changes nothing."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(exit_codes.TERMINATED)

@@ -26,7 +26,7 @@ def report(case: Path, priors: tuple[Path, ...], identify: Path | None, pdf: boo
     CASE is a folder that `midlineshift measure` or the panel wrote, or its measurement.json. The report is one file
     that opens anywhere without network and prints on two pages. Research use only; not a medical device.
     """
-    from MidlineShiftLogic.errors import InputError
+    from MidlineShiftLogic.errors import OUTPUT_ERRORS, InputError
     from MidlineShiftLogic.reporting.html import read_result, write_report
     from MidlineShiftLogic.reporting.html.pdf import require_pdf
     from MidlineShiftLogic.reporting.html.verified_patient import read_verified_patient
@@ -44,6 +44,8 @@ def report(case: Path, priors: tuple[Path, ...], identify: Path | None, pdf: boo
     try:
         written = write_report(folder.resolve(), measurement, options)
     except OSError as error:
+        if error.errno in OUTPUT_ERRORS:
+            raise
         raise InputError(f"The report cannot be written into {folder}: {error.strerror or error}.", "out") from error
     for path in written:
         click.echo(str(folder / path.name))

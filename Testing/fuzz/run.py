@@ -3,9 +3,11 @@
     python Testing/fuzz/run.py --minutes 2
     python Testing/fuzz/run.py --mutations 5000 --only nifti --only dicom --out figures.json
 
-Counted are: crashes (the process dies), hangs (more than 10 s of processor time), memory (more than 2 GB), and
-tracebacks (any exception but ``InputError`` and ``RefusedError``). A failing input is written to ``--keep`` and its seed,
-number and error are printed; the exit code is then 1. Numbers are explicit, so every run of the same version is the same.
+Counted are: crashes (the process dies), hangs (more than 10 s of processor time), memory (more than 2 GB),
+tracebacks (any exception but ``InputError`` and ``RefusedError``), and silently wrong geometry: every fourth scan that is
+loaded is compared with what another library reads (``independent_geometry.py``). A failing input is written to ``--keep``
+and its seed, number and error are printed; the exit code is then 1. Numbers are explicit, so every run of the same version
+is the same.
 """
 
 from __future__ import annotations
@@ -29,12 +31,21 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "helpers"), str(HERE.parents[1]), str(HERE.parents[1] / "training")]
 
+from independent_geometry import differs  # noqa: E402
 from mutations import mutate  # noqa: E402
 from seeds import SPACING, write_seeds  # noqa: E402
 
 CPU_SECONDS, WALL_SECONDS, MEMORY_BYTES = 10.0, 120.0, 2_000_000_000
 CHECK_EVERY = 4
-"""Every fourth loaded scan is checked too; checking takes longer than loading."""
+"""Every fourth loaded scan is checked and compared too; this takes longer than loading."""
+
+
+GEOMETRY_CODES = {"no-orientation", "orientation-conflict", "spacing-conflict", "spacing", "head-shape", "head-size"}
+"""Flags that tell the user to check the geometry: what another library makes of such a file may be something else."""
+
+
+class SilentlyWrong(Exception):
+    """A scan was loaded with another geometry than another library reads, and without a flag about it."""
 
 
 def load_scan(path: Path, number: int) -> str:
@@ -45,7 +56,16 @@ def load_scan(path: Path, number: int) -> str:
     flags = [*ct.quality, *(check(ct) if number % CHECK_EVERY == 0 else ())]
     if any(flag.code == "check-failed" for flag in flags):
         raise AssertionError(next(flag.message for flag in flags if flag.code == "check-failed"))
-    return "refused" if any(flag.severity == "fatal" for flag in flags) else "loaded"
+    readable = not any(
+        flag.severity == "fatal" for flag in ct.quality
+    )  # a head of one slice is refused later, but read
+    if readable and number % CHECK_EVERY == 0 and path.suffix not in (".npy", ".npz"):
+        difference = differs(path, ct)
+        if difference is not None and not GEOMETRY_CODES & {flag.code for flag in flags}:
+            raise SilentlyWrong(f"{difference}; shape {ct.hu.shape}, flags {[flag.code for flag in flags]}")
+    if any(flag.severity == "fatal" for flag in flags):
+        return "refused"
+    return "loaded"
 
 
 def load_labels(path: Path, number: int) -> str:
@@ -141,6 +161,8 @@ def work(kind: str, seeds: list[Path], folder: Path, seed: int, first: int, coun
             sentence = str(caught)
             if caught.code in ("memory", "unexpected") or not sentence or "\n" in sentence:
                 outcome, error = "traceback", f"{caught.code}: {sentence}\n" + traceback.format_exc()
+        except SilentlyWrong as caught:
+            outcome, error = "geometry", str(caught)
         except BaseException:
             outcome, error = "traceback", traceback.format_exc()
         seconds = time.process_time() - began
@@ -168,6 +190,7 @@ def fuzz(kind: str, seeds: list[Path], seed: int, count: int, seconds: float, ke
         "hang": 0,
         "memory": 0,
         "traceback": 0,
+        "geometry": 0,
     }
     figures |= {"slowest_s": 0.0, "peak_mb": 0}
     failures, first, end = [], 0, time.monotonic() + seconds

@@ -44,8 +44,14 @@ def metaimage(ct: HeadCT, compressed: bool = False, data_file: str = "LOCAL") ->
         "ElementType": "MET_SHORT",
         "ElementDataFile": data_file,
     }
+    if compressed:
+        data = zlib.compress(data)
+        lines = {
+            "ObjectType": "Image",
+            "CompressedDataSize": str(len(data)),
+        } | lines  # ITK reads the wrong bytes without
     header = "".join(f"{name} = {value}\n" for name, value in lines.items())
-    return header.encode(), zlib.compress(data) if compressed else data
+    return header.encode(), data
 
 
 def nrrd(ct: HeadCT, encoding: str = "raw", data_file: str = "") -> tuple[bytes, bytes]:

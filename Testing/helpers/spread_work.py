@@ -1,5 +1,6 @@
 """Work that other processes can import."""
 
+import atexit
 import os
 import signal
 import time
@@ -42,3 +43,9 @@ def killed_by_two(number: int) -> int:
 
 def own_process(_number: int) -> int:
     return os.getpid()
+
+
+def slow_to_exit(number: int) -> int:
+    """Delay the process's end as torch's exit hooks do; the hook is Python code, into which a signal's exit would fall."""
+    atexit.register(time.sleep, 0.5)
+    return number

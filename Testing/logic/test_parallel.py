@@ -1,6 +1,8 @@
 """Mapping over processes: order, deaths, errors."""
 
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -61,3 +63,25 @@ def test_processes_end_with_their_caller():
             return
         time.sleep(0.05)
     raise AssertionError("a worker outlived the map")
+
+
+@pytest.mark.slow
+def test_processes_end_without_a_word(capfd):
+    """Processes whose exit hooks still run when they are asked to end print no traceback."""
+    assert list(map_parallel(spread_work.slow_to_exit, range(2), 2)) == [0, 1]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_second_signal_does_not_interrupt_the_clean_up():
+    code = """if True:
+        import os, signal, sys
+        from MidlineShiftLogic import parallel
+        signal.signal(signal.SIGTERM, parallel._terminate)
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            print("cleaned")
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "cleaned\n", "")

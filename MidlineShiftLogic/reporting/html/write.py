@@ -40,7 +40,7 @@ def write_report(folder: Path, measurement: Measurement, options: ReportOptions 
     """Write ``report.html``, and ``report.pdf`` if asked for, into a case's folder; each appears whole or not at all.
 
     The pictures are those of ``overlay.png`` in the folder. A ``report.pdf`` that an earlier report left, and that would
-    not belong to this one, is removed.
+    not belong to this one, is removed. A report that names the patient is for its owner only.
 
     Raises:
         InputError: ``report_html`` or ``to_pdf`` cannot be made.
@@ -60,15 +60,16 @@ def write_report(folder: Path, measurement: Measurement, options: ReportOptions 
         from MidlineShiftLogic.reporting.html.pdf import to_pdf
 
         contents[PDF_FILE] = to_pdf(html)
+    mode = 0o666 & ~_umask() if options.patient is None else 0o600
     for name, content in contents.items():
-        _replace(folder / name, content)
+        _replace(folder / name, content, mode)
     if not options.pdf:
         (folder / PDF_FILE).unlink(missing_ok=True)
     return [folder / name for name in contents]
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all.
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    """Write the file whole or not at all, with these permissions.
 
     What a kill may leave is beside the folder of the case, which must hold results alone.
     """
@@ -76,7 +77,7 @@ def _replace(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-        os.chmod(name, 0o666 & ~_umask())
+        os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -137,7 +137,10 @@ def test_what_libraries_print_does_not_reach_a_program(midlineshift, fake_pipeli
         (MemoryError(), 1, "too little free memory"),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), 1, "'torch' is missing; install it"),
         (type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"), 1, "choose --device cpu"),
-        (OSError(28, "No space left on device", "x.png"), 1, "No space left on device: x.png"),
+        (OSError(5, "Input/output error", "x.png"), 1, "Input/output error: x.png"),
+        (OSError(28, "No space left on device", "x.png"), 2, "Cannot write x.png: no space is left on its disk"),
+        (OSError(27, "File too large"), 2, "Cannot write the results: files may not become so large"),
+        (OSError(36, "File name too long", "x" * 300), 2, "the name is too long for its disk"),
     ],
 )
 def test_every_failure_is_one_sentence_and_its_code(

@@ -1,6 +1,8 @@
 """``midlineshift report`` and ``midlineshift measure --report``."""
 
 import json
+import os
+import stat
 import sys
 
 import pytest
@@ -81,6 +83,38 @@ def test_name_only_where_it_was_asked_for_and_of_the_scan_that_was_measured(
     done = midlineshift("report", out / "one", "--identify", stranger)
     assert done.code == 2 and "is not the scan that 'one' was measured on" in done.sentence
     assert (out / "one" / "report.html").read_bytes() == before
+
+
+def test_a_full_disk_leaves_the_earlier_report_and_no_part(midlineshift, fake_pipeline, scan, tmp_path, monkeypatch):
+    """The same code and sentence as of ``midlineshift measure``."""
+    out = tmp_path / "out"
+    midlineshift("measure", scan, "--out", out, "--report")
+    before = (out / "head" / "report.html").read_bytes()
+
+    def full(*_arguments):
+        raise OSError(28, "No space left on device", "x")
+
+    monkeypatch.setattr("MidlineShiftLogic.reporting.html.write.os.fdopen", full)
+    for command in (["report", out / "head"], ["measure", scan, "--out", out, "--report"]):
+        done = midlineshift(*command)
+        assert done.code == 2 and "Cannot write x: no space is left on its disk" in done.sentence, done
+    assert names(out) == ["head"] and (out / "head" / "report.html").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps permissions elsewhere")
+def test_a_report_with_a_name_is_for_its_owner_only(midlineshift, fake_pipeline, doe, tmp_path):
+    out = tmp_path / "out"
+    for arguments, mode in (["--identify"], 0o600), ([], 0o666 & ~_umask()):
+        assert midlineshift("measure", doe, "--out", out, "--report", *arguments).code == 0
+        assert stat.S_IMODE((out / "one" / "report.html").stat().st_mode) == mode
+    assert midlineshift("report", out / "one", "--identify", doe).code == 0
+    assert stat.S_IMODE((out / "one" / "report.html").stat().st_mode) == 0o600
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def test_name_without_a_report_is_told(midlineshift, scan, tmp_path):
