@@ -89,15 +89,17 @@ def test_files_named_on_the_pages_for_developers_exist():
             assert any((ROOT / start / name).exists() for start in STARTS), f"{page.name} names {name}"
 
 
-def test_names_on_the_page_of_questions_exist():
-    """A name in brackets after a file is defined in that file."""
+def test_ten_questions_are_each_answered_by_a_name_in_a_file():
+    """A name in brackets after a file is defined in that file, and every question has such an answer."""
     text = (ROOT / "docs" / "developer" / "where-is-what.md").read_text(encoding="utf-8")
-    found = re.findall(r"`([\w./]+\.py)` \(`(\w+)`\)", text)
-    assert len(found) >= 3
-    for file, name in found:
-        assert re.search(rf"^(?:def|class) {name}\b", (ROOT / file).read_text(encoding="utf-8"), re.M), (
-            f"{file}: {name}"
-        )
+    questions = [line for line in text.splitlines() if re.match(r"\| [^|]+\? \|", line) or '"midline shift"?' in line]
+    assert len(questions) == 10
+    for line in questions:
+        answers = re.findall(r"`([\w./]+\.py)` \(`(\w+)`", line)
+        assert answers, f"no name answers {line}"
+        for file, name in answers:
+            code = (ROOT / file).read_text(encoding="utf-8")
+            assert re.search(rf"^(?:def|class) {name}\b|^{name}\b.* =", code, re.M), f"{file}: {name}"
 
 
 def test_documents_named_in_the_code_exist():
