@@ -104,7 +104,8 @@ def _counted(count: int) -> str:
 def case_line(measurement: Measurement, folder: Path, shown: str = "overlay.png") -> str:
     """Return the line of a case on the terminal, or why it was refused.
 
-    Such as ``case  7.9 mm to the left (90 %: 6.8 to 9.0), P(>5 mm) 0.99  slice 22  (3.1 s)  DIR/case/overlay.png``.
+    Such as ``case  7.9 mm to the left (90 %: 6.8 to 9.0), P(>5 mm) 0.99  slice 22  (3.1 s)  DIR/case/overlay.png``;
+    with ``--authors-readout`` the largest displacement, too.
 
     Args:
         measurement: The case.
@@ -119,9 +120,11 @@ def case_line(measurement: Measurement, folder: Path, shown: str = "overlay.png"
     side = "" if measurement.side == "none" else f" to the {measurement.side}"
     certainty = certainty_text(measurement)
     certainty = f" {certainty}" if certainty else ""
+    largest = measurement.authors_readout_mm
+    authors = "" if largest is None else f"  largest displacement {largest:.1f} mm (Gong et al. 2023)"
     warnings = sum(flag.severity == "warning" for flag in measurement.quality)
     flagged = f"  [{warnings} warning{'s' if warnings > 1 else ''}]" if warnings else ""
     return (
-        f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}{certainty}  {where}  {seconds}"
+        f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}{certainty}{authors}  {where}  {seconds}"
         f"  {folder / shown}{flagged}"
     )

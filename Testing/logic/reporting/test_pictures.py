@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from MidlineShiftLogic.quality import Quality
 from MidlineShiftLogic.reporting.figures import drawing, overlay
 from MidlineShiftLogic.reporting.figures.overlay import write_overlay
 from MidlineShiftLogic.reporting.figures.sheet import MOST_TILES, choose, write_sheet
-from MidlineShiftLogic.reporting.formatting import certainty_text, shift_text
+from MidlineShiftLogic.reporting.formatting import case_line, certainty_text, shift_text
 
 
 def near(picture, colour, tolerance=0.12):
@@ -185,6 +186,13 @@ def test_pictures_say_how_sure_the_number_is(tmp_path, case, monkeypatch):
 )
 def test_how_sure_in_words(case, interval, p, text):
     assert certainty_text(replace(case[1], interval_mm=interval, p_over_5mm=p)) == text
+
+
+def test_the_terminal_shows_the_authors_number_where_it_is_asked_for(case):
+    usual = case_line(case[1], Path("out"))
+    asked = case_line(replace(case[1], authors_readout_mm=11.26), Path("out"))
+    assert "largest displacement 11.3 mm (Gong et al. 2023)" in asked
+    assert "largest" not in usual and usual in asked.replace("  largest displacement 11.3 mm (Gong et al. 2023)", "")
 
 
 def test_small_shift_has_no_side():

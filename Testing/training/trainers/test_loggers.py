@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -51,11 +53,60 @@ def test_servers_are_not_asked_offline(name, folder, tmp_path, monkeypatch):
 
 def test_a_logger_that_is_not_installed_is_told_before_anything_is_written(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match="pip install wandb"):
+    with pytest.raises(InputError, match="pip install 'wandb"):
         check_loggers(SimpleNamespace(loggers=["tensorboard", "wandb"]))
-    with pytest.raises(InputError, match="pip install mlflow"):
+    with pytest.raises(InputError, match="pip install 'mlflow"):
         run(folder, tmp_path / "run", loggers=["mlflow"])
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A function that puts a stub of a package where Python finds it."""
+
+    def install(name, version, source):
+        site = tmp_path / "site"
+        (site / name).mkdir(parents=True)
+        (site / name / "__init__.py").write_text(source, encoding="utf-8")
+        information = site / f"{name}-{version}.dist-info"
+        information.mkdir()
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (information / "METADATA").write_text(text, encoding="utf-8")
+        monkeypatch.syspath_prepend(site)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("version", "source", "text"),
+    [
+        ("1.27.0", "", "needs mlflow 2.8 or newer, and 1.27.0 is installed"),
+        ("2.9.0", "raise ImportError('cannot import name runtime_version from google.protobuf.')", "runtime_version"),
+        ("2.9.0", "raise AttributeError('module pandas has no attribute x\\nand a second line')", "no attribute x);"),
+        ("2.9.0", "import a_package_that_is_not_there", "a_package_that_is_not_there"),
+    ],
+)
+def test_a_logger_that_does_not_go_with_the_others_is_one_sentence(version, source, text, installed, folder, tmp_path):
+    installed("mlflow", version, source)
+    with pytest.raises(InputError, match=re.escape(text)) as found:
+        run(folder, tmp_path / "run", loggers=["csv", "mlflow"], max_steps=1)
+    assert "\n" not in str(found.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_logger_that_fails_to_start_is_one_sentence_and_leaves_the_folder_free(
+    installed, folder, tmp_path, monkeypatch
+):
+    installed("wandb", "0.31.0", "")
+
+    def refuse(*_, **__):
+        raise ModuleNotFoundError("Module not found: 'wandb>=0.12.10'. Try `pip install wandb`\nmore")
+
+    monkeypatch.setattr("midlineshift_training.trainers.loggers.WandbLogger", refuse)
+    with pytest.raises(InputError, match="logger wandb cannot be used"):
+        run(folder, tmp_path / "run", loggers=["wandb"], max_steps=1)
+    run(folder, tmp_path / "run", loggers=["csv"], max_steps=1)
 
 
 def test_a_line_a_minute_where_there_is_no_terminal(monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import uuid
@@ -9,25 +10,46 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from packaging.version import Version
 
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from midlineshift_training.trainers.settings.common import RunSettings
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.software import UNKNOWN, package_version
 
 PROJECT = "midlineshift"
-PACKAGES = {"mlflow": "mlflow", "wandb": "wandb"}
-"""Module that a logger needs -> the package to install."""
+LEAST_VERSIONS = {"mlflow": "2.8", "wandb": "0.16"}
+"""Package that a logger needs -> oldest version that is taken. Neither is a dependency: both bring many others."""
 IDS = "loggers.json"
 """Keeps under which identifier a server knows the run, so that a resumed run goes on there."""
 
 
 def check_loggers(settings: RunSettings) -> None:
-    """Raise an InputError if a logger is asked for whose package is not installed."""
-    for module, package in PACKAGES.items():
-        if module in settings.loggers and importlib.util.find_spec(module) is None:
+    """Raise an InputError if a logger's package is missing, too old, or cannot be loaded beside the others here."""
+    for package, least in LEAST_VERSIONS.items():
+        if package not in settings.loggers:
+            continue
+        install = f"python -m pip install '{package}>={least}'"
+        if importlib.util.find_spec(package) is None:
+            raise InputError(f"The logger {package} needs the package {package}: {install}.", "logger")
+        version = package_version(package)
+        if version != UNKNOWN and Version(version) < Version(least):
             raise InputError(
-                f"The logger {module} needs the package {package}: python -m pip install {package}.", "logger"
+                f"The logger {package} needs {package} {least} or newer, and {version} is installed: {install}.",
+                "logger",
             )
+        try:
+            importlib.import_module(package)
+        except Exception as error:  # whatever a package raises that does not fit the others
+            raise InputError(_cannot_be_loaded(package, error), "logger") from None
+
+
+def _cannot_be_loaded(package: str, error: Exception) -> str:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (
+        f"The logger {package} cannot be used ({reason.rstrip('.')}); give it an environment in which its version goes with the "
+        "other packages, or choose others: --set loggers=[tensorboard,csv]."
+    )
 
 
 def make_loggers(run: Path, settings: RunSettings, first: int | None) -> list[Logger]:
@@ -39,7 +61,15 @@ def make_loggers(run: Path, settings: RunSettings, first: int | None) -> list[Lo
             run.
     """
     makers = {"tensorboard": _tensorboard, "csv": _csv, "mlflow": _mlflow, "wandb": _wandb}
-    return [makers[name](run, settings, first) for name in settings.loggers]
+    loggers = []
+    for name in settings.loggers:
+        try:
+            loggers.append(makers[name](run, settings, first))
+        except Exception as error:  # of a server that does not answer, or a package that Lightning does not take
+            if name not in LEAST_VERSIONS:
+                raise
+            raise InputError(_cannot_be_loaded(name, error), "logger") from None
+    return loggers
 
 
 def _tensorboard(run: Path, settings: RunSettings, first: int | None) -> Logger:
