@@ -16,6 +16,8 @@ from MidlineShiftLogic.inference.noise_difference import NoiseSettings, noise_ch
 from MidlineShiftLogic.measurement.edit import move_landmarks, slice_of
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.models import load_model
+from MidlineShiftLogic.models.folder import denoiser_pair
+from MidlineShiftLogic.models.settings import parse_settings
 from MidlineShiftLogic.reporting.figures import drawing
 from MidlineShiftLogic.reporting.formatting import shift_text
 
@@ -85,13 +87,12 @@ def pipeline(case: CaseResult) -> None:
     model = load_model(DIFFUSION_MODEL, "cpu")
     with torch.inference_mode():
         hu = align(ct, dense.frame, [one.index])
-        difference = noise_channel(
-            hu, model.network("conditional"), model.network("unconditional"), NoiseSettings(**model.description.noise)
-        )
+        noise = parse_settings(NoiseSettings, model.noise, "'noise' of model.json")
+        difference = noise_channel(hu, *denoiser_pair(model)(torch.tensor([one.height_mm])), noise)
     captions = [
         "scan, and the head's\nmidsagittal plane",
         "slice in the aligned frame",
-        "noise difference of\nthe two denoisers",
+        "noise difference of the\ndiffusion model's two answers",
         "displacement field, from where\ntissue is to where it would be",
         "falx attachments, ideal (blue) and\ndeformed (orange) midline",
         "distance at the\nseptum pellucidum",
