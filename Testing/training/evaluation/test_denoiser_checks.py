@@ -58,14 +58,14 @@ def head(tmp_path, monkeypatch):
     monkeypatch.setattr(denoiser_checks, "make_pseudo_healthy", paint)
     monkeypatch.setattr(denoiser_checks, "_measured", measured)
     line = float(entries["line_angle"]), np.asarray(entries["line_offset"], float)
-    return ct, twin.hu, KnownTwin(twin.hu, ct.hu, *line)
+    return ct, twin.hu, KnownTwin(twin.hu, ct.hu, twin.hu - 5, *line)
 
 
 def test_an_image_of_the_twin_passes(head):
     ct, twin, known = head
     model = Model(lambda hu, seed: twin)
     shifted = check_denoiser("a", ct, model, True, known)
-    assert shifted.twin_after_hu < 0.05 * shifted.twin_before_hu
+    assert shifted.twin_after_hu < 0.05 * shifted.twin_before_hu < shifted.straight_after_hu
     assert (shifted.shift_mm, shifted.healthy_shift_mm, shifted.makings_hu) == (9.0, 2.0, 0.0)
     unshifted = check_denoiser("b", ct, Model(lambda hu, seed: hu), False)
     assert unshifted.ssim == pytest.approx(1.0) and unshifted.change_hu == 0 and unshifted.twin_before_hu is None

@@ -94,11 +94,14 @@ def _of_phantoms(model: Model, plan: DenoiserPlan) -> Iterator[DenoiserCheck]:
         ct, entries = phantom_scan(path)
         if "twin_hu" not in entries:
             continue
-        # phantoms of earlier versions were not kept without noise
-        hu, shifted_hu = ("clean_twin_hu", "clean_hu") if "clean_hu" in entries else ("twin_hu", "hu")
+        # phantoms of earlier versions have the opened twin only, with noise
+        names = ("clean_twin_hu", "clean_hu", "clean_straight_hu")
+        names = names if names[-1] in entries else ("twin_hu", "hu", "twin_hu")
+        hu, shifted_hu, straight_hu = (entries[one].astype(np.float32) for one in names)
         twin = KnownTwin(
-            hu=entries[hu].astype(np.float32),
-            shifted_hu=entries[shifted_hu].astype(np.float32),
+            hu=hu,
+            shifted_hu=shifted_hu,
+            straight_hu=straight_hu,
             line_angle=float(entries["line_angle"]),
             line_offset=np.asarray(entries["line_offset"], float),
         )

@@ -14,7 +14,7 @@ from MidlineShiftLogic.models.folder import Model, load_model
 from MidlineShiftLogic.models.locate import list_models
 from MidlineShiftLogic.networks.denoiser import CLASSES, Denoiser
 
-GAIN = 2.0
+GAIN = 1.0
 """Factor that brings the noise difference of a class-conditional denoiser to order one."""
 LEVELS_AROUND = (3, 5)
 """Noise levels in training are between so many quarters of the level at test."""

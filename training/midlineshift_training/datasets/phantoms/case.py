@@ -13,7 +13,8 @@ File ``NNNNN.npz`` (n slices, canonical radiological order: slice 0 lowest, row 
 * ``midline_shift_mm`` (n, 41): signed deviation (+ left) at the fractions linspace(0.10, 0.90, 41) of the ideal midline.
 * ``signed_shift_mm`` (n,) at "shifted"; ``height_mm`` (n,) template z at the septum; ``has_midline`` (n,) bool.
 * ``twin_hu`` (n, 256, 256) int16, where asked for: the unshifted twin, with the same noise (``twins``). ``clean_hu``,
-  ``clean_twin_hu`` beside it: ``hu`` and the twin without noise, to compare anatomy.
+  ``clean_twin_hu``, ``clean_straight_hu`` beside it, to compare anatomy: without noise ``hu``, the twin, and the twin whose
+  ventricles and sulci are as empty as in ``hu``.
 * ``case_shift_mm``: signed shift of the case; ``meta``: JSON string with how the case was made.
 """
 
@@ -50,8 +51,8 @@ def generate(seed: int, index: int, twin: bool = False) -> dict[str, np.ndarray]
     """Return arrays of case ``index`` of ``seed``; the same whatever else is generated.
 
     Args:
-        twin: also render the head's unshifted twin (``twins``), as ``twin_hu``, and both without noise; the other arrays
-            do not change.
+        twin: also render the head's unshifted twin (``twins``), as ``twin_hu``, and what evaluation compares with; the
+            other arrays do not change.
     """
     started = time.perf_counter()
     rng = np.random.default_rng([seed, index])
@@ -67,9 +68,16 @@ def generate(seed: int, index: int, twin: bool = False) -> dict[str, np.ndarray]
     hu, settings = acquisition.acquire(rng, slices.hu, slices.depth, scan, low_dose=who.young)
     further = {}
     if twin:
-        unshifted = without_shift(disease)
-        twin_slices = render.render(scan, who, natural, unshifted, brain.render(twin_rng, who, unshifted), skull_hu)
-        stored = {"twin_hu": (twin_slices, True), "clean_hu": (slices, False), "clean_twin_hu": (twin_slices, False)}
+        opened, straight = (
+            render.render(scan, who, natural, one, brain.render(copy.deepcopy(twin_rng), who, one), skull_hu)
+            for one in (without_shift(disease), without_shift(disease, opened=False))
+        )
+        stored = {
+            "twin_hu": (opened, True),
+            "clean_hu": (slices, False),
+            "clean_twin_hu": (opened, False),
+            "clean_straight_hu": (straight, False),
+        }
         for name, (one, noise) in stored.items():
             again = copy.deepcopy(acquisition_rng)
             further[name], _ = acquisition.acquire(again, one.hu, one.depth, scan, low_dose=who.young, noise=noise)

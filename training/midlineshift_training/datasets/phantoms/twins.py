@@ -13,11 +13,18 @@ import torch
 from midlineshift_training.datasets.phantoms.lesions.model import Lesions
 
 
-def without_shift(lesions: Lesions) -> Lesions:
-    """Return the lesions of a case without their push: no displacement, no ventricle squeezed or trapped."""
+def without_shift(lesions: Lesions, opened: bool = True) -> Lesions:
+    """Return the lesions of a case without their push.
+
+    Args:
+        lesions: of the case.
+        opened: no ventricle is squeezed or trapped and no sulcus emptied either. False: these stay, and nothing but the
+            displacement is undone: what a mass has emptied cannot be seen in the shifted slice.
+    """
     twin = copy.copy(lesions)
     if lesions.backward is not None:
         twin.backward = torch.zeros_like(lesions.backward)
-    twin.squeeze = {-1: 0.0, 1: 0.0}
-    twin.trapped = False
+    if opened:
+        twin.squeeze = {-1: 0.0, 1: 0.0}
+        twin.trapped = False
     return twin
