@@ -134,7 +134,8 @@ def _denoise(model: Model, batch: MidlineBatch, g: torch.Generator) -> dict[str,
     x, schedule = denoiser_input(batch.hu, noise.grid), make_schedule(noise.schedule, noise.steps)
     t = torch.full((len(x),), noise.t)
     xt = add_noise(schedule, x, t, torch.randn(x.shape, generator=g))
-    conditional, unconditional = (branch(xt, t).float() for branch in denoiser_pair(model)(batch.height))
+    with torch.autocast("cpu", torch.bfloat16):
+        conditional, unconditional = (branch(xt, t).float() for branch in denoiser_pair(model)(batch.height))
     w = noise.ddim.conditional_weight
     healthy = predict_x0(schedule, xt, t, w * conditional - (w - 1) * unconditional).clamp(-1, 1)
     field = batch.ideal.shape[-1]
