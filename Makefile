@@ -23,7 +23,7 @@ MINUTES ?= 2
 EXTRAS := training,cluster,dicom,pdf,pacs,review,slicer,docs,lint,test
 SAMPLES := Resources/SampleScans/sample_shifted.nii.gz Resources/SampleScans/sample_unshifted.nii.gz
 
-.PHONY: help venv demo test lint format docs fuzz audit lock clean
+.PHONY: help venv demo test lint format docs fuzz sbom audit lock clean
 
 help:
 	@echo "make demo    measure the two shipped samples; says what to expect and which files to open"
@@ -31,7 +31,8 @@ help:
 	@echo "make lint    check style, formatting, types, spelling and prose"
 	@echo "make format  mend style and formatting"
 	@echo "make fuzz    load mutated files for MINUTES=2 (SECURITY.md says what is counted)"
-	@echo "make audit   compare the dependencies with known vulnerabilities; write a bill of materials (sbom.json)"
+	@echo "make sbom    write a bill of materials (CycloneDX, sbom.json); needs no network once its tools are there"
+	@echo "make audit   the same, and compare the dependencies with known vulnerabilities; needs pypi.org"
 	@echo "make docs    build the documentation in site/, with every link checked"
 	@echo "make venv    only make the virtual environment ($(VENV)); PYTHON=python3.12 chooses another Python"
 	@echo "make lock    pin what a fresh virtual environment holds (after changing dependencies)"
@@ -88,16 +89,25 @@ fuzz: $(ALL)
 	$(BIN)/python Testing/fuzz/run.py --minutes $(MINUTES) --keep fuzz-failures
 
 # The tools have an environment of their own, so that they do not change what they look at.
-audit: $(ALL)
+$(AUDIT)/uv:
 	$(PYTHON) -m venv $(VENV)-audit
-	$(AUDIT)/python -m pip install --quiet --disable-pip-version-check 'pip-audit==2.10.1' 'cyclonedx-bom==7.5.0'
+	$(AUDIT)/python -m pip install --quiet --disable-pip-version-check 'pip-audit==2.10.1' 'cyclonedx-bom==7.5.0' 'uv==0.13.9'
+
+sbom: $(ALL) $(AUDIT)/uv
 	$(AUDIT)/cyclonedx-py environment $(BIN)/python --output-file sbom.json
-	$(AUDIT)/pip-audit --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+audit: sbom
+	$(BIN)/python Testing/helpers/audit_dependencies.py $(AUDIT)/pip-audit \
+	  $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
 # Run in a fresh $(VENV) after changing dependencies; local builds such as torch's +cpu are the same release.
-lock: $(ALL)
+lock: $(ALL) $(AUDIT)/uv
 	{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' | LC_ALL=C sort -f; } > constraints.new
 	mv constraints.new constraints.txt
+	$(AUDIT)/uv pip compile pyproject.toml --all-extras --constraints constraints.txt --universal --python-version 3.11.5 \
+	  --generate-hashes --no-annotate --no-header --quiet --output-file requirements.new
+	{ sed -n '/^#/p' requirements.lock; cat requirements.new; } > requirements.lock.new
+	mv requirements.lock.new requirements.lock && rm requirements.new
 
 clean:
 	rm -rf $(VENV) $(VENV)-audit $(DEMO_OUT) site fuzz-failures sbom.json

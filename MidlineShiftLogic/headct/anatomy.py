@@ -1,7 +1,7 @@
 """Compare the anatomy in a scan with its header: which way is front and up, how large is the head, how dense the brain.
 
 Left and right cannot be compared: a head is nearly symmetric. The limits were set on 61 CT of two hospitals, a tilted
-series and 22 synthetic scans, of which none may be flagged; Testing/logic/headct/test_anatomy.py holds their margins.
+series and 26 synthetic scans, of which none may be flagged; Testing/logic/headct/test_anatomy.py holds their margins.
 """
 
 from __future__ import annotations

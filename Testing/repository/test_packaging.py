@@ -1,10 +1,12 @@
 """pyproject.toml, constraints.txt, Makefile and the checks that a change must pass."""
 
 import ast
+import json
 import re
 import sys
 
 import pytest
+from audit_dependencies import judge
 from source_tree import PACKAGES, ROOT, tracked
 
 requirements = pytest.importorskip("packaging.requirements")
@@ -31,6 +33,49 @@ def test_constraints_pin_every_dependency():
         name = requirement.name.lower()
         assert name in pins, f"constraints.txt does not pin {name}"
         assert pins[name] in requirement.specifier
+
+
+def test_the_lock_has_the_same_versions_and_their_hashes():
+    """``requirements.lock`` holds at least the pins, each with the hashes of its files."""
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    )
+    locked = {}
+    for entry in re.split(
+        r"^(?=[a-z0-9])", (ROOT / "requirements.lock").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )[1:]:
+        name, version = re.match(r"([a-z0-9._-]+)==([^ ;\\]+)", entry).groups()
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", entry), f"no hash of {name}"
+        locked[name] = version
+
+    def normal(name):
+        return re.sub(r"[-_.]+", "-", name).lower()
+
+    locked = {normal(name): version for name, version in locked.items()}
+    assert {name: locked.get(normal(name)) for name in pins} == pins, "run: make lock"
+
+
+@pytest.mark.parametrize(
+    ("packages", "code", "text"),
+    [
+        ([{"name": "a", "version": "1", "vulns": []}], 0, "1 packages were compared; none"),
+        (
+            [{"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}],
+            1,
+            "a 1: CVE-1, mended in 2",
+        ),
+        ([{"name": "a", "skip_reason": "Dependency not found on PyPI"}], 3, "1 could not be compared (a)"),
+        ([{"name": "torch", "skip_reason": "not found"}, {"name": "a", "version": "1", "vulns": []}], 0, "1 packages"),
+        ([{"name": "torch", "skip_reason": "not found"}], 3, "0 packages were compared"),
+        (None, 3, "could not be reached"),
+    ],
+)
+def test_an_audit_that_compared_nothing_is_no_success(packages, code, text):
+    report = "" if packages is None else json.dumps({"dependencies": packages})
+    found, lines = judge(report)
+    assert found == code and text in "\n".join(lines)
 
 
 def test_pins_are_in_alphabetical_order():
