@@ -102,5 +102,5 @@ def _first_problem(error: ValidationError) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if not name or (problem["type"] == "value_error" and isinstance(problem["input"], dict)):
         return message  # settings that contradict one another
-    message = message.removeprefix("Input should be").strip()
+    message = message.removeprefix("Input should be").strip().partition(", unable to parse")[0]
     return f"The setting {name} must be {message}, not {problem['input']!r}."
