@@ -10,7 +10,8 @@ from ..views.table import SliceTable
 from ..views.texts import resultTexts, severityColour
 from .section import connectButtons
 
-HEADLINE_STYLE = "font-size: 20pt; font-weight: bold;"
+HEADLINE_STYLE = "font-size: 18pt; font-weight: bold;"
+"""Two digits before the point and the side fit one line of a panel of usual width."""
 HEADLINE_COLOURS = " color: #202020; background-color: {colour}; border-radius: 6px; padding: 4px;"
 """Dark letters on a light colour, whatever the theme."""
 

@@ -17,8 +17,8 @@ SIDE_SCALE = 1.5
 BAR = "bar"
 BAR_PLACE, BAR_WIDTH, BAR_HEIGHT = (0.86, 0.03), 0.12, 0.38
 """Of the colour bar, in parts of the view: the lower right corner."""
-BAR_DARKNESS = 0.55
-"""Of the field behind the bar: its labels must be legible on white bone."""
+DARKNESS = 0.55
+"""Of the field behind texts and bar: they must be legible on white bone and on the headrest."""
 BAR_TITLE_PIXELS = 6
 """Between the unit and the highest label."""
 BAR_STEPS = 6
@@ -105,6 +105,7 @@ def _text(renderer, place: str):
     style.SetColor(*COLOUR)
     style.SetBold(place in ("right", "left"))
     style.ShadowOn()
+    _darken(style)
     across, along = ALIGNED[place]
     {"left": style.SetJustificationToLeft, "right": style.SetJustificationToRight,
      "middle": style.SetJustificationToCentered}[across]()  # fmt: skip
@@ -112,6 +113,11 @@ def _text(renderer, place: str):
      "bottom": style.SetVerticalJustificationToBottom}[along]()  # fmt: skip
     renderer.AddViewProp(actor)
     return actor
+
+
+def _darken(style) -> None:
+    style.SetBackgroundColor(0.0, 0.0, 0.0)
+    style.SetBackgroundOpacity(DARKNESS)
 
 
 def _bar(renderer):
@@ -127,13 +133,14 @@ def _bar(renderer):
     actor.UnconstrainedFontSizeOn()
     actor.DrawBackgroundOn()
     actor.GetBackgroundProperty().SetColor(0.0, 0.0, 0.0)
-    actor.GetBackgroundProperty().SetOpacity(BAR_DARKNESS)
+    actor.GetBackgroundProperty().SetOpacity(DARKNESS)
     actor.SetVerticalTitleSeparation(BAR_TITLE_PIXELS)
     for style in (actor.GetTitleTextProperty(), actor.GetLabelTextProperty()):
         style.SetColor(*COLOUR)
         style.ShadowOn()
         style.ItalicOff()
         style.BoldOff()
+    _darken(actor.GetTitleTextProperty())  # the unit is above the bar's own field
     actor.VisibilityOff()
     renderer.AddViewProp(actor)
     return actor
