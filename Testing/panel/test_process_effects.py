@@ -45,6 +45,17 @@ def test_the_child_runs_slicers_python_in_the_packages_folder_with_slicers_envir
     assert not folder.exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="makes a POSIX executable")
+def test_the_child_is_slicers_python_and_not_the_application(tmp_path, host, monkeypatch):
+    """In the application ``sys.executable`` may be Slicer itself: started for a child, it would open a second window."""
+    from MidlineShiftLib.services.process import pythonExecutable
+
+    python = tmp_path / "PythonSlicer"
+    python.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert pythonExecutable() == str(python)
+
+
 def test_devices_are_asked_in_the_same_environment(panel):
     assert panel.probe_runner.started[-1][1:] == ["-m", "MidlineShiftLogic.device"]
     assert panel.probe_runner.environment["PYTHONUTF8"] == "1"
@@ -159,6 +170,19 @@ def test_closing_ends_everything(panel):
     assert panel.ui.shiftLabel.text == said and number == pytest.approx(8.0, abs=0.05)
     panel.runner.finish(panel.measurement, panel.dense)
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTextNode") == 0
+    panel.host.widget = None
+
+
+def test_closing_ends_the_showing_of_a_result(panel):
+    panel.choose_scan()
+    panel.click(panel.ui.measureButton)
+    panel.runner.finish(panel.measurement, panel.dense)
+    assert panel.state.value == "showing"
+    before = panel.host.core.node_ids()
+    panel.host.widget.cleanup()
+    for _ in range(200):
+        panel.host.process()
+    assert panel.host.core.node_ids() <= before and panel.editor.nodes is None
     panel.host.widget = None
 
 

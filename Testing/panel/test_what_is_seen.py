@@ -188,6 +188,15 @@ def test_the_plot_has_every_slice_in_its_place_and_colour(panel, monkeypatch):
             assert abs(x - plot.x(int(text) - 1)) < 12, "the number is below its slice"
 
 
+def test_the_colours_of_the_plot_have_the_readers_limits(panel, monkeypatch):
+    for box, mm in (("mildSpinBox", 1.0), ("moderateSpinBox", 2.0), ("severeSpinBox", 2.5)):
+        getattr(panel.ui, box).value = mm
+    pen = Pen(monkeypatch)
+    panel.host.widget.panel.updateGui()
+    case = next(one for one in panel.measurement.slices if one.index == panel.measurement.slice)
+    assert pen.mark(panel, case)[1] == RED and RED in panel.ui.shiftLabel.styleSheet
+
+
 def test_the_plot_marks_the_shown_edited_and_pinned_slices(panel, monkeypatch):
     panel.drag("shifted", -4.0 if panel.shift_mm > 0 else 4.0)
     panel.click(panel.ui.previousButton)
