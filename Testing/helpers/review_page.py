@@ -86,7 +86,7 @@ class Page:
         actions.w3c_actions.pointer_action.pointer_down()
         for step in range(1, 9):
             actions.w3c_actions.pointer_action.move_to_location(x + round(right_px * step / 8), y)
-            actions.w3c_actions.pointer_action.pause(0.25)
+            actions.w3c_actions.pointer_action.pause(0.12)
         actions.w3c_actions.pointer_action.pointer_up()
         before = self.saved()
         actions.perform()

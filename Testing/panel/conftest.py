@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import traceback
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,6 +19,26 @@ sys.path.append(str(ROOT / "MidlineShift"))  # as Slicer has it, also for a test
 def pytest_configure(config):
     # Qt 5 and 6 both have it, and so has PythonQt; what replaces it in Qt 6, Qt 5 has not.
     config.addinivalue_line("filterwarnings", "ignore:Function. 'QMouseEvent.pos:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def checks_remembered():
+    """The checks of a scan are a third of most tests' time, and most tests have one of two heads: each is checked once."""
+    from MidlineShiftLogic.headct import checks
+
+    known: dict[str, list] = {}
+    check_anew = checks._all_flags
+
+    def flags(ct) -> list:
+        numbers = (ct.hu, ct.origins, ct.column_axis, ct.row_axis, ct.thickness, np.array(ct.pixel_spacing))
+        key = hashlib.sha256(b"".join([np.ascontiguousarray(one).tobytes() for one in numbers])).hexdigest()
+        if key not in known:
+            known[key] = check_anew(ct)
+        return list(known[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "_all_flags", flags)
+        yield
 
 
 @pytest.fixture(autouse=True)

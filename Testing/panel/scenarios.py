@@ -310,6 +310,7 @@ def exports_what_is_shown(panel) -> None:
 
 def exports_dicom_with_the_edits(panel) -> None:
     """Of a DICOM scan: a structured report with the reader's edits and name, captures, and a page that says the same."""
+    panel.keep_few_slices()
     panel.choose_scan()
     images = write_dicom(panel.head, panel.host.core.folder / "images", **PATIENT)
     with imported(panel.head, images) as uids:
@@ -340,6 +341,7 @@ def exports_dicom_with_the_edits(panel) -> None:
 
 def loads_a_structured_report(panel) -> None:
     """Instead of measuring: number, landmarks, edits and review of the file; what it does not hold is not shown."""
+    panel.keep_few_slices()
     panel.choose_scan()
     images = write_dicom(panel.head, panel.host.core.folder / "images", **PATIENT)
     with imported(panel.head, images) as uids:

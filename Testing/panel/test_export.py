@@ -93,6 +93,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(panel, tmp_path, monkeyp
     def full(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    panel.keep_few_slices()
     panel.measure()
     panel.dialogs.folder = str(tmp_path / "out")
     monkeypatch.setattr("MidlineShiftLib.services.export.shutil.copytree", full)
@@ -107,6 +108,7 @@ def test_images_that_no_objects_can_be_made_of_cost_only_these(panel, scan, tmp_
 
     panel.volume = scan
     panel.ui.inputSelector.setCurrentNode(scan)
+    panel.keep_few_slices()
     panel.measure()
     panel.dialogs.folder = str(tmp_path / "out")
     monkeypatch.setattr("MidlineShiftLogic.reporting.dicom.write.captures", strict)  # after the report was written

@@ -98,13 +98,20 @@ panel = PanelFixture(Host(Path(tempfile.mkdtemp()))); panel.measure(); panel.hos
 """
 
 
-@pytest.mark.parametrize("opened_first", [True, False])
-def test_a_scene_saved_side_by_side_opens_in_another_process(host, tmp_path, opened_first):
-    """A scene keeps only the number of its layout; the views must be there whether the module was opened before or not."""
-    file = tmp_path / "side by side.mrb"
+@pytest.fixture(scope="module")
+def saved_side_by_side(tmp_path_factory) -> Path:
+    """A scene with a measurement, saved by another process while its three views were shown."""
+    file = tmp_path_factory.mktemp("saved") / "side by side.mrb"
     code = SAVE.format(here=str(HERE), helpers=str(HERE.parent / "helpers"), file=str(file))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert file.is_file(), done.stderr
+    return file
+
+
+@pytest.mark.parametrize("opened_first", [True, False])
+def test_a_scene_saved_side_by_side_opens_in_another_process(host, saved_side_by_side, opened_first):
+    """A scene keeps only the number of its layout; the views must be there whether the module was opened before or not."""
+    file = saved_side_by_side
     manager = slicer.app.layoutManager()
     if not opened_first:
         host.core.load(file)  # before the module even registered its layout
