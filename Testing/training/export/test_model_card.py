@@ -1,6 +1,7 @@
 """The model card says what was measured, where it fails included, and nothing that was not."""
 
 import json
+import shutil
 import time
 
 import pytest
@@ -137,6 +138,18 @@ def test_the_card_is_whole_and_short(model_and_evaluation):
     accuracy = read_description(model).accuracy
     assert accuracy[PHANTOMS]["mae_mm"] == pytest.approx(content["sets"][PHANTOMS]["mae"]["value"], abs=1e-3)
     assert accuracy[READINGS]["bias_mm"] == pytest.approx(-0.7)
+
+
+def test_a_network_of_a_shipped_model_needs_no_run(model_and_evaluation, tmp_path, monkeypatch):
+    model, runs, folder = model_and_evaluation
+    shutil.copytree(model, tmp_path / "shipped")
+    name = sorted(runs)[-1]
+    fewer = {one: run for one, run in runs.items() if one != name}
+    assert card(model, fewer, folder).exit_code == 2, "not a shipped model's"
+    monkeypatch.setattr("MidlineShiftLogic.models.locate.list_models", lambda: {"tried": tmp_path / "shipped"})
+    done = card(model, fewer, folder)
+    assert done.exit_code == 0, done.output
+    assert f"The {name} network is that of tried 2." in (model / "README.md").read_text()
 
 
 def test_every_table_and_figure_stands_behind_the_card(model_and_evaluation):

@@ -47,6 +47,20 @@ def seen_text(evaluation: dict) -> str | None:
     return f"Of the real scans measured below, training saw, without any reading: {', '.join(seen)}. No other."
 
 
+def shipped_networks(description) -> dict[str, str]:
+    """Return component -> name and version of the shipped model whose weights it has."""
+    from MidlineShiftLogic.models.folder import read_description
+    from MidlineShiftLogic.models.locate import list_models
+
+    found = {}
+    for folder in list_models().values():
+        shipped = read_description(folder)
+        for name, component in description.components.items():
+            if name in shipped.components and shipped.components[name].sha256 == component.sha256:
+                found.setdefault(name, f"{shipped.name} {shipped.version}")
+    return found
+
+
 def card_text(description, facts: dict[str, dict], evaluation: dict) -> str:
     """Return the card as Markdown.
 
@@ -73,6 +87,7 @@ def card_text(description, facts: dict[str, dict], evaluation: dict) -> str:
         CT_ICH if real else None,
         "## Training",
         networks_table(facts),
+        *_taken_along(description, facts),
         "## Where it fails",
         "Groups with errors certainly above those of their set:\n\n" + "\n".join(f"- {line}" for line in weak)
         if weak
@@ -104,6 +119,18 @@ def tables_text(description, facts: dict[str, dict], evaluation: dict) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _taken_along(description, facts: dict[str, dict]) -> list[str]:
+    """Name the networks that were not trained for this model."""
+    unnamed = set(description.components) - set(facts)
+    if not unnamed:
+        return []
+    return [
+        f"The {part} network is that of {model}."
+        for part, model in shipped_networks(description).items()
+        if part in unnamed
+    ]
+
+
 def _images(pictures: dict[str, str]) -> list[str]:
     return [f"![{caption}]({name})\n\n{caption}" for name, caption in pictures.items()]
 
@@ -113,7 +140,7 @@ def write_card(model: Path, runs: dict[str, Path], evaluation: Path) -> Path:
 
     Args:
         model: model folder.
-        runs: component name -> run folder, one for every network of the model.
+        runs: component name -> run folder, one for every network of the model that is not a shipped model's.
         evaluation: folder that ``evaluate`` wrote for this model.
 
     Returns:
@@ -127,8 +154,13 @@ def write_card(model: Path, runs: dict[str, Path], evaluation: Path) -> Path:
     from MidlineShiftLogic.models.folder import read_description
 
     description = read_description(model)
-    if set(runs) != set(description.components):
-        raise InputError(f"--run must name exactly the model's networks: {', '.join(description.components)}.", "usage")
+    unnamed = set(description.components) - set(runs)
+    if set(runs) - set(description.components) or not runs or unnamed - set(shipped_networks(description)):
+        raise InputError(
+            f"--run must name exactly the model's networks: {', '.join(description.components)}; those taken along from a "
+            "shipped model may be left out.",
+            "usage",
+        )
     content = read_evaluation(evaluation)
     digests = {name: component.sha256 for name, component in description.components.items()}
     if content["model"]["sha256"] != digests:
