@@ -273,12 +273,12 @@ def test_enhanced_rescale_of_every_frame(head, enhanced):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="links files and counts memory as POSIX does")
-def test_folder_of_ten_thousand_files(head, tmp_path):
-    """The head among 10,000 pictures of other series: found, and next to nothing is kept of the others."""
+def test_folder_of_thousands_of_files(head, tmp_path):
+    """The head among 4,000 pictures of other series: found, and next to nothing is kept of the others."""
     folder = write_dicom(head, tmp_path / "d")
     other = dicom_slice(head, 3, Modality="MR", SeriesInstanceUID="1.2.3", SeriesNumber=9)
     other.save_as(folder / "other0", enforce_file_format=True)
-    for number in range(1, 10_000):
+    for number in range(1, 4_000):
         os.link(folder / "other0", folder / f"other{number}")
     code = (
         "import sys, resource; import numpy, pydicom; from MidlineShiftLogic.headct import read, find_series;"
@@ -288,4 +288,4 @@ def test_folder_of_ten_thousand_files(head, tmp_path):
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     slices, grown = map(int, done.stdout.split())
     assert slices == 32
-    assert grown * (1 if sys.platform == "darwin" else 1024) < 150e6, "a header is not kept once it was looked at"
+    assert grown * (1 if sys.platform == "darwin" else 1024) < 100e6, "a header is not kept once it was looked at"
