@@ -234,7 +234,7 @@ def train(work, fold, arm, denoiser):
 @fold_option
 @click.option("--arm", required=True, help="Arm, or 'start' for the model that all start from.")
 @click.option("--set", "dataset", required=True, type=click.Path(path_type=Path))
-@click.option("--phantoms", required=True, type=click.Path(path_type=Path), help="Phantoms that no arm saw.")
+@click.option("--phantoms", type=click.Path(path_type=Path), help="Phantoms that no arm saw; without them scans only.")
 def measure(work, fold, arm, dataset, phantoms):
     """Measure the scans of a fold, and its share of the phantoms and of known shifts."""
     path = work / f"{arm}.{fold}.json"
@@ -249,7 +249,7 @@ def measure(work, fold, arm, dataset, phantoms):
         ct, _ = case.read()
         found = _measured(ct, model)
         result["scans"][case.name] = _row(found)
-        if case.name in unshifted and found.refused is None:
+        if phantoms and case.name in unshifted and found.refused is None:
             base = load_model()
             course = found if arm == "start" else _measured(ct, base)  # every arm gets the same push
             for amount in amplitudes(case.name, WARPS, 0):
@@ -258,7 +258,7 @@ def measure(work, fold, arm, dataset, phantoms):
                 row = {"case": case.name, "amplitude_mm": amount}
                 row["change_mm"] = None if change is None else change - found.signed_shift_mm
                 result["known"].append(row)
-    files = phantom_files(phantoms)
+    files = phantom_files(phantoms) if phantoms else []
     for one in files[fold :: len({case.fold for case in load_dataset(dataset)})]:
         ct, entries = phantom_scan(one)
         row = _row(_measured(ct, model)) | {"truth_mm": phantom_truth(entries, settings)}

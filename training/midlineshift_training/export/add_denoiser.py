@@ -48,6 +48,5 @@ def add_denoiser(out: Path, model: str, denoiser: Path, texts: dict[str, str], a
         **changed,
         noise=noise | {"ddim": use.ddim},
         accuracy=description.accuracy | accuracy,
-        speed=None,
     )
     return save_model(out, combined, networks, frames)

@@ -26,15 +26,15 @@ class ClassConditionalSettings(ScanSetSettings):
     schedule: NoiseSchedule = Field("linear", description="Noise schedule.")
     steps: AtLeastOne = Field(1000, description="Steps of the noise schedule.")
     largest_t: AtLeastOne = Field(
-        260, description="Noise levels in training are below it; a little above the one used."
+        110, description="Noise levels in training are below it; a little above the one used."
     )
-    t: Annotated[Whole, Field(ge=0)] = Field(100, description="Noise level of the noise difference, for the model.")
+    t: Annotated[Whole, Field(ge=0)] = Field(50, description="Noise level of the noise difference, for the model.")
     ddim: Ddim = Field(
-        Ddim(count=10, start=1, conditional_weight=2.0, own_level=True, noises=4),
+        Ddim(count=20, start=1, conditional_weight=1.0, own_level=True, noises=6),
         description="How pseudo-healthy slices are made, for the pictures and for the model.",
     )
-    null_share: Share = Field(0.3, description="Share of slices without a class.")
-    paired_share: Share = Field(0.45, description="Share of shifted slices that are denoised toward their twins.")
+    null_share: Share = Field(0.15, description="Share of slices without a class.")
+    paired_share: Share = Field(0.7, description="Share of shifted slices that are denoised toward their twins.")
     paired_weight: Annotated[Real, Field(ge=0)] = Field(
         4.0, description="Weight of the error of x_0 of slices with twins, beside the error of the noise of the others."
     )
