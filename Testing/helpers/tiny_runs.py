@@ -23,7 +23,7 @@ from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
 from midlineshift_training.trainers.processes import Launch
-from midlineshift_training.trainers.run_folder import atomic_write
+from midlineshift_training.trainers.run_folder import atomic_write, summary
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
@@ -184,5 +184,6 @@ MOMENTS = {
 
 if __name__ == "__main__":  # under torchrun: FOLDER OUT MOMENT KIND ..., each kind a run OUT/KIND
     data, out, planned, *kinds = sys.argv[1:]
+    summary.draw_curves = lambda rows: b""  # a plot takes longer than the steps
     for name in kinds:
         run(name, Path(data), Path(out) / name, planned, more={"precision": "32-true"})

@@ -29,6 +29,7 @@ TINY = {
     "max_steps": 6,
     "check_every": 3,
     "validation_batches": 1,
+    "pictures_every": 0,
     "warm_up": 2,
     "image_metrics": False,
 }

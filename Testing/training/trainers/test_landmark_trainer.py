@@ -102,7 +102,7 @@ class DiesAtStepThree(LandmarkTrainer):
 
 @pytest.mark.parametrize("mode", ["once", "every step"])
 def test_a_killed_run_resumes_to_the_same_weights(world, slices, tmp_path, mode):
-    settings = settings_of(world, pseudo_healthy=mode, pictures_every=1)
+    settings = settings_of(world, pseudo_healthy=mode, pictures_every=int(mode == "once"))
     runs = [tmp_path / name for name in ("straight", "killed")]
     train(stage_of(world, slices, runs[0], pseudo_healthy=mode), runs[0], settings)
     with pytest.raises(Killed):
@@ -111,7 +111,8 @@ def test_a_killed_run_resumes_to_the_same_weights(world, slices, tmp_path, mode)
     best = [load_file(run / "best.safetensors") for run in runs]
     assert all(torch.equal(value, best[1][name]) for name, value in best[0].items())
     assert (runs[0] / FILE).exists() == (mode == "once")
-    assert (runs[0] / "pictures" / "fields.png").stat().st_size > 10_000
+    if mode == "once":
+        assert (runs[0] / "pictures" / "fields.png").stat().st_size > 10_000
 
 
 def test_the_landmarks_are_learned(world, slices, tmp_path):

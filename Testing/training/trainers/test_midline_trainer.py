@@ -22,7 +22,14 @@ from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 
-TINY = {"features": [8, 8, 8, 8, 8], "batch": 2, "max_steps": 6, "check_every": 3, "validation_batches": 1}
+TINY = {
+    "features": [8, 8, 8, 8, 8],
+    "batch": 2,
+    "max_steps": 6,
+    "check_every": 3,
+    "validation_batches": 1,
+    "pictures_every": 0,
+}
 SETTINGS = PoseSettings(**TINY)
 
 

@@ -27,6 +27,11 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.networks.midline_unet import SlicePrediction
 
 
+@pytest.fixture
+def plain_curves():
+    """Draw the curves: these tests look at the page of a run."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
