@@ -149,6 +149,11 @@ def describe_data(runs: dict[str, Path], pose_from: str | None = None) -> str:
     return found.text()
 
 
+def _class_conditional(deformation: RunSettings) -> str | None:
+    """Return the class-conditional denoiser that a deformation run was trained with; runs on sets with landmarks take none."""
+    return getattr(deformation, "denoiser", None)
+
+
 def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
     """Return settings of the noise difference, None for a deformation network that was trained without."""
     deformation = settings["deformation"]
@@ -157,7 +162,7 @@ def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
         if given:
             raise InputError("The deformation run was trained without the denoisers; leave them out.", "runs")
         return None
-    if deformation.denoiser:
+    if _class_conditional(deformation):
         raise InputError("The deformation run needs the --denoiser that it was trained with.", "runs")
     if len(given) < len(DENOISERS):
         raise InputError("The deformation run needs --conditional and --unconditional.", "runs")
@@ -187,7 +192,7 @@ def _class_conditional_noise(denoiser: DenoiserUse, settings: dict[str, RunSetti
     """
     deformation = settings["deformation"]
     with_both = any(name in settings for name in DENOISERS)
-    trained_with_others = deformation.noise_difference and not deformation.denoiser
+    trained_with_others = deformation.noise_difference and not _class_conditional(deformation)
     if with_both or trained_with_others:
         raise InputError(
             "--denoiser goes with a deformation run that was trained with it, or without the noise difference; leave out "
