@@ -110,3 +110,17 @@ def test_documents_named_in_the_code_exist():
             assert (ROOT / name).is_file(), f"{path.relative_to(ROOT)} names {name}"
         for number in re.findall(r"\bdocs/adr/(\d{4})\b", text):
             assert number in records, f"{path.relative_to(ROOT)} names record {number}"
+
+
+def test_the_repository_has_one_address():
+    """The address in mkdocs.yml is that of every file: whoever publishes elsewhere learns here what to change."""
+    address = re.search(
+        r"^  repository: (\S+)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE
+    ).group(1)
+    others = set()
+    for path in tracked():
+        if path.suffix in (".md", ".txt", ".cff", ".json", ".toml", ".yml", ".py"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            found = re.findall(r"https://github\.com/[\w.-]+/SlicerMidlineShift\b", text)
+            others |= {(path.relative_to(ROOT).as_posix(), one) for one in found if one != address}
+    assert not others
