@@ -88,6 +88,9 @@ def table(arms: dict[str, dict[str, Errors]], base: str) -> str:
             continue
         cells = []
         for name in others:
+            if not arms[name][kind]:
+                cells.append("-")
+                continue
             c = compare(arms[name][kind], errors)
             around = f" ({c['low']:+.2f} to {c['high']:+.2f})" if "low" in c else ""
             cells.append(f"{c['mean']:.2f}: {c['value']:+.3f}{around}")

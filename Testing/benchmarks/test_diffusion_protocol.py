@@ -50,6 +50,7 @@ def test_only_folds_that_all_have_finished_count(tmp_path, monkeypatch):
     monkeypatch.setattr(diffusion_table, "load_readings", lambda path: {})
     arguments = ["--work", tmp_path, "--set", tmp_path, "--readings", tmp_path, "--arm", "none", "--arm", "input"]
     done = CliRunner().invoke(diffusion_table.main, [str(one) for one in arguments], catch_exceptions=False)
+    assert "| slices of 3 mm or more (2) | 1.00 |" in done.output
     assert "1 folds" in done.output and "| slices (2) | 1.00 | 0.40: -0.600" in done.output
 
 
