@@ -41,7 +41,10 @@ def where(request):
     """Arguments of ``spread``: two processes of this machine, or a cluster of two workers."""
     if request.param == "processes":
         return {"workers": 2}
-    return {"cluster": request.getfixturevalue("cluster").scheduler_address}
+    local = request.getfixturevalue("cluster")
+    local.scale(2)  # whom a test before killed for good is replaced
+    local.wait_for_workers(2, timeout=60)
+    return {"cluster": local.scheduler_address}
 
 
 @pytest.mark.slow
@@ -66,6 +69,17 @@ def test_errors_of_the_work_come_through(where):
 
 def test_one_worker_works_here():
     assert list(map_parallel(os.getpgid, [0, 0])) == [os.getpgid(0)] * 2
+
+
+def test_a_cluster_whose_workers_are_gone_is_not_awaited_for_ever(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("midlineshift_training.distributed.map_parallel.CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("midlineshift_training.distributed.map_parallel.WORKERLESS_SECONDS", 0)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as local,
+        pytest.raises(InputError, match="no worker"),
+    ):
+        list(map_parallel(spread_work.refused, [1], cluster=local.scheduler_address))
 
 
 @pytest.mark.slow

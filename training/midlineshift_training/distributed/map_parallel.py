@@ -6,6 +6,7 @@ it had not finished is done again by another.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ Result = TypeVar("Result")
 
 CONNECT_SECONDS = 20
 """A scheduler that does not answer for so long is not there."""
+WORKERLESS_SECONDS = 600
+"""A cluster without any worker for so long gets none: a scheduler of many jobs may need minutes to start them."""
+CHECK_SECONDS = 10
+"""How often the workers are counted while a result is awaited."""
 
 
 def map_parallel(
@@ -46,7 +51,8 @@ def map_parallel(
             case. None raises InputError.
 
     Raises:
-        InputError: The cluster cannot be reached or runs another version of this package, or a case kills its workers.
+        InputError: The cluster cannot be reached, has had no worker for ``WORKERLESS_SECONDS`` or runs another version of
+            this package, or a case kills its workers.
             Errors of ``work`` come through.
     """
     work = _SingleThreaded(work)
@@ -80,6 +86,7 @@ def _on_cluster(client, work, cases: Sequence, on_start, on_death) -> Iterator:
         futures.append(client.submit(work, case, pure=False))
     try:
         for case, future in zip(cases, futures, strict=True):
+            _wait(client, future)
             try:
                 result = future.result()
             except KilledWorker:
@@ -88,6 +95,26 @@ def _on_cluster(client, work, cases: Sequence, on_start, on_death) -> Iterator:
             future.release()
     finally:
         client.cancel(futures)
+
+
+def _wait(client, future) -> None:
+    """Wait until a result or an error is there; raise InputError where no worker is left that could make it."""
+    from distributed import TimeoutError as NotYet
+
+    last_seen = time.monotonic()
+    while True:
+        try:
+            future.exception(timeout=CHECK_SECONDS)  # returns an error of the work, and raises only its own
+            return
+        except NotYet:
+            if client.scheduler_info()["workers"]:
+                last_seen = time.monotonic()
+            elif time.monotonic() - last_seen > WORKERLESS_SECONDS:
+                raise InputError(
+                    f"The Dask cluster has had no worker for {WORKERLESS_SECONDS // 60} minutes; start workers, and run "
+                    "the command again.",
+                    "cluster",
+                ) from None
 
 
 @contextmanager
