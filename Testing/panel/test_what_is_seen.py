@@ -11,6 +11,7 @@ import pytest
 import slicer
 from panel_fixture import PanelFixture
 
+from MidlineShiftLogic.measurement.decision import Review
 from MidlineShiftLogic.quality import Quality
 
 SIDES = {8.0: ("L", "to the left →"), -8.0: ("R", "← to the right")}
@@ -57,6 +58,18 @@ def test_the_colour_is_that_of_the_number_as_it_is_shown(one_side, sign, shift_m
     measurement = dataclasses.replace(one_side.measurement, signed_shift_mm=sign * shift_mm)
     assert resultTexts(measurement).shift.startswith(text)
     assert severityColour(sign * shift_mm, (3.0, 5.0, 10.0)) == colour
+
+
+@pytest.mark.parametrize("code", ["inconsistent-side", "field-and-map-disagree", "both-sides"])
+def test_a_number_of_contradicting_slices_is_grey_until_a_reader_decides(one_side, code):
+    from MidlineShiftLib.views.texts import UNCERTAIN, headlineColour
+
+    limits = (3.0, 5.0, 10.0)
+    plain = dataclasses.replace(one_side.measurement, signed_shift_mm=0.2, quality=())
+    doubtful = dataclasses.replace(plain, quality=(Quality(code, "warning", "Look."),))
+    decided = dataclasses.replace(doubtful, review=Review("accepted", "A. Reader", "2026-11-03T10:00:00+00:00"))
+    assert [headlineColour(one, limits) for one in (plain, doubtful, decided)] == [GREEN, UNCERTAIN, GREEN]
+    assert headlineColour(dataclasses.replace(plain, quality=(Quality("tilt", "warning", "Turned."),)), limits) == GREEN
 
 
 def test_the_limits_of_the_colours_are_the_readers(panel):

@@ -7,7 +7,7 @@ from MidlineShiftLogic import scene
 from ..session import Session
 from ..views.plot import ShiftPlot
 from ..views.table import SliceTable
-from ..views.texts import resultTexts, severityColour
+from ..views.texts import headlineColour, resultTexts, severityColour
 from .section import connectButtons
 
 HEADLINE_STYLE = "font-size: 18pt; font-weight: bold;"
@@ -33,8 +33,8 @@ class ResultSection:
         limits = (parameters.mildMm, parameters.moderateMm, parameters.severeMm)
         texts = resultTexts(measurement)
         ui.shiftLabel.text = texts.shift
-        colour = severityColour(measurement.signed_shift_mm if has else 0.0, limits)
-        ui.shiftLabel.styleSheet = HEADLINE_STYLE + (HEADLINE_COLOURS.format(colour=colour) if has else "")
+        colours = HEADLINE_COLOURS.format(colour=headlineColour(measurement, limits)) if has else ""
+        ui.shiftLabel.styleSheet = HEADLINE_STYLE + colours
         for label, text in (
             (ui.ruleLabel, texts.rule), (ui.intervalLabel, texts.interval), (ui.warningsLabel, texts.warnings),
         ):  # fmt: skip

@@ -9,6 +9,9 @@ from MidlineShiftLogic.measurement.slice_names import slice_name
 from MidlineShiftLogic.reporting.formatting import certainty_text, rule_text
 
 NONE, MILD, MODERATE, SEVERE = "#bfe3bf", "#f6e58d", "#f5b971", "#ee8a80"
+UNCERTAIN = "#d5d5d5"
+CONTRADICTIONS = ("inconsistent-side", "field-and-map-disagree")
+"""Warnings that leave the number without a colour: 0.0 mm between 4 mm to the right and 6 mm to the left is not "none"."""
 
 
 def arrows() -> dict[str, str]:
@@ -37,6 +40,14 @@ def severityColour(signedMm: float, limitsMm: tuple[float, float, float]) -> str
     size = round(abs(signedMm), 1)  # as it is shown, so that a shown 5.0 has the colour of 5
     mild, moderate, severe = limitsMm
     return SEVERE if size >= severe else MODERATE if size >= moderate else MILD if size >= mild else NONE
+
+
+def headlineColour(measurement, limitsMm: tuple[float, float, float]) -> str:
+    """Return ``#RRGGBB`` for the case's number: ``UNCERTAIN`` where slices contradict and no reader has edited or decided."""
+    undecided = measurement.review is None and not measurement.edited
+    if undecided and any(flag.name in CONTRADICTIONS for flag in measurement.quality):
+        return UNCERTAIN
+    return severityColour(measurement.signed_shift_mm, limitsMm)
 
 
 def resultTexts(measurement) -> ResultTexts:
