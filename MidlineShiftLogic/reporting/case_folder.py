@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
@@ -59,19 +60,19 @@ def result_parent(out: Path) -> Path:
 
 def refuse_foreign_folder(final: Path) -> None:
     """Raise InputError where ``final`` holds anything that is not a result of midlineshift: it would be replaced."""
-    if final.is_symlink() or (final.exists() and not final.is_dir()):
-        raise InputError(f"{final} is in the way of the results and is not a folder; choose another --out.", "out")
-    if final.is_dir():
-        try:
-            foreign = sorted(entry.name for entry in final.iterdir() if not _ours(entry))
-        except FileNotFoundError:  # another process replaces it just now
-            return
-        if foreign:
-            raise InputError(
-                f"{final} holds files that are not results of midlineshift ({foreign[0]}), and would be replaced; "
-                "choose another --out.",
-                "out",
-            )
+    try:
+        # One look at it, and no following of links: between two, another process may move the result aside.
+        if not stat.S_ISDIR(final.lstat().st_mode):
+            raise InputError(f"{final} is in the way of the results and is not a folder; choose another --out.", "out")
+        foreign = sorted(entry.name for entry in final.iterdir() if not _ours(entry))
+    except FileNotFoundError:  # nothing there, or another process replaces it just now
+        return
+    if foreign:
+        raise InputError(
+            f"{final} holds files that are not results of midlineshift ({foreign[0]}), and would be replaced; "
+            "choose another --out.",
+            "out",
+        )
 
 
 def refuse_readers_work(final: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_pseudo_healthy_slice_is_made_on_the_device_as_on_the_cpu(ct):
     wanted = make_pseudo_healthy(ct, load_model("midlineshift-diffusion"), "cpu", [8])
     with OtherDevice(no_float64=True):
         found = make_pseudo_healthy(ct, load_model("midlineshift-diffusion", DEVICE), DEVICE, [8])
-    assert np.abs(found.hu - wanted.hu).max() < 0.01
+    assert np.abs(found.hu - wanted.hu).max() < 0.1  # HU; other orders of the same sums differ by 0.01
 
 
 def test_batches_shrink_until_the_device_holds_them(ct):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -90,5 +90,12 @@ def _renew_statistics(network: nn.Module, settings: RunSettings, data: Sequence[
     drawn = module.training_batches(0, batches)
     half = settings.precision == "bf16-mixed"
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        update_bn((module.inputs(drawn[k]) for k in tqdm(range(batches), desc="statistics")), network)
+        update_bn(_inputs(module, drawn, batches), network)
     network.eval()
+
+
+def _inputs(module: MidlineTrainer, drawn: Sequence, batches: int) -> Iterator[torch.Tensor]:
+    for number in tqdm(range(batches), desc="statistics"):
+        with torch.autocast("cpu", enabled=False):  # the network sees half precision, its data is made in full
+            inputs = module.inputs(drawn[number])
+        yield inputs
