@@ -3,7 +3,7 @@
 A linear template weighs the density of the head on a coarse grid: forehead and face against the back of the head, skull
 base against vertex. It was fitted by Resources/make_orientation_template.py so that an intact head scores higher than the
 same head turned. The scores change their sign when the scan is turned, so what is missed and what is falsely reported
-is limited by the same number. Left and right are averaged: a mirrored head cannot be told from an intact one.
+is limited by the same number. Left and right are averaged: a mirrored head looks like an intact one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SAMPLES = 2
 """Points along each edge of a cell, which are averaged."""
 
 DENSITY_HU, SCALE_HU = (-150.0, 300.0), 50.0
-"""Air and fat are told from brain, and brain from bone, but no single value weighs more than a few others."""
+"""Air and fat differ from brain, and brain from bone, but no single value weighs more than a few others."""
 
 LARGEST = 7
 """Slices with most brain, whose head frames the grid."""
