@@ -16,7 +16,7 @@ from midlineshift_training.datasets.aligned_slices import load_aligned
 from midlineshift_training.datasets.annotated.load import load_dataset
 from midlineshift_training.datasets.annotated_slices import cut_slices
 from midlineshift_training.datasets.phantoms.files import phantom_files
-from midlineshift_training.datasets.slice_cache import map_cached
+from midlineshift_training.datasets.slice_cache import map_cached, map_phantoms
 from midlineshift_training.trainers.processes import Launch
 from MidlineShiftLogic.errors import InputError
 
@@ -203,6 +203,27 @@ def test_both_cohorts_share_the_phantoms(tmp_path, monkeypatch):
     unshifted = load_aligned(files, "non-mls", **frame, cache=tmp_path / "cache")
     assert counted.calls == made and 0 < len(unshifted) < len(everyone)
     assert torch.equal(unshifted.hu, load_aligned(files, "non-mls", **frame).hu)
+
+
+def test_phantoms_are_known_by_their_contents_and_settings(tmp_path):
+    files = [tmp_path / f"{number}.npz" for number in range(3)]
+    for number, path in enumerate(files):
+        path.write_bytes(bytes([number]))
+    calls = []
+
+    def sizes(path, factor, offset):
+        calls.append(path.name)
+        value = path.read_bytes()[0]
+        return {"value": torch.tensor(factor * value + offset)} if value != 1 else {}
+
+    def values(*settings):
+        return [int(one["value"]) for one in map_phantoms(sizes, files, settings, tmp_path / "cache", "measuring")]
+
+    assert values(10, 1) == [1, 21] and values(10, 1) == [1, 21]
+    assert calls == ["0.npz", "1.npz", "2.npz"], "a phantom that gives nothing is kept, too"
+    assert values(10, 2) == [2, 22] and len(calls) == 6
+    files[2].write_bytes(b"\x05")
+    assert values(10, 1) == [1, 51] and calls[6:] == ["2.npz"]
 
 
 def test_runs_beside_one_another_share_the_folder(tmp_path):

@@ -15,7 +15,7 @@ from torch import Tensor
 from midlineshift_training.datasets.midline_dataset import cut_midline_batch
 from midlineshift_training.datasets.phantom_slices import load_phantoms
 from midlineshift_training.datasets.phantoms.files import read_case_shift
-from midlineshift_training.datasets.slice_cache import file_digest, map_cached
+from midlineshift_training.datasets.slice_cache import map_phantoms
 from MidlineShiftLogic.errors import InputError
 
 COHORTS = ("non-mls", "all")
@@ -69,15 +69,7 @@ def load_aligned(
         raise InputError(f"Unknown cohort {cohort!r}; there are {' and '.join(COHORTS)}.", "cohort")
     if cohort == "non-mls":
         files = [path for path in files if abs(read_case_shift(path)) < non_mls_below_mm]
-    settings = (size, pixel_mm, frame_mm, heights_mm)
-    results = map_cached(
-        lambda path: _cut_phantom(path, *settings),
-        files,
-        lambda path: {"phantom": file_digest(path), "settings": settings},
-        cache,
-        "aligning",
-    )
-    parts = [one for one in results if one]
+    parts = map_phantoms(_cut_phantom, files, (size, pixel_mm, frame_mm, heights_mm), cache, "aligning")
     if not parts:
         raise InputError(f"None of the {len(files)} phantoms belongs to the cohort {cohort!r}; add more.", "no-data")
     return AlignedSlices(**{name: torch.cat([part[name] for part in parts]) for name in parts[0]})

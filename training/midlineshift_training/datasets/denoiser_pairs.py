@@ -23,7 +23,7 @@ from midlineshift_training.datasets.annotated_slices import AnnotatedSlices
 from midlineshift_training.datasets.midline_dataset import cut_midline_batch
 from midlineshift_training.datasets.phantom_slices import load_phantoms, take
 from midlineshift_training.datasets.phantoms.files import read_phantom
-from midlineshift_training.datasets.slice_cache import file_digest, map_cached
+from midlineshift_training.datasets.slice_cache import map_phantoms
 from midlineshift_training.datasets.transforms.degrade import degrade
 from midlineshift_training.datasets.transforms.frame_variation import AffineVariation, FrameVariation, draw_affine
 from midlineshift_training.datasets.transforms.midline_warp import bend, draw_warps
@@ -97,21 +97,14 @@ def cut_twins(
         InputError: a file is damaged, or no phantom has a twin.
     """
     settings = (size, pixel_mm, frame_mm, heights_mm)
-    results = map_cached(
-        lambda path: _cut_with_twin(path, *settings),
-        files,
-        lambda path: {"phantom": file_digest(path), "settings": settings},
-        cache,
-        "aligning with twins",
-    )
-    parts = [DenoiserSlices(**one) for one in results if one]
+    parts = map_phantoms(_cut_with_twin, files, settings, cache, "aligning with twins")
     if not parts:
         raise InputError(
             f"None of the {len(files)} phantoms has an unshifted twin; make some with 'midlineshift-train phantoms "
             "--twins'.",
             "no-data",
         )
-    return join(parts)
+    return join([DenoiserSlices(**one) for one in parts])
 
 
 def _cut_with_twin(

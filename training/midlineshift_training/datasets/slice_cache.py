@@ -70,6 +70,32 @@ def map_cached(
         yield results[0]
 
 
+def map_phantoms(
+    function: Callable[..., Result], files: Sequence[Path], settings: tuple[Any, ...], cache: Path | None, what: str
+) -> list[Result]:
+    """Return what ``function(path, *settings)`` makes of each phantom file, from the cache where it is there.
+
+    Args:
+        function: makes a dict of tensors of a phantom, an empty one if the phantom gives nothing.
+        files: phantom files. settings: all that the result depends on beside the file, JSON-ready.
+        cache, what: see ``map_cached``.
+
+    Returns:
+        List of the dicts that are not empty, in the order of the files.
+
+    Raises:
+        InputError: a file cannot be read, or the folder cannot be made.
+    """
+    made = map_cached(
+        lambda path: function(path, *settings),
+        files,
+        lambda path: {"phantom": file_digest(path), "settings": settings},
+        cache,
+        what,
+    )
+    return [one for one in made if one]
+
+
 @lru_cache(maxsize=1)
 def _persistent() -> type:
     """Define the data set; MONAI takes seconds to import."""
