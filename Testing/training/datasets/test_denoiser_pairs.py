@@ -81,6 +81,23 @@ def test_phantoms_without_twins_are_told(tmp_path):
         cut_twins([tmp_path / "00000.npz"], 128, 1.8, 198.0, (-20.0, 55.0))
 
 
+def test_a_straightened_twin_has_the_noise_of_its_phantom(tmp_path):
+    path = tmp_path / "00000.npz"
+    write_with_twin(path, 3, 9.0)
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    hu, opened = content["hu"], content["twin_hu"]
+    noise = np.where(np.indices(hu.shape).sum(0) % 2, 7, -7).astype(np.int16)
+    np.savez(path, **content | {"hu": hu + noise, "clean_hu": hu, "clean_straight_hu": opened - 11})
+    cut = {kind: cut_twins([path], 128, 1.8, 198.0, (-20.0, 55.0), twin=kind) for kind in ("straightened", "opened")}
+    shifted = cut["opened"].twin != NO_TWIN
+    assert torch.equal(cut["straightened"].hu[shifted], cut["opened"].hu[shifted])
+    np.savez(path, **content | {"twin_hu": opened + noise - 11})
+    expected = cut_twins([path], 128, 1.8, 198.0, (-20.0, 55.0)).hu[~shifted]
+    assert torch.equal(cut["straightened"].hu[~shifted], expected)
+    assert not torch.equal(cut["opened"].hu[~shifted], expected)
+
+
 def test_kinds_of_a_batch(slices):
     data = PairedDataset(slices, SETTINGS, seed=1, first=0, count=12)
     kinds = {"null": 0, "paired": 0, "unshifted": 0}

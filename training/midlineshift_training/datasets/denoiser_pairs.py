@@ -8,9 +8,10 @@ that are bent by a known warp (``transforms.midline_warp``), so that real textur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -34,6 +35,9 @@ from MidlineShiftLogic.inference.window import BRAIN_WINDOW_HU, window
 from MidlineShiftLogic.masks import largest_component
 from MidlineShiftLogic.networks.denoiser import NULL_CLASS, UNSHIFTED_CLASS
 
+TwinKind = Literal["straightened", "opened"]
+"""Twin with ventricles and sulci as empty as a mass made them, so that nothing but the displacement is undone; or as they
+would be without the mass, which nothing in the slice tells."""
 AIR_HU = -1000.0
 NO_TWIN = -1
 UNSHIFTED_BELOW_MM = 1.0
@@ -85,6 +89,7 @@ def cut_twins(
     frame_mm: float,
     heights_mm: tuple[float, float],
     cache: Path | None = None,
+    twin: TwinKind = "straightened",
 ) -> DenoiserSlices:
     """Cut phantoms and their unshifted twins, one file in memory at a time.
 
@@ -92,11 +97,12 @@ def cut_twins(
         files: phantom files; those without a twin are left out. size, pixel_mm: grid to keep the slices on.
         frame_mm: falx length in the frame. heights_mm: lowest and highest slice.
         cache: folder of slices cut before (``slice_cache``); None: without.
+        twin: which twin; phantoms of earlier versions have the opened one only, and are cut with that.
 
     Raises:
         InputError: a file is damaged, or no phantom has a twin.
     """
-    settings = (size, pixel_mm, frame_mm, heights_mm)
+    settings = (size, pixel_mm, frame_mm, heights_mm, twin)
     parts = map_phantoms(_cut_with_twin, files, settings, cache, "aligning with twins")
     if not parts:
         raise InputError(
@@ -108,7 +114,7 @@ def cut_twins(
 
 
 def _cut_with_twin(
-    path: Path, size: int, pixel_mm: float, frame_mm: float, heights_mm: tuple[float, float]
+    path: Path, size: int, pixel_mm: float, frame_mm: float, heights_mm: tuple[float, float], twin: TwinKind
 ) -> dict[str, Tensor]:
     """Return fields of ``DenoiserSlices`` for a phantom and its twin; empty without a twin."""
     entries = read_phantom(path)
@@ -127,7 +133,7 @@ def _cut_with_twin(
         return {}
     grid = (size, pixel_mm, frame_mm)
     hu, inside = _cut(shifted, *grid)
-    shifted.hu = torch.from_numpy(entries["twin_hu"])[chosen]
+    shifted.hu = torch.from_numpy(_twin_hu(entries, twin))[chosen]
     twin_hu, _ = _cut(shifted, *grid)
     numbers = torch.arange(count)
     return {
@@ -138,6 +144,14 @@ def _cut_with_twin(
         "twin": torch.cat([numbers + count, torch.full((count,), NO_TWIN)]),
         "real": torch.zeros(2 * count, dtype=torch.bool),
     }
+
+
+def _twin_hu(entries: Mapping[str, np.ndarray], twin: TwinKind) -> np.ndarray:
+    """Return (n, H, W) HU of the twin, with the noise of the phantom."""
+    if twin == "opened" or "clean_straight_hu" not in entries:
+        return entries["twin_hu"]
+    noise = entries["hu"].astype(np.float32) - entries["clean_hu"]
+    return entries["clean_straight_hu"] + noise
 
 
 def _cut(slices, size: int, pixel_mm: float, frame_mm: float) -> tuple[Tensor, Tensor]:

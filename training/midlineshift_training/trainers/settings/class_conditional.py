@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from midlineshift_training.datasets.denoiser_pairs import TwinKind
 from midlineshift_training.trainers.settings.common import AtLeastOne, Real, Share, Whole, recorded
 from midlineshift_training.trainers.settings.denoising import Ddim, DenoiserNetwork, NoiseSchedule
 from midlineshift_training.trainers.settings.scan_sets import ScanSetSettings
@@ -35,6 +36,9 @@ class ClassConditionalSettings(ScanSetSettings):
     )
     null_share: Share = Field(0.15, description="Share of slices without a class.")
     paired_share: Share = Field(0.7, description="Share of shifted slices that are denoised toward their twins.")
+    twin: TwinKind = Field(
+        "straightened", description="Twins whose ventricles and sulci are as empty as the slice's, or opened."
+    )
     paired_weight: Annotated[Real, Field(ge=0)] = Field(
         4.0, description="Weight of the error of x_0 of slices with twins, beside the error of the noise of the others."
     )

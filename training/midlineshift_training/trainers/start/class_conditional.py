@@ -77,5 +77,5 @@ def train_class_conditional(
 
 
 def _cut(files: Sequence[Path], settings: ClassConditionalSettings, cache: Path | None) -> DenoiserSlices:
-    size = FINER * settings.grid
-    return cut_twins(files, size, settings.frame_width_mm / size, settings.frame_mm, settings.heights_mm, cache)
+    s, size = settings, FINER * settings.grid
+    return cut_twins(files, size, s.frame_width_mm / size, s.frame_mm, s.heights_mm, cache, s.twin)
