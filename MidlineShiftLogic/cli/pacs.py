@@ -38,9 +38,14 @@ def push(paths, to, aet, tls_cert, tls_key, tls_ca) -> int:
     if not files:
         raise InputError("The given paths hold no DICOM files; give DICOM files, or folders with some.", "no-dicom")
     done = 0
-    try:
-        for _ in sender.send(files):
+
+    def send_rest() -> None:
+        nonlocal done
+        for _ in sender.send(files[done:]):
             done += 1
+
+    try:
+        _retries().run(send_rest)
     except PacsError as error:
         raise PacsError(f"{error} {done} of {len(files)} files were sent before that.", error.code) from error
     click.echo(f"{done} objects sent to {parse_target(to)}")
@@ -92,14 +97,15 @@ def pull(
     if out is None and not only_list:
         raise InputError("Give --out for a folder to fetch into, or --list to see what there is.", "usage")
     archive = open_archive(source, aet, (host, port), TlsFiles(tls_cert, tls_key, tls_ca))
-    found = archive.find(query)
+    retries = _retries()
+    found = retries.run(lambda: archive.find(query))
     if not found:
         raise InputError("The PACS has no such series; check the study and the modality.", "pacs-nothing")
     if only_list:
         for one in found:
             click.echo(clean_text(_line(one), keep_spaces=True))
         return exit_codes.MEASURED
-    fetch_series(archive, found, out, lambda one, what: click.echo(what))
+    fetch_series(archive, found, out, lambda one, what: click.echo(what), retries)
     return exit_codes.MEASURED
 
 
@@ -121,6 +127,12 @@ def queue(spool: Path, retry: int | None, drop: int | None, uids: bool) -> int:
     for line in queue_admin.list_jobs(spool, uids):
         click.echo(line)
     return exit_codes.MEASURED
+
+
+def _retries():
+    from MidlineShiftLogic.pacs.retries import WAITS, Retries
+
+    return Retries(WAITS, lambda sentence: click.echo(sentence, err=True))
 
 
 def _line(one) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from MidlineShiftLogic.pacs.access_control import TlsFiles
 from MidlineShiftLogic.pacs.dicom_files import DicomFile, image_file_name, write_atomically
 from MidlineShiftLogic.pacs.exchange import COUNT_FIELD, FoundSeries, SeriesQuery
-from MidlineShiftLogic.pacs.targets import Rejected, Unreachable, WebTarget
+from MidlineShiftLogic.pacs.targets import Busy, Rejected, Unreachable, WebTarget
 
 if TYPE_CHECKING:
     from dicomweb_client.api import DICOMwebClient
@@ -37,7 +37,7 @@ def open_client(target: WebTarget, tls: TlsFiles | None = None) -> DICOMwebClien
     if tls.certificate:
         session.cert = (str(tls.certificate), str(tls.key)) if tls.key else str(tls.certificate)
     client = DICOMwebClient(target.url, session=session, timeout=(CONNECT_SECONDS, ANSWER_SECONDS))
-    # The queue retries, with its own limits.
+    # The queue and the commands retry, with their own limits.
     client.set_http_retry_params(retry=False)
     return client
 
@@ -52,7 +52,9 @@ def web_errors(target: WebTarget):
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         if status in PASSING_STATUSES:
-            raise Unreachable(f"{target} cannot answer now (HTTP status {status}).", "pacs-unreachable") from error
+            raise Busy(
+                f"{target} cannot answer now (HTTP status {status}); try again in some minutes.", "pacs-busy"
+            ) from error
         if status in (401, 403):
             raise Rejected(
                 f"{target} wants a user name and a password it accepts (HTTP status {status}); put them into ~/.netrc.",

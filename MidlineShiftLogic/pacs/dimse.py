@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from MidlineShiftLogic.pacs.dicom_files import DicomFile
-from MidlineShiftLogic.pacs.targets import DicomTarget, PacsError, Rejected, Unreachable
+from MidlineShiftLogic.pacs.targets import Busy, DicomTarget, PacsError, Rejected, Unreachable
 
 if TYPE_CHECKING:
     import ssl
@@ -42,27 +42,53 @@ def associate(
     """Open an association.
 
     Raises:
-        Unreachable: no answer. Rejected: the other side refuses our AE title, or all of the offered objects.
+        Unreachable: no answer, or no association. Busy: the other side has no place now.
+        Rejected: the other side refuses an AE title, or all of the offered objects.
     """
+    from pynetdicom import evt
+
+    connected: list = []
     association = entity.associate(
         target.host,
         target.port,
         contexts=contexts,
         ae_title=target.aet,
         tls_args=(tls, target.host) if tls else None,
-        evt_handlers=list(evt_handlers),
+        evt_handlers=[(evt.EVT_CONN_OPEN, connected.append), *evt_handlers],
     )
     if association.is_established:
         return association
     if association.is_rejected:
-        raise Rejected(
-            f"{target} does not accept an association from {entity.ae_title}; enter this AE title there, "
-            f"and check that {target.aet} is its own.",
-            "pacs-rejected",
-        )
+        raise _rejection(association.acceptor.primitive, target, entity.ae_title)
     if association.rejected_contexts and not association.accepted_contexts:
         raise Rejected(f"{target} supports none of the objects or transfer syntaxes offered.", "pacs-rejected")
+    if connected:
+        raise Unreachable(
+            f"{target} takes the connection and gives no association; check that this port speaks DICOM, "
+            f"{'with' if tls else 'without'} TLS.",
+            "pacs-unreachable",
+        )
     raise Unreachable(f"{target} does not answer; check the address, and that the PACS runs.", "pacs-unreachable")
+
+
+TRANSIENT = 2
+"""Result of a rejection that may pass (PS3.8, table 9-21)."""
+CALLING_AET_UNKNOWN, CALLED_AET_UNKNOWN = (1, 3), (1, 7)
+"""Source and reason of a rejection for our AE title, and for theirs (the same table)."""
+
+
+def _rejection(answer, target: DicomTarget, own_aet: str) -> PacsError:
+    """Return the error for an A-ASSOCIATE-RJ; some systems call an unknown AE title transient, which it is not."""
+    reason = (answer.result_source, answer.diagnostic)
+    if reason == CALLED_AET_UNKNOWN:
+        advice = f"its AE title is not {target.aet}; give the right one before the @"
+    elif reason == CALLING_AET_UNKNOWN:
+        advice = "enter this AE title there"
+    elif answer.result == TRANSIENT:
+        return Busy(f"{target} is busy and takes no association now; try again in some minutes.", "pacs-busy")
+    else:
+        advice = f"enter this AE title there, and check that {target.aet} is its own"
+    return Rejected(f"{target} does not accept an association from {own_aet}; {advice}.", "pacs-rejected")
 
 
 CT_CLASSES = (
@@ -140,10 +166,19 @@ class DimseSender:
             raise Unreachable(f"{self._target} stopped answering.", "pacs-unreachable")
         if status.Status in (0x0000, *WARNINGS):
             return
-        # PS3.4, B.2.3: 0xA7xx is a lack of resources, which may pass.
-        kind: type[PacsError] = Unreachable if status.Status & 0xFF00 == 0xA700 else Rejected
         name = UID(file.sop_class_uid).name
-        raise kind(f"{self._target} refuses a {name} (status 0x{status.Status:04X}).", "pacs-rejected")
+        if lacks_resources(status):
+            raise Busy(
+                f"{self._target} has no room for a {name} now (status 0x{status.Status:04X}); check its disk, "
+                "and try again.",
+                "pacs-busy",
+            )
+        raise Rejected(f"{self._target} refuses a {name} (status 0x{status.Status:04X}).", "pacs-rejected")
+
+
+def lacks_resources(status) -> bool:
+    """Return whether an answer's status is a lack of resources, 0xA7xx, which may pass (PS3.4, B.2.3 and C.4)."""
+    return status.Status & 0xFF00 == 0xA700
 
 
 def _contexts(files: Sequence[DicomFile]) -> list:

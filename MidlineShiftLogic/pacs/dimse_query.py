@@ -7,13 +7,15 @@ from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.dicom_files import image_file_name, write_atomically
-from MidlineShiftLogic.pacs.dimse import add_supported_contexts, application_entity, associate
+from MidlineShiftLogic.pacs.dimse import add_supported_contexts, application_entity, associate, lacks_resources
 from MidlineShiftLogic.pacs.exchange import FoundSeries, SeriesQuery
 from MidlineShiftLogic.pacs.receiver import MISMATCH, NO_ROOM, SUCCESS
-from MidlineShiftLogic.pacs.targets import DicomTarget, PacsError, Rejected, Unreachable
+from MidlineShiftLogic.pacs.targets import Busy, DicomTarget, PacsError, Rejected, Unreachable
 
 PENDING = (0xFF00, 0xFF01)
 DESTINATION_UNKNOWN = 0xA801
+CANNOT_SEND = 0xA702
+"""Many archives answer so if they cannot connect to the destination (PS3.4, C.4.2.1.5)."""
 MAX_STUDIES = 500
 
 
@@ -111,6 +113,8 @@ class DimseArchive:
             if status.Status in PENDING:
                 if answer is not None:
                     answers.append(answer)
+            elif lacks_resources(status):
+                raise self._busy(status)
             elif status.Status != SUCCESS:
                 raise Rejected(f"{self._target} refuses the query (status 0x{status.Status:04X}).", "pacs-rejected")
         return answers
@@ -150,9 +154,18 @@ class DimseArchive:
             "pacs-unreachable",
         )
 
+    def _busy(self, status) -> Busy:
+        return Busy(
+            f"{self._target} lacks the resources to answer now (status 0x{status.Status:04X}); "
+            "try again in some minutes.",
+            "pacs-busy",
+        )
+
     def _require_success(self, status) -> None:
         if "Status" not in status:
-            raise self._connection_lost()
+            raise Busy(f"{self._target} broke off while it sent the series; try again.", "pacs-busy")
+        if lacks_resources(status) and status.Status != CANNOT_SEND:
+            raise self._busy(status)
         if status.Status == DESTINATION_UNKNOWN:
             raise Rejected(
                 f"{self._target} does not know {self._aet} as a destination; enter this AE title there with "

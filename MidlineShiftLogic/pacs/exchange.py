@@ -12,7 +12,8 @@ from typing import Protocol
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.dicom_files import DicomFile
-from MidlineShiftLogic.pacs.targets import PacsError
+from MidlineShiftLogic.pacs.retries import ONCE, Retries
+from MidlineShiftLogic.pacs.targets import Busy
 
 COUNT_FIELD = "NumberOfSeriesRelatedInstances"
 
@@ -90,12 +91,17 @@ class Archive(Protocol):
 
 
 def fetch_series(
-    archive: Archive, found: Iterable[FoundSeries], out: Path, report: Callable[[FoundSeries, str], None]
+    archive: Archive,
+    found: Iterable[FoundSeries],
+    out: Path,
+    report: Callable[[FoundSeries, str], None],
+    retries: Retries = ONCE,
 ) -> None:
     """Fetch series into ``out/<folder>``; each folder appears only when complete, and an existing one is skipped.
 
     Args:
         report: called with each series and its outcome.
+        retries: how often a series is asked for again while the archive is busy or gives only a part of it.
 
     Raises:
         PacsError: the archive fails, or gives fewer images than it announced. InputError: ``out`` cannot be written.
@@ -106,15 +112,7 @@ def fetch_series(
             if final.is_dir():
                 report(one, f"{final} is there already")
                 continue
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True, mode=0o700)
-            count = archive.fetch(one, partial)
-            if count == 0 or (one.images is not None and count < one.images):
-                raise PacsError(
-                    f"The PACS gave {count} of {one.images if one.images is not None else 'some'} images of series "
-                    f"{one.number}; try again.",
-                    "pacs-incomplete",
-                )
+            count = retries.run(lambda one=one, partial=partial: _fetch_whole(archive, one, partial))
             partial.replace(final)
         except OSError as error:
             raise InputError(
@@ -123,6 +121,19 @@ def fetch_series(
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         report(one, f"{final} ({count} images)")
+
+
+def _fetch_whole(archive: Archive, found: FoundSeries, folder: Path) -> int:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    count = archive.fetch(found, folder)
+    if count == 0 or (found.images is not None and count < found.images):
+        raise Busy(
+            f"The PACS gave {count} of {found.images if found.images is not None else 'some'} images of series "
+            f"{found.number}; try again.",
+            "pacs-incomplete",
+        )
+    return count
 
 
 def integer(value) -> int | None:
@@ -140,7 +151,7 @@ class Sender(Protocol):
         """Send files in order, and yield each one after the other side has confirmed it.
 
         Raises:
-            Unreachable: no answer, or the connection broke; the yielded files were stored.
+            Unreachable: no answer, or the connection broke; Busy: no room now. The yielded files were stored.
             Rejected: the other side refuses a file; the files before it were stored.
         """
         ...

@@ -88,5 +88,9 @@ class Unreachable(PacsError):
     """No answer, or the connection broke: the same request may succeed later."""
 
 
+class Busy(Unreachable):
+    """The other side answered that it cannot serve now, or broke off: the same request soon may succeed."""
+
+
 class Rejected(PacsError):
     """The other side answered and refused: a retry helps only after somebody changed its settings."""
