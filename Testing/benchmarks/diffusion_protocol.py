@@ -47,7 +47,7 @@ from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 ARMS = {"none": (False, None), "input": (True, None), "image": (False, "squares"), "both": (True, "squares")}
 ARMS["correlation"] = (False, "local correlation")
 BATCH, GRID, PIXEL_MM, FRAME_MM = 16, 128, 1.8, 198.0
-BEND_MM, LABELLED, UNLABELLED = 22.0, 0.45, 0.15
+BEND_MM, UNEQUAL, LABELLED, UNLABELLED = 22.0, 0.3, 0.45, 0.15
 GAIN = 1.0
 LEARNING_RATE, DECAY, CLIP, WARM_UP = 3e-4, 1e-3, 3.0, 20
 IMAGE_WEIGHT = {"squares": 5.0, "local correlation": 0.2}
@@ -93,7 +93,7 @@ def prepare(work, dataset, phantoms, count, unlabelled, batches):
     folds.append(torch.full((len(parts[-1]),), -1))
     store, fold = join(parts), torch.cat(folds)
     weights = sampling_weights(store, unlabelled_share=UNLABELLED, labelled_share=LABELLED)
-    variation = FrameVariation(broad=False, bend_mm=BEND_MM)
+    variation = FrameVariation(broad=False, bend_mm=BEND_MM, unequal=UNEQUAL)
     (work / "batches").mkdir(parents=True, exist_ok=True)
     for number in tqdm(range(batches), desc="batches"):
         path = work / "batches" / f"{number:04d}.pt"

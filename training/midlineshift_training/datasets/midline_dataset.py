@@ -19,7 +19,7 @@ from midlineshift_training.datasets.phantom_slices import (
     PhantomSlices,
     sampling_weights,
 )
-from midlineshift_training.datasets.transforms import degrade, midline_warp
+from midlineshift_training.datasets.transforms import degrade, midline_warp, unequal_ventricles
 from midlineshift_training.datasets.transforms.frame_variation import (
     UNVARIED,
     Frames,
@@ -35,6 +35,7 @@ from midlineshift_training.datasets.transforms.midline_warp import (
     draw_warps,
     line_axes,
 )
+from midlineshift_training.datasets.transforms.unequal_ventricles import draw_widening
 from MidlineShiftLogic.geometry.resampling import Padding, sample
 
 SEPTUM_FRACTION = 0.38
@@ -110,13 +111,19 @@ def cut_midline_batch(
     moved = bend(coarse, anterior, posterior, warp) + carried.warp
     _, n, _ = line_axes(anterior, posterior)
     looked_up = coarse - moved[..., None] * n[:, None, None]
-
-    hu = _cut_slices(slices, index, frames, (anterior, posterior), warp, loose, (size, pixel_mm), upsampling)
     inside = (_sample(skull_interior, _to_block(frames, looked_up, pixel), 254 * pixel, "zeros")[:, 0] > 0.5).float()
     field = _sample(slices.displacement_px[index].float(), frames.to_plane(looked_up), 255 * pixel)
     field_mm = field.flip(1).movedim(1, -1) * pixel[:, None, None, None]  # (column, row) plane mm
+    own = torch.einsum("bij,bhwj->bhwi", frames.inverse, field_mm)
+    pulled = None
+    if variation is not None and variation.unequal:
+        widening = draw_widening(count, variation.unequal, g)
+        beside, along = midline_warp.line_coordinates(looked_up + own, anterior, posterior)
+        pulled = unequal_ventricles.pull(beside, along, widening)
+
+    hu = _cut_slices(slices, index, frames, (anterior, posterior), warp, loose, (size, pixel_mm), upsampling, pulled)
     # unshifted, the midline is the straight line between the attachments, wherever these were carried
-    u = torch.einsum("bij,bhwj->bhwi", frames.inverse, field_mm) + (carried.line - moved)[..., None] * n[:, None, None]
+    u = own + (carried.line - moved)[..., None] * n[:, None, None]
     truth = _midlines(coarse, u, carried, 2 * pixel_mm)
     measurable = slices.measurable[index].float()
     if variation is not None:
@@ -171,12 +178,15 @@ def _cut_slices(
     loose: torch.Tensor,
     grid: tuple[int, float],
     upsampling: int,
+    pulled: torch.Tensor | None,
 ) -> torch.Tensor:
     """Return (B, upsampling size, upsampling size) HU of the warped slices on the frame's grid, air outside of the scan."""
     size, pixel_mm = grid
     full = _grid(size, pixel_mm).expand(len(index), -1, -1, -1)
     loose_full = F.interpolate(loose, size=(size, size), mode="bilinear", align_corners=False)[:, 0]
     moved = bend(full, *ends, warp) + carry_attachments(full, *ends, warp, loose_full).warp
+    if pulled is not None:
+        moved = moved + F.interpolate(pulled[:, None], size=(size, size), mode="bilinear", align_corners=False)[:, 0]
     _, n, _ = line_axes(*ends)
     plane = frames.to_plane(full - moved[..., None] * n[:, None, None])
     # the map is smooth: places between the grid's points are interpolated

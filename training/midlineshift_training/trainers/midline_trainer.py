@@ -42,7 +42,8 @@ class MidlineTrainer(NetworkTrainer):
     ):
         super().__init__(settings)
         self.slices, self.validation = cast(PhantomSlices, slices), cast(PhantomSlices, validation)
-        self.variation = FrameVariation(broad=settings.broad, bend_mm=settings.bend_mm)
+        unequal = settings.unequal_share if isinstance(settings, DeformationSettings) else 0.0
+        self.variation = FrameVariation(broad=settings.broad, bend_mm=settings.bend_mm, unequal=unequal)
         self.network = self.build_network().to(memory_format=self.memory_format)
         self._errors: list[tuple[torch.Tensor, int]] = []
 

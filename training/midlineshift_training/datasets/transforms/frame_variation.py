@@ -37,6 +37,7 @@ class FrameVariation:
         asymmetric: share of slices whose falx attachments are carried sideways, each by its own amount.
         asymmetric_mm: spread of that amount. Heads are seldom symmetric; the falx, not the symmetry of the skull, marks
             the ideal midline.
+        unequal: share of slices with one lateral ventricle made wider or narrower (``unequal_ventricles``).
     """
 
     broad: bool
@@ -45,6 +46,7 @@ class FrameVariation:
     bend_mm: float = 17.0
     asymmetric: float = 0.75
     asymmetric_mm: float = 3.2
+    unequal: float = 0.0
 
 
 UNVARIED = FrameVariation(broad=False, mirror=0.0, bend=0.0, asymmetric=0.0)

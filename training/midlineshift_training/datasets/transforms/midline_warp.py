@@ -73,6 +73,23 @@ def line_axes(anterior: torch.Tensor, posterior: torch.Tensor) -> tuple[torch.Te
     return u, torch.stack([u[:, 1], -u[:, 0]], -1), length
 
 
+def line_coordinates(
+    points: torch.Tensor, anterior: torch.Tensor, posterior: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the signed distance (B, h, w) of points from the line through both ends, and how far along it they lie.
+
+    Args:
+        points: (B, h, w, 2). anterior, posterior: (B, 2).
+
+    Returns:
+        Distance along ``n``; fraction of the line, 0 at the anterior end.
+    """
+    u, n, length = line_axes(anterior, posterior)
+    q = points - anterior[:, None, None]
+    along = torch.einsum("bhwi,bi->bhw", q, u) / length[:, None, None]
+    return torch.einsum("bhwi,bi->bhw", q, n), along
+
+
 def bend(points: torch.Tensor, anterior: torch.Tensor, posterior: torch.Tensor, warp: WarpParameters) -> torch.Tensor:
     """Return how far along ``n`` tissue is pushed: a hump along the midline that fades to the sides.
 
@@ -82,10 +99,7 @@ def bend(points: torch.Tensor, anterior: torch.Tensor, posterior: torch.Tensor, 
     Returns:
         (B, h, w).
     """
-    u, n, length = line_axes(anterior, posterior)
-    q = points - anterior[:, None, None]
-    along = torch.einsum("bhwi,bi->bhw", q, u) / length[:, None, None]
-    across = torch.einsum("bhwi,bi->bhw", q, n)
+    across, along = line_coordinates(points, anterior, posterior)
     exponent = math.log(0.5) / torch.log(warp.top)
     hump = torch.sin(math.pi * along.clamp(0, 1) ** exponent[:, None, None]).clamp(min=0)
     fade = torch.cos((across / warp.half_width[:, None, None]).clamp(-1, 1) * math.pi / 2) ** 2

@@ -63,6 +63,9 @@ class DeformationSettings(_MidlineSettings):
         description="How many times more densely than the grid the slice is sampled.",
     )
     max_steps: AtLeastOne = Field(6000, description="Steps of the optimizer.")
+    unequal_share: Share = Field(
+        0.3, description="Share of slices with one lateral ventricle made wider or narrower; the midline stays."
+    )
     noise_difference: bool = Field(True, description="The network sees the denoisers' noise difference.")
     noise: NoiseDifference = Field(NoiseDifference(), description="Noise difference at test.")
     t_range: TimestepRange = Field((200, 400), description="Noise levels in training, first and last.")
