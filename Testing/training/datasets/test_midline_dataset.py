@@ -33,12 +33,13 @@ def test_truth_in_the_undisturbed_frame(tmp_path):
     assert float(batch.shifted[0, 0] * batch.mm[0]) == pytest.approx(float(slices.septum_shift[index[0]]), abs=0.3)
 
 
-@pytest.mark.parametrize("broad", [True, False])
-def test_the_bright_midline_lies_where_the_truth_says(slices, broad, monkeypatch):
+@pytest.mark.parametrize(("broad", "unequal"), [(True, 0.0), (False, 0.0), (False, 1.0)])
+def test_the_bright_midline_lies_where_the_truth_says(slices, broad, unequal, monkeypatch):
     monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.degrade", lambda hu, inside, g: hu)
     monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.fill_ventricles", lambda hu, *_: hu)
     index = torch.nonzero(slices.measurable)[:, 0][::3]
-    batch = cut_midline_batch(slices, index, FrameVariation(broad=broad), *FRAME, torch.Generator().manual_seed(1))
+    variation = FrameVariation(broad=broad, unequal=unequal)
+    batch = cut_midline_batch(slices, index, variation, *FRAME, torch.Generator().manual_seed(1))
     for k in range(len(index)):
         x, y = (batch.shifted[k] + 63.5).tolist()
         patch = batch.hu[k, round(y) - 1 : round(y) + 2, round(x) - 2 : round(x) + 3]
