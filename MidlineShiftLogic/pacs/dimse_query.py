@@ -5,11 +5,10 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.pacs.dicom_files import image_file_name, write_atomically
-from MidlineShiftLogic.pacs.dimse import add_supported_contexts, application_entity, associate, lacks_resources
+from MidlineShiftLogic.pacs.dimse import application_entity, associate, lacks_resources
 from MidlineShiftLogic.pacs.exchange import FoundSeries, SeriesQuery
-from MidlineShiftLogic.pacs.receiver import MISMATCH, NO_ROOM, SUCCESS
+from MidlineShiftLogic.pacs.move_receiver import MoveReceiver
+from MidlineShiftLogic.pacs.receiver import SUCCESS
 from MidlineShiftLogic.pacs.targets import Busy, DicomTarget, PacsError, Rejected, Unreachable
 
 PENDING = (0xFF00, 0xFF01)
@@ -79,8 +78,8 @@ class DimseArchive:
         from pydicom.dataset import Dataset
         from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as Move
 
-        received: set[str] = set()
-        server = self._receive(found, folder, received)
+        receiver = MoveReceiver(self._aet, self._address, found.series, folder, self._receiving)
+        receiver.start()
         association = None
         try:
             association = self._associate(Move)
@@ -92,8 +91,8 @@ class DimseArchive:
         finally:
             if association is not None and association.is_established:
                 association.release()
-            server.ae.shutdown()
-        return len(received)
+            receiver.stop()
+        return len(receiver.received)
 
     def _associate(self, model):
         from pynetdicom import build_context
@@ -118,35 +117,6 @@ class DimseArchive:
             elif status.Status != SUCCESS:
                 raise Rejected(f"{self._target} refuses the query (status 0x{status.Status:04X}).", "pacs-rejected")
         return answers
-
-    def _receive(self, found: FoundSeries, folder: Path, received: set[str]):
-        from pynetdicom import evt
-
-        def store(event) -> int:
-            dataset = event.dataset
-            instance = str(event.request.AffectedSOPInstanceUID)
-            if (dataset.get("SeriesInstanceUID"), dataset.get("SOPInstanceUID")) != (found.series, instance):
-                return MISMATCH
-            try:
-                write_atomically(folder / image_file_name(instance), event.encoded_dataset())
-            except OSError:
-                return NO_ROOM
-            received.add(instance)
-            return SUCCESS
-
-        entity = application_entity(self._aet)
-        entity.require_called_aet = True
-        add_supported_contexts(entity)
-        try:
-            return entity.start_server(
-                self._address, block=False, evt_handlers=[(evt.EVT_C_STORE, store)], ssl_context=self._receiving
-            )
-        except (OSError, OverflowError) as error:
-            host, port = self._address
-            why = getattr(error, "strerror", None) or error
-            raise InputError(
-                f"Cannot listen on {host}:{port}: {why}; choose another --host or --port.", "port"
-            ) from error
 
     def _connection_lost(self) -> Unreachable:
         return Unreachable(

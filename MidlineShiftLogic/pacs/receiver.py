@@ -18,6 +18,7 @@ from MidlineShiftLogic.pacs.dicom_files import image_file_name
 from MidlineShiftLogic.pacs.dimse import CT_CLASSES, add_supported_contexts, application_entity
 from MidlineShiftLogic.pacs.job import FAILED, RECEIVING, Job, wall_clock
 from MidlineShiftLogic.pacs.log import LOGGER, RepeatedWarnings
+from MidlineShiftLogic.pacs.object_bounds import exceeds_bounds, object_ended
 from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.spool import Spool, SpoolFull
 from MidlineShiftLogic.pacs.transfers import Transfers
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(LOGGER)
 
 RELEASE_REQUEST = 0x05
-COMMAND_BYTES = 65_536
-"""A command has about 200 bytes (PS3.7)."""
 CALLING_NOT_RECOGNISED, LIMIT_EXCEEDED = (0x01, 0x01, 0x03), (0x02, 0x03, 0x02)
 """Result, source and reason of a rejection (PS3.8, 9.3.4)."""
 SUCCESS, DISCARDED = 0x0000, 0xB006
@@ -169,27 +168,17 @@ class Receiver:
     def _count_bytes(self, event) -> None:
         """Abort an association whose object or command grows beyond the limit, before it fills the memory."""
         association = event.assoc
-        received = getattr(association, "midlineshift_bytes", 0) + len(event.pdu)
-        association.midlineshift_bytes = received
-        command = getattr(association, "midlineshift_command", 0)
-        for item in getattr(event.pdu, "presentation_data_value_items", ()):
-            data = item.presentation_data_value or b"\0"
-            # PS3.8, E.2: bit 0 of the first byte marks a command, bit 1 its last part.
-            command = 0 if not data[0] & 1 or data[0] & 2 else command + len(data)
-            if data[0] & 1 and len(data) > COMMAND_BYTES:
-                command = len(data)
-        association.midlineshift_command = command
-        if command > COMMAND_BYTES or received > self._limits.image_bytes + 1_000_000:
+        if exceeds_bounds(association, event.pdu, self._limits.image_bytes):
             peer = self._describe_peer(event)
             self._warn_once(association, f"association ended, an object is larger than --max-image-mb: {peer}")
             association.abort()
 
     def _echo(self, event) -> int:
-        event.assoc.midlineshift_bytes = 0
+        object_ended(event.assoc)
         return SUCCESS if self._permitted(event.assoc) else NOT_ALLOWED
 
     def _store(self, event) -> int:
-        event.assoc.midlineshift_bytes = 0
+        object_ended(event.assoc)
         try:
             return self._store_one(event)
         except SpoolFull as error:
@@ -231,7 +220,7 @@ class Receiver:
         if str(request.AffectedSOPClassUID) not in CT_CLASSES:
             return DISCARDED
         content = event.encoded_dataset()
-        series, instance = _identify(content)
+        series, instance = identify_object(content)
         if not series or instance != str(request.AffectedSOPInstanceUID):
             self._warn_once(
                 event.assoc, "an object without a series, or with another identity than announced, was refused"
@@ -297,7 +286,7 @@ class Receiver:
             LOG.warning("%s", sentence)
 
 
-def _identify(content: bytes) -> tuple[str, str]:
+def identify_object(content: bytes) -> tuple[str, str]:
     """Return (Series Instance UID, SOP Instance UID) of an encoded object; empty where missing.
 
     Raises:

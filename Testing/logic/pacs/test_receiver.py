@@ -276,7 +276,7 @@ def test_other_objects_are_taken_and_dropped(desk, tmp_path, series):
 
 def test_an_object_with_another_identity_than_announced(desk, series, monkeypatch):
     one = desk()
-    monkeypatch.setattr(module, "_identify", lambda content: (SERIES, "1.2.3"))
+    monkeypatch.setattr(module, "identify_object", lambda content: (SERIES, "1.2.3"))
     with pytest.raises(Rejected, match="0xA900"):
         one.send(series)
     assert not one.queue.all()
@@ -288,7 +288,7 @@ def test_an_object_that_cannot_be_read(desk, series, monkeypatch, caplog):
     def stumble(content):
         raise KeyError("Secretname^Jane")
 
-    monkeypatch.setattr(module, "_identify", stumble)
+    monkeypatch.setattr(module, "identify_object", stumble)
     with caplog.at_level(logging.WARNING, "midlineshift.listen"), pytest.raises(Rejected, match="0xC000"):
         one.send(series)
     assert "not understood (KeyError)" in caplog.text and "Secret" not in caplog.text

@@ -1,0 +1,121 @@
+"""Receive one series that an archive sends for our C-MOVE, on a port guarded as the listener's is."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from pathlib import Path
+
+from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.stored_values import DamagedFile
+from MidlineShiftLogic.pacs.dicom_files import image_file_name, write_atomically
+from MidlineShiftLogic.pacs.dimse import add_supported_contexts, application_entity
+from MidlineShiftLogic.pacs.object_bounds import exceeds_bounds, object_ended
+from MidlineShiftLogic.pacs.receiver import (
+    LIMIT_EXCEEDED,
+    MISMATCH,
+    NO_ROOM,
+    NOT_UNDERSTOOD,
+    SUCCESS,
+    Limits,
+    identify_object,
+)
+
+
+class MoveReceiver:
+    """A server that takes the objects of one series while it is open.
+
+    Args:
+        own_aet: our AE title; others that are called are refused. address: host and port to listen on.
+        series: the Series Instance UID that is taken. folder: an existing folder for its objects.
+        tls: context for DICOM over TLS, or None.
+        limits: as for the listener; the number of images is the archive's business here.
+
+    Attributes:
+        received: SOP Instance UIDs of the objects that were written.
+    """
+
+    def __init__(
+        self,
+        own_aet: str,
+        address: tuple[str, int],
+        series: str,
+        folder: Path,
+        tls: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
+    ):
+        from MidlineShiftLogic.pacs.transport import ConnectionGuard
+
+        self._aet, self._address, self._series, self._folder, self._tls = own_aet, address, series, folder, tls
+        self._limits = limits or Limits()
+        self._guard = ConnectionGuard(self._limits.connections)
+        self._entity = None
+        self.received: set[str] = set()
+
+    def start(self) -> int:
+        """Start to listen and return the port.
+
+        Raises:
+            InputError: the address cannot be listened on.
+        """
+        from pynetdicom import evt
+
+        from MidlineShiftLogic.pacs.transport import GuardedServer
+
+        entity = application_entity(self._aet)
+        entity.require_called_aet = True
+        # The guard counts associations; pynetdicom would count connections.
+        entity.maximum_associations = 1_000_000
+        add_supported_contexts(entity)
+        handlers = [
+            (evt.EVT_REQUESTED, self._requested),
+            (evt.EVT_PDU_RECV, self._pdu_received),
+            (evt.EVT_C_STORE, self._store),
+        ]
+        try:
+            server = entity.make_server(
+                self._address, evt_handlers=handlers, server_class=GuardedServer, guard=self._guard, tls=self._tls
+            )
+        except (OSError, OverflowError) as error:
+            host, port = self._address
+            why = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"Cannot listen on {host}:{port}: {why}; choose another --host or --port.", "port"
+            ) from error
+        entity._servers.append(server)
+        threading.Thread(target=server.serve_forever, name="receiving a series", daemon=True).start()
+        self._entity = entity
+        return server.server_address[1]
+
+    def stop(self) -> None:
+        """Close the port and every connection."""
+        if self._entity is not None:
+            self._guard.close()
+            self._entity.shutdown()
+            self._entity = None
+
+    def _requested(self, event) -> None:
+        association = event.assoc
+        requestor = association.requestor
+        if not self._guard.requested((requestor.address, requestor.port), association):
+            association.acse.send_reject(*LIMIT_EXCEEDED)
+            association.kill()
+
+    def _pdu_received(self, event) -> None:
+        if exceeds_bounds(event.assoc, event.pdu, self._limits.image_bytes):
+            event.assoc.abort()
+
+    def _store(self, event) -> int:
+        object_ended(event.assoc)
+        content = event.encoded_dataset()
+        instance = str(event.request.AffectedSOPInstanceUID)
+        try:
+            if identify_object(content) != (self._series, instance):
+                return MISMATCH
+            write_atomically(self._folder / image_file_name(instance), content)
+        except DamagedFile:
+            return NOT_UNDERSTOOD
+        except OSError:
+            return NO_ROOM
+        self.received.add(instance)
+        return SUCCESS
