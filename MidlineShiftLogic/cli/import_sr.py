@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from MidlineShiftLogic import exit_codes
+from MidlineShiftLogic.cli.paths import PATH
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the result.")
+@click.argument("file", metavar="FILE", type=PATH)
+@click.option("--out", required=True, type=PATH, help="Folder for the result.")
 def import_sr(file: Path, out: Path) -> int:
     """Read a DICOM structured report that midlineshift wrote back into OUT/<case>/measurement.json.
 

@@ -13,13 +13,14 @@ from MidlineShiftLogic.batch.measure_batch import measure_batch
 from MidlineShiftLogic.batch.measure_case import BatchSettings
 from MidlineShiftLogic.batch.work_list import list_cases
 from MidlineShiftLogic.cli.case_options import Spacing
+from MidlineShiftLogic.cli.paths import PATH
 from MidlineShiftLogic.cli.progress_output import make_output
 from MidlineShiftLogic.errors import MidlineShiftError, format_error
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=PATH)
+@click.option("--out", required=True, type=PATH, help="Folder for the results.")
 @click.option(
     "--model", metavar="NAME|DIR", help="A shipped model's name or a model folder. [default: the shipped one]"
 )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from MidlineShiftLogic.cli.paths import PATH
+
 _HELP = {"help_option_names": ["-h", "--help"]}
-_FILE = click.Path(path_type=Path)
 
 
 @click.group(context_settings=_HELP)
@@ -42,10 +43,10 @@ def show_command(name: str | None) -> None:
 
 
 @model.command("import-authors", context_settings=_HELP)
-@click.option("--conditional", required=True, type=_FILE, help="Denoiser of non-MLS cases (.pt).")
-@click.option("--unconditional", required=True, type=_FILE, help="Denoiser of all cases (.pt).")
-@click.option("--deformation", required=True, type=_FILE, help="Deformation network (.pt).")
-@click.option("--out", required=True, type=_FILE, help="Model folder to write; must not exist yet.")
+@click.option("--conditional", required=True, type=PATH, help="Denoiser of non-MLS cases (.pt).")
+@click.option("--unconditional", required=True, type=PATH, help="Denoiser of all cases (.pt).")
+@click.option("--deformation", required=True, type=PATH, help="Deformation network (.pt).")
+@click.option("--out", required=True, type=PATH, help="Model folder to write; must not exist yet.")
 @click.option(
     "--pixel-mm",
     type=click.FloatRange(0, 5, min_open=True),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from MidlineShiftLogic.cli.paths import PATH
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.pacs.access_control import TlsFiles
     from MidlineShiftLogic.pacs.exchange import Archive, Sender
 
 HELP = {"help_option_names": ["-h", "--help"]}
-FILE = click.Path(path_type=Path)
+FILE = PATH
 
 
 def tls_options(command):

@@ -11,14 +11,15 @@ from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.batch.library_output import suppress_output
 from MidlineShiftLogic.batch.pseudo_healthy import PseudoHealthySettings, make_pseudo_healthy_images
 from MidlineShiftLogic.cli.case_options import SliceList, Spacing
+from MidlineShiftLogic.cli.paths import PATH
 from MidlineShiftLogic.cli.progress_output import make_output
 from MidlineShiftLogic.errors import MidlineShiftError, format_error
 from MidlineShiftLogic.models.locate import MODEL_WITH_DENOISERS
 
 
 @click.command(name="pseudo-healthy", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=PATH)
+@click.option("--out", required=True, type=PATH, help="Folder for the results.")
 @click.option(
     "--slices", type=SliceList(), help="Such as 14 or 10-18 or 3,10-18, 0 the lowest. [default: those of a measurement]"
 )

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-_PATH = click.Path(path_type=Path)
+from MidlineShiftLogic.cli.paths import PATH
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("case", metavar="CASE", type=_PATH)
+@click.argument("case", metavar="CASE", type=PATH)
 @click.option(
-    "--prior", "priors", multiple=True, type=_PATH, metavar="CASE",
+    "--prior", "priors", multiple=True, type=PATH, metavar="CASE",
     help="An earlier result of the same patient, for the timeline; may be given several times.",
 )  # fmt: skip
 @click.option(
-    "--identify", type=_PATH, metavar="DICOM", help="Put the patient's name of this scan (the one measured) on it."
+    "--identify", type=PATH, metavar="DICOM", help="Put the patient's name of this scan (the one measured) on it."
 )
 @click.option("--pdf", is_flag=True, help="Also write report.pdf (needs WeasyPrint).")
 def report(case: Path, priors: tuple[Path, ...], identify: Path | None, pdf: bool) -> None:

@@ -7,18 +7,17 @@ from pathlib import Path
 import click
 
 from MidlineShiftLogic import exit_codes
-
-_PATH = click.Path(path_type=Path)
+from MidlineShiftLogic.cli.paths import PATH
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("inputs", metavar="RESULTS_DIR|CASE...", nargs=-1, required=True, type=_PATH)
+@click.argument("inputs", metavar="RESULTS_DIR|CASE...", nargs=-1, required=True, type=PATH)
 @click.option(
     "--reader", default="", metavar="NAME", help="Your name, as it goes into the results. [default: the page asks]"
 )
 @click.option("--blind", is_flag=True, help="Hide the model's landmarks and numbers; you place your own.")
 @click.option(
-    "--scans", multiple=True, type=_PATH, metavar="PATH",
+    "--scans", multiple=True, type=PATH, metavar="PATH",
     help="Scans that were measured, where results.csv does not name them; repeatable.",
 )  # fmt: skip
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port. [default: a free one]")
@@ -26,9 +25,9 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address to listen on; others need password and TLS."
 )
-@click.option("--password-file", type=_PATH, help="File whose first line is the password for every page.")
-@click.option("--tls-cert", type=_PATH, help="Certificate (PEM) for https.")
-@click.option("--tls-key", type=_PATH, help="Key of --tls-cert (PEM).")
+@click.option("--password-file", type=PATH, help="File whose first line is the password for every page.")
+@click.option("--tls-cert", type=PATH, help="Certificate (PEM) for https.")
+@click.option("--tls-key", type=PATH, help="Key of --tls-cert (PEM).")
 def review(
     inputs: tuple[Path, ...],
     reader: str,

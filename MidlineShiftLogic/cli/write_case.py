@@ -10,20 +10,20 @@ import click
 
 from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.batch.library_output import suppress_output
+from MidlineShiftLogic.cli.paths import PATH
 from MidlineShiftLogic.cli.progress_output import make_output
 from MidlineShiftLogic.errors import MidlineShiftError, format_error
 
-_PATH = click.Path(path_type=Path)
 NOTE_FILE = "write-case.json"
 """Beside the case's folder; says why there are no DICOM objects though images were given."""
 
 
 @click.command(name="write-case", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("scan", metavar="SCAN", type=_PATH)
-@click.option("--result", required=True, type=_PATH, help="The case's measurement.json, edited and reviewed.")
-@click.option("--out", required=True, type=_PATH, help="Folder for the results.")
-@click.option("--dense", type=_PATH, help="Displacement of the case's slice, as the Slicer panel writes it.")
-@click.option("--images", type=_PATH, help="Text file with the paths of the scan's DICOM images, one a line.")
+@click.argument("scan", metavar="SCAN", type=PATH)
+@click.option("--result", required=True, type=PATH, help="The case's measurement.json, edited and reviewed.")
+@click.option("--out", required=True, type=PATH, help="Folder for the results.")
+@click.option("--dense", type=PATH, help="Displacement of the case's slice, as the Slicer panel writes it.")
+@click.option("--images", type=PATH, help="Text file with the paths of the scan's DICOM images, one a line.")
 @click.option("--json-lines", is_flag=True, help="Print JSON lines (status, progress, result, error) for programs.")
 @click.option("--quiet", is_flag=True, help="Print errors only; with --json-lines, results and errors.")
 @click.pass_context

@@ -12,6 +12,7 @@ from MidlineShiftLogic.headct.density import density_flags
 from MidlineShiftLogic.headct.head_shape import HeadShape
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.headct.orientation import orientation_evidence
+from MidlineShiftLogic.headct.slice_places import place_flags
 from MidlineShiftLogic.quality import Quality
 
 AIR_HU = -400.0
@@ -76,6 +77,7 @@ def anatomy_flags(ct: HeadCT, shape: HeadShape, diameter: float, complete: bool)
     """
     return [
         *_size_flags(ct, shape, diameter, complete),
+        *place_flags(ct, shape),
         *density_flags(ct, shape),
         *_orientation_flags(ct, shape, complete),
     ]

@@ -41,6 +41,7 @@ def read_folder(folder: Path, progress: Progress | None = None) -> AxialStack:
     content = look_into_folder(folder, progress)
     _refuse_mixed(content.series, folder)
     stack = _read_chosen(content.series, folder, progress)
+    stack.quality.extend(_name_flags(content.series))
     if content.damaged:
         stack.quality.append(
             Quality(
@@ -56,13 +57,28 @@ def read_folder(folder: Path, progress: Progress | None = None) -> AxialStack:
 def _refuse_mixed(found: list[SeriesInfo], folder: Path) -> None:
     """Raise InputError for images of several patients or studies: a number of one could be filed with the other."""
     frames = [frame for info in found for frame in info.frames if frame.has_pixels]
-    patients = {frame.patient_id for frame in frames}
+    # A name may be written in several ways, so it only decides where there is no number.
+    patients = {(frame.patient_id, "" if frame.patient_id else frame.patient_name) for frame in frames}
     studies = {frame.study_uid for frame in frames if frame.study_uid}
     if len(patients) > 1 or len(studies) > 1:
         what = f"{len(patients)} patients" if len(patients) > 1 else f"{len(studies)} studies"
         raise InputError(
             f"{folder} holds images of {what}; give a folder with the images of one study.", "mixed-studies"
         )
+
+
+def _name_flags(found: list[SeriesInfo]) -> list[Quality]:
+    names = {frame.patient_name for info in found for frame in info.frames if frame.has_pixels and frame.patient_name}
+    if len(names) < 2:
+        return []
+    return [
+        Quality(
+            "patient-names",
+            "warning",
+            f"The images of the folder name the patient in {len(names)} ways with the same patient number; check that they "
+            "are of one patient.",
+        )
+    ]
 
 
 def read_file(file: Path) -> AxialStack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -39,7 +40,8 @@ class Frame:
         grey: whether it is a one-channel image with real values.
         sop_class_uid: class of the DICOM object.
         acquired: acquisition time, ISO 8601 without a zone (the date alone where no time is given); ``""`` if unknown.
-        patient_id, study_uid: to distinguish patients and studies; they stay in the process and go into no result.
+        patient_id, patient_name, study_uid: to distinguish patients and studies; they stay in the process and go into no
+            result. The name has no punctuation and no capitals.
         inverted: whether the image is to be displayed inverted (MONOCHROME1).
     """
 
@@ -66,6 +68,7 @@ class Frame:
     sop_class_uid: str = ""
     acquired: str = ""
     patient_id: str = field(default="", repr=False)
+    patient_name: str = field(default="", repr=False)
     study_uid: str = ""
     inverted: bool = False
 
@@ -183,6 +186,7 @@ def _frame(
         sop_class_uid=sop_class,
         acquired=_acquired(header),
         patient_id=str(_get(header, "PatientID") or "").strip(),
+        patient_name=re.sub(r"[\W_]+", " ", str(_get(header, "PatientName") or "").split("=")[0]).strip().casefold(),
         study_uid=str(_get(header, "StudyInstanceUID") or "").strip(),
         inverted=str(_get(header, "PhotometricInterpretation") or "").strip() == "MONOCHROME1",
     )

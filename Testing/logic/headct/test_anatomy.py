@@ -203,3 +203,40 @@ def test_mixed_patients_and_studies_are_refused(tmp_path):
 
     with pytest.raises(InputError, match="patients"):
         measure(tmp_path / "PatientID")
+
+
+def moved(ct, millimetres):
+    """The scan with slices that its header moves to the left by so much each."""
+    return replace(ct, origins=ct.origins + np.outer(millimetres, [1.0, 0, 0]))
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_positions_that_jump_sideways(base, side):
+    """Each slice's midline would be measured beside that of the others."""
+    index = np.arange(base.n_slices)
+    for wrong in (4.0 * (index % 2), 6.0 * (index > 10), 8.0 * (index == 12)):
+        assert codes(moved(base, side * wrong))["slice-places"] == "fatal"
+    for right in (0.2 * (index % 2), 1.0 * index):
+        assert "slice-places" not in codes(moved(base, side * right)), "rounded, or a stack that runs obliquely"
+
+
+def test_a_field_of_view_that_jumps_with_the_head(base):
+    pixels = np.where(np.arange(base.n_slices) > 10, 4, 0)
+    hu = np.stack([np.roll(plane, -count, axis=1) for plane, count in zip(base.hu, pixels, strict=True)])
+    recentred = moved(replace(base, hu=hu), pixels * base.pixel_spacing[1])
+    assert "slice-places" not in codes(recentred)
+
+
+def test_other_names_with_one_number_or_none(head, tmp_path):
+    def write(folder, number, names):
+        for half, name in enumerate(names):
+            write_dicom(
+                head, tmp_path / folder, range(half, 32, 2), prefix=str(half), PatientID=number, PatientName=name
+            )
+        return tmp_path / folder
+
+    assert "patient-names" not in codes(read(write("one", "1", ["Doe^Jane", "DOE JANE=x"])))
+    assert codes(read(write("two", "1", ["Doe^Jane", "Roe^Mary"])))["patient-names"] == "warning"
+    assert "patient-names" not in codes(read(write("none", "", ["Doe^Jane", "Doe^Jane"])))
+    with pytest.raises(InputError, match="2 patients"):
+        read(write("mixed", "", ["Doe^Jane", "Roe^Mary"]))
