@@ -1,4 +1,4 @@
-"""The same head as another scanner, table, reconstruction or file would have given it: the shift should not change."""
+"""The same head as another scanner, table or file gives it, or with unequal ventricles: the shift should not change."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from midlineshift_training.evaluation.widened_ventricle import widened
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.head_shape import head_shape
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.measurement.results import Measurement
 
 TURN_DEG, MOVE_MM, MARGIN_MM = 30.0, 20.0, 30.0
 NOISE_HU = 8.0
@@ -30,12 +32,13 @@ class Alteration:
 
     Attributes:
         name: in tables.
-        make: (scan, random generator) -> altered scan; None where the scan cannot be altered so.
+        make: (scan, random generator, what was measured of the scan) -> altered scan; None where the scan cannot be
+            altered so.
         sign: of the shift: -1 where left and right change places.
     """
 
     name: str
-    make: Callable[[HeadCT, np.random.Generator], HeadCT | None]
+    make: Callable[[HeadCT, np.random.Generator, Measurement], HeadCT | None]
     sign: int = 1
 
 
@@ -147,14 +150,16 @@ def cut_at_the_edge(ct: HeadCT) -> HeadCT | None:
 
 
 ALTERATIONS = (
-    Alteration("turned by +30 degrees", lambda ct, _: in_plane(ct, TURN_DEG, 0.0, MARGIN_MM)),
-    Alteration("turned by -30 degrees", lambda ct, _: in_plane(ct, -TURN_DEG, 0.0, MARGIN_MM)),
-    Alteration("moved by 20 mm", lambda ct, _: in_plane(ct, 0.0, MOVE_MM, MARGIN_MM)),
-    Alteration("left and right exchanged", lambda ct, _: mirrored(ct), -1),
-    Alteration("stored in another order", lambda ct, _: stored_otherwise(ct)),
-    Alteration("noise of 8 HU", noised),
-    Alteration("clipped to -100..200 HU", lambda ct, _: clipped(ct)),
-    Alteration("8-bit brain window", lambda ct, _: eight_bit(ct)),
-    *(Alteration(f"slices of {mm:g} mm", lambda ct, _, mm=mm: resliced(ct, mm)) for mm in THICKNESS_MM),
-    Alteration("cut at the field's edge", lambda ct, _: cut_at_the_edge(ct)),
+    Alteration("turned by +30 degrees", lambda ct, *_: in_plane(ct, TURN_DEG, 0.0, MARGIN_MM)),
+    Alteration("turned by -30 degrees", lambda ct, *_: in_plane(ct, -TURN_DEG, 0.0, MARGIN_MM)),
+    Alteration("moved by 20 mm", lambda ct, *_: in_plane(ct, 0.0, MOVE_MM, MARGIN_MM)),
+    Alteration("left and right exchanged", lambda ct, *_: mirrored(ct), -1),
+    Alteration("stored in another order", lambda ct, *_: stored_otherwise(ct)),
+    Alteration("noise of 8 HU", lambda ct, rng, _: noised(ct, rng)),
+    Alteration("clipped to -100..200 HU", lambda ct, *_: clipped(ct)),
+    Alteration("8-bit brain window", lambda ct, *_: eight_bit(ct)),
+    *(Alteration(f"slices of {mm:g} mm", lambda ct, *_, mm=mm: resliced(ct, mm)) for mm in THICKNESS_MM),
+    Alteration("cut at the field's edge", lambda ct, *_: cut_at_the_edge(ct)),
+    Alteration("left ventricle wider", lambda ct, _, measurement: widened(ct, measurement, 1)),
+    Alteration("right ventricle wider", lambda ct, _, measurement: widened(ct, measurement, -1)),
 )

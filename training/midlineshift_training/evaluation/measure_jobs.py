@@ -136,7 +136,7 @@ def _changes(job: Job, ct: HeadCT, own: Measurement, model: Model) -> tuple[dict
     for number, alteration in enumerate(ALTERATIONS):
         rng = np.random.default_rng([job.seed, crc32(job.case.encode()), number])
         try:
-            altered = alteration.make(ct, rng)
+            altered = alteration.make(ct, rng, own)
             if altered is None:
                 continue
             m = measure_scan(altered, model, job.case)
