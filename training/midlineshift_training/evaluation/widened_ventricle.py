@@ -16,7 +16,6 @@ from midlineshift_training.datasets.transforms.unequal_ventricles import Widenin
 from midlineshift_training.evaluation.known_shifts import fade, midline_course
 from MidlineShiftLogic.geometry import lines
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.deviation import FRACTIONS
 from MidlineShiftLogic.measurement.results import Measurement
 
 STRENGTH = 0.6
@@ -52,7 +51,9 @@ def widened(ct: HeadCT, measurement: Measurement, side: int) -> HeadCT:
         if share == 0:
             continue
         x, fraction = course.place(k, plane)
-        beside = x - np.interp(fraction, FRACTIONS, measured[nearest[k]].midline_shift_mm)
+        one = measured[nearest[k]]
+        _, places = course.place(one.index, one.midline_px * (column_mm, row_mm))
+        beside = x - np.interp(fraction, places, one.midline_shift_mm)
         length = course.posterior[k] - course.anterior[k]
         one = (torch.tensor([float(value)]) for value in (STRENGTH, side, REACH_SHARE * length, CENTRE, EXTENT))
         pulled = (
