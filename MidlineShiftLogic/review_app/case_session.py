@@ -32,9 +32,8 @@ from MidlineShiftLogic.scene.build import remove_node
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
 from MidlineShiftLogic.scene.offscreen_views import NORMAL, SCAN, VIEWS
 from MidlineShiftLogic.scene.state import SceneState
+from MidlineShiftLogic.scene.window_presets import WINDOW_PRESETS
 
-PRESETS = {"brain": (80.0, 40.0), "subdural": (200.0, 75.0), "stroke": (40.0, 35.0), "bone": (2000.0, 500.0)}
-"""Window and level in HU."""
 PLACED = ("anterior_falx", "posterior_falx", "shifted")
 """The landmarks that a reader places, in this order; ``ideal`` follows from them (``measurement.edit``)."""
 
@@ -141,8 +140,8 @@ class CaseSession:
         self.views.frame(lps_to_ras(self.ct.to_lps(self.shown, middle)), *(high - low))
 
     def set_window(self, preset: str) -> None:
-        """Set window and level of the scan and of the warped scan to one of ``PRESETS``."""
-        window, level = PRESETS[preset]
+        """Set window and level of the scan and of the warped scan to one of ``WINDOW_PRESETS``."""
+        window, level = WINDOW_PRESETS[preset]
         for node in (self.nodes.volume, self.nodes.warped):
             if node is not None:
                 node.GetDisplayNode().SetWindowLevel(window, level)
@@ -305,4 +304,4 @@ class CaseSession:
         return {name: self.views.place_of(SCAN, lps_to_ras(place)) for name, place in one.landmarks_lps_mm.items()}
 
 
-__all__ = ["NORMAL", "PRESETS", "SCAN", "VIEWS", "CaseSession"]
+__all__ = ["NORMAL", "SCAN", "VIEWS", "CaseSession"]

@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 from MidlineShiftLogic.errors import InputError, MidlineShiftError
 from MidlineShiftLogic.review_app.case_session import CaseSession
 from MidlineShiftLogic.review_app.export import export_reading
+from MidlineShiftLogic.review_app.page_text import error_text, not_saved_text
 from MidlineShiftLogic.review_app.render_thread import RenderThread
 from MidlineShiftLogic.scene.offscreen_views import MOVED, NORMAL, SCAN, VIEWS
 
@@ -114,11 +115,10 @@ class CaseSocket:
             try:
                 saved = self._handle_one(message)
             except MidlineShiftError as error:
-                answers.append({"type": "message", "text": str(error)})
+                answers.append({"type": "message", "text": self._text(error)})
                 self._dirty.add(SCAN)
             except OSError as error:
-                text = f"NOT SAVED: {error.strerror or error}. Free space on the disk, then change something again."
-                answers.append({"type": "message", "text": text})
+                answers.append({"type": "message", "text": not_saved_text(error)})
             except (KeyError, TypeError, ValueError, IndexError):
                 answers.append(
                     {"type": "message", "text": "The page sent something that is not understood; reload it."}
@@ -135,7 +135,7 @@ class CaseSocket:
             if not self._session.load_displacement():
                 return []
         except InputError as error:
-            return [{"type": "message", "text": str(error)}]
+            return [{"type": "message", "text": self._text(error)}]
         self._dirty |= {NORMAL, MOVED}
         return [self._session.describe()]
 
@@ -189,9 +189,9 @@ class CaseSocket:
                 reason = await loop.run_in_executor(None, export_reading, *arguments)
                 text = "Report and tables are written." + (f" No DICOM objects: {reason}." if reason else "")
             except (MidlineShiftError, OSError) as error:
-                text = f"The report was not written: {error}"
+                text = f"The report was not written: {self._text(error)}"
             except Exception as error:
-                text = f"The report was not written ({type(error).__name__}: {error}); the reading is saved."
+                text = f"The report was not written ({type(error).__name__}); the reading is saved."
             with contextlib.suppress(ConnectionError):  # the page is gone; the files are there
                 await self._socket.send_str(json.dumps({"type": "message", "text": text}))
 
@@ -199,6 +199,10 @@ class CaseSocket:
             self._exports.add(loop.create_task(write()))
 
         loop.call_soon_threadsafe(start)
+
+    def _text(self, error: Exception) -> str:
+        case = self._session.case
+        return error_text(error, (case.source, case.folder, case.root))
 
     async def _send_pictures(self, socket: web.WebSocketResponse, moving: bool) -> None:
         for name in VIEWS:

@@ -11,11 +11,12 @@ from urllib.parse import quote, unquote
 
 from aiohttp import WSCloseCode, web
 
-from MidlineShiftLogic.errors import MidlineShiftError, format_error
+from MidlineShiftLogic.errors import MidlineShiftError
 from MidlineShiftLogic.review_app.access import Access
 from MidlineShiftLogic.review_app.case_session import CaseSession
 from MidlineShiftLogic.review_app.case_socket import HEARTBEAT_SECONDS, LARGEST_MESSAGE, CaseSocket
 from MidlineShiftLogic.review_app.cases import ReviewCase
+from MidlineShiftLogic.review_app.page_text import error_text
 from MidlineShiftLogic.review_app.readings import ReaderFolder, writer_lock
 from MidlineShiftLogic.review_app.render_thread import RenderThread
 from MidlineShiftLogic.review_app.scene_pool import ScenePool
@@ -129,7 +130,11 @@ class ReviewServer:
 
     async def _cases(self, request: web.Request) -> web.Response:
         reader = self._reader_of(request)
-        cases = [] if not reader else await asyncio.to_thread(self.worklist.describe, reader, self.blind)
+        try:
+            cases = [] if not reader else await asyncio.to_thread(self.worklist.describe, reader, self.blind)
+        except (MidlineShiftError, OSError) as error:
+            known = {case.root for case in self.worklist.cases.values()}
+            raise web.HTTPServiceUnavailable(text=error_text(error, known)) from error
         content = {"reader": reader, "fixed": bool(self.reader), "blind": self.blind, "cases": cases}
         return web.json_response(content)
 
@@ -158,7 +163,7 @@ class ReviewServer:
         except (ConnectionError, asyncio.TimeoutError):
             pass  # the page is gone, or so slow that it has to connect again; both are OSError, too
         except (MidlineShiftError, OSError) as error:
-            await self._tell(socket, format_error(error))
+            await self._tell(socket, error_text(error, (case.source, case.folder, case.root)))
         finally:
             self._sockets.discard(socket)
             await socket.close()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from slicer.i18n import tr as _
 
+from MidlineShiftLogic.scene.window_presets import WINDOW_PRESETS
+
 
 @dataclass(frozen=True)
 class WindowPreset:
@@ -13,12 +15,7 @@ class WindowPreset:
     level: float
 
 
-PRESETS = {
-    "brain": WindowPreset(80, 40),
-    "subdural": WindowPreset(215, 75),
-    "stroke": WindowPreset(40, 40),
-    "bone": WindowPreset(2500, 480),
-}
+PRESETS = {key: WindowPreset(*preset) for key, preset in WINDOW_PRESETS.items()}
 OWN = "own"
 """Key of a window that the reader set by hand."""
 
