@@ -56,7 +56,7 @@ def measure(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         progress: called with ``(done, total, what)`` while it works.
         spacing: mm between (slices, rows, columns); needed for ``.npy``, which carries no geometry.
-        authors_readout: also report the read-out of Gong et al. 2023 (largest displacement), for comparison.
+        authors_readout: also report the largest displacement, the number of Gong et al. 2023, for comparison.
         cancelled: asked between slices; True stops.
 
     Returns:

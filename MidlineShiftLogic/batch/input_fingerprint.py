@@ -1,4 +1,4 @@
-"""Tell whether a scan on disk is still the one that was measured, without reading its content."""
+"""Return whether a scan on disk is still the one that was measured, without reading its content."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class BatchSettings:
         out: Folder of all results.
         model: Name of a shipped model or a model folder; None takes the default model.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        authors_readout: Also report the read-out of Gong et al. 2023.
+        authors_readout: Also report the largest displacement, the number of Gong et al. 2023.
         fields: Also write ``fields.npz``.
         dicom: Also write ``sr.dcm`` and ``capture/``.
         report, pdf: Also write ``report.html``, ``report.pdf``.

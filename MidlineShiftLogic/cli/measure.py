@@ -26,7 +26,9 @@ from MidlineShiftLogic.errors import MidlineShiftError, format_error
 )
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]|mps", help="Where to compute.")
 @click.option("--spacing", type=Spacing(), help="Millimetres between slices, rows, columns; needed for .npy.")
-@click.option("--authors-readout", is_flag=True, help="Also report the read-out of Gong et al. 2023.")
+@click.option(
+    "--authors-readout", is_flag=True, help="Also report the largest displacement, the number of Gong et al. 2023."
+)
 @click.option("--fields", is_flag=True, help="Also write fields.npz: displacement and scan warped back to normal.")
 @click.option("--dicom", is_flag=True, help="Also write sr.dcm (structured report) and capture/; DICOM input only.")
 @click.option("--report", is_flag=True, help="Also write report.html, for people.")

@@ -50,21 +50,6 @@ def integrate(velocity: Tensor, steps: int = 7) -> Tensor:
     return displacement
 
 
-def compose(outer: Tensor, inner: Tensor) -> Tensor:
-    """Compose two maps to p -> outer(inner(p)), whose field is inner(p) + outer(p + inner(p)).
-
-    Beyond the edge the outer field goes on unchanged. ``warp(warp(image, outer), inner)`` is
-    ``warp(image, compose(outer, inner))`` but for interpolation.
-
-    Args:
-        outer, inner: (N, 2, H, W) pixels.
-
-    Returns:
-        (N, 2, H, W) pixels.
-    """
-    return inner + warp(outer, inner, border=True)
-
-
 def invert(displacement: Tensor, iterations: int = 20) -> Tensor:
     """Invert a field: find v with v(p) + u(p + v(p)) = 0 (``inversion.invert_displacement``).
 

@@ -182,7 +182,7 @@ def _air_below_brain(ct: HeadCT, shape: HeadShape) -> float | None:
 
 
 def _tapers_downward(ct: HeadCT, shape: HeadShape, air: float | None) -> bool:
-    """Whether the head is smaller at the lowest slice, and air, or else the brain's place, says that this is the vertex."""
+    """Return whether the head is smallest at the lowest slice, and air, or else the brain's place, shows the vertex there."""
     area, slices = shape.head.sum(axis=(1, 2)), shape.brain_slices
     if air is not None:
         return bool(air < -UPSIDE_DOWN_MM and area[0] < area[-1])

@@ -91,7 +91,7 @@ def case_slice(shifts_mm: np.ndarray, in_window: np.ndarray, rule: CaseRule) -> 
 
 
 def slices_agree(shifts_mm: np.ndarray, in_window: np.ndarray, rule: CaseRule) -> bool:
-    """Tell whether the slices agree well enough for ``case_slice`` to take the rule's quantile, not the median.
+    """Return whether the slices agree well enough for ``case_slice`` to take the rule's quantile, not the median.
 
     Args: as for ``case_slice``.
     """

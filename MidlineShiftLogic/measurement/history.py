@@ -23,12 +23,12 @@ class EditHistory:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step to take back."""
+        """Return whether there is a step to take back."""
         return bool(self.past)
 
     @property
     def can_redo(self) -> bool:
-        """Whether a step that was taken back can be made again."""
+        """Return whether a step that was taken back can be made again."""
         return bool(self.future)
 
     def record(self, before: Measurement) -> EditHistory:

@@ -101,7 +101,7 @@ class Measurement:
 
     @property
     def edited(self) -> bool:
-        """Whether a reader edited or pinned a slice, so that the case's number is the reader's."""
+        """Return whether a reader edited or pinned a slice, so that the case's number is the reader's."""
         return any(one.edited or one.pinned for one in self.slices)
 
     @property

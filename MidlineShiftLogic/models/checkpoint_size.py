@@ -1,4 +1,4 @@
-"""Tell the size of the authors' networks from the shapes in their checkpoints, where it is not the published one.
+"""Find the size of the authors' networks from the shapes in their checkpoints, where it is not the published one.
 
 Names are those of the authors' state dicts (``authors_names``). Everything but the channels of an attention head and the
 side of the grid shows in the shapes.

@@ -70,7 +70,7 @@ class Model:
 
     @property
     def has_denoisers(self) -> bool:
-        """Whether the model has both diffusion models, as two networks or as one."""
+        """Return whether the model has both diffusion models, as two networks or as one."""
         return self.class_conditional or {"conditional", "unconditional"} <= self.description.components.keys()
 
     @property
@@ -89,7 +89,7 @@ class Model:
 
     @property
     def class_conditional(self) -> bool:
-        """Whether one class-conditional denoiser stands for both diffusion models."""
+        """Return whether one class-conditional denoiser stands for both diffusion models."""
         return "denoiser" in self.description.components
 
     @property

@@ -210,7 +210,7 @@ class CohortTable:
                 self._read_to, self._last_line = place, line
 
     def _mended(self, stream: BinaryIO, place: int, line: bytes) -> bool:
-        """Tell whether the last line, which has no end, only lacked that (an editor saved the table); else remove it."""
+        """Return whether the last line, which has no end, only lacked that (an editor saved the table); else remove it."""
         if not place and not _HEADER.startswith(line):
             raise self._foreign()
         whole = _whole(line)

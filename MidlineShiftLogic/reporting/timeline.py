@@ -46,5 +46,5 @@ def sort_visits(measurement: Measurement, priors: Sequence[Measurement]) -> list
 
 
 def all_dated(visits: Sequence[Visit]) -> bool:
-    """Tell whether the time of every scan is known."""
+    """Return whether the time of every scan is known."""
     return all(visit.moment is not None for visit in visits)

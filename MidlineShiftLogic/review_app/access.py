@@ -121,7 +121,7 @@ def load_token(folder: Path) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
+    """Return whether only this machine reaches an address."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:

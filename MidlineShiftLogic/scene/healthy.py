@@ -15,7 +15,7 @@ from MidlineShiftLogic.scene.nodes import MeasurementNodes
 from MidlineShiftLogic.scene.volume import add_volume_like, thin_stack
 
 MADE_BY = "MidlineShift.madeBy"
-"""Attribute of the volume: name and version of the model that painted it."""
+"""Attribute of the volume: name and version of the model that generated it."""
 
 
 def add_healthy(nodes: MeasurementNodes, healthy: PseudoHealthy):
@@ -42,7 +42,7 @@ def add_healthy(nodes: MeasurementNodes, healthy: PseudoHealthy):
     if stack.shape != ct.hu.shape[1:]:
         raise InputError("The scan was changed after it was measured; measure it again.", "scene")
     values = np.stack([_shown(stack, index, ct, healthy) for index in range(stack.n_slices)])
-    node = add_volume_like(volume_node, values, f"{volume_node.GetName()} midline shift - pseudo-healthy (painted)")
+    node = add_volume_like(volume_node, values, f"{volume_node.GetName()} midline shift - pseudo-healthy (generated)")
     node.SetAttribute(MADE_BY, f"{healthy.model.get('name', '')} {healthy.model.get('version', '')}".strip())
     display, original = node.GetDisplayNode(), volume_node.GetDisplayNode()
     if original is not None:

@@ -25,7 +25,7 @@ def set_visible(nodes: MeasurementNodes, part: str, visible: bool) -> None:
 
 
 def is_visible(nodes: MeasurementNodes, part: str) -> bool:
-    """Tell whether one of ``PARTS`` is switched on; it is drawn where the shown slice has it."""
+    """Return whether one of ``PARTS`` is switched on; it is drawn where the shown slice has it."""
     display = _display(nodes, part)
     if display is None:
         return False

@@ -12,6 +12,11 @@ def smooth_field(height=48, width=64, amplitude=3.0):
     return torch.stack([0.5 * hump, -hump])[None]
 
 
+def compose(outer, inner):
+    """Compose two fields to that of p -> outer(inner(p)); beyond the edge the outer one goes on unchanged."""
+    return inner + fields.warp(outer, inner, border=True)
+
+
 def interior(x):
     return x[..., 4:-4, 4:-4]
 
@@ -41,24 +46,15 @@ def test_integrating_a_constant_velocity_moves_by_it():
 
 def test_opposite_velocities_are_inverse():
     velocity = smooth_field()
-    both = fields.compose(fields.integrate(velocity), fields.integrate(-velocity))
+    both = compose(fields.integrate(velocity), fields.integrate(-velocity))
     assert interior(both).abs().max() < 0.02
 
 
 def test_inverse_composes_to_the_identity_both_ways():
     displacement = fields.integrate(smooth_field(amplitude=5.0))
     inverse = fields.invert(displacement)
-    assert fields.compose(displacement, inverse).abs().max() < 1e-4
-    assert fields.compose(inverse, displacement).abs().max() < 0.05
-
-
-def test_compose_is_warping_twice():
-    rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(64.0), indexing="ij")
-    image = (0.3 * rows - 0.2 * columns)[None, None]  # bilinear sampling of a plane is exact
-    outer, inner = smooth_field(amplitude=2.0), smooth_field(amplitude=-1.5).flip(1)
-    twice = fields.warp(fields.warp(image, outer, border=True), inner, border=True)
-    once = fields.warp(image, fields.compose(outer, inner), border=True)
-    assert interior(twice - once).abs().max() < 1e-3
+    assert compose(displacement, inverse).abs().max() < 1e-4
+    assert compose(inverse, displacement).abs().max() < 0.05
 
 
 def test_a_midline_pushed_left_has_negative_column_displacement():

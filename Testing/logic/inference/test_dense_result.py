@@ -1,4 +1,4 @@
-"""What the pictures show: the field in millimetres of the scan, and the scan set back to normal."""
+"""What the pictures show: the field in millimetres of the scan, and the scan warped back to normal."""
 
 import numpy as np
 import pytest

@@ -46,8 +46,10 @@ spacing_option = click.option(
 @click.option("--validation", default=0.15, show_default=True, type=click.FloatRange(0, 0.9), help="Share of patients.")
 @click.option("--test", default=0.15, show_default=True, type=click.FloatRange(0, 0.9), help="Share of patients.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of the split by patient.")
-@click.option("--model", default="", help="Model that finds each head's mid-plane; the default model if not given.")
-@click.option("--no-align", is_flag=True, help="Find no mid-planes: train on heads as they were scanned.")
+@click.option(
+    "--model", default="", help="Model that finds each head's midsagittal plane; the default model if not given."
+)
+@click.option("--no-align", is_flag=True, help="Find no midsagittal planes: train on heads as they were scanned.")
 @click.option("--skip-bad", is_flag=True, help="Leave cases that cannot be used out.")
 @click.option("--source", default="", help="Name of the collection, for the record of what a model is trained on.")
 @click.option("--source-licence", default="", help="Licence of the collection.")

@@ -24,7 +24,7 @@ import click
 @click.option("--description", default="Trained with midlineshift-train; research use only.", help="One sentence.")
 @click.option("--licence", default="Apache-2.0", show_default=True, help="Licence of the weights.")
 @click.option("--trained-on", help="In words.  [default: what the runs recorded of their data]")
-@click.option("--readout", type=click.Path(path_type=Path), help="JSON of read-out parameters.")
+@click.option("--readout", type=click.Path(path_type=Path), help="JSON of parameters of the shift computation.")
 @click.option("--accuracy", type=click.Path(path_type=Path), help="JSON of measured figures.")
 def export(
     out: Path | None,

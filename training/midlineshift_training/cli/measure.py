@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.option("--scans", required=True, type=click.Path(path_type=Path), help="Folder of files, or of DICOM folders.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
 @click.option("--model", help="Model name or folder; the default model if not given.")
-@click.option("--authors-readout", is_flag=True, help="Also report the read-out of Gong et al. 2023.")
+@click.option(
+    "--authors-readout", is_flag=True, help="Also report the largest displacement, the number of Gong et al. 2023."
+)
 @click.option("--fields", is_flag=True, help="Also write fields.npz.")
 @click.option("--resume", is_flag=True, help="Keep the results that are there, and measure the other scans.")
 @parallel_options

@@ -42,7 +42,7 @@ def fold_option(function: Callable) -> Callable:
 
 
 def is_annotated(data: Sequence[Path], mixed: bool = False) -> bool:
-    """Tell whether all data are sets with sparse landmarks.
+    """Return whether all data are sets with sparse landmarks.
 
     Args:
         data: folders and sets. mixed: whether a mixture of sets and folders of phantoms can be trained on.

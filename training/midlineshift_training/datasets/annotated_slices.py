@@ -108,7 +108,7 @@ def cut_slices(
 
     Raises:
         InputError: a scan cannot be read; a case that was not converted is not fit to learn from (all are listed); no case
-            of the cohort, or none whose mid-plane was found.
+            of the cohort, or none whose midsagittal plane was found.
     """
     for what, value, known in (("frame", frame, FRAMES), ("slices", slices, SLICES), ("cohort", cohort, COHORTS)):
         if value not in known:
@@ -143,11 +143,11 @@ def cut_slices(
     refuse(problems, "mend them, or leave those cases out with 'midlineshift-train convert --skip-bad'.")
     if lost:
         names = ", ".join(lost[:5]) + (" ..." if len(lost) > 5 else "")
-        click.echo(f"left out, since their mid-plane is not found: {len(lost)} cases ({names})", err=True)
+        click.echo(f"left out, since their midsagittal plane is not found: {len(lost)} cases ({names})", err=True)
     if not parts["hu"]:
         raise InputError(
             f"None of the {len(cases)} cases gives a slice of the cohort {cohort!r} in the frame {frame!r}; an MLS label of "
-            "0 makes a case non-MLS, and a head whose mid-plane is not found can be taken as scanned only.",
+            "0 makes a case non-MLS, and a head whose midsagittal plane is not found can be taken as scanned only.",
             "no-data",
         )
     return AnnotatedSlices(**{name: torch.cat(values) for name, values in parts.items()})
@@ -168,8 +168,8 @@ class CutSettings:
 def _cut_case(case: AnnotatedCase, cut: CutSettings) -> dict[str, Any]:
     """Return slices of a case: the fields of ``AnnotatedSlices`` that depend on the scan.
 
-    Instead: ``problems``, texts, if it is not fit to learn from; ``lost`` if its mid-plane is not found; nothing if no slice
-    is to be taken.
+    Instead: ``problems``, texts, if it is not fit to learn from; ``lost`` if its midsagittal plane is not found; nothing
+    if no slice is to be taken.
     """
     ct, landmarks = case.read()
     if case.of_file:  # conversion has looked at the others

@@ -1,4 +1,4 @@
-"""Are the intervals and the probabilities of a measurement right?"""
+"""Check whether intervals hold the truth as often as they claim, and whether probabilities are right."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Known midline shifts warped into a real, unshifted scan: does the measured shift follow them?
 
-In every slice tissue is pushed along the in-plane normal of the mid-plane, by
+In every slice tissue is pushed along the in-plane normal of the midsagittal plane, by
 
     d(x, f, h) = a * hump(f) * fade(h) * cos^2(pi x / 2 L(f)),   |x| < L(f)
 

@@ -52,7 +52,7 @@ def export_runs(
             what the runs recorded if it is empty.
         readout, accuracy: see ``MidlineShiftLogic.models.description``; names in ``readout`` are those of
             ``ShiftSettings``.
-        pose_from: model whose pose network, and read-out unless ``readout`` is given, are taken where there is no run of
+        pose_from: model whose pose network, and shift settings unless ``readout`` is given, are taken where there is no run of
             one; None: the default model.
 
     Returns:
@@ -71,7 +71,7 @@ def export_runs(
     noise = _class_conditional_noise(denoiser_use(runs[DENOISER]), settings) if DENOISER in runs else _noise(settings)
     frames = {}
     if isinstance(networks["deformation"], DeformationNet):
-        # their network needs no pose network of its own frame; it reads heads upright in its frame (``authors_reading``)
+        # their network needs no pose network of its own frame; it is shown heads that are upright in its frame
         frame = _frame(settings["deformation"])
         if "pose" in runs:
             frames["pose"] = _frame(settings["pose"])

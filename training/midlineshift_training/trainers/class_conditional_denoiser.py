@@ -62,7 +62,7 @@ def load_class_conditional(source: str | Path) -> Denoiser:
 
 
 def denoiser_use(source: str | Path) -> DenoiserUse:
-    """Tell how the denoiser of a run or a model is meant to be used. Argument and errors as of ``load_class_conditional``."""
+    """Find how the denoiser of a run or a model is meant to be used. Argument and errors as of ``load_class_conditional``."""
     model = _as_model(source)
     if model is not None:
         noise, frame = model.noise, model.frame_of("denoiser")

@@ -49,12 +49,12 @@ if TYPE_CHECKING:
 class LandmarkTrainer(NetworkTrainer):
     """Trains a ``DeformationNet`` on a set with sparse landmarks.
 
-    The score is the mean absolute error, in mm, of the read-out that ``readout`` names: ``landmark``, |u| at the shifted
+    The score is the mean absolute error, in mm, of the number that ``readout`` names: ``landmark``, |u| at the shifted
     landmark of labelled slices; or ``largest``, max |u| of labelled slices (Gong et al.). Without any labelled slice it is
     that of the cases' largest |u|, and without any case label the validation loss.
 
     Args:
-        settings: see ``landmark_command.LANDMARKS``.
+        settings: of the run.
         slices, validation: slices to train on, slices to check with.
         run: run folder, where pseudo-healthy slices are kept; None keeps them in memory only.
     """

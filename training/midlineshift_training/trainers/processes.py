@@ -55,7 +55,7 @@ class Launch:
             torch.set_num_threads(self.threads)
 
     def goes_on(self, run: Path) -> bool:
-        """Tell whether this call goes on from a checkpoint."""
+        """Return whether this call goes on from a checkpoint."""
         return self.resume and (run / "last.ckpt").exists()
 
 

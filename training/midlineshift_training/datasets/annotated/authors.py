@@ -21,7 +21,6 @@ from midlineshift_training.datasets.annotated.problems import WARNING, Problem
 from midlineshift_training.datasets.annotated.safe_pickle import load_plain
 from MidlineShiftLogic.errors import InputError
 
-UNITS = ("px", "mm")
 Spacing = tuple[float, float, float]
 _SAME = 0.02
 """Relative difference up to which two numbers count as the same label."""

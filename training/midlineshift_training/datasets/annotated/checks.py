@@ -1,4 +1,4 @@
-"""Is a case fit to learn from? Everything that is wrong with it, in sentences."""
+"""Check whether a case is fit to learn from; list what is wrong with it, in sentences."""
 
 from __future__ import annotations
 

@@ -26,7 +26,6 @@ from midlineshift_training.datasets.annotated.problems import WARNING, Problem
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
 
-COORDINATES = ("LPS", "RAS")
 _PIXELS, _MILLIMETRES = ("col", "row"), ("x", "y", "z")
 _OTHER_NAMES = {"shifted": "midline"}
 CONFIDENCES = {"high": 1.0, "medium": 0.7, "low": 0.35}

@@ -1,4 +1,4 @@
-"""Mid-plane of each head of a set, found by a model's pose network: the frame that measuring will show it in."""
+"""Midsagittal plane of each head of a set, found by a model's pose network: the frame that measuring will show it in."""
 
 from __future__ import annotations
 

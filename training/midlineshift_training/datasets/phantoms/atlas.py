@@ -19,7 +19,7 @@ FOLDED_DEPTH_MM = 17.0  # cortex and sulci reach this deep below the inner table
 
 
 def _tentorium_z(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return height of the tentorium: a ridge on the mid-plane, falling to the sides."""
+    """Return height of the tentorium: a ridge on the midsagittal plane, falling to the sides."""
     return straight_sinus_z(y) - 24 * (np.abs(x) / 55) ** 1.5
 
 

@@ -51,7 +51,7 @@ def resample(image: nib.Nifti1Image, grid: Grid) -> np.ndarray:
 def mid_surface(volume: np.ndarray, grid: Grid, window_mm: float = 21.0) -> np.ndarray:
     """Return x (mm) about which a brain is locally most symmetric, for every (y, z).
 
-    A single person's mid-plane is not flat; what is not at x = 0 in the model would be a shift that no label knows.
+    A single person's midsagittal plane is not flat; what is not at x = 0 in the model would be a shift that no label knows.
     """
     centre = round(-grid.origin[0] / grid.spacing)
     candidates = np.arange(-4, 5)

@@ -12,7 +12,7 @@ EDGE_Z = (-20, 3, 18, 36, 44, 42, 32, 18, 2, -16)
 
 
 def straight_sinus_z(y: np.ndarray) -> np.ndarray:
-    """Return height (template mm) of the ridge of the tentorium on the mid-plane."""
+    """Return height (template mm) of the ridge of the tentorium on the midsagittal plane."""
     return np.where(y < -46, 2 + 0.31 * (y + 46), 2 - 0.5 * (y + 46))
 
 

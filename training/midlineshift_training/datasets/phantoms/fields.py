@@ -1,6 +1,6 @@
 """Coarse vector fields over the head: sampling, smooth random fields, exponentials of velocity fields.
 
-All of them live on one 4 mm lattice in *head units*: subject millimetres (RAS+, mid-plane x = 0) divided by the
+All of them live on one 4 mm lattice in *head units*: subject millimetres (RAS+, midsagittal plane x = 0) divided by the
 subject's scale, so that the lattice covers every head, large or small.
 """
 
@@ -14,7 +14,7 @@ from torch.nn import functional
 from midlineshift_training.datasets.phantoms.tissue_model import Grid
 from MidlineShiftLogic.geometry import resampling
 
-LATTICE = Grid((-104.0, -144.0, -92.0), 4.0, (53, 65, 53))  # symmetric about x = 0, with nodes on the mid-plane
+LATTICE = Grid((-104.0, -144.0, -92.0), 4.0, (53, 65, 53))  # symmetric about x = 0, with nodes on the midsagittal plane
 SQUARINGS = 6
 NOISE_NODES_PER_SIGMA = 1.6
 

@@ -1,4 +1,4 @@
-"""The anatomy that every phantom starts from: two brains, one head, in MNI millimetres (RAS+, mid-plane x = 0)."""
+"""The anatomy that every phantom starts from: two brains, one head, in MNI millimetres (RAS+, midsagittal plane x = 0)."""
 
 from __future__ import annotations
 

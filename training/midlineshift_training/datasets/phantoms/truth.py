@@ -105,7 +105,7 @@ def _longest_run(position: np.ndarray, depth: np.ndarray) -> tuple[float, float]
 
 
 def _zero_crossing(deviations: np.ndarray, leftness: np.ndarray) -> np.ndarray:
-    """Return deviation at which the pre-shift position is on the mid-plane; the crossing nearest to the ideal line.
+    """Return deviation at which the pre-shift position is on the midsagittal plane; the crossing nearest to the ideal line.
 
     Args:
         deviations: (D,) mm toward the left.

@@ -1,6 +1,6 @@
 """Natural variation: the maps from a subject's head (before any lesion) to the template.
 
-Both keep the mid-plane: a point with x = 0 maps to x = 0 exactly, so that in an unshifted head the ideal midline is a
+Both keep the midsagittal plane: a point with x = 0 maps to x = 0 exactly, so that in an unshifted head the ideal midline is a
 straight line in every slice. Whatever bends the midline comes from the lesion map (``lesions.draw``) alone.
 """
 
@@ -57,7 +57,7 @@ def depth_volume() -> torch.Tensor:
 def ventricle_pull(brain: int, side: int) -> torch.Tensor:
     """Return (3, X, Y, Z) gradient, per mm, of the smoothed mask of one side's ventricle; side +1 is x > 0.
 
-    Its x component vanishes on the mid-plane, so that widening or squeezing a ventricle keeps the mid-plane.
+    Its x component vanishes on the midsagittal plane, so that widening or squeezing a ventricle keeps the midsagittal plane.
     """
     mask = tissue_model.load().ventricles[brain].copy()
     x = BRAIN.axes()[0]
@@ -114,7 +114,7 @@ def _plagiocephaly(rng: np.random.Generator, strongest_mm: float) -> torch.Tenso
 
 
 def _bulge(surgery: Surgery) -> torch.Tensor:
-    """Return (3, X, Y, Z) look-up inward over a missing flap, so that brain and scalp stand out; zero on the mid-plane."""
+    """Return (3, X, Y, Z) look-up inward over a missing flap, so that brain and scalp stand out; 0 at the midsagittal plane."""
     points = nodes()
     centre = torch.tensor(surgery.centre)
     outward = centre - torch.tensor([0.0, -18.0, 14.0])

@@ -1,9 +1,9 @@
 """Real scans without readings as training data: an unshifted head plus a midline bent by a known amount.
 
 Gong et al. train semi-supervised: most of their scans carry no landmarks, and of unshifted ones only that they are
-unshifted. Here a model that was trained on phantoms finds the mid-plane of every such scan, the falx is followed from there
-in the picture (``falx_trace``), and training bends the midline further by in-plane warps whose truth is known exactly
-(``reading_batches``). So the networks meet real falces, real texture, and large shifts on it, without one reading.
+unshifted. Here a model that was trained on phantoms finds the midsagittal plane of every such scan, the falx is followed
+from there in the picture (``falx_trace``), and training bends the midline further by in-plane warps whose truth is known exactly
+(``midline_dataset``). So the networks meet real falces, real texture, and large shifts on it, without one reading.
 
 The files are those of the phantoms (``phantoms.case``) with ``pseudo`` set. The displacement is the little that carries
 the midline between the attachments onto the straight line through them.
@@ -37,7 +37,7 @@ def unlabelled_case(ct: HeadCT, model: Model, name: str, source: tuple[str, str]
     """Return entries of the training file of one scan that is known to be unshifted.
 
     Args:
-        ct: the scan. model: finds the mid-plane. name: of the scan.
+        ct: the scan. model: finds the midsagittal plane. name: of the scan.
         source: name and licence of its collection; kept in ``meta`` as the name is.
 
     Raises:

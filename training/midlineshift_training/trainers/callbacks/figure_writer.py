@@ -15,7 +15,9 @@ FOLDER = "pictures"
 
 
 class FigureWriter(lightning.Callback):
-    """Has to come before the callback that puts the current weights back in the place of the averaged ones.
+    """Write the figures of a check.
+
+    It has to come before the callback that puts the current weights back in the place of the averaged ones.
 
     Args:
         run: run folder; ``pictures/NAME.png`` is always the latest.

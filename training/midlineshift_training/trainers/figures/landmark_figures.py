@@ -29,7 +29,7 @@ def telling(slices: AnnotatedSlices) -> LandmarkBatch:
 
 
 def draw_landmark_fields(batch: LandmarkBatch, field: Tensor, x: Tensor, healthy: Tensor) -> Figure:
-    """Draw a column a slice: with its landmarks, its pseudo-healthy slice, set back to normal, the displacement in mm.
+    """Draw a column a slice: with its landmarks, its pseudo-healthy slice, warped back to normal, the displacement in mm.
 
     Args:
         field: (B, 2, H, W) px. x, healthy: (B, 1, h, h) on the denoisers' grid.

@@ -52,7 +52,7 @@ def resumed_choices(run: Path, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _same(given: Any, stored: Any) -> bool:
-    """Tell whether two values are equal, or the same place given as another path."""
+    """Return whether two values are equal, or the same place given as another path."""
     if given == stored or (isinstance(given, list) and isinstance(stored, tuple) and given == list(stored)):
         return True
     texts = isinstance(given, str) and isinstance(stored, str) and given and stored

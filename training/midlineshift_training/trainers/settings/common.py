@@ -96,6 +96,6 @@ class RunSettings(Section):
 
 
 def is_recorded(name: str, kind: type[RunSettings]) -> bool:
-    """Tell whether a field is filled by a command or a run instead of a settings file."""
+    """Return whether a field is filled by a command or a run instead of a settings file."""
     extra = kind.model_fields[name].json_schema_extra
     return isinstance(extra, dict) and bool(extra.get("recorded"))

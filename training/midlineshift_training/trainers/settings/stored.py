@@ -51,7 +51,7 @@ def load_run_settings(run: Path) -> RunSettings:
 
 
 def _kind_of(run: Path, stored: dict[str, Any]) -> type[RunSettings]:
-    """Tell the task of a run. Earlier versions did not write it, but it shows in the network and in the settings."""
+    """Find the task of a run. Earlier versions did not write it, but it shows in the network and in the settings."""
     if stored.get("task") in KINDS:
         return KINDS[stored["task"]]
     try:

@@ -19,7 +19,7 @@ from midlineshift_training.datasets.phantoms.subject import Subject
 
 
 def _side_taper(side: int) -> torch.Tensor:
-    """Return (X, 1, 1) 0 on the mid-plane and beyond, 1 well inside one side: keeps the falx attachments in place."""
+    """Return (X, 1, 1) 0 on the midsagittal plane and beyond, 1 well inside one side: keeps the falx attachments in place."""
     x = torch.from_numpy(LATTICE.axes()[0])[:, None, None] * side
     return ((x - 5) / 14).clamp(0, 1) ** 2 * (3 - 2 * ((x - 5) / 14).clamp(0, 1))
 

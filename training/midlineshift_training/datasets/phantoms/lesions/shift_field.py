@@ -12,7 +12,7 @@ from midlineshift_training.datasets.phantoms.lesions.model import Push
 SEARCH_STEPS = 5
 """Secant steps on the amplitude of the flow."""
 SEPTUM_Y, SEPTUM_Z = np.arange(-10, 19, 4.0), np.arange(-8, 33, 4.0)
-"""Points of the mid-plane (head units) at which the shift is measured: about the septum window of ``truth.py``."""
+"""Points of the midsagittal plane (head units) at which the shift is measured: about the septum window of ``truth.py``."""
 
 
 def shift_profile(rng, side: int, inside: torch.Tensor) -> torch.Tensor:
@@ -36,7 +36,7 @@ def shift_profile(rng, side: int, inside: torch.Tensor) -> torch.Tensor:
 
 
 def _shift_at_septum(velocity: torch.Tensor) -> float:
-    """Return largest x (head units) that the flow adds to the mid-plane at the septum, smoothed like a case's label."""
+    """Return largest x (head units) that the flow adds to the midsagittal plane at the septum, smoothed like a case's label."""
     y, z = np.meshgrid(SEPTUM_Y, SEPTUM_Z, indexing="ij")
     points = torch.from_numpy(np.stack([0 * y, y, z], -1).reshape(-1, 3)).float()
     moved = follow(velocity, points)[:, 0].reshape(y.shape).mean(0).numpy()
