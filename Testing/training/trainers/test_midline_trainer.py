@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from midlineshift_training.datasets.phantom_slices import load_phantoms
 from midlineshift_training.datasets.phantoms.files import phantom_files
+from midlineshift_training.trainers.callbacks.validation_table import read_validation_table
 from midlineshift_training.trainers.deformation_trainer import (
     HEALTHY_STREAM,
     NOISE_STREAM,
@@ -73,6 +74,21 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
     best = [load_file(tmp_path / n / "best.safetensors") for n in ("straight", "killed")]
     assert all(torch.equal(value, best[1][name]) for name, value in best[0].items())
     assert not list((tmp_path / "killed").glob(".*partial"))
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 6), (4, 1), (2, 3)])
+def test_a_run_resumes_to_the_same_weights_with_checks_nearer_and_farther_apart(data, tmp_path, before, after):
+    train(stage_of(MidlineTrainer, data), tmp_path / "straight", SETTINGS)
+    with pytest.raises(Killed):
+        train(stage_of(DiesAtStepFour, data), tmp_path / "killed", SETTINGS | {"check_every": before})
+    again = stage_of(MidlineTrainer, data, seed=99)
+    train(again, tmp_path / "killed", SETTINGS | {"check_every": after}, Launch(resume=True))
+    steps = [row["step"] for row in read_validation_table(tmp_path / "killed")]
+    assert steps == [*range(before, 5, before), *range(4 + after, 6, after), 6]
+    states = [torch.load(tmp_path / n / "last.ckpt", weights_only=True) for n in ("straight", "killed")]
+    assert states[1]["global_step"] == 6
+    for name, value in states[0]["state_dict"].items():
+        assert torch.equal(value, states[1]["state_dict"][name]), name
 
 
 def test_a_run_folder_is_not_overwritten(data, tmp_path):

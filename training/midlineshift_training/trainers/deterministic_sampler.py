@@ -13,6 +13,9 @@ from dataclasses import dataclass
 import lightning
 from torch.utils.data import DataLoader, Subset
 
+_CLOSED_EPOCH = [0]
+"""Stands for all batches of the epoch that a checkpoint ended."""
+
 
 @dataclass(frozen=True)
 class MicrobatchShare:
@@ -41,21 +44,32 @@ class DeterministicBatches(lightning.LightningDataModule):
     """Hands the trainer the microbatches of ``check_every`` steps an epoch, numbered on from the trainer's step.
 
     Every process validates on all validation batches, which are few: so all know the same score without asking.
+
+    Lightning closes the epoch that a checkpoint ended before it begins the next one, and for that asks for the closed epoch's
+    batches, too. It takes them for a part of an epoch if their number differs from that of the checkpoint, as it does once
+    there are fewer processes or checks are farther apart. One batch, which is never trained on, closes an epoch of any
+    length.
+
+    Args:
+        module: makes the batches. check_every: steps of an epoch. max_steps: of the run. workers: processes that make batches.
+        share: this process's part of each step. resumed: whether the trainer goes on from a checkpoint.
     """
 
-    def __init__(self, module, check_every: int, max_steps: int, workers: int, share: MicrobatchShare):
+    def __init__(
+        self, module, check_every: int, max_steps: int, workers: int, share: MicrobatchShare, resumed: bool = False
+    ):
         super().__init__()
+        self.resumed = resumed
         self.module, self.check_every, self.max_steps, self.workers, self.share = (
             module, check_every, max_steps, workers, share,
         )  # fmt: skip
 
-    def steps_from(self, first: int) -> int:
-        """Return steps of the epoch that begins at step ``first``."""
-        return min(self.check_every, self.max_steps - first)
-
     def train_dataloader(self):
+        if self.resumed:
+            self.resumed = False
+            return DataLoader(_CLOSED_EPOCH, batch_size=None)
         first, share = self.trainer.global_step, self.share
-        steps = self.steps_from(first)
+        steps = min(self.check_every, self.max_steps - first)
         self.module.first_step = first
         batches = self.module.training_batches(first * share.microbatches, steps * share.microbatches)
         if share.processes > 1:

@@ -80,7 +80,7 @@ def train(module: NetworkTrainer, run: str | Path, settings: RunSettings, launch
         if settings.compile:
             module.network.compile()
         _suppress_news()
-        data = DeterministicBatches(module, settings.check_every, settings.max_steps, settings.workers, share)
+        data = DeterministicBatches(module, settings.check_every, settings.max_steps, settings.workers, share, step > 0)
         trainer = _trainer(run, settings, processes, data, launch, step)
         if step < settings.max_steps:
             with _memory_errors():
@@ -111,7 +111,6 @@ def _suppress_news() -> None:
         ".*LeafSpec.* is deprecated",
         "The '.*_dataloader' does not have many workers",
         "The number of training batches",
-        "You're resuming from a checkpoint that ended before the epoch ended",
     ):
         warnings.filterwarnings("ignore", message)
 
@@ -156,7 +155,7 @@ def _callbacks(
     # order matters: statistics before they are averaged, pictures before the averaged weights are put away, checkpoints
     # (which Lightning moves to the end) after all that they hold
     callbacks = [
-        SeedMicrobatches(settings.seed, data),
+        SeedMicrobatches(settings.seed),
         BatchNormStatistics(data.share),
         FigureWriter(run, settings.pictures_every),
         WeightAveragingKeepBest(run, settings.ema_decay),
