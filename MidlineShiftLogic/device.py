@@ -17,7 +17,7 @@ def resolve_device(name: str = "auto") -> str:
         name: ``auto`` (the first CUDA GPU, else Apple's, else the processor), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     Returns:
-        The name torch knows the device by, e.g. ``"cuda:0"``.
+        The name torch knows the device by, for example ``"cuda:0"``.
 
     Raises:
         InputError: unknown name, or this machine has no such device.

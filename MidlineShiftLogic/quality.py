@@ -15,7 +15,7 @@ class Quality:
     """A check's outcome.
 
     Attributes:
-        code: stable lower-case identifier, e.g. ``"hu-air"``; documented in ``docs/reference/quality-codes.md``. A name of
+        code: stable lower-case identifier, for example ``"hu-air"``; documented in ``docs/reference/quality-codes.md``. A name of
             ``STORED_CODES`` is accepted for its code.
         severity: ``"info"``, ``"warning"`` (measured, but look) or ``"fatal"`` (not measured).
         message: one sentence for the reader.

@@ -68,7 +68,7 @@ def line_of_distance_map(distance: np.ndarray, inside: np.ndarray, size: int) ->
 
     Args:
         distance: (h, w) predicted signed distance (frame pixels) on the half grid.
-        inside: (h, w) weight of each node, e.g. the probability of being inside the skull.
+        inside: (h, w) weight of each node, for example the probability of being inside the skull.
         size: the frame's size in pixels.
 
     Returns:

@@ -139,7 +139,7 @@ def from_planes(
         plane: stored index -> (row, column) Hounsfield units as stored.
         shape: (rows, columns) as stored.
         origins: (slice, 3) LPS mm of each picture's first pixel, sorted upward.
-        column_axis: (3,) LPS unit vector along a stored row, i.e. of increasing column.
+        column_axis: (3,) LPS unit vector along a stored row, that is, of increasing column.
         row_axis: (3,) LPS unit vector of increasing row.
         pixel_spacing: (row spacing, column spacing) in mm as stored.
         thickness: (slice,) mm.

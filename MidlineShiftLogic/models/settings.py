@@ -18,7 +18,7 @@ def parse_settings(kind: type[Settings], given: Mapping[str, Any], where: str) -
         kind: the dataclass; a field whose default is a dataclass is parsed in the same way.
         given: name -> number, text, or list of as many numbers as the default has. Names of earlier versions are
             accepted where ``kind`` lists them in ``RENAMED`` (old name -> name of its field).
-        where: how to call ``given`` in messages, e.g. ``"'readout' of model.json"``.
+        where: how to call ``given`` in messages, for example ``"'readout' of model.json"``.
 
     Raises:
         InputError: a name that ``kind`` does not have, a value of another sort than its default, or values that do not

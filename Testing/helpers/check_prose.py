@@ -1,10 +1,12 @@
 """Check the prose of all documents: proselint, long sentences, and the words that this project has settled on.
 
-Run by ``make lint``. Code, addresses and quoted messages are not looked at.
+The words are also looked for in docstrings and in what the packages write for people. Run by ``make lint``. Code, addresses
+and quoted names are not looked at.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import proselint.checks
 from proselint.config import DEFAULT
 from proselint.registry import CheckRegistry
 from proselint.tools import LintFile
-from source_tree import ROOT, tracked
+from source_tree import ROOT, modules, tracked
 
 # Straight quotes and three points are what everyone can type, "resume" is a verb here, and 512 x 512 stays searchable.
 UNWANTED = ("typography.", "lexical_illusions", "dates_times.dates.decade", "misc.debased", "weasel_words.very")
@@ -36,6 +38,12 @@ WORDS = {
     r"\be\.g\.,? |\bi\.e\.,? ": "for example, that is",
     r"\bhemorrhag": "haemorrhage (British spelling, titles excepted)",
     r"\bcolor\b|\bcenter\b|\banalyz|\blabeled\b|\blabeling\b": "British spelling",
+}
+# Also in code, where a colour has the name that its library gives it, and an argument the name that users typed.
+WORDS_OF_CODE = {pattern: instead for pattern, instead in WORDS.items() if not re.search("color|read", pattern)} | {
+    r"read-outs?\b|reading[- ]out": "shift computation, or the number",
+    r"\btells? (whether|how)|^Tell\b": "return, find, show",
+    r"\bpainted\b": "generated, drawn",
 }
 # Titles of papers and of other people's products, as they were published.
 TITLES = ("Brain Hemorrhage Images", "Intracranial Hemorrhage Segmentation", "CENTER-TBI")
@@ -85,6 +93,18 @@ def findings(document: Path) -> Iterator[tuple[int, str]]:
         yield line, f"more than {LONGEST_SENTENCE} words in a sentence: {sentence[:80]}"
 
 
+def findings_in_code(module: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, what is wrong) of the docstrings of a Python module, and of its other texts of more than one word."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            text = re.sub(r"``[^`]*``|'[^']*'|https?://\S+|--[\w-]+", " ", node.value)
+            for title in TITLES:
+                text = text.replace(title, " ")
+            for pattern, instead in WORDS_OF_CODE.items():
+                for match in re.finditer(pattern, text, re.IGNORECASE):
+                    yield node.lineno + text.count("\n", 0, match.start()), f"{match[0]!r}: write {instead}"
+
+
 def documents() -> list[Path]:
     """Return the documents of the repository."""
     return [path for path in tracked() if path.suffix == ".md" and path.name not in EXCEPT]
@@ -93,8 +113,10 @@ def documents() -> list[Path]:
 def main() -> int:
     """Print what is wrong, one line each; return 1 if there is anything."""
     CheckRegistry().register_many(proselint.checks.__register__)
-    lines = [f"{path.relative_to(ROOT)}:{line}: {what}" for path in documents() for line, what in findings(path)]
-    print("\n".join(lines) or f"{len(documents())} documents read, nothing to mend")
+    found = [(path, *one) for path in documents() for one in findings(path)]
+    found += [(path, *one) for path in modules().values() for one in findings_in_code(path)]
+    lines = [f"{path.relative_to(ROOT)}:{line}: {what}" for path, line, what in found]
+    print("\n".join(lines) or f"{len(documents())} documents and {len(modules())} modules checked, nothing to mend")
     return 1 if lines else 0
 
 

@@ -34,3 +34,15 @@ def test_code_addresses_and_titles_are_left_alone(tmp_path):
 
 def test_proselint_is_asked(tmp_path):
     assert any("archaic" in line for line in found(tmp_path, "The archive keeps them for ever.\n"))
+
+
+def test_private_words_are_found_in_docstrings_and_messages_and_not_in_names(tmp_path):
+    module = tmp_path / "module.py"
+    module.write_text(
+        '"""Tell whether a ``read-out`` is there.\n\nThe mid-plane is x = 0.\n"""\n'
+        'OPTION = "--authors-readout"\nraise ValueError(f"the \'readout\' of {OPTION} is a read-out")\n',
+        encoding="utf-8",
+    )
+    lines = sorted(check_prose.findings_in_code(module))
+    assert [line for line, _ in lines] == [1, 3, 6]
+    assert [what.split(":")[0] for _, what in lines] == ["'Tell whether'", "'mid-plane'", "'read-out'"]

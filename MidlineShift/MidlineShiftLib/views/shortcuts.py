@@ -9,7 +9,7 @@ class Shortcuts:
     """Keys that work while the mouse or the focus is in one of some widgets, also where Slicer detached a view.
 
     Args:
-        actions: key sequence, e.g. ``Ctrl+Z`` -> what it does.
+        actions: key sequence, for example ``Ctrl+Z`` -> what it does.
     """
 
     def __init__(self, actions: Mapping[str, Callable[[], None]]):
