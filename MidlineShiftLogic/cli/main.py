@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -78,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wait_passively()
     for stream in (sys.stdout, sys.stderr):
         # A file name that the terminal's encoding cannot show must not end the run.
-        stream.reconfigure(errors="backslashreplace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
     code = _run(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # only exit hooks of libraries are left

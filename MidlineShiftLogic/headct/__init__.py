@@ -5,8 +5,9 @@ imported when a file of that format is loaded, so importing this package is quic
 """
 
 from MidlineShiftLogic.headct.checks import check
+from MidlineShiftLogic.headct.dicom_folder import find_series
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.headct.load import read
-from MidlineShiftLogic.headct.series import SeriesInfo, find_series
+from MidlineShiftLogic.headct.series import SeriesInfo
 
 __all__ = ["HeadCT", "SeriesInfo", "check", "find_series", "read"]

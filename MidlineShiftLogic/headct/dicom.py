@@ -8,25 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.headct.assemble import AIR_HU, touching_edge
 from MidlineShiftLogic.headct.canonical import from_planes, from_volume
-from MidlineShiftLogic.headct.dicom_file import read_dataset
+from MidlineShiftLogic.headct.dicom_folder import look_into_folder
+from MidlineShiftLogic.headct.dicom_pixels import FramePixels
 from MidlineShiftLogic.headct.frames import Frame, frames_of, read_header
-from MidlineShiftLogic.headct.pixel_decoder import PixelDecoder, decoding_problem, prepared, require_codestream_size
-from MidlineShiftLogic.headct.series import SeriesInfo, group, is_sharp, look_into_folder, rank, why_not
+from MidlineShiftLogic.headct.series import SeriesInfo, group, is_sharp, rank, why_not
 from MidlineShiftLogic.headct.stack import AxialStack
-from MidlineShiftLogic.headct.stored_values import MAX_AXIS, MAX_VALUES_BYTES, DamagedFile, require_regular_file
+from MidlineShiftLogic.headct.stored_values import MAX_AXIS
 from MidlineShiftLogic.progress import Progress, silent
 from MidlineShiftLogic.quality import Quality
 
-MAX_PIXELS = MAX_VALUES_BYTES // 2
-"""Of all frames of one file; stored values have two bytes."""
-
 SAME_PLACE_MM = 0.01
 """Pictures of one series this close are the same slice stored twice; the thinnest reconstructions step by 0.1 mm."""
-
-SURELY_PADDING_HU = -900.0
-"""A padding value below this can be no tissue and is taken as air wherever it stands."""
 
 STEP_TOLERANCE = 0.02
 """Share by which the steps of a sagittal or coronal series may differ if it is to be cut into axial slices."""
@@ -104,29 +97,29 @@ def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None,
         raise InputError(f"{path} holds {info.n_images} images in one series, which is no head CT.", "no-head-ct")
     frames, flags = _sorted_frames(info.frames)
     flags += _series_flags(info, found[1:])
-    decoder = _Decoder(frames, flags)
-    first = frames[0]
+    pixels = FramePixels(frames, flags)
+    first, places = frames[0], [frame.placed() for frame in frames]
     uids = tuple(frame.sop_instance_uid for frame in frames)
     if info.orientation == "axial" or len(frames) < 2:
         stack = from_planes(
-            plane=lambda index: decoder.hounsfield(frames[index]),
+            plane=lambda index: pixels.hounsfield(frames[index]),
             shape=first.shape,
-            origins=np.array([frame.position for frame in frames]),
-            column_axis=_unit(first.orientation[:3]),
-            row_axis=_unit(first.orientation[3:]),
-            pixel_spacing=first.pixel_spacing,
+            origins=np.array([place.position for place in places]),
+            column_axis=places[0].across,
+            row_axis=places[0].down,
+            pixel_spacing=places[0].pixel_spacing,
             thickness=np.array([frame.thickness for frame in frames]),
             sop_instance_uids=uids,
         )
     else:
-        stack = _cut_axially(info, frames, decoder, progress or silent)
+        stack = _cut_axially(info, frames, pixels, progress or silent)
     stack.frames = tuple(frames)
     stack.source.update(
         format="DICOM",
         stored_shape=[len(frames), *first.shape],
         stored_spacing_mm=[
             round(float(info.step_mm or first.thickness), 4),
-            *(round(step, 4) for step in first.pixel_spacing),
+            *(round(step, 4) for step in places[0].pixel_spacing),
         ],
         instance_numbers=instance_numbers(frames),
         kernel=info.kernel,
@@ -136,7 +129,7 @@ def _read_chosen(found: list[SeriesInfo], path: Path, progress: Progress | None,
         ],
     )
     flags[:0] = stack.quality
-    stack.quality = flags  # the decoder adds to it while the pixels are loaded
+    stack.quality = flags  # more are added while the pixels are loaded
     return stack
 
 
@@ -155,11 +148,11 @@ def _code(found: list[SeriesInfo]) -> str:
 
 def _sorted_frames(frames: tuple[Frame, ...]) -> tuple[list[Frame], list[Quality]]:
     """Return the frames upward along their normal, one for each place, and what was found on the way."""
-    normal = frames[0].normal
-    ordered = sorted(frames, key=lambda frame: (round(float(frame.position @ normal), 3), frame.order))
+    normal = frames[0].placed().normal
+    ordered = sorted(frames, key=lambda frame: (round(float(frame.placed().position @ normal), 3), frame.order))
     kept = [ordered[0]]
     for frame in ordered[1:]:
-        if float((frame.position - kept[-1].position) @ normal) > SAME_PLACE_MM:
+        if float((frame.placed().position - kept[-1].placed().position) @ normal) > SAME_PLACE_MM:
             kept.append(frame)
     flags = []
     if len(kept) < len(ordered):
@@ -225,141 +218,30 @@ def _series_flags(info: SeriesInfo, others: list[SeriesInfo]) -> list[Quality]:
     return flags
 
 
-def _cut_axially(info: SeriesInfo, frames: list[Frame], decoder: _Decoder, progress: Progress) -> AxialStack:
+def _cut_axially(info: SeriesInfo, frames: list[Frame], pixels: FramePixels, progress: Progress) -> AxialStack:
     """Make a stack of axial slices of a sagittal or coronal series by permuting axes.
 
     Raises:
         InputError: the series has gaps, so that axial slices would be distorted.
     """
-    steps = np.diff([frame.position @ frames[0].normal for frame in frames])
+    places = [frame.placed() for frame in frames]
+    first, last = places[0], places[-1]
+    steps = np.diff([place.position @ first.normal for place in places])
     if steps.max() - steps.min() > STEP_TOLERANCE * steps.mean() + 0.01:
         raise InputError(
             f"The {info.orientation} series {info.number} has uneven steps between its images, so no axial slices can "
             "be cut from it; give an axial series.",
             "not-axial",
         )
-    first, last = frames[0], frames[-1]
-    voxels = np.empty((len(frames), *first.shape), dtype=np.int16)
+    voxels = np.empty((len(frames), *frames[0].shape), dtype=np.int16)
     for index, frame in enumerate(frames):
         progress(index, len(frames), "decoding images")
-        voxels[index] = np.clip(np.rint(decoder.hounsfield(frame)), -32768, 32767)
+        voxels[index] = np.clip(np.rint(pixels.hounsfield(frame)), -32768, 32767)
     affine = np.eye(4)
     affine[:3, 0] = (last.position - first.position) / (len(frames) - 1)
-    affine[:3, 1] = _unit(first.orientation[3:]) * first.pixel_spacing[0]
-    affine[:3, 2] = _unit(first.orientation[:3]) * first.pixel_spacing[1]
+    affine[:3, 1] = first.down * first.pixel_spacing[0]
+    affine[:3, 2] = first.across * first.pixel_spacing[1]
     affine[:3, 3] = first.position
     stack = from_volume(voxels, affine, sop_instance_uids=tuple(frame.sop_instance_uid for frame in frames))
     stack.source["reformatted"] = f"axial slices cut from {len(frames)} {info.orientation} images"
     return stack
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / np.linalg.norm(vector)
-
-
-class _Decoder:
-    """Load pixels; it holds the last multi-frame file decoded, since its frames are requested one after another."""
-
-    def __init__(self, frames: list[Frame], quality: list[Quality]):
-        self._multi_frame_file: Path | None = None
-        self._multi_frame: np.ndarray | None = None
-        self._header = None
-        self._frames = {}
-        for frame in frames:
-            self._frames[frame.file] = self._frames.get(frame.file, 0) + 1
-        self._quality = quality
-        self._child = PixelDecoder()
-
-    def hounsfield(self, frame: Frame) -> np.ndarray:
-        """Return (row, column) float32 Hounsfield units of one frame, padding as air.
-
-        Raises:
-            InputError: truncated, damaged, or compressed in a way that no installed decoder supports.
-        """
-        stored = self._stored(frame)
-        slope = 1.0 if frame.slope is None else frame.slope
-        intercept = 0.0 if frame.intercept is None else frame.intercept
-        values = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-        padding = _padding(self._header, stored)
-        if padding is not None and padding.any():
-            if values[padding].max() >= SURELY_PADDING_HU:
-                padding = touching_edge(padding)
-            values[padding] = AIR_HU
-        return values
-
-    def _stored(self, frame: Frame) -> np.ndarray:
-        if frame.index is None:
-            image = self._decode(frame)
-        else:
-            if self._multi_frame_file != frame.file:
-                self._multi_frame = self._decode(frame)
-                self._multi_frame_file = frame.file
-                if self._multi_frame.ndim == 2:
-                    self._multi_frame = self._multi_frame[None]
-            if not frame.index < len(self._multi_frame):
-                raise _damaged(frame.file, f"it holds {len(self._multi_frame)} images")
-            image = self._multi_frame[frame.index]
-        if image.shape != frame.shape:
-            raise _damaged(frame.file, f"it holds {image.shape} pixels where its header states {frame.shape}")
-        return image
-
-    def _decode(self, frame: Frame) -> np.ndarray:
-        """Return (row, column) or (frame, row, column) stored values of a file."""
-        file, count = frame.file, self._frames[frame.file]
-        try:
-            if require_regular_file(file) > MAX_VALUES_BYTES or count * frame.shape[0] * frame.shape[1] > MAX_PIXELS:
-                raise DamagedFile("it is larger than any head CT")
-            self._header = prepared(read_dataset(file, pixels=True))
-            if self._header.file_meta.TransferSyntaxUID.is_encapsulated:
-                require_codestream_size(self._header, frame.shape)
-                return self._child.decode(file, count)
-            self._check_bits()
-            return self._header.pixel_array
-        except MemoryError:
-            raise
-        except DamagedFile as error:
-            raise _damaged(file, str(error)) from error
-        except Exception as error:  # pydicom raises whatever the nonsense in a header leads to
-            raise _damaged(file, decoding_problem(error)) from error
-
-    def _check_bits(self) -> None:
-        """Report pixels that use more bits than the header states: pydicom leaves the upper bits out."""
-        allocated, stored = int(self._header.BitsAllocated), int(self._header.BitsStored)
-        if allocated != 16 or not 0 < stored < 16 or any(flag.code == "bits-stored" for flag in self._quality):
-            return
-        content = self._header.PixelData
-        values = np.frombuffer(content, "<i2" if self._header.PixelRepresentation else "<u2", len(content) // 2)
-        low, high = (
-            (-(1 << stored - 1), (1 << stored - 1) - 1) if self._header.PixelRepresentation else (0, (1 << stored) - 1)
-        )
-        if values.size and (values.min() < low or values.max() > high):
-            self._quality.append(
-                Quality(
-                    "bits-stored",
-                    "warning",
-                    f"The DICOM header states {stored} bits a pixel but the pixels use more; the upper bits were left out, so "
-                    "very dense or very thin tissue may have wrong values: compare the picture with the original.",
-                )
-            )
-
-
-def _damaged(file: Path, why: str) -> InputError:
-    return InputError(
-        f"The pixels of {file} are incomplete or damaged ({why}); copy or export the series again.", "damaged-file"
-    )
-
-
-def _padding(header, stored: np.ndarray) -> np.ndarray | None:
-    """Return (row, column) bool: pixels that hold the header's padding value or are in its padding range."""
-    value = header.get("PixelPaddingValue")
-    if value is None:
-        return None
-    limit = header.get("PixelPaddingRangeLimit", value)
-    try:
-        low, high = sorted((int(value), int(limit)))
-    except (TypeError, ValueError):
-        return None
-    if header.get("PixelRepresentation") == 1 and low > 32767:
-        # Some writers store a negative padding value as unsigned.
-        low, high = low - 65536, high - 65536
-    return (stored >= low) & (stored <= high)

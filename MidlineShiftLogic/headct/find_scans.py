@@ -14,8 +14,8 @@ from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.dicom_file import DEFLATED, read_dataset, survey
+from MidlineShiftLogic.headct.dicom_folder import looks_like_dicom
 from MidlineShiftLogic.headct.folder_walk import Folder, walk
-from MidlineShiftLogic.headct.series import looks_like_dicom
 from MidlineShiftLogic.headct.stored_values import DamagedFile
 from MidlineShiftLogic.progress import Progress, silent
 

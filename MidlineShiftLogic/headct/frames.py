@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.dicom_file import read_dataset
+from MidlineShiftLogic.headct.header_values import (
+    acquired,
+    clean_text_of,
+    first_item_of,
+    first_word_of,
+    integer_of,
+    number_of,
+    numbers_of,
+    text_of,
+    value_of,
+    words_of,
+)
 from MidlineShiftLogic.headct.stored_values import MAX_AXIS, DamagedFile
-from MidlineShiftLogic.text import clean_text
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 NO_CONTRAST = {"", "NONE", "NO", "NO CONTRAST", "WITHOUT"}
 
-MAX_TEXT = 128
-"""Characters of a text that are kept; DICOM allows 16 to 64."""
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+"""SOP class of pictures of a screen; those of its multi-frame kinds begin with it."""
 
-MAX_NUMBER = 1e6
-"""Positions in mm and other numbers of a header beyond this are errors; patients are within a few metres."""
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an image is in the patient.
+
+    Attributes:
+        position: (3,) LPS mm of the first pixel's centre.
+        across, down: (3,) LPS unit vectors of increasing column and of increasing row.
+        normal: (3,) LPS unit vector normal to the plane, on the side that points up, to the left or back.
+        pixel_spacing: (row spacing, column spacing) mm.
+    """
+
+    position: np.ndarray
+    across: np.ndarray
+    down: np.ndarray
+    normal: np.ndarray
+    pixel_spacing: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -84,6 +114,22 @@ class Frame:
         return normal / length * np.sign(normal[np.abs(normal).argmax()])
 
     @property
+    def placement(self) -> Placement | None:
+        """Return where the image is in the patient; None where the header does not say all of it."""
+        normal = self.normal
+        if normal is None or self.orientation is None or self.position is None or self.pixel_spacing is None:
+            return None
+        across, down = (one / np.linalg.norm(one) for one in (self.orientation[:3], self.orientation[3:]))
+        return Placement(self.position, across, down, normal, self.pixel_spacing)
+
+    def placed(self) -> Placement:
+        """Return where an image of a series with places (``SeriesInfo.placed``) is. ValueError for any other image."""
+        placement = self.placement
+        if placement is None:
+            raise ValueError(f"{self.file} does not say where it is in the patient")
+        return placement
+
+    @property
     def stack_key(self) -> tuple:
         """Return a key that is equal for images that may form one stack; localizers stored in the same series get another key."""
         orientation = None if self.orientation is None else tuple(np.round(self.orientation, 2) + 0.0)
@@ -91,7 +137,7 @@ class Frame:
         return self.series_uid, self.shape, orientation, spacing, self.grey
 
 
-def read_header(file: Path):
+def read_header(file: Path) -> Dataset | None:
     """Read a file's data set without its pixels; None if it is damaged or not a DICOM image."""
     try:
         header = read_dataset(file)
@@ -103,164 +149,99 @@ def read_header(file: Path):
     return header if "SOPClassUID" in header or "Rows" in header else None
 
 
-def frames_of(header, file: Path) -> list[Frame]:
+def frames_of(header: Dataset, file: Path) -> list[Frame]:
     """Return the images of one data set; empty for reports, a DICOMDIR and absurd numbers of frames.
 
     Args:
         header: pydicom data set without pixel data.
         file: its path.
     """
-    if _integer(_get(header, "Rows")) is None or _integer(_get(header, "Columns")) is None:
+    if integer_of(header, "Rows") is None or integer_of(header, "Columns") is None:
         return []
-    per_frame = _get(header, "PerFrameFunctionalGroupsSequence")
+    per_frame = value_of(header, "PerFrameFunctionalGroupsSequence")
     if per_frame and not hasattr(per_frame, "__len__"):
         return []
     if per_frame:
         if len(per_frame) > MAX_AXIS:
             return []
-        shared = _first_item(_get(header, "SharedFunctionalGroupsSequence"))
+        shared = first_item_of(header, "SharedFunctionalGroupsSequence")
         return [_enhanced(header, file, index, groups, shared) for index, groups in enumerate(per_frame)]
-    return [_frame(header, file, None, header, header, header, header, 0)]
+    return [_frame(header, file, None, _Parts(header, header, header, header, header))]
 
 
-def _enhanced(header, file: Path, index: int, groups, shared) -> Frame:
+@dataclass(frozen=True)
+class _Parts:
+    """The data sets that hold an image's elements: all the header, or functional groups of an enhanced file."""
+
+    position: Dataset
+    orientation: Dataset
+    measures: Dataset
+    rescale: Dataset
+    kernel: Dataset
+    frame_type: Dataset | None = None
+
+
+def _enhanced(header: Dataset, file: Path, index: int, groups: Dataset, shared: Dataset | None) -> Frame:
     """Return one frame of an enhanced file: its own functional groups first, then those all frames share."""
 
-    def item(name: str):
+    def item(name: str) -> Dataset:
         for holder in (groups, shared):
-            found = None if holder is None else _first_item(_get(holder, name))
+            found = first_item_of(holder, name)
             if found is not None:
                 return found
         return header
 
-    return _frame(
-        header,
-        file,
-        index,
-        item("PlanePositionSequence"),
-        item("PlaneOrientationSequence"),
-        item("PixelMeasuresSequence"),
-        item("PixelValueTransformationSequence"),
-        index,
+    parts = _Parts(
+        position=item("PlanePositionSequence"),
+        orientation=item("PlaneOrientationSequence"),
+        measures=item("PixelMeasuresSequence"),
+        rescale=item("PixelValueTransformationSequence"),
         kernel=item("CTReconstructionSequence"),
         frame_type=item("CTImageFrameTypeSequence"),
     )
+    return _frame(header, file, index, parts)
 
 
-def _frame(
-    header, file, index, position, orientation, measures, rescale, number, kernel=None, frame_type=None
-) -> Frame:
-    spacing = _numbers(_get(measures, "PixelSpacing"), 2)
-    thickness = _numbers([_get(measures, "SliceThickness")], 1)
-    slope, intercept = (_numbers([_get(rescale, name)], 1) for name in ("RescaleSlope", "RescaleIntercept"))
-    image_type = (_get(frame_type, "FrameType") if frame_type is not None else None) or _get(header, "ImageType") or ()
-    shape = _integer(_get(header, "Rows")), _integer(_get(header, "Columns"))
-    sop_class = str(_get(header, "SOPClassUID") or "")
-    samples = _integer(_get(header, "SamplesPerPixel"))
+def _frame(header: Dataset, file: Path, index: int | None, parts: _Parts) -> Frame:
+    spacing = numbers_of(parts.measures, "PixelSpacing", 2)
+    thickness = number_of(parts.measures, "SliceThickness")
+    shape = integer_of(header, "Rows") or 0, integer_of(header, "Columns") or 0
+    sop_class = text_of(header, "SOPClassUID")
+    samples = integer_of(header, "SamplesPerPixel")
+    interpretation = text_of(header, "PhotometricInterpretation")
     return Frame(
         file=file,
         index=index,
-        series_uid=str(_get(header, "SeriesInstanceUID") or ""),
-        series_number=_integer(_get(header, "SeriesNumber")),
-        sop_instance_uid=str(_get(header, "SOPInstanceUID") or ""),
-        modality=clean_text(_get(header, "Modality") or "", MAX_TEXT),
-        description=clean_text(_get(header, "SeriesDescription") or "", MAX_TEXT),
-        kernel=_first_word(_get(header if kernel is None else kernel, "ConvolutionKernel")),
-        image_type=tuple(
-            clean_text(word, MAX_TEXT) for word in (image_type if _is_list(image_type) else (image_type,))
-        ),
+        series_uid=text_of(header, "SeriesInstanceUID"),
+        series_number=integer_of(header, "SeriesNumber"),
+        sop_instance_uid=text_of(header, "SOPInstanceUID"),
+        modality=clean_text_of(header, "Modality"),
+        description=clean_text_of(header, "SeriesDescription"),
+        kernel=first_word_of(parts.kernel, "ConvolutionKernel"),
+        image_type=words_of(value_of(parts.frame_type, "FrameType") or value_of(header, "ImageType") or ()),
         shape=shape,
-        position=_numbers(_get(position, "ImagePositionPatient"), 3),
-        orientation=_numbers(_get(orientation, "ImageOrientationPatient"), 6),
+        position=numbers_of(parts.position, "ImagePositionPatient", 3),
+        orientation=numbers_of(parts.orientation, "ImageOrientationPatient", 6),
         pixel_spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        thickness=float("nan") if thickness is None or thickness[0] <= 0 else float(thickness[0]),
-        order=(_integer(_get(header, "AcquisitionNumber")) or 0, _integer(_get(header, "InstanceNumber")) or 0, number),
-        slope=None if slope is None else float(slope[0]),
-        intercept=None if intercept is None else float(intercept[0]),
+        thickness=thickness if thickness is not None and thickness > 0 else math.nan,
+        order=(integer_of(header, "AcquisitionNumber") or 0, integer_of(header, "InstanceNumber") or 0, index or 0),
+        slope=number_of(parts.rescale, "RescaleSlope"),
+        intercept=number_of(parts.rescale, "RescaleIntercept"),
         contrast=_has_contrast(header),
-        # 1.2.840.10008.5.1.4.1.1.7: Secondary Capture and its multi-frame kinds, pictures of a screen.
         grey=(samples is None or samples == 1)
-        and str(_get(header, "PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME")
-        and not (sop_class + ".").startswith("1.2.840.10008.5.1.4.1.1.7."),
+        and (interpretation or "MONOCHROME2").startswith("MONOCHROME")
+        and not f"{sop_class}.".startswith(f"{SECONDARY_CAPTURE}."),
         has_pixels=0 < min(shape) <= max(shape) <= MAX_AXIS,
         sop_class_uid=sop_class,
-        acquired=_acquired(header),
-        patient_id=str(_get(header, "PatientID") or "").strip(),
-        patient_name=re.sub(r"[\W_]+", " ", str(_get(header, "PatientName") or "").split("=")[0]).strip().casefold(),
-        study_uid=str(_get(header, "StudyInstanceUID") or "").strip(),
-        inverted=str(_get(header, "PhotometricInterpretation") or "").strip() == "MONOCHROME1",
+        acquired=acquired(header),
+        patient_id=text_of(header, "PatientID").strip(),
+        patient_name=re.sub(r"[\W_]+", " ", text_of(header, "PatientName").split("=")[0]).strip().casefold(),
+        study_uid=text_of(header, "StudyInstanceUID").strip(),
+        inverted=interpretation.strip() == "MONOCHROME1",
     )
 
 
-def _get(dataset, keyword: str):
-    """Return the value, or None where it is missing or invalid: one invalid element must not hide the others."""
-    try:
-        return dataset.get(keyword)
-    except Exception:  # pydicom raises whatever the nonsense in an element leads to
-        return None
-
-
-def _first_item(sequence):
-    """Return the first data set of a sequence, or None for anything else."""
-    from pydicom.dataset import Dataset
-    from pydicom.sequence import Sequence
-
-    items = sequence if isinstance(sequence, Sequence) and len(sequence) else [None]
-    return items[0] if isinstance(items[0], Dataset) else None
-
-
-def _has_contrast(header) -> bool:
+def _has_contrast(header: Dataset) -> bool:
     """Return whether a contrast agent is named; enhanced files list theirs. Some scanners write the word none."""
-    named = str(_get(header, "ContrastBolusAgent") or "").strip().upper()
-    return named not in NO_CONTRAST or bool(_get(header, "ContrastBolusAgentSequence"))
-
-
-def _is_list(value) -> bool:
-    return not isinstance(value, str) and hasattr(value, "__iter__")
-
-
-def _acquired(header) -> str:
-    """Return the acquisition time, from the first valid date of the header."""
-    stamp = str(_get(header, "AcquisitionDateTime") or "")
-    pairs = [(stamp[:8], stamp[8:])]
-    pairs += [
-        (str(_get(header, f"{kind}Date") or ""), str(_get(header, f"{kind}Time") or ""))
-        for kind in ("Acquisition", "Content", "Series", "Study")
-    ]
-    for date, time in pairs:
-        day, clock = date.replace(".", "").strip(), time.replace(":", "").strip()[:6]
-        for text, layout in ((f"{day} {clock}", "%Y%m%d %H%M%S"), (day, "%Y%m%d")):
-            # strptime takes single digits too: "2026112" would be some day.
-            if text.replace(" ", "").isdigit() and len(text) in (8, 15):
-                try:
-                    moment = datetime.strptime(text, layout)
-                except ValueError:
-                    continue
-                return moment.isoformat() if " " in text else moment.date().isoformat()
-    return ""
-
-
-def _numbers(values, count: int) -> np.ndarray | None:
-    """Return (count,) finite floats of a plausible size, or None."""
-    if values is None:
-        return None
-    try:
-        array = np.array([float(value) for value in values])
-    except (TypeError, ValueError, OverflowError):
-        return None
-    usable = array.shape == (count,) and np.isfinite(array).all() and (np.abs(array) < MAX_NUMBER).all()
-    return array if usable else None
-
-
-def _integer(value) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _first_word(value) -> str:
-    """Return a kernel's name; Siemens stores (name, strength)."""
-    if value is None:
-        return ""
-    return clean_text(next(iter(value), "") if _is_list(value) else value, MAX_TEXT)
+    named = text_of(header, "ContrastBolusAgent").strip().upper()
+    return named not in NO_CONTRAST or bool(value_of(header, "ContrastBolusAgentSequence"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.assemble import assemble
+from MidlineShiftLogic.headct.dicom_folder import looks_like_dicom
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.headct.series import looks_like_dicom
 from MidlineShiftLogic.headct.stack import AxialStack
 from MidlineShiftLogic.headct.stored_values import GZIP_MARK, DamagedFile, first_bytes, require_regular_file
 from MidlineShiftLogic.progress import Progress

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.headct.dicom_folder import find_series, looks_like_dicom
 from MidlineShiftLogic.headct.frames import read_header
-from MidlineShiftLogic.headct.series import find_series, looks_like_dicom
 from MidlineShiftLogic.text import clean_text
 
 

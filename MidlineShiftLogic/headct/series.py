@@ -1,19 +1,14 @@
-"""Find the series of a DICOM folder, and choose the head CT to measure."""
+"""Group DICOM images into series, and choose the head CT to measure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from os import PathLike
-from pathlib import Path
 
 import numpy as np
 
-from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.headct.folder_walk import regular_files
-from MidlineShiftLogic.headct.frames import Frame, frames_of, read_header
-from MidlineShiftLogic.progress import Progress, silent
+from MidlineShiftLogic.headct.frames import Frame
 
 MIN_SLICES = 4
 """Series of fewer images are scouts, single key pictures or dose sheets."""
@@ -60,7 +55,7 @@ class SeriesInfo:
         span_mm: distance from the first to the last slice, or None.
         chosen: whether ``read`` takes this one.
         reason: why it is taken, or why not.
-        frames: what ``read`` needs to read it.
+        frames: its images.
     """
 
     uid: str
@@ -84,82 +79,12 @@ class SeriesInfo:
     @property
     def placed(self) -> bool:
         """Return whether every image states its position in the patient and its pixel spacing."""
-        return all(
-            frame.normal is not None and frame.position is not None and frame.pixel_spacing is not None
-            for frame in self.frames
-        )
+        return all(frame.placement is not None for frame in self.frames)
 
 
 def is_sharp(kernel: str) -> bool:
     """Return whether a convolution kernel of this name is made for bone or lung."""
     return bool(SHARP_KERNELS.match(kernel.strip()) or SHARP_KERNELS.match(kernel.strip().upper()))
-
-
-def looks_like_dicom(head: bytes) -> bool:
-    """Return whether a file that starts so may be DICOM: the ``DICM`` mark, or (old files) a first group of 2 or 8."""
-    return head[128:132] == b"DICM" or head[:4] in (b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\0\0", b"\x02\0\0\0")
-
-
-@dataclass(frozen=True)
-class FolderContent:
-    """The series of a folder, the chosen one first, and the number of damaged DICOM files beside them."""
-
-    series: list[SeriesInfo]
-    damaged: int
-
-
-def find_series(folder: str | PathLike, progress: Progress | None = None) -> list[SeriesInfo]:
-    """Find every series in a folder and its subfolders, the chosen one first.
-
-    Args:
-        folder: the folder.
-        progress: called with each file.
-
-    Raises:
-        InputError: no such folder, an empty one, or one without DICOM images.
-    """
-    return look_into_folder(folder, progress).series
-
-
-def look_into_folder(folder: str | PathLike, progress: Progress | None = None) -> FolderContent:
-    """Find series as ``find_series`` does, and return them with the number of files that are damaged."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"There is no folder {folder}; check the path.", "no-such-path")
-    progress = progress or silent
-    files = sorted(regular_files(folder))
-    if not files:
-        raise InputError(f"The folder {folder} is empty; give the folder with the DICOM images.", "empty-folder")
-    frames: list[Frame] = []
-    damaged = 0
-    for index, file in enumerate(files):
-        progress(index, len(files), "looking at files")
-        found = _frames_in(file)
-        damaged += found is None
-        frames.extend(found or ())
-    if not frames:
-        others = f"{damaged} of {len(files)} files are damaged" if damaged else f"{len(files)} other files"
-        raise InputError(
-            f"The folder {folder} holds no DICOM images ({others}); "
-            "give the folder with the DICOM images, or one scan file.",
-            "no-dicom",
-        )
-    return FolderContent(rank(group(frames)), damaged)
-
-
-def _frames_in(file: Path) -> list[Frame] | None:
-    """Return the images of a file, none for other files, None for a damaged DICOM file."""
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(132)
-    except OSError:
-        return []
-    if not looks_like_dicom(head):
-        return []
-    header = read_header(file)
-    if header is None:
-        return None if head[128:] == b"DICM" else []
-    return frames_of(header, file)
 
 
 def group(frames: list[Frame]) -> list[SeriesInfo]:
@@ -178,15 +103,23 @@ def _acquisitions(frames: list[Frame]) -> list[list[Frame]]:
     for frame in frames:
         by_number.setdefault(frame.order[0], []).append(frame)
     parts = list(by_number.values())
-    placed = all(frame.normal is not None and frame.position is not None for frame in frames)
-    if len(parts) < 2 or not placed or min(map(len, parts)) < MIN_SLICES:
+    normal = frames[0].normal
+    if len(parts) < 2 or normal is None or min(map(len, parts)) < MIN_SLICES:
         return [frames]
-    places = [[float(frame.position @ frames[0].normal) for frame in part] for part in parts]
+    places = [_heights(part, normal) for part in parts]
+    if not all(places):
+        return [frames]
     ranges = sorted((min(heights), max(heights)) for heights in places)
     for (low, high), (next_low, next_high) in pairwise(ranges):
         if min(high, next_high) - next_low > REPEATED_SHARE * min(high - low, next_high - next_low):
             return parts
     return [frames]
+
+
+def _heights(frames: list[Frame], normal: np.ndarray) -> list[float]:
+    """Return mm of each image along a normal (3,); empty if one does not state its position."""
+    heights = [float(frame.position @ normal) for frame in frames if frame.position is not None]
+    return heights if len(heights) == len(frames) else []
 
 
 def _describe(frames: list[Frame]) -> SeriesInfo:
@@ -195,8 +128,9 @@ def _describe(frames: list[Frame]) -> SeriesInfo:
     orientation = "unknown"
     if first.normal is not None:
         orientation = ("sagittal", "coronal", "axial")[int(np.abs(first.normal).argmax())]
-        if all(frame.position is not None for frame in frames):
-            places = np.unique(np.round([frame.position @ first.normal for frame in frames], 2))
+        heights = _heights(frames, first.normal)
+        if heights:
+            places = np.unique(np.round(heights, 2))
             span = float(places[-1] - places[0])
             step = float(np.median(np.diff(places))) if len(places) > 1 else None
     return SeriesInfo(
@@ -261,15 +195,21 @@ def _merits(info: SeriesInfo) -> tuple:
     """Return what makes a measurable series fit, most important first."""
     first = info.frames[0]
     low, high = WANTED_STEP_MM
+    step_mm, span_mm = _extent(info)
     return (
         info.orientation == "axial",
-        info.span_mm >= WHOLE_HEAD_MM,
+        span_mm >= WHOLE_HEAD_MM,
         not info.sharp,
         not first.contrast,
         "DERIVED" not in {word.upper() for word in first.image_type},
-        low <= info.step_mm <= high,
+        low <= step_mm <= high,
         info.n_images,
     )
+
+
+def _extent(info: SeriesInfo) -> tuple[float, float]:
+    """Return step and span of a series, mm; one that can be measured (``why_not``) has both."""
+    return info.step_mm or 0.0, info.span_mm or 0.0
 
 
 def _praise(info: SeriesInfo) -> str:

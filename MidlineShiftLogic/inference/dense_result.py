@@ -12,6 +12,7 @@ import torch
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.resampling import sample
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.inference.dense_arrays import DenseSlice
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,3 @@ class DenseResult:
         looked_up = (self._plane.float() + back) / extent * 2 - 1
         image = torch.from_numpy(np.array(self.ct.hu[index], dtype=np.float32))[None, None]
         return sample(image, looked_up[None], padding="border")[0, 0].numpy()
-
-
-@dataclass(frozen=True)
-class DenseSlice:
-    """``warped_hu`` and ``displacement_mm`` of one slice, as {slice: array}, for callers that index ``DenseResult``."""
-
-    warped_hu: dict[int, np.ndarray]
-    displacement_mm: dict[int, np.ndarray]

@@ -109,6 +109,27 @@ class Measurement:
         """The size of the case's shift; None if refused."""
         return None if self.signed_shift_mm is None else abs(self.signed_shift_mm)
 
+    def measured_mm(self) -> float:
+        """Return the case's signed shift, positive toward the patient's left, of a case that is not refused.
+
+        Raises:
+            ValueError: it is refused.
+        """
+        if self.signed_shift_mm is None:
+            raise ValueError(f"{self.case_id} has no number: it is refused")
+        return self.signed_shift_mm
+
+    def measured_slice(self) -> SliceMeasurement:
+        """Return the slice that the number of a case comes from that is not refused.
+
+        Raises:
+            ValueError: it is refused.
+        """
+        for one in self.slices:
+            if one.index == self.slice:
+                return one
+        raise ValueError(f"{self.case_id} has no slice that its number comes from: it is refused")
+
     @property
     def side(self) -> str | None:
         """``left`` or ``right``: toward which side of the patient the midline is pushed; ``none`` below 0.5 mm."""

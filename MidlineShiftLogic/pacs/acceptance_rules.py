@@ -29,7 +29,8 @@ def find_objection(folder: Path) -> Objection | None:
     The rules are stricter than those of ``midlineshift measure``, where a person chose the series: the listener receives
     every series of a study, also those reconstructed for bone or along another plane.
     """
-    from MidlineShiftLogic.headct.series import find_series, why_not
+    from MidlineShiftLogic.headct.dicom_folder import find_series
+    from MidlineShiftLogic.headct.series import why_not
 
     try:
         info = find_series(folder)[0]

@@ -110,14 +110,17 @@ COMPRESSED_SYNTAXES = (
 )
 
 
-def add_supported_contexts(entity) -> None:
+VERIFICATION = "1.2.840.10008.1.1"
+"""SOP class of C-ECHO."""
+
+
+def add_supported_contexts(entity: AE) -> None:
     """Offer CT in every syntax that can be decoded here, other storage (whole studies are sent), and C-ECHO."""
     from pydicom.pixels import get_decoder
     from pynetdicom import AllStoragePresentationContexts
-    from pynetdicom.sop_class import Verification
 
     compressed = [syntax for syntax in COMPRESSED_SYNTAXES if get_decoder(syntax).is_available]
-    entity.add_supported_context(Verification)
+    entity.add_supported_context(VERIFICATION)
     for context in AllStoragePresentationContexts:
         more = compressed if context.abstract_syntax in CT_CLASSES else []
         entity.add_supported_context(context.abstract_syntax, [*PLAIN_SYNTAXES, *more])

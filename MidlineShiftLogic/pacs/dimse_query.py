@@ -12,6 +12,8 @@ from MidlineShiftLogic.pacs.receiver import SUCCESS
 from MidlineShiftLogic.pacs.targets import Busy, DicomTarget, PacsError, Rejected, Unreachable
 
 PENDING = (0xFF00, 0xFF01)
+STUDY_ROOT_FIND, STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.2"
+"""Information models of C-FIND and C-MOVE (PS3.4, C.6.2)."""
 DESTINATION_UNKNOWN = 0xA801
 CANNOT_SEND = 0xA702
 """Many archives answer so if they cannot connect to the destination (PS3.4, C.4.2.1.5)."""
@@ -39,13 +41,11 @@ class DimseArchive:
 
     def find(self, query: SeriesQuery) -> list[FoundSeries]:
         """See ``exchange.Archive``."""
-        from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as Find
-
-        association = self._associate(Find)
+        association = self._associate(STUDY_ROOT_FIND)
         try:
             studies = self._query(
                 association,
-                Find,
+                STUDY_ROOT_FIND,
                 QueryRetrieveLevel="STUDY",
                 StudyInstanceUID=query.study,
                 AccessionNumber=query.accession,
@@ -58,7 +58,7 @@ class DimseArchive:
             for study in studies:
                 series = self._query(
                     association,
-                    Find,
+                    STUDY_ROOT_FIND,
                     QueryRetrieveLevel="SERIES",
                     StudyInstanceUID=str(study.StudyInstanceUID),
                     SeriesInstanceUID=query.series,
@@ -76,17 +76,16 @@ class DimseArchive:
     def fetch(self, found: FoundSeries, folder: Path) -> int:
         """See ``exchange.Archive``."""
         from pydicom.dataset import Dataset
-        from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as Move
 
         receiver = MoveReceiver(self._aet, self._address, found.series, folder, self._receiving)
         receiver.start()
         association = None
         try:
-            association = self._associate(Move)
+            association = self._associate(STUDY_ROOT_MOVE)
             identifier = Dataset()
             identifier.QueryRetrieveLevel = "SERIES"
             identifier.StudyInstanceUID, identifier.SeriesInstanceUID = found.study, found.series
-            for status, _ in association.send_c_move(identifier, self._aet, Move):
+            for status, _ in association.send_c_move(identifier, self._aet, STUDY_ROOT_MOVE):
                 self._require_success(status)
         finally:
             if association is not None and association.is_established:

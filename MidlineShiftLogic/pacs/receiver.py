@@ -24,7 +24,10 @@ from MidlineShiftLogic.pacs.spool import Spool, SpoolFull
 from MidlineShiftLogic.pacs.transfers import Transfers
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.pacs.transport import ConnectionLimits
+    from pynetdicom.ae import ApplicationEntity
+    from pynetdicom.events import EventHandlerType
+
+    from MidlineShiftLogic.pacs.transport import ConnectionGuard, ConnectionLimits
 
 LOG = logging.getLogger(LOGGER)
 
@@ -70,7 +73,8 @@ class Receiver:
         self._aet, self._address, self._allowed = aet, address, tuple(allowed)
         self._spool, self._queue, self._transfers = spool, queue, transfers
         self._limits, self._tls = limits or Limits(), tls
-        self._entity = self._server = self._guard = None
+        self._entity: ApplicationEntity | None = None
+        self._guard: ConnectionGuard | None = None
         self._refusals = RepeatedWarnings()
 
     def start(self) -> int:
@@ -91,7 +95,7 @@ class Receiver:
         entity.require_calling_aet = list(dict.fromkeys(one.aet for one in self._allowed))
         entity.require_called_aet = True
         add_supported_contexts(entity)
-        handlers = [
+        handlers: list[EventHandlerType] = [
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_ESTABLISHED, self._established),
@@ -102,7 +106,7 @@ class Receiver:
             (evt.EVT_ABORTED, self._aborted),
         ]
         try:
-            self._server = entity.make_server(
+            server = entity.make_server(
                 self._address, evt_handlers=handlers, server_class=GuardedServer, guard=self._guard, tls=self._tls
             )
         except (OSError, OverflowError) as error:
@@ -111,17 +115,17 @@ class Receiver:
             raise InputError(
                 f"Cannot listen on {host}:{port}: {why}; choose another --host or --port.", "port"
             ) from error
-        entity._servers.append(self._server)
-        threading.Thread(target=self._server.serve_forever, name="receiving images", daemon=True).start()
+        entity._servers.append(server)
+        threading.Thread(target=server.serve_forever, name="receiving images", daemon=True).start()
         self._entity = entity
-        return self._server.server_address[1]
+        return server.server_address[1]
 
     def stop(self) -> None:
         """Close the port and abort open associations, so that their senders know that the transfer failed."""
-        if self._entity is not None:
+        if self._entity is not None and self._guard is not None:
             self._guard.close()
             self._entity.shutdown()
-            self._entity = self._server = None
+            self._entity = None
 
     def sweep(self) -> None:
         """Close connections whose time is over, and end the associations whose thread ended without an event."""
@@ -139,7 +143,7 @@ class Receiver:
         aet, host = association.requestor.primitive.calling_ae_title, association.requestor.address
         if not is_allowed(self._allowed, str(aet).strip(), host):
             reason, what = CALLING_NOT_RECOGNISED, "association refused"
-        elif not self._guard.requested((host, association.requestor.port), association):
+        elif self._guard is None or not self._guard.requested((host, association.requestor.port), association):
             reason, what = LIMIT_EXCEEDED, "association refused, too many are open (--max-associations)"
         else:
             return
@@ -293,11 +297,11 @@ def identify_object(content: bytes) -> tuple[str, str]:
         DamagedFile: beyond the limits of ``headct.dicom_file``.
     """
     values = survey(BytesIO(content), len(content), (SOP_INSTANCE_UID, SERIES_INSTANCE_UID)).values
-    uids = (
+    series, instance = (
         values.get(tag, b"").rstrip(b"\0 ").decode("ascii", "replace")
         for tag in (SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
     )
-    return tuple(uids)
+    return series, instance
 
 
 def _error_name(error: Exception) -> str:

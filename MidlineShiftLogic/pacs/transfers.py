@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pynetdicom.association import Association
 
 
 class Transfers:
@@ -21,22 +25,22 @@ class Transfers:
         self._started = clock()
         self._last: dict[int, float] = {}
         self._count = 0
-        self._open: dict[Hashable, dict[int, int]] = {}
+        self._open: dict[Association, dict[int, int]] = {}
         self._broken: dict[int, int] = {}
 
-    def opened(self, association: Hashable) -> None:
+    def opened(self, association: Association) -> None:
         """Record a new association."""
         with self._lock:
             self._open.setdefault(association, {})
 
-    def image(self, association: Hashable, job: int) -> None:
+    def image(self, association: Association, job: int) -> None:
         """Record that an image of the job arrived."""
         with self._lock:
             self._count += 1
             self._open.setdefault(association, {})[job] = self._count
             self._last[job] = self._clock()
 
-    def released(self, association: Hashable) -> set[int]:
+    def released(self, association: Association) -> set[int]:
         """Record that an association was released.
 
         Returns:
@@ -50,14 +54,14 @@ class Transfers:
                 self._broken.pop(job, None)
             return ended
 
-    def aborted(self, association: Hashable) -> set[int]:
+    def aborted(self, association: Association) -> set[int]:
         """Record that an association was aborted or lost. Returns the jobs of which it sent images."""
         with self._lock:
             jobs = set(self._open.pop(association, {}))
             self._broken.update(dict.fromkeys(jobs, self._count))
             return jobs
 
-    def associations(self) -> list[Hashable]:
+    def associations(self) -> list[Association]:
         """Return the open associations."""
         with self._lock:
             return list(self._open)

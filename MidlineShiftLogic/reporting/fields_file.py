@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
-
-if TYPE_CHECKING:
-    from MidlineShiftLogic.inference.dense_result import DenseResult
+from MidlineShiftLogic.inference.dense_arrays import DenseScan, DenseSlice, DenseVolume
 
 
-def write_fields(path: Path, dense: DenseResult) -> None:
+def write_fields(path: Path, dense: DenseScan) -> None:
     """Write ``warped_hu`` (slice, row, column), whole HU, and ``displacement_mm`` (slice, 2, row, column) uncompressed."""
     warped = np.clip(np.rint(dense.warped_hu), -32768, 32767).astype(np.int16)
     np.savez(path, warped_hu=warped, displacement_mm=np.asarray(dense.displacement_mm, np.float16))
 
 
-def read_fields(path: Path) -> SimpleNamespace:
-    """Read what ``write_fields`` wrote, with the attributes of ``inference.dense_result.DenseResult`` and without torch.
+def read_fields(path: Path) -> DenseVolume:
+    """Read what ``write_fields`` wrote.
 
     Raises:
         InputError: the file is missing or damaged.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return SimpleNamespace(
-                warped_hu=stored["warped_hu"].astype(np.float32), displacement_mm=stored["displacement_mm"]
-            )
+            return DenseVolume(stored["warped_hu"].astype(np.float32), stored["displacement_mm"])
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError(
             f"The displacement fields in {path} cannot be read ({error}); measure again.", "fields"
@@ -42,8 +36,8 @@ def write_slice_fields(path: Path, index: int, warped_hu: np.ndarray, displaceme
     np.savez(path, index=index, warped_hu=warped_hu, displacement_mm=displacement_mm)
 
 
-def read_slice_fields(path: Path) -> SimpleNamespace:
-    """Read what ``write_slice_fields`` wrote, as ``{index: array}`` each: what pictures of that slice need.
+def read_slice_fields(path: Path) -> DenseSlice:
+    """Read what ``write_slice_fields`` wrote: what pictures of that slice need.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -51,8 +45,6 @@ def read_slice_fields(path: Path) -> SimpleNamespace:
     try:
         with np.load(path, allow_pickle=False) as stored:
             index = int(stored["index"])
-            return SimpleNamespace(
-                warped_hu={index: stored["warped_hu"]}, displacement_mm={index: stored["displacement_mm"]}
-            )
+            return DenseSlice({index: stored["warped_hu"]}, {index: stored["displacement_mm"]})
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError(f"The displacement in {path} cannot be read ({error}).", "fields") from None

@@ -87,7 +87,7 @@ def _model_rule(measurement: Measurement) -> str:
 
 
 def _reader_rule(measurement: Measurement) -> str:
-    own = next(one for one in measurement.slices if one.index == measurement.slice)
+    own = measurement.measured_slice()
     chosen = [one for one in measurement.slices if one.edited or one.pinned]
     if not own.edited and not own.pinned:
         return f"the model's slice, larger than {_counted(len(chosen))} edited by the reader"

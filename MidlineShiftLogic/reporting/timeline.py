@@ -40,11 +40,13 @@ def sort_visits(measurement: Measurement, priors: Sequence[Measurement]) -> list
             )
     visits = [Visit(one, parse_time(one.input.get("acquired"))) for one in priors]
     visits.append(Visit(measurement, parse_time(measurement.input.get("acquired")), current=True))
-    if all_dated(visits):
-        visits.sort(key=lambda visit: visit.moment)
-    return visits
+    times = moments(visits)
+    if times is None:
+        return visits
+    return [visits[i] for i in sorted(range(len(visits)), key=times.__getitem__)]
 
 
-def all_dated(visits: Sequence[Visit]) -> bool:
-    """Return whether the time of every scan is known."""
-    return all(visit.moment is not None for visit in visits)
+def moments(visits: Sequence[Visit]) -> list[datetime] | None:
+    """Return the time of every scan; None if one is not known."""
+    known = [visit.moment for visit in visits if visit.moment is not None]
+    return known if len(known) == len(visits) else None

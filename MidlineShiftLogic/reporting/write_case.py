@@ -12,7 +12,7 @@ from MidlineShiftLogic.reporting.case_folder import case_folder
 from MidlineShiftLogic.reporting.measurement_json import to_json
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.inference.pipeline import DenseResult
+    from MidlineShiftLogic.inference.dense_result import DenseResult
 
 
 def write_case(
@@ -41,7 +41,10 @@ def write_case(
             from MidlineShiftLogic.reporting.figures.overlay import write_overlay
             from MidlineShiftLogic.reporting.figures.sheet import write_sheet
 
-            write_overlay(folder / "overlay.png", ct, measurement, dense.of_slice(measurement.slice))
+            if ct is None:
+                raise ValueError("pictures of the dense results need the scan")
+            shown = measurement.measured_slice().index
+            write_overlay(folder / "overlay.png", ct, measurement, dense.of_slice(shown))
             write_sheet(folder / "slices.png", ct, measurement)
             if fields:
                 from MidlineShiftLogic.reporting.fields_file import write_fields

@@ -15,7 +15,7 @@ from MidlineShiftLogic.reporting.measurement_json import to_json
 from MidlineShiftLogic.reporting.shifts_csv import write_shifts
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.inference.dense_result import DenseResult
+    from MidlineShiftLogic.inference.dense_arrays import DenseArrays
 
 STEPS = 5
 
@@ -24,7 +24,7 @@ def write_reviewed_case(
     folder: Path,
     measurement: Measurement,
     ct: HeadCT,
-    dense: DenseResult | None,
+    dense: DenseArrays | None,
     images: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> str:
@@ -64,7 +64,9 @@ def write_reviewed_case(
     return objection
 
 
-def _write_dicom(folder: Path, measurement: Measurement, ct: HeadCT, dense, images: Sequence[Path]) -> str:
+def _write_dicom(
+    folder: Path, measurement: Measurement, ct: HeadCT, dense: DenseArrays | None, images: Sequence[Path]
+) -> str:
     from MidlineShiftLogic.reporting.dicom import source_of_files, write_objects
 
     try:

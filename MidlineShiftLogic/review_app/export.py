@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import Measurement
@@ -35,7 +33,7 @@ def export_reading(folder: ReaderFolder, case: ReviewCase, measurement: Measurem
     if measurement.slice is None:
         return ""  # a rejected case without a number: measurement.json says all
     fields = case.folder / "fields.npz"
-    dense: Any = read_fields(fields) if fields.is_file() else None  # the attributes of a DenseResult
+    dense = read_fields(fields) if fields.is_file() else None
     images = sorted({frame.file for frame in ct.frames})
     with case_folder(folder.folder, case.name) as files:
         objection = write_reviewed_case(files, measurement, ct, dense, images)

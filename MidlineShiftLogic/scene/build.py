@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import Protocol
-
-import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.inference.dense_arrays import DenseScan
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.scene.displacement import Steps, add_colours, add_magnitude, add_transform, add_warped
 from MidlineShiftLogic.scene.folder import add_node_to_folder, add_to_folder, remove_from_folder
@@ -20,19 +18,8 @@ from MidlineShiftLogic.scene.shift_table import add_table, fill_table
 from MidlineShiftLogic.scene.state import SceneState, without_voxels
 
 
-class DenseResult(Protocol):
-    """Describe dense results on the grid of the scan; ``inference.dense_result.DenseResult`` without torch.
-
-    Attributes:
-        warped_hu: (slice, row, column). displacement_mm: (slice, 2, row, column), along rows and columns.
-    """
-
-    warped_hu: np.ndarray
-    displacement_mm: np.ndarray
-
-
 def build_scene(
-    volume_node, ct: HeadCT, measurement: Measurement, dense: DenseResult | None, original: Measurement | None = None
+    volume_node, ct: HeadCT, measurement: Measurement, dense: DenseScan | None, original: Measurement | None = None
 ) -> MeasurementNodes:
     """Show a measurement in the scene of its volume; the slice of the case is the one shown. Views are not touched.
 
@@ -58,7 +45,7 @@ def build_scene(
 
 
 def build_steps(
-    volume_node, ct: HeadCT, measurement: Measurement, dense: DenseResult | None, original: Measurement | None = None
+    volume_node, ct: HeadCT, measurement: Measurement, dense: DenseScan | None, original: Measurement | None = None
 ) -> Generator[tuple[int, int], None, MeasurementNodes]:
     """Do the work of ``build_scene`` bit by bit, so that a program with a window can draw it in between.
 
@@ -101,7 +88,7 @@ def build_steps(
     return nodes
 
 
-def add_displacement(nodes: MeasurementNodes, ct: HeadCT, dense: DenseResult) -> None:
+def add_displacement(nodes: MeasurementNodes, ct: HeadCT, dense: DenseScan) -> None:
     """Add the displacement to a measurement that was built without it, so that its landmarks can be shown at once.
 
     Args:
@@ -125,12 +112,12 @@ def add_displacement(nodes: MeasurementNodes, ct: HeadCT, dense: DenseResult) ->
             add_node_to_folder(nodes, nodes.node(role))
 
 
-def _check_shape(ct: HeadCT, dense: DenseResult) -> None:
+def _check_shape(ct: HeadCT, dense: DenseScan) -> None:
     if dense.warped_hu.shape != ct.hu.shape or dense.displacement_mm.shape != (ct.n_slices, 2, *ct.hu.shape[1:]):
         raise InputError("The displacement is not of this scan; measure it again.", "scene")
 
 
-def _add_fields(scene, nodes: MeasurementNodes, ct: HeadCT, dense: DenseResult, prefix: str) -> Steps:
+def _add_fields(scene, nodes: MeasurementNodes, ct: HeadCT, dense: DenseScan, prefix: str) -> Steps:
     """Make the nodes of the displacement."""
     volume = nodes.volume
     field = PlanarField(ct, dense.displacement_mm)

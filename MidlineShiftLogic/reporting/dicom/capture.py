@@ -19,10 +19,10 @@ from MidlineShiftLogic.reporting.figures import capture_figures
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from MidlineShiftLogic.inference.pipeline import DenseResult
+    from MidlineShiftLogic.inference.dense_arrays import DenseArrays
 
 
-def captures(measurement: Measurement, ct: HeadCT, source: Source, dense: DenseResult) -> Iterator[Dataset]:
+def captures(measurement: Measurement, ct: HeadCT, source: Source, dense: DenseArrays) -> Iterator[Dataset]:
     """Yield the captures of one measured case, one after another: each is some megabytes.
 
     The first is the summary; it is a page, not a slice, and has no place in the patient. Then every measured slice, lowest
@@ -35,7 +35,7 @@ def captures(measurement: Measurement, ct: HeadCT, source: Source, dense: DenseR
     if measurement.refused or not measurement.slices:
         return
     key = result_key(measurement)
-    case_frames = source.of_slice(ct, measurement.slice)
+    case_frames = source.of_slice(ct, measurement.measured_slice().index)
     summary = _capture(capture_figures.draw_summary(ct, measurement, dense), 1, key, case_frames, source)
     summary.ImageComments = "Summary. Research use only; not a medical device."
     series.set_character_set(summary, source.character_set)

@@ -42,10 +42,11 @@ def image_points(frame: Frame, points_lps: np.ndarray) -> np.ndarray:
     """
     from highdicom.spatial import ReferenceToImageTransformer
 
-    across, down = np.reshape(frame.orientation, (2, 3))
-    plane = np.concatenate([across / np.linalg.norm(across), down / np.linalg.norm(down)])  # stored ones are rounded
+    place = frame.placed()
     to_image = ReferenceToImageTransformer(
-        image_position=frame.position.tolist(), image_orientation=plane.tolist(), pixel_spacing=frame.pixel_spacing
+        image_position=place.position.tolist(),
+        image_orientation=[*place.across.tolist(), *place.down.tolist()],
+        pixel_spacing=place.pixel_spacing,
     )
     return to_image(np.atleast_2d(points_lps))[:, :2]
 

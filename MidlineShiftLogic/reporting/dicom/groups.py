@@ -27,10 +27,10 @@ def case_group(measurement: Measurement, ct: HeadCT, source: Source):
     numbers = []
     if measurement.signed_shift_mm is not None:
         numbers = [
-            _shift(measurement.shift_mm, own, ct, source),
+            _shift(abs(measurement.signed_shift_mm), measurement.measured_slice(), ct, source),
             _number(codes.SIGNED_SHIFT, measurement.signed_shift_mm, codes.MM),
         ]
-        evaluations.append((codes.LATERALITY, codes.SIDES[measurement.side]))
+        evaluations.append((codes.LATERALITY, codes.SIDES[measurement.side or "none"]))
         evaluations.append((codes.EDITED, codes.YES if measurement.edited else codes.NO))
     if measurement.slice is not None:
         numbers.append(_number(codes.SLICE_INDEX, measurement.slice, codes.NO_UNIT))

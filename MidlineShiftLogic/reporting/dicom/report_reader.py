@@ -127,7 +127,7 @@ def _measurement(report, group, slices, texts, provenance) -> Measurement:
 
     numbers = _numbers(group)
     index = numbers.get(codes.SLICE_INDEX.value)
-    interval = tuple(numbers[code.value] for code in (codes.INTERVAL_LOW, codes.INTERVAL_HIGH) if code.value in numbers)
+    low, high = (numbers.get(code.value) for code in (codes.INTERVAL_LOW, codes.INTERVAL_HIGH))
     refusal = texts.get(codes.REFUSAL.value)
     code, _, message = refusal[0].partition(": ") if refusal else ("", "", "")
     rule = provenance["rule"]
@@ -142,16 +142,23 @@ def _measurement(report, group, slices, texts, provenance) -> Measurement:
         signed_shift_mm=numbers.get(codes.SIGNED_SHIFT.value),
         slice=None if index is None else int(index),
         slices=found,
-        quality=tuple(Quality(**FLAG.fullmatch(text).groupdict()) for text in texts.get(codes.QUALITY.value, [])),
+        quality=tuple(_flag(text) for text in texts.get(codes.QUALITY.value, [])),
         refused={"code": code, "message": message} if refusal else None,
         authors_readout_mm=numbers.get(codes.AUTHORS_READOUT.value),
         **{name: provenance[name] for name in ("model", "software", "device", "seconds", "input")},
         case_rule=None if rule is None else CaseRule.from_dict(rule),
         review=_review(report, group, texts),
-        interval_mm=interval or None,
+        interval_mm=None if low is None or high is None else (low, high),
         p_over_5mm=numbers.get(codes.P_OVER_5MM.value),
         model_slice=provenance.get("model_slice"),
     )
+
+
+def _flag(text: str) -> Quality:
+    found = FLAG.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no flag")
+    return Quality(**found.groupdict())
 
 
 def _slice(group: Dataset, stack: HeadCT, source_slices: dict[str, list[int]]) -> SliceMeasurement:

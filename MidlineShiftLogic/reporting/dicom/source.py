@@ -102,10 +102,10 @@ def source_of_files(files: Iterable[Path]) -> Source:
         raise InputError("None of the files given is a DICOM image; give those of the series measured.", "no-dicom")
     if len({frame.stack_key[0] for frame in frames}) > 1:
         raise InputError("The files given are of several DICOM series; give those of the one measured.", "no-dicom")
-    if any(frame.normal is None or frame.position is None or frame.pixel_spacing is None for frame in frames):
+    if any(frame.placement is None for frame in frames):
         raise InputError("The DICOM images given do not say their place in the patient.", "no-dicom")
-    normal = frames[0].normal
-    frames.sort(key=lambda frame: (float(frame.position @ normal), frame.order))
+    normal = frames[0].placed().normal
+    frames.sort(key=lambda frame: (float(frame.placed().position @ normal), frame.order))
     return _source(tuple(frames))
 
 

@@ -18,7 +18,7 @@ from MidlineShiftLogic.reporting.dicom.source import Source, source_of
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from MidlineShiftLogic.inference.pipeline import DenseResult
+    from MidlineShiftLogic.inference.dense_arrays import DenseArrays
 
 REPORT_FILE, CAPTURE_FOLDER = "sr.dcm", "capture"
 
@@ -33,7 +33,7 @@ def require_highdicom() -> None:
 
 
 def write_objects(
-    folder: Path, measurement: Measurement, ct: HeadCT, dense: DenseResult | None, source: Source | None = None
+    folder: Path, measurement: Measurement, ct: HeadCT, dense: DenseArrays | None, source: Source | None = None
 ) -> list[Path]:
     """Write the report, and the captures of a measured case with dense results, into an existing folder.
 

@@ -16,7 +16,7 @@ from MidlineShiftLogic.reporting.figures import drawing
 from MidlineShiftLogic.reporting.formatting import shift_text
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.inference.pipeline import DenseResult
+    from MidlineShiftLogic.inference.dense_arrays import DenseArrays
 
 LONGER_SIDE_PX = 640
 DPI = 100
@@ -37,7 +37,7 @@ class SlicePicture:
     pixel_spacing: tuple[float, float]
 
 
-def draw_summary(ct: HeadCT, measurement: Measurement, dense: DenseResult) -> np.ndarray:
+def draw_summary(ct: HeadCT, measurement: Measurement, dense: DenseArrays) -> np.ndarray:
     """Draw ``overlay.png`` without the name of the case, which may be a patient's.
 
     Returns:

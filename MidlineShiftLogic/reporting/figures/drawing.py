@@ -11,13 +11,14 @@ import contextlib
 import unicodedata
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.masks import largest_component
-from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
+from MidlineShiftLogic.measurement.results import SliceMeasurement
 
 WINDOW_HU = (0.0, 80.0)
 SKIN_HU = -300.0
@@ -131,11 +132,6 @@ def halo(width: float) -> list:
     return [patheffects.Stroke(linewidth=width, foreground="black", alpha=0.75), patheffects.Normal()]
 
 
-def shown_slice(measurement: Measurement) -> SliceMeasurement:
-    """Return the slice that the number of the case was measured on."""
-    return next(one for one in measurement.slices if one.index == measurement.slice)
-
-
 def legible(text: str, longest: int = 60) -> str:
     """Return ``text`` with what the font cannot draw replaced by ``?``, shortened in the middle."""
     known = _font_characters()
@@ -174,7 +170,7 @@ def write_text(figure, x: float, y: float, text: str, **style) -> None:
     figure.text(x, y, text, **{"color": TEXT_COLOUR, "parse_math": False, "family": "DejaVu Sans", **style})
 
 
-def save(figure, path: Path, texts: dict[str, str] | None = None) -> None:
+def save(figure, path: Path | BinaryIO, texts: dict[str, str] | None = None) -> None:
     """Write a figure as PNG, with ``texts`` as its text chunks.
 
     The quickest level of zlib takes a third of the time for a twentieth more bytes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from MidlineShiftLogic.reporting.figures import drawing
 from MidlineShiftLogic.reporting.formatting import certainty_text, rule_text, shift_text
 
 if TYPE_CHECKING:
-    from MidlineShiftLogic.inference.pipeline import DenseResult
+    from MidlineShiftLogic.inference.dense_arrays import DenseArrays
 
 WIDTH, HEIGHT, DPI = 15.0, 7.2, 110
 PANEL_WIDTH, PANEL_BOTTOM, PANEL_HEIGHT, GAP = 0.3227, 0.135, 0.735, 0.008
@@ -28,14 +28,13 @@ ARROW_STEP_MM = 8.0
 SHORTEST_ARROW_MM = 0.7
 
 
-def write_overlay(path: Path, ct: HeadCT, measurement: Measurement, dense: DenseResult) -> None:
-    """Draw a measured (not refused) case into ``path`` (PNG).
+def write_overlay(path: Path | BinaryIO, ct: HeadCT, measurement: Measurement, dense: DenseArrays) -> None:
+    """Draw a measured (not refused) case into ``path``, a PNG file or a stream for one.
 
     Args:
-        dense: ``warped_hu`` (slice, row, column) HU and ``displacement_mm`` (slice, 2, row, column), rows then
-            columns, pointing from where tissue is to where it would normally be; ``{slice: array}`` will do.
+        dense: of the case's slice at least.
     """
-    one = drawing.shown_slice(measurement)
+    one = measurement.measured_slice()
     figure = drawing.new_figure(WIDTH, HEIGHT, DPI)
     measured, normal, moved = (
         figure.add_axes((GAP + i * (PANEL_WIDTH + GAP), PANEL_BOTTOM, PANEL_WIDTH, PANEL_HEIGHT)) for i in range(3)
@@ -148,8 +147,8 @@ def _write_texts(figure, panels, ct: HeadCT, measurement: Measurement, one: Slic
     from matplotlib.lines import Line2D
 
     sides = (" to the patient's left", " to the patient's right")
-    headline = f"Midline shift {shift_text(measurement.signed_shift_mm, sides)}"
-    if abs(measurement.signed_shift_mm - one.signed_shift_mm) > 0.05:
+    headline = f"Midline shift {shift_text(measurement.measured_mm(), sides)}"
+    if abs(measurement.measured_mm() - one.signed_shift_mm) > 0.05:
         headline += f" (this slice alone: {shift_text(one.signed_shift_mm)})"
     certainty = "   ".join(text for text in (certainty_text(measurement), rule_text(measurement)) if text)
     where = f"{drawing.legible(measurement.case_id)}   {slice_name(measurement, one.index)}"

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from MidlineShiftLogic.measurement.results import LARGE_MM, Measurement
 from MidlineShiftLogic.measurement.slice_names import number_of
 from MidlineShiftLogic.reporting.figures.image_data import Picture, data_address
-from MidlineShiftLogic.reporting.timeline import Visit, all_dated
+from MidlineShiftLogic.reporting.timeline import Visit, moments
 
 INK, FAINT, GRID = "#1f2933", "#52606d", "#d9dee4"
 OWN, OTHER, EDITED, INTERVAL = "#0b5cad", "#6b7785", "#a3216f", "#7fb2e5"
 LEAST_MM = 6.0
+DAYS_WITH_HOURS = 4
+"""A timeline that is shorter has hours at its ticks."""
 
 
 def slices_plot(measurement: Measurement, width: float = 4.4, height: float = 4.9) -> Picture:
@@ -59,13 +61,12 @@ def slices_plot(measurement: Measurement, width: float = 4.4, height: float = 4.
 
 def timeline_plot(visits: Sequence[Visit], width: float = 6.8, height: float = 1.75) -> Picture:
     """Draw the shifts of several scans with their intervals over time, or in order where a date is unknown (size in inches)."""
+    from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
+
     figure, axes = _figure(width, height)
-    dated = all_dated(visits)
-    shown = [
-        (visit.moment if dated else number, visit)
-        for number, visit in enumerate(visits, 1)
-        if visit.measurement.signed_shift_mm is not None
-    ]
+    dates = moments(visits)
+    places = [float(place) for place in (range(1, len(visits) + 1) if dates is None else date2num(dates))]  # days
+    shown = [(x, visit) for x, visit in zip(places, visits, strict=True) if not visit.measurement.refused]
     axes.plot([x for x, _ in shown], [v.measurement.signed_shift_mm for _, v in shown], color=OTHER, lw=1, zorder=2)
     ends = [0.0]
     for x, visit in shown:
@@ -77,13 +78,10 @@ def timeline_plot(visits: Sequence[Visit], width: float = 6.8, height: float = 1
             [x], [one.signed_shift_mm], "D" if visit.current else "o", color=OWN if visit.current else OTHER,
             markersize=7 if visit.current else 5, zorder=3,
         )  # fmt: skip
-        ends.append(one.signed_shift_mm)
+        ends.append(one.measured_mm())
     _sides_axis(axes, "y", max(LEAST_MM, 1.15 * max(abs(end) for end in ends)))
-    if dated:
-        from matplotlib.dates import AutoDateLocator, DateFormatter
-
-        moments = [x for x, _ in shown]
-        short = (max(moments) - min(moments)).days < 4
+    if dates is not None:
+        short = max(x for x, _ in shown) - min(x for x, _ in shown) < DAYS_WITH_HOURS
         axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=6))
         axes.xaxis.set_major_formatter(DateFormatter("%m-%d %H:%M" if short else "%Y-%m-%d"))
         axes.margins(x=0.08)

@@ -62,7 +62,7 @@ def choose(slices: tuple[SliceMeasurement, ...], case_slice: int | None) -> list
 def _write_header(figure, measurement: Measurement, shown: int, width: float, height: float) -> None:
     some = "" if shown == len(measurement.slices) else f", {shown} of {len(measurement.slices)} slices shown"
     sides = (" to the patient's left", " to the patient's right")
-    case = f"{drawing.legible(measurement.case_id, 34)}: {shift_text(measurement.signed_shift_mm, sides)}{some}"
+    case = f"{drawing.legible(measurement.case_id, 34)}: {shift_text(measurement.measured_mm(), sides)}{some}"
     key = (
         "L, R: side the midline is pushed to · framed: the case's slice · grey: not among the slices it is chosen from"
     )

@@ -15,7 +15,7 @@ from MidlineShiftLogic.reporting.formatting import rule_text
 from MidlineShiftLogic.reporting.html import formatting
 from MidlineShiftLogic.reporting.html.recommendations import recommendation
 from MidlineShiftLogic.reporting.measurement_json import RESEARCH_USE_ONLY
-from MidlineShiftLogic.reporting.timeline import Visit, all_dated, sort_visits
+from MidlineShiftLogic.reporting.timeline import Visit, moments, sort_visits
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.headct.patient import Patient
@@ -106,11 +106,11 @@ def _patient(patient: Patient) -> dict[str, str]:
 
 
 def _result(measurement: Measurement) -> dict[str, Any]:
-    one = next(one for one in measurement.slices if one.index == measurement.slice)
+    one = measurement.measured_slice()
     height = one.height_mm or 0.0
     level = f", about {abs(height):.0f} mm {'above' if height >= 0 else 'below'} the anterior commissure (estimated)"
     return {
-        "shift": formatting.format_shift(measurement.signed_shift_mm),
+        "shift": formatting.format_shift(measurement.measured_mm()),
         "side": measurement.side,
         "interval": formatting.format_interval(measurement.interval_mm),
         "probability": formatting.format_probability(measurement.p_over_5mm),
@@ -125,7 +125,7 @@ def _result(measurement: Measurement) -> dict[str, Any]:
 
 def _slice_name(measurement: Measurement) -> str:
     """Return ``15 of 31``: the case's slice as people count it."""
-    return slice_name(measurement, measurement.slice).removeprefix("slice ")
+    return slice_name(measurement, measurement.measured_slice().index).removeprefix("slice ")
 
 
 def _images(one: SliceMeasurement) -> str:
@@ -175,7 +175,7 @@ def _pictures(measurement: Measurement, overlay_png: bytes | None) -> list[dict[
     """Return the pictures with their captions and alternative texts; the first is the one that was measured on."""
     if measurement.refused or overlay_png is None:
         return []
-    one = next(one for one in measurement.slices if one.index == measurement.slice)
+    one = measurement.measured_slice()
     shift = formatting.format_shift(one.signed_shift_mm)
     name = slice_name(measurement, one.index)
     whose = " (the model's, not the edit's)" if measurement.edited else ""
@@ -273,7 +273,8 @@ def _timeline(visits: list[Visit]) -> dict[str, Any]:
     if left_out:  # the oldest go, never this report's own
         others = [visit for visit in visits if not visit.current][left_out:]
         visits = [visit for visit in visits if visit.current or visit in others]
-    rows, before = [], None
+    rows: list[dict[str, Any]] = []
+    before: float | None = None
     for number, visit in enumerate(visits, 1):
         one = visit.measurement
         rows.append(
@@ -282,9 +283,7 @@ def _timeline(visits: list[Visit]) -> dict[str, Any]:
                 "when": formatting.format_date(one.input.get("acquired")) or f"unknown ({number})",
                 "shift": formatting.format_shift_short(one.signed_shift_mm) if not one.refused else "not measured",
                 "interval": formatting.format_interval_short(one.interval_mm),
-                "change": "–"
-                if before is None or one.refused
-                else formatting.format_change(before, one.signed_shift_mm),
+                "change": "–" if before is None or one.refused else formatting.format_change(before, one.measured_mm()),
                 "status": "edited" if one.edited and one.review is None else one.review.decision if one.review else "–",
                 "own": visit.current,
             }
@@ -294,7 +293,7 @@ def _timeline(visits: list[Visit]) -> dict[str, Any]:
     return {
         "rows": rows,
         "left_out": left_out,
-        "dated": all_dated(visits),
+        "dated": moments(visits) is not None,
         "models": len({str(visit.measurement.model) for visit in measured}) > 1,
         "picture": timeline_plot(visits) if len(measured) > 1 else None,
         "alt": f"Shift over {len(measured)} scans; the table below holds the numbers.",

@@ -85,7 +85,7 @@ def test_slices_of_another_thickness_lie_where_they_say(thickness):
 
 def test_noise_windows_and_grey_steps():
     ct = drawn_head()
-    noise = alterations.noised(ct, np.random.default_rng(0)).hu - ct.hu
+    noise = alterations.with_noise(ct, np.random.default_rng(0)).hu - ct.hu
     assert noise.std() == pytest.approx(8.0, abs=0.05) and abs(noise.mean()) < 0.05
     assert alterations.clipped(ct).hu.min() == -100 and alterations.clipped(ct).hu.max() == 200
     stepped = alterations.eight_bit(ct).hu

@@ -62,8 +62,8 @@ def fit_uncertainty(samples: Sequence[Sample], correct_gain: bool = False) -> Un
     for fold in range(FOLDS):
         scale = _fit_scale([one for one, k in zip(samples, folds, strict=True) if k != fold], correct_gain)
         for i in np.flatnonzero(folds == fold):
-            one = samples[i]
-            scores[i] = abs(one.truth_mm - scale.gain * one.measured_mm) / scale.sigma(one.features)
+            shift_mm, features = samples[i].numbers()
+            scores[i] = abs(samples[i].truth_mm - scale.gain * shift_mm) / scale.sigma(features)
     sources = np.array([one.source for one in samples])
     _, of_source, counts = np.unique(sources, return_inverse=True, return_counts=True)
     means = np.maximum(np.bincount(of_source, scores) / counts, 1e-6)
@@ -76,15 +76,15 @@ def cross_validated(samples: Sequence[Sample], correct_gain: bool = False) -> li
     """Return what the calibration would have given for every measured sample had its case not been there."""
     samples = measured(samples)
     folds = fold_of(samples, salt="outer")
-    predicted: list[PredictedInterval | None] = [None] * len(samples)
+    predicted: dict[int, PredictedInterval] = {}
     for fold in range(FOLDS):
         fitted = fit_uncertainty([one for one, k in zip(samples, folds, strict=True) if k != fold], correct_gain)
-        for i in np.flatnonzero(folds == fold):
-            one = samples[i]
-            interval = fitted.interval_mm(one.measured_mm, one.features)
-            p_over_5mm = fitted.p_over(one.measured_mm, one.features)
-            predicted[i] = PredictedInterval(one, fitted.sigma(one.features), *interval, p_over_5mm)
-    return predicted
+        for i in np.flatnonzero(folds == fold).tolist():
+            shift_mm, features = samples[i].numbers()
+            low, high = fitted.interval_mm(shift_mm, features)
+            p_over_5mm = fitted.p_over(shift_mm, features)
+            predicted[i] = PredictedInterval(samples[i], fitted.sigma(features), low, high, p_over_5mm)
+    return [predicted[i] for i in range(len(samples))]
 
 
 def fold_of(samples: Sequence[Sample], salt: str = "inner") -> np.ndarray:
@@ -125,7 +125,7 @@ def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
 
     shift, truth = (np.array([getattr(one, name) for one in samples]) for name in ("measured_mm", "truth_mm"))
     gain = _gain(shift, truth) if correct_gain else 1.0
-    raw = np.array([[one.features[name] for name in FEATURES] for one in samples])
+    raw = np.array([[one.numbers()[1][name] for name in FEATURES] for one in samples])
     mean, sd = raw.mean(0), raw.std(0)
     sd = np.where(sd > 1e-6, sd, 1.0)
     z = np.clip((raw - mean) / sd, -CLIP, CLIP)

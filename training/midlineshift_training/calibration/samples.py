@@ -48,6 +48,12 @@ class Sample:
     features: dict[str, float] | None = None
     refused: str = ""
 
+    def numbers(self) -> tuple[float, dict[str, float]]:
+        """Return the measured signed shift, mm, and the features of a sample that was not refused. ValueError if it was."""
+        if self.measured_mm is None or self.features is None:
+            raise ValueError(f"{self.case} was refused")
+        return self.measured_mm, self.features
+
     def to_json(self) -> dict[str, Any]:
         """Return the entries of ``calibrate --out``, whose names are older than those of the attributes."""
         return {

@@ -50,7 +50,8 @@ def calibrate(
     from MidlineShiftLogic.models.folder import load_model, write_uncertainty
 
     if cluster:
-        model, phantoms, scans = (path and path.resolve() for path in (model, phantoms, scans))
+        model = model.resolve()
+        phantoms, scans = (path and path.resolve() for path in (phantoms, scans))
         check_visible(cluster, [path for path in (model, phantoms, scans) if path])
     load_model(model)  # a damaged model is reported before hours of measuring
     jobs = _jobs(phantoms, first, scans, warps, seed)

@@ -99,7 +99,7 @@ def stored_otherwise(ct: HeadCT) -> HeadCT | None:
         return read(path)
 
 
-def noised(ct: HeadCT, rng: np.random.Generator) -> HeadCT:
+def with_noise(ct: HeadCT, rng: np.random.Generator) -> HeadCT:
     """Add white noise of 8 HU."""
     return replace(ct, hu=ct.hu + rng.normal(0, NOISE_HU, ct.hu.shape).astype(np.float32))
 
@@ -149,16 +149,24 @@ def cut_at_the_edge(ct: HeadCT) -> HeadCT | None:
     return replace(ct, hu=np.ascontiguousarray(ct.hu[:, :, :stop]))
 
 
+@dataclass(frozen=True)
+class _Resliced:
+    thickness_mm: float
+
+    def __call__(self, ct: HeadCT, _rng: np.random.Generator, _measurement: Measurement) -> HeadCT | None:
+        return resliced(ct, self.thickness_mm)
+
+
 ALTERATIONS = (
     Alteration("turned by +30 degrees", lambda ct, *_: in_plane(ct, TURN_DEG, 0.0, MARGIN_MM)),
     Alteration("turned by -30 degrees", lambda ct, *_: in_plane(ct, -TURN_DEG, 0.0, MARGIN_MM)),
     Alteration("moved by 20 mm", lambda ct, *_: in_plane(ct, 0.0, MOVE_MM, MARGIN_MM)),
     Alteration("left and right exchanged", lambda ct, *_: mirrored(ct), -1),
     Alteration("stored in another order", lambda ct, *_: stored_otherwise(ct)),
-    Alteration("noise of 8 HU", lambda ct, rng, _: noised(ct, rng)),
+    Alteration("noise of 8 HU", lambda ct, rng, _: with_noise(ct, rng)),
     Alteration("clipped to -100..200 HU", lambda ct, *_: clipped(ct)),
     Alteration("8-bit brain window", lambda ct, *_: eight_bit(ct)),
-    *(Alteration(f"slices of {mm:g} mm", lambda ct, *_, mm=mm: resliced(ct, mm)) for mm in THICKNESS_MM),
+    *(Alteration(f"slices of {mm:g} mm", _Resliced(mm)) for mm in THICKNESS_MM),
     Alteration("cut at the field's edge", lambda ct, *_: cut_at_the_edge(ct)),
     Alteration("left ventricle wider", lambda ct, _, measurement: widened(ct, measurement, 1)),
     Alteration("right ventricle wider", lambda ct, _, measurement: widened(ct, measurement, -1)),

@@ -125,7 +125,7 @@ def _warps(job: Job, ct: HeadCT, own: Measurement, model: Model, settings: Shift
         # by the rule that makes the case's number of its slices
         known = float(push[case_slice(push, window, settings.case_rule)])
         m = measure_scan(shift.apply(ct), model, job.case)
-        change = None if m.refused else m.signed_shift_mm - own.signed_shift_mm
+        change = None if m.refused else m.measured_mm() - own.measured_mm()
         refused = (m.refused or {}).get("code", "")
         rows.append({"case": job.case, "amplitude_mm": known, "change_mm": change, "refused": refused})
     return tuple(rows)
@@ -143,7 +143,7 @@ def _changes(job: Job, ct: HeadCT, own: Measurement, model: Model) -> tuple[dict
             code = (m.refused or {}).get("code", "")
         except MidlineShiftError as error:  # the altered scan cannot even be read
             code = error.code
-        change = None if code else m.signed_shift_mm - alteration.sign * own.signed_shift_mm
+        change = None if code else m.measured_mm() - alteration.sign * own.measured_mm()
         rows.append({"alteration": alteration.name, "case": job.case, "change_mm": change, "refused": code})
     return tuple(rows)
 

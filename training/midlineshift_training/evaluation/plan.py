@@ -65,7 +65,7 @@ def plan_jobs(plan: Plan, readers: Mapping[str, list[dict]]) -> list[Job]:
     if plan.scans:
         jobs += _scan_jobs(plan, plan.scans, readers)
     if plan.labelled:
-        jobs += _labelled_jobs(plan)
+        jobs += _labelled_jobs(plan, plan.labelled)
     if not jobs:
         raise InputError("Give --phantoms, --scans, --set, or several.", "usage")
     return jobs
@@ -76,14 +76,14 @@ def _scan_jobs(plan: Plan, folder: Path, readers: Mapping[str, list[dict]]) -> l
     paths = scan_paths(folder)
     names = [case_name(path) for path in paths]
     seen = load_seen(plan.seen) if plan.seen else None
-    for what, known in (("readings", readers.keys()), ("seen scans", seen or ())):
-        absent = sorted(set(known) - set(names))
+    for what, wanted in (("readings", set(readers)), ("seen scans", set(seen or ()))):
+        absent = sorted(wanted - set(names))
         if absent:
             raise InputError(f"The {what} name {', '.join(absent)}, not among the scans of {folder}.", "no-scans")
     reads = load_reads(plan.reads) if plan.reads else {}
     sizes = load_sizes(plan.sizes) if plan.sizes else {}
-    for table, known in ((plan.reads, reads), (plan.sizes, sizes)):
-        if table and not known.keys() & {key_of(name) for name in names}:
+    for table, cases in ((plan.reads, set(reads)), (plan.sizes, set(sizes))):
+        if table and not cases & {key_of(name) for name in names}:
             raise InputError(f"{table} names none of the scans of {folder}.", "no-scans")
     altered = _evenly_spaced(len(paths), plan.robustness_cases)
     jobs = []
@@ -112,12 +112,12 @@ def _scan_jobs(plan: Plan, folder: Path, readers: Mapping[str, list[dict]]) -> l
     return jobs
 
 
-def _labelled_jobs(plan: Plan) -> list[Job]:
+def _labelled_jobs(plan: Plan, labelled: Path) -> list[Job]:
     """List the cases of an annotated data set, of one split or of all."""
-    cases = load_dataset(plan.labelled, plan.spacing)
+    cases = load_dataset(labelled, plan.spacing)
     chosen = [case for case in cases if plan.split == "all" or case.split in (plan.split, None)]
     if not chosen:
-        raise InputError(f"{plan.labelled} has no case of the split {plan.split!r}; give --split all.", "no-data")
+        raise InputError(f"{labelled} has no case of the split {plan.split!r}; give --split all.", "no-data")
     jobs = []
     for case in chosen:
         truth = labelled_truth(case)

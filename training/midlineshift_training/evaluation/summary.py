@@ -6,7 +6,7 @@ the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -69,16 +69,15 @@ def summarise_set(results: list[ModelResult], seed: int = 0) -> dict:
     if unshifted.any():
         weights = bootstrap.draw_weights(np.arange(unshifted.sum()), seed)
         median = bootstrap.interval(bootstrap.median(weights, np.abs(values[unshifted])))
-        true = float(np.median(np.abs(truth[unshifted])))
-        result["unshifted"] = {"n": int(unshifted.sum()), "median_truth": true, "median_reading": median}
+        median_truth = float(np.median(np.abs(truth[unshifted])))
+        result["unshifted"] = {"n": int(unshifted.sum()), "median_truth": median_truth, "median_reading": median}
     with_interval = [r for r in done if r.interval_mm is not None]
     if with_interval:
         low, high = np.array([r.interval_mm for r in with_interval]).T
         result["intervals"] = coverage(low, high, np.array([r.truth_mm for r in with_interval]), seed)
     with_p = [r for r in done if r.p_over_5mm is not None]
     if with_p:
-        p, true = (np.array([getattr(r, name) for r in with_p]) for name in ("p_over_5mm", "truth_mm"))
-        result["probability"] = probability(p, true, seed)
+        result["probability"] = probability(_column(with_p, "p_over_5mm"), _column(with_p, "truth_mm"), seed)
     return result
 
 
@@ -94,10 +93,11 @@ def summarise_slices(results: list[ModelResult], seed: int = 0) -> dict | None:
 def summarise_groups(results: list[ModelResult], seed: int = 0) -> dict:
     """Return by (size, lesion, age, ...) -> group -> numbers, for every group that has cases."""
     members: dict[str, dict[str, list[ModelResult]]] = {}
-    if all(r.truth_mm is not None for r in results):
+    truths = [r.truth_mm for r in results if r.truth_mm is not None]
+    if len(truths) == len(results):
         members["size of shift"] = {name: [] for name in size_groups()}
-        for r in results:
-            members["size of shift"][size_group(r.truth_mm)].append(r)
+        for r, truth_mm in zip(results, truths, strict=True):
+            members["size of shift"][size_group(truth_mm)].append(r)
     for by in dict.fromkeys(by for r in results for by in r.groups):
         names = sorted({name for r in results for name in r.groups.get(by, ())})
         members[by] = {name: [r for r in results if name in r.groups.get(by, ())] for name in names}
@@ -131,7 +131,8 @@ def summarise(results: list[ModelResult], readers: Mapping[str, list[dict]], see
         if len(cells := {row["reader"]: row["shift_mm"] for row in rows}) == 2
     ]
     if of_both:
-        result["readers"] = agreement(*np.array(of_both).T, seed=seed)
+        first, second = np.array(of_both).T
+        result["readers"] = agreement(first, second, seed=seed)
     return result
 
 
@@ -150,24 +151,29 @@ def _baselines(in_set: list[ModelResult], own: list[ModelResult], seed: int) -> 
             if None not in (a.measured_mm, b.measured_mm, a.truth_mm)
         ]
         if pairs:
-            result[model]["mae_more_than_this_model"] = paired_difference(*np.array(pairs).T, seed=seed)
+            compared, this, truth = np.array(pairs, float).T
+            result[model]["mae_more_than_this_model"] = paired_difference(compared, this, truth, seed=seed)
     done = [r for r in own if r.measured_mm is not None]
     largest = [r for r in done if r.authors_mm is not None]
     if largest:
-        found = _of_sizes(largest, [r.authors_mm for r in largest], seed)
+        found = _of_sizes(largest, _column(largest, "authors_mm"), seed)
         slices = summarise_slices([replace(r, slices=r.authors_slices, unmeasured_slices=0) for r in largest], seed)
         if slices:
             slices.pop("side", None)
             found["slices"] = slices
         result["largest displacement (Gong et al.)"] = found
     if done and done[0].truth_mm is not None:
-        result["always zero"] = _of_sizes(done, [0.0] * len(done), seed)
+        result["always zero"] = _of_sizes(done, np.zeros(len(done)), seed)
     return result
 
 
-def _of_sizes(results: list[ModelResult], sizes: Iterable[float], seed: int) -> dict:
-    """Sum up a method that gives no side, held against the size of the truth."""
-    sizes = np.array(list(sizes), float)
+def _column(results: list[ModelResult], name: str) -> np.ndarray:
+    """Return (n,) numbers of the results that all have them."""
+    return np.array([getattr(r, name) for r in results], float)
+
+
+def _of_sizes(results: list[ModelResult], sizes: np.ndarray, seed: int) -> dict:
+    """Sum up a method that gives (n,) sizes in mm and no side, held against the size of the truth."""
     if results[0].truth_mm is None:
         weights = bootstrap.draw_weights(np.arange(len(sizes)), seed)
         return {
@@ -176,15 +182,15 @@ def _of_sizes(results: list[ModelResult], sizes: Iterable[float], seed: int) -> 
             "largest_reading": float(sizes.max()),
             "at_least_3_mm": proportion(int((sizes >= SIDED_MM).sum()), len(sizes)),
         }
-    found = agreement(sizes, np.abs([r.truth_mm for r in results]), seed=seed)
+    found = agreement(sizes, np.abs(_column(results, "truth_mm")), seed=seed)
     found.pop("side", None)
     return found
 
 
 def _worst(results: list[ModelResult]) -> list[dict]:
     """Return the results farthest from the truth; without a truth, the largest."""
-    done = [r for r in results if r.measured_mm is not None]
-    done.sort(key=lambda r: -abs(r.measured_mm - (r.truth_mm or 0.0)))
+    far = [(abs(r.measured_mm - (r.truth_mm or 0.0)), r) for r in results if r.measured_mm is not None]
+    far.sort(key=lambda pair: -pair[0])
     return [
         {
             "set": r.set,
@@ -195,5 +201,5 @@ def _worst(results: list[ModelResult]) -> list[dict]:
             "flags": r.flags,
             "groups": {by: list(names) for by, names in r.groups.items()},
         }
-        for r in done[:WORST]
+        for _, r in far[:WORST]
     ]

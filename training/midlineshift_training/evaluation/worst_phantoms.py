@@ -29,6 +29,8 @@ def draw_worst(worst: list[dict], folder: Path, model: Model, out: Path) -> dict
     for number, row in enumerate([row for row in worst if row["set"] == PHANTOMS][:PICTURES], 1):
         ct, _ = phantom_scan(folder / f"{row['case']}.npz")
         result = measure_case(ct, lambda: (model, "cpu"), case_id=f"phantom {row['case']}")
+        if result.ct is None or result.dense is None:
+            continue  # refused this time
         path = out / f"worst_phantom_{number}.png"
         write_overlay(path, result.ct, result.measurement, result.dense)
         _shrink(path)

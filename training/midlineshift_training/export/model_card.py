@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from midlineshift_training.evaluation.report_text import full_text
@@ -52,7 +53,7 @@ def shipped_networks(description) -> dict[str, str]:
     from MidlineShiftLogic.models.folder import read_description
     from MidlineShiftLogic.models.locate import list_models
 
-    found = {}
+    found: dict[str, str] = {}
     for folder in list_models().values():
         shipped = read_description(folder)
         for name, component in description.components.items():
@@ -149,7 +150,7 @@ def write_card(model: Path, runs: dict[str, Path], evaluation: Path) -> Path:
     Raises:
         InputError: a run is missing or too many, or the evaluation is of other weights.
     """
-    from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+    from midlineshift_training.trainers.run_folder.atomic_write import write_atomic, write_text_atomic
     from MidlineShiftLogic.errors import InputError
     from MidlineShiftLogic.models.folder import read_description
 
@@ -169,11 +170,10 @@ def write_card(model: Path, runs: dict[str, Path], evaluation: Path) -> Path:
     described = replace(description, accuracy=figures(content))
     text = json.dumps(described.to_json(), indent=2, ensure_ascii=False) + "\n"
     for name in content["figures"]:
-        write_atomic(model / name, lambda path, name=name: shutil.copyfile(evaluation / "figures" / name, path))
-    write_atomic(model / "model.json", lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomic(model / name, partial(shutil.copyfile, evaluation / "figures" / name))
+    write_text_atomic(model / "model.json", text)
     for file, written in ((TABLES, tables_text), (CARD, card_text)):
-        page = written(described, facts, content)
-        write_atomic(model / file, lambda path, page=page: path.write_text(page, encoding="utf-8"))
+        write_text_atomic(model / file, written(described, facts, content))
     return model / CARD
 
 

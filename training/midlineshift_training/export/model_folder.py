@@ -16,6 +16,7 @@ from midlineshift_training.trainers.run_folder.finished_run import load_run_netw
 from midlineshift_training.trainers.run_folder.trained_on import TrainedOn, trained_on, weights_trained_on
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.denoising import Ddim
+from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
 from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
 from midlineshift_training.trainers.settings.stored import load_run_settings
@@ -68,13 +69,18 @@ def export_runs(
         networks[DENOISER] = load_class_conditional(runs[DENOISER])
     for component, network in networks.items():
         _check_place(component, network, getattr(settings["deformation"], "noise_difference", False))
-    noise = _class_conditional_noise(denoiser_use(runs[DENOISER]), settings) if DENOISER in runs else _noise(settings)
+    deformation = _deformation_of(settings)
+    noise: dict[str, Any] | None
+    if DENOISER in runs:
+        noise = _class_conditional_noise(denoiser_use(runs[DENOISER]), deformation, settings)
+    else:
+        noise = _noise(deformation, settings)
     frames = {}
     if isinstance(networks["deformation"], DeformationNet):
         # their network needs no pose network of its own frame; it is shown heads that are upright in its frame
-        frame = _frame(settings["deformation"])
+        frame = _frame(deformation)
         if "pose" in runs:
-            frames["pose"] = _frame(settings["pose"])
+            frames["pose"] = _frame(_pose_of(settings))
         else:
             model = load_model(pose_from)
             networks["pose"], frames["pose"] = model.network("pose"), model.frame_of("pose")
@@ -82,7 +88,7 @@ def export_runs(
     elif "pose" not in runs:
         # a shipped model that was trained on keeps its pose network
         model = load_model(pose_from)
-        frame = _frame(settings["deformation"])
+        frame = _frame(deformation)
         if frame != model.frame_of("pose"):
             raise InputError(
                 f"Give --pose: the pose network of {model.name!r} has another frame than the deformation network.",
@@ -91,12 +97,35 @@ def export_runs(
         networks["pose"] = model.network("pose")
         readout = readout or model.readout
     else:
-        frame = _common_frame(settings)
+        frame = _common_frame(_pose_of(settings), deformation)
     # every parameter is written out, so that a later version's defaults do not change this model's numbers
     readout = asdict(parse_settings(ShiftSettings, asdict(NEW_MODEL_SETTINGS) | (readout or {}), "--readout"))
-    texts = texts | {"trained_on": texts["trained_on"] or describe_data(runs, pose_from)}
-    model = ModelDescription(**texts, frame=frame, noise=noise, readout=readout, accuracy=accuracy or {})
-    return save_model(out, model, networks, frames)
+    description = ModelDescription(
+        name=texts["name"],
+        version=texts["version"],
+        description=texts["description"],
+        licence=texts["licence"],
+        trained_on=texts["trained_on"] or describe_data(runs, pose_from),
+        frame=frame,
+        noise=noise,
+        readout=readout,
+        accuracy=accuracy or {},
+    )
+    return save_model(out, description, networks, frames)
+
+
+def _deformation_of(settings: dict[str, RunSettings]) -> DeformationSettings | LandmarkSettings:
+    found = settings["deformation"]
+    if not isinstance(found, DeformationSettings | LandmarkSettings):
+        raise InputError("The run given as --deformation was not trained by 'deformation'.", "runs")
+    return found
+
+
+def _pose_of(settings: dict[str, RunSettings]) -> PoseSettings:
+    found = settings["pose"]
+    if not isinstance(found, PoseSettings):
+        raise InputError("The run given as --pose was not trained by 'pose'.", "runs")
+    return found
 
 
 def _check_place(component: str, network, with_denoisers: bool) -> None:
@@ -119,9 +148,9 @@ def _check_place(component: str, network, with_denoisers: bool) -> None:
         raise InputError(f"The run given as --{component} does not fit there: it must be {wanted}.", "runs")
 
 
-def _common_frame(settings: dict[str, RunSettings]) -> dict[str, Any]:
+def _common_frame(pose: PoseSettings, deformation: DeformationSettings | LandmarkSettings) -> dict[str, Any]:
     """Return frame of the pose and deformation networks, which must be the same."""
-    frames = [_frame(settings[component]) for component in ("pose", "deformation")]
+    frames = [_frame(pose), _frame(deformation)]
     if frames[0] != frames[1]:
         raise InputError(f"The pose and deformation runs have different frames: {frames[0]} and {frames[1]}.", "runs")
     return frames[1]
@@ -154,9 +183,10 @@ def _class_conditional(deformation: RunSettings) -> str | None:
     return getattr(deformation, "denoiser", None)
 
 
-def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
+def _noise(
+    deformation: DeformationSettings | LandmarkSettings, settings: dict[str, RunSettings]
+) -> dict[str, Any] | None:
     """Return settings of the noise difference, None for a deformation network that was trained without."""
-    deformation = settings["deformation"]
     given = [name for name in DENOISERS if name in settings]
     if not deformation.noise_difference:
         if given:
@@ -169,6 +199,8 @@ def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
     noise = deformation.noise
     for name, cohort in zip(DENOISERS, ("non-mls", "all"), strict=True):
         denoiser = settings[name]
+        if not isinstance(denoiser, DiffusionSettings):
+            raise InputError(f"The run given as --{name} was not trained by 'diffusion' on one cohort.", "runs")
         if denoiser.cohort != cohort:
             raise InputError(f"The {name} run was trained on the cohort {denoiser.cohort!r}, not {cohort!r}.", "runs")
         if any(getattr(denoiser, key) != getattr(noise, key) for key in ("grid", "schedule", "steps")):
@@ -184,13 +216,14 @@ def _noise(settings: dict[str, RunSettings]) -> dict[str, Any] | None:
     return noise.model_dump() | {"ddim": _ddim(deformation.ddim)}
 
 
-def _class_conditional_noise(denoiser: DenoiserUse, settings: dict[str, RunSettings]) -> dict[str, Any]:
+def _class_conditional_noise(
+    denoiser: DenoiserUse, deformation: DeformationSettings | LandmarkSettings, settings: dict[str, RunSettings]
+) -> dict[str, Any]:
     """Return how a class-conditional denoiser is used.
 
     Beside a deformation network that was trained with its noise difference it is used as it was then; beside one that was
     trained without denoisers it makes the pseudo-healthy image only, as its own run says.
     """
-    deformation = settings["deformation"]
     with_both = any(name in settings for name in DENOISERS)
     trained_with_others = deformation.noise_difference and not _class_conditional(deformation)
     if with_both or trained_with_others:
@@ -218,7 +251,7 @@ def _ddim(settings: Ddim) -> dict[str, Any]:
 
 
 def read_json_object(path: Path | None) -> dict:
-
+    """Read a file that holds a JSON object; empty without a file. InputError if it holds anything else."""
     if path is None:
         return {}
     try:

@@ -21,12 +21,13 @@ from tqdm import tqdm
 from midlineshift_training.datasets.phantom_slices import load_phantoms
 from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
-from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+from midlineshift_training.trainers.run_folder.atomic_write import write_atomic, write_text_atomic
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
 from midlineshift_training.trainers.run_folder.new_run import BEST, NETWORK
 from midlineshift_training.trainers.run_folder.provenance import FILE
 from midlineshift_training.trainers.run_folder.trained_on import trained_on
 from midlineshift_training.trainers.settings.common import RunSettings
+from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
 from midlineshift_training.trainers.settings.stored import load_run_settings, save_run_settings
 from MidlineShiftLogic.errors import InputError
 
@@ -58,7 +59,7 @@ def average_runs(runs: Sequence[Path], data: Sequence[Path], batches: int, seed:
     out.mkdir(parents=True)
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     save_run_settings(out, settings)
-    write_atomic(out / FILE, lambda path: path.write_text(json.dumps({"data": [], "initial": seen}), encoding="utf-8"))
+    write_text_atomic(out / FILE, json.dumps({"data": [], "initial": seen}))
     write_atomic(out / NETWORK, lambda path: shutil.copyfile(runs[-1] / NETWORK, path))
     write_atomic(out / BEST, lambda path: save_file(weights, path, metadata={"step": "0"}))
     return out / BEST
@@ -81,6 +82,8 @@ def mean_network(runs: Sequence[Path]) -> nn.Module:
 
 def _renew_statistics(network: nn.Module, settings: RunSettings, data: Sequence[Path], batches: int, seed: int) -> None:
     """Take means and variances of batch normalisation from training batches, made as the last run made its own."""
+    if not isinstance(settings, PoseSettings | DeformationSettings):
+        raise InputError("Only runs of 'pose' and 'deformation' on phantoms can be averaged.", "runs")
     if getattr(settings, "noise_difference", False):
         raise InputError(
             "Runs with the noise difference cannot be averaged yet; average their runs without it.", "runs"

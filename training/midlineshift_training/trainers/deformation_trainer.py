@@ -8,7 +8,6 @@ with the faults of their code mended (``losses.deformation_loss``).
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,7 +20,7 @@ from midlineshift_training.losses.midline_loss import midline_loss
 from midlineshift_training.trainers.class_conditional_denoiser import load_class_conditional
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
 from midlineshift_training.trainers.pseudo_healthy_targets import make_pseudo_healthy
-from midlineshift_training.trainers.run_folder.finished_run import load_run_network
+from midlineshift_training.trainers.run_folder.finished_run import load_denoiser_pair
 from midlineshift_training.trainers.settings.midline import DeformationSettings
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input, noise_channel
 from MidlineShiftLogic.inference.window import two_windows
@@ -53,7 +52,7 @@ class DeformationTrainer(MidlineTrainer):
             if settings.denoiser:
                 networks = [load_class_conditional(settings.denoiser)]
             else:
-                networks = [load_run_network(Path(run)) for run in (settings.conditional, settings.unconditional)]
+                networks = load_denoiser_pair(settings.conditional, settings.unconditional)
             self._denoisers = [
                 network.requires_grad_(False).to(memory_format=self.memory_format) for network in networks
             ]
@@ -116,6 +115,8 @@ class DeformationTrainer(MidlineTrainer):
 
     def _method_terms(self, out: SlicePrediction, batch: MidlineBatch, number: int) -> dict[str, torch.Tensor]:
         """Compute the four terms of Gong et al. on the half grid, with fields in its pixels."""
+        if out.displacement is None:
+            raise ValueError("the terms of the method need a network with a displacement field")
         field = out.displacement / 2
         middle = (field.shape[-1] - 1) / 2
         anterior, posterior = batch.ends.unbind(1)
@@ -134,9 +135,9 @@ class DeformationTrainer(MidlineTrainer):
             k = self.settings.image_slices
             x = denoiser_input(batch.hu[:k], self.noise.grid)
             healthy = self._pseudo_healthy(x, batch.height[:k], number)
-            on_field = (functional.adaptive_avg_pool2d(image, field.shape[-1]) for image in (x, healthy))
+            x, healthy = (functional.adaptive_avg_pool2d(image, field.shape[-1]) for image in (x, healthy))
             terms["image"] = deformation_loss.compare_images(
-                self.settings.image_similarity, *on_field, field[:k], batch.inside[:k, None]
+                self.settings.image_similarity, x, healthy, field[:k], batch.inside[:k, None]
             )
         return terms
 

@@ -34,7 +34,7 @@ from midlineshift_training.trainers.pseudo_healthy_targets import (
     load_or_make_targets,
     make_pseudo_healthy,
 )
-from midlineshift_training.trainers.run_folder.finished_run import load_run_network
+from midlineshift_training.trainers.run_folder.finished_run import load_denoiser_pair
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
 from MidlineShiftLogic.geometry.fields import integrate
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, denoiser_input, noise_channel
@@ -80,8 +80,8 @@ class LandmarkTrainer(NetworkTrainer):
         self.schedule = make_schedule(self.noise.schedule, self.noise.steps)
         # outside the module tree: their weights are neither trained, averaged nor checkpointed
         self._denoisers = [
-            load_run_network(Path(run)).requires_grad_(False).to(memory_format=self.memory_format)
-            for run in (settings.conditional, settings.unconditional)
+            network.requires_grad_(False).to(memory_format=self.memory_format)
+            for network in load_denoiser_pair(settings.conditional, settings.unconditional)
         ]
         self._healthy: PseudoHealthyTargets | None = None
         self._checked: list[dict[str, Tensor]] = []
@@ -127,8 +127,9 @@ class LandmarkTrainer(NetworkTrainer):
             timesteps = torch.randint(low, high + 1, (len(batch.hu),), generator=g).to(batch.hu.device)
             grid = self.noise.grid
             noise = torch.randn(len(batch.hu), 1, grid, grid, generator=g).to(batch.hu.device)
+        conditional, unconditional = self._denoisers
         with torch.no_grad():
-            channel = noise_channel(batch.hu, *self._denoisers, self.noise, timesteps, noise)
+            channel = noise_channel(batch.hu, conditional, unconditional, self.noise, timesteps, noise)
         inputs = torch.cat([window(batch.hu, BRAIN_WINDOW_HU)[:, None], channel], 1)
         velocity = self.network(inputs.to(memory_format=self.memory_format))
         with torch.autocast(velocity.device.type, enabled=False):  # half precision is too coarse for places on 256 px

@@ -12,7 +12,7 @@ from typing import Any
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from packaging.version import Version
 
-from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+from midlineshift_training.trainers.run_folder.atomic_write import write_text_atomic
 from midlineshift_training.trainers.settings.common import RunSettings
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.software import UNKNOWN, package_version
@@ -111,7 +111,7 @@ def _stored(run: Path, name: str) -> str | None:
 
 def _store(run: Path, name: str, identifier: str) -> None:
     text = json.dumps(_ids(run) | {name: identifier})
-    write_atomic(run / IDS, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text_atomic(run / IDS, text)
 
 
 def _ids(run: Path) -> dict[str, str]:

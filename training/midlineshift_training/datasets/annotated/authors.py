@@ -85,7 +85,8 @@ class _Bad(Exception):
 def _case(name: str, record: Any, spacing: Spacing, unit: str, roots: list[Path]) -> tuple[AnnotatedCase, list[str]]:
     if not isinstance(record, list | tuple) or not 1 <= len(record) <= 4 or not isinstance(record[0], str):
         raise _Bad("its record must be [path, 0 or 1, {slice: landmarks}, shift]; only the path is needed.")
-    given, label, slices, shift = (*record, *[None] * (4 - len(record)))
+    fields: list[Any] = [*record, None, None, None]
+    given, label, slices, shift = fields[:4]
     path = next((root / given for root in roots if (root / given).is_file()), None)
     if path is None:
         raise _Bad(f"its scan {given} was found in none of {', '.join(map(str, roots))}; give --root.")

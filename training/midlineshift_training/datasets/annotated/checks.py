@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from midlineshift_training.datasets.annotated.case import shift_mm
@@ -20,7 +22,7 @@ NON_MLS_MM = 3.0
 
 
 def check_case(
-    where: str, ct: HeadCT, landmarks: dict[int, np.ndarray], shifted: bool | None, case_mm: float | None
+    where: str, ct: HeadCT, landmarks: Mapping[int, np.ndarray], shifted: bool | None, case_mm: float | None
 ) -> list[Problem]:
     """Check one case.
 
@@ -71,7 +73,7 @@ def _slice(ct: HeadCT, index: int, points: np.ndarray) -> list[tuple[str, str]]:
     return found
 
 
-def _labels(ct: HeadCT, landmarks: dict[int, np.ndarray], shifted: bool | None, case_mm: float | None) -> list[str]:
+def _labels(ct: HeadCT, landmarks: Mapping[int, np.ndarray], shifted: bool | None, case_mm: float | None) -> list[str]:
     """Return what the case's labels contradict."""
     if shifted is False and case_mm:
         return [f"its label says unshifted, its shift is {case_mm:.1f} mm; taken as unshifted."]

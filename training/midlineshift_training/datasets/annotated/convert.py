@@ -104,14 +104,15 @@ def convert_set(
 
 def _entries(usable: Sequence[Converted], split: Split) -> list[dict[str, Any]]:
     """Return the manifest's entries, each case in the split that its patient was drawn into."""
-    patients = named(one.case.patient for one in usable)
-    shifted = ((patients[one.case.patient], one.case.is_shifted(NON_MLS_BELOW_MM)) for one in usable)
+    cases = [(one, one.case) for one in usable if one.case is not None]
+    patients = named(case.patient for _, case in cases)
+    shifted = ((patients[case.patient], case.is_shifted(NON_MLS_BELOW_MM)) for _, case in cases)
     split_of = split_by_patient(shifted, split.validation, split.test, split.seed)
     entries = []
-    for one in usable:
-        patient = patients[one.case.patient]
-        case = replace(one.case, patient=patient, split=split_of[patient])
-        entries.append(entry_of(case, one.shape, one.slice_mm, one.digest))
+    for one, case in cases:
+        patient = patients[case.patient]
+        converted = replace(case, patient=patient, split=split_of[patient])
+        entries.append(entry_of(converted, one.shape, one.slice_mm, one.digest))
     return entries
 
 

@@ -67,6 +67,8 @@ class GivenPoints:
 
     def _in_pixels(self, ct: HeadCT) -> tuple[int, dict[str, np.ndarray]]:
         slab_of = slabs(ct)
+        if self.slice is None:
+            raise ValueError(f"{self.where} gives its points in millimetres")
         if not 0 <= self.slice < len(slab_of):
             raise Misplaced(f"{self.where} labels slice {self.slice}; the scan has {len(slab_of)} (0 is the lowest).")
         return int(slab_of[self.slice]), dict(self.points)

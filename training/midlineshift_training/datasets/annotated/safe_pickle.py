@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,7 +29,11 @@ _MAX_VALUES = 5_000_000
 _MAX_LEVELS = 20
 _MAX_TEXT = 10_000
 """Characters of a text that is turned into a number."""
+_BYTE_ORDERS: dict[Any, Literal["<", ">", "=", "|"]] = {"<": "<", ">": ">", "=": "=", "|": "|"}
 _PLAIN_KEYS = (str, bytes, int, float, bool, type(None))
+
+
+_Operation = Callable[[pickle.Unpickler], None]
 
 
 class _Refused(Exception):
@@ -42,15 +46,16 @@ class _Type:
     def __init__(self, name: str, *_flags: Any):
         if not isinstance(name, str) or name[:1] not in _KINDS or not name[1:].isdigit():
             raise _Refused(f"an array of type {name!r}")
-        self.name, self.order = name, "="
+        self.name = name
+        self.order: Literal["<", ">", "=", "|"] = "="
 
     def __setstate__(self, state: tuple) -> None:
-        order, rest = state[1], state[2:5]
-        if order not in ("<", ">", "=", "|") or any(part is not None for part in rest):
+        order, rest = _BYTE_ORDERS.get(state[1]), state[2:5]
+        if order is None or any(part is not None for part in rest):
             raise _Refused("an array of a compound type")
         self.order = order
 
-    def numbers(self, data: bytes | str, shape: tuple, order: str = "C") -> np.ndarray:
+    def numbers(self, data: bytes | bytearray | str, shape: tuple, order: Literal["C", "F"] = "C") -> np.ndarray:
         if isinstance(data, str):  # written by Python 2
             data = data.encode("latin-1")
         dtype = np.dtype(self.name).newbyteorder(self.order)
@@ -73,7 +78,7 @@ class _Array:
         self.value = dtype.numbers(data, shape, "F" if by_columns else "C")
 
 
-def _from_buffer(data: Any, dtype: _Type, shape: tuple, order: str = "C") -> _Array:
+def _from_buffer(data: Any, dtype: _Type, shape: tuple, order: Literal["C", "F"] = "C") -> _Array:
     array = _Array()
     array.value = dtype.numbers(data, shape, order)
     return array
@@ -130,8 +135,13 @@ for _core in ("numpy.core", "numpy._core"):
     _NAMES[f"{_core}.numeric", "_frombuffer"] = _from_buffer
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
+class _Unpickler(pickle._Unpickler):
     """Python's own unpickler in Python: each operation is counted, and none allocates what the file claims."""
+
+    # what Python's own has and its stubs leave out
+    stack: list[Any]
+    append: Callable[[Any], None]
+    read: Callable[[int], bytes]
 
     def __init__(self, content: bytes):
         super().__init__(BytesIO(content), encoding="latin1")
@@ -150,42 +160,51 @@ class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
         raise _Refused("an extension")
 
 
-def _counted(operation: Callable) -> Callable:
-    def run(self: _Unpickler) -> None:
+def _ours(unpickler: object) -> _Unpickler:
+    """Return the unpickler that an operation is called on. Python's own has no such operations."""
+    if not isinstance(unpickler, _Unpickler):
+        raise TypeError(f"{type(unpickler).__name__} does not count its operations")
+    return unpickler
+
+
+def _counted(operation: _Operation) -> _Operation:
+    def run(unpickler: pickle.Unpickler) -> None:
+        self = _ours(unpickler)
         self.steps += 1
         if self.steps > _MAX_STEPS:
             raise _Refused(f"more than {_MAX_STEPS} steps")
-        operation(self)
+        operation(unpickler)
 
     return run
 
 
-def _with_plain_keys(operation: Callable, keys: Callable[[_Unpickler], Any]) -> Callable:
-    def run(self: _Unpickler) -> None:
-        _require_plain(keys(self))
-        operation(self)
+def _with_plain_keys(operation: _Operation, keys: Callable[[_Unpickler], Any]) -> _Operation:
+    def run(unpickler: pickle.Unpickler) -> None:
+        _require_plain(keys(_ours(unpickler)))
+        operation(unpickler)
 
     return run
 
 
-def _refused_operation(name: str) -> Callable:
-    def run(self: _Unpickler) -> None:
+def _refused_operation(name: str) -> _Operation:
+    def run(_: pickle.Unpickler) -> None:
         raise _Refused(f"the operation {name}")
 
     return run
 
 
-def _load_bytearray(self: _Unpickler) -> None:
+def _load_bytearray(unpickler: pickle.Unpickler) -> None:
+    self = _ours(unpickler)
     (length,) = struct.unpack("<Q", self.read(8))
     if length > self.size:
         raise ValueError("more bytes than the file has")
     self.append(bytearray(self.read(length)))
 
 
-def _load_state(self: _Unpickler) -> None:
-    if not isinstance(self.stack[-2], _Type | _Array):
+def _load_state(unpickler: pickle.Unpickler) -> None:
+    if not isinstance(_ours(unpickler).stack[-2], _Type | _Array):
         raise _Refused("an object with a state")
-    pickle._Unpickler.dispatch[pickle.BUILD[0]](self)  # type: ignore[attr-defined]
+    pickle._Unpickler.dispatch[pickle.BUILD[0]](unpickler)
 
 
 _REFUSED_OPERATIONS = (
@@ -200,8 +219,8 @@ _KEYS: dict[str, Callable[[_Unpickler], Any]] = {
 }
 
 
-def _operations() -> dict[int, Callable]:
-    table = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+def _operations() -> dict[int, _Operation]:
+    table: dict[int, _Operation] = dict(pickle._Unpickler.dispatch)
     table[pickle.BYTEARRAY8[0]], table[pickle.BUILD[0]] = _load_bytearray, _load_state
     table = {code: _counted(operation) for code, operation in table.items()}
     for name in _REFUSED_OPERATIONS:

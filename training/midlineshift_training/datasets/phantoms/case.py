@@ -115,8 +115,8 @@ def generate(seed: int, index: int, twin: bool = False) -> dict[str, np.ndarray]
     }
     return {
         "hu": hu,
-        "pixel_mm": np.float64(scan.pixel_mm),
-        "thickness_mm": np.float64(scan.thickness_mm),
+        "pixel_mm": np.array(scan.pixel_mm, np.float64),
+        "thickness_mm": np.array(scan.thickness_mm, np.float64),
         "heights_mm": scan.heights_mm,
         "displacement_px": displacement.astype(np.float16),
         "inverse_px": inverse.astype(np.float16),

@@ -30,7 +30,8 @@ def most_shifted_slices(batch: MidlineBatch, count: int = COUNT) -> MidlineBatch
 
 def draw_fields(out: SlicePrediction, batch: MidlineBatch) -> Figure:
     """Draw a column a slice: true and predicted midlines, and the true and the predicted field if there is one."""
-    has_field = out.displacement is not None
+    field = out.displacement
+    has_field = field is not None
     note = "Dashed true, solid found; blue ideal, orange deformed midline."
     note += " Field (back to normal): red toward the patient's left, blue right." if has_field else ""
     figure, grid = sheet(["midlines", *(["true field", "found field"] if has_field else [])], len(batch.hu), note)
@@ -40,10 +41,10 @@ def draw_fields(out: SlicePrediction, batch: MidlineBatch) -> Figure:
         _slice(column[0], out, batch, k, extent)
         texts = [f"{n.removesuffix('_mm')} off by {float(e[k]):.1f} mm" for n, e in errors.items() if e[k].isfinite()]
         column[0].set_xlabel(", ".join(texts), color=TEXT_COLOUR, fontsize=6)
-        if has_field:
+        if field is not None:
             limit = max(2.0, float((batch.case_limit * batch.mm)[k]))
-            for axes, field in ((column[1], batch.displacement), (column[2], out.displacement)):
-                _field(axes, field[k].float().cpu(), batch.inside[k].cpu(), float(batch.mm[k]), extent, limit)
+            for axes, shown in ((column[1], batch.displacement), (column[2], field)):
+                _field(axes, shown[k].float().cpu(), batch.inside[k].cpu(), float(batch.mm[k]), extent, limit)
             column[2].set_xlabel(f"full colour {limit:.1f} mm", color=TEXT_COLOUR, fontsize=6)
     return figure
 

@@ -26,6 +26,11 @@ def write_atomic(path: Path, write: Callable[[Path], Any]) -> None:
         _to_disk(path.parent)
 
 
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write a text as UTF-8 by ``write_atomic``."""
+    write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
 def _to_disk(path: Path) -> None:
     # Windows lets only what is open for writing be flushed, POSIX also a folder that is open for reading
     handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)

@@ -30,6 +30,13 @@ def load_run_network(run: Path) -> nn.Module:
     return fill(network, read_weights(best), str(best)).eval()
 
 
+def load_denoiser_pair(conditional: str | None, unconditional: str | None) -> list[nn.Module]:
+    """Load the denoisers of unshifted and of all cases from their run folders. InputError if one is not given or no run."""
+    if conditional is None or unconditional is None:
+        raise InputError("The noise difference needs two denoisers: give --conditional and --unconditional.", "usage")
+    return [load_run_network(Path(run)) for run in (conditional, unconditional)]
+
+
 def resumed_choices(run: Path, given: dict[str, Any]) -> dict[str, Any]:
     """Return what a resumed run was started with beside its settings (weights to start from, cohort, denoisers).
 

@@ -13,7 +13,7 @@ from typing import Any
 import lightning
 import torch
 
-from midlineshift_training.trainers.run_folder.atomic_write import clear_partial, write_atomic
+from midlineshift_training.trainers.run_folder.atomic_write import clear_partial, write_text_atomic
 from midlineshift_training.trainers.run_folder.file_lock import LOCK, lock_run
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.stored import FILE, save_run_settings
@@ -72,4 +72,4 @@ def describe_run(run: Path, settings: RunSettings, kind: str, config: dict[str, 
     }
     save_run_settings(run, settings | {"versions": versions})
     network = {"kind": kind, "config": config}
-    write_atomic(run / NETWORK, lambda path: path.write_text(json.dumps(network, indent=2), encoding="utf-8"))
+    write_text_atomic(run / NETWORK, json.dumps(network, indent=2))

@@ -13,7 +13,7 @@ import torch
 
 from midlineshift_training.datasets.sources import digest, recorded_sources, same_data
 from midlineshift_training.trainers.processes import Processes
-from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+from midlineshift_training.trainers.run_folder.atomic_write import write_text_atomic
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.software import package_version
 
@@ -61,7 +61,7 @@ def record_session(
     record: dict[str, Any] = {"data": entries, "sessions": [*stored.get("sessions", []), session]}
     if initial or stored.get("initial"):
         record["initial"] = stored.get("initial") or initial
-    write_atomic(run / FILE, lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
+    write_text_atomic(run / FILE, json.dumps(record, indent=1) + "\n")
 
 
 def read_provenance(run: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from midlineshift_training.trainers.callbacks.figure_writer import FOLDER
 from midlineshift_training.trainers.callbacks.progress_bar import duration
 from midlineshift_training.trainers.callbacks.validation_table import best_row, read_validation_table
 from midlineshift_training.trainers.callbacks.weight_averaging import SCORE
-from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+from midlineshift_training.trainers.run_folder.atomic_write import write_atomic, write_text_atomic
 from midlineshift_training.trainers.run_folder.provenance import read_provenance
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.stored import load_run_settings
@@ -34,9 +34,9 @@ def write_summary(run: Path) -> Path:
     rows, settings = read_validation_table(run), load_run_settings(run)
     write_atomic(run / CURVES, lambda path: path.write_bytes(draw_curves(rows)))
     text = summary_text(run, rows, settings)
-    write_atomic(run / "summary.md", lambda path: path.write_text(text, encoding="utf-8"))
+    write_text_atomic(run / "summary.md", text)
     page = _page(run, text)
-    write_atomic(run / "summary.html", lambda path: path.write_text(page, encoding="utf-8"))
+    write_text_atomic(run / "summary.html", page)
     return run / "summary.html"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 
 def _no_truth_value(value: Any) -> Any:
@@ -20,7 +21,7 @@ AtLeastOne = Annotated[Whole, Field(ge=1)]
 NotNegative = Annotated[Whole, Field(ge=0)]
 Share = Annotated[Real, Field(ge=0, le=1)]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-RECORDED = {"recorded": True}
+RECORDED: JsonDict = {"recorded": True}
 """Marks a field that a command's option or the run itself fills, and that no settings file may hold."""
 
 Kind = TypeVar("Kind", bound="RunSettings")

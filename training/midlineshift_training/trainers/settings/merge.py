@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
 
 from midlineshift_training.trainers.settings.common import RunSettings, is_recorded
 from MidlineShiftLogic.errors import InputError
@@ -74,7 +74,7 @@ def _merge_into(
     """Put given values over values, in place; ``where`` is the file or option that they are from."""
     names = {name: name for name in kind.model_fields}
     for name, field in kind.model_fields.items():
-        if field.validation_alias is not None:  # names that the setting had before
+        if isinstance(field.validation_alias, AliasChoices):  # names that the setting had before
             names |= {str(alias): name for alias in field.validation_alias.choices}
     if issubclass(kind, RunSettings):
         names = {given: name for given, name in names.items() if not is_recorded(name, kind)}

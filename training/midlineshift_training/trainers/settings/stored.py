@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
+from midlineshift_training.trainers.run_folder.atomic_write import write_text_atomic
 from midlineshift_training.trainers.settings.class_conditional import ClassConditionalSettings
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
@@ -30,7 +30,7 @@ KINDS: dict[str, type[RunSettings]] = {
 def save_run_settings(run: Path, settings: RunSettings) -> None:
     """Write the settings of a run into its folder."""
     text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
-    write_atomic(run / FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text_atomic(run / FILE, text)
 
 
 def load_run_settings(run: Path) -> RunSettings:

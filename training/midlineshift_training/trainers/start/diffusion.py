@@ -45,8 +45,7 @@ def train_diffusion(
     Raises:
         InputError: no cohort is chosen, or settings do not fit the data.
     """
-    if settings.cohort is None:
-        raise InputError("Give --cohort non-mls or --cohort all.", "usage")
+    cohort_of(settings)
     launch.set_threads()
     settings |= {"data": [str(folder) for folder in data]}
     if from_scans:
@@ -75,7 +74,7 @@ def _of_scans(settings: DiffusionSettings, cache: Path | None):
     settings, cases, held_out = annotated_cases(settings)
     report_cases(settings, "cases")
     size, pixel_mm = _cut_size(settings)
-    cut_parts = (cut_cases(part, settings, size, pixel_mm, settings.cohort, cache) for part in (cases, held_out))
+    cut_parts = (cut_cases(part, settings, size, pixel_mm, cohort_of(settings), cache) for part in (cases, held_out))
     return settings, *(to_aligned_slices(part, settings.non_mls_below_mm) for part in cut_parts)
 
 
@@ -83,7 +82,14 @@ def cut_phantoms(files: list[Path], settings: DiffusionSettings, cache: Path | N
     """Cut the slices of the cohort from phantoms."""
     s = settings
     size, pixel_mm = _cut_size(s)
-    return load_aligned(files, s.cohort, size, pixel_mm, s.frame_mm, s.non_mls_below_mm, s.heights_mm, cache)
+    return load_aligned(files, cohort_of(s), size, pixel_mm, s.frame_mm, s.non_mls_below_mm, s.heights_mm, cache)
+
+
+def cohort_of(settings: DiffusionSettings) -> str:
+    """Return the cohort to train on. InputError if none is chosen."""
+    if settings.cohort is None:
+        raise InputError("Give --cohort non-mls or --cohort all.", "usage")
+    return settings.cohort
 
 
 def _cut_size(settings: DiffusionSettings) -> tuple[int, float]:
