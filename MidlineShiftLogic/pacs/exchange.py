@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import shutil
@@ -112,7 +113,7 @@ def fetch_series(
             if final.is_dir():
                 report(one, f"{final} is there already")
                 continue
-            count = retries.run(lambda one=one, partial=partial: _fetch_whole(archive, one, partial))
+            count = retries.run(functools.partial(_fetch_whole, archive, one, partial))
             partial.replace(final)
         except OSError as error:
             raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.stored_values import DamagedFile
@@ -20,6 +21,10 @@ from MidlineShiftLogic.pacs.receiver import (
     Limits,
     identify_object,
 )
+
+if TYPE_CHECKING:
+    from pynetdicom.ae import ApplicationEntity
+    from pynetdicom.events import EventHandlerType
 
 
 class MoveReceiver:
@@ -49,7 +54,7 @@ class MoveReceiver:
         self._aet, self._address, self._series, self._folder, self._tls = own_aet, address, series, folder, tls
         self._limits = limits or Limits()
         self._guard = ConnectionGuard(self._limits.connections)
-        self._entity = None
+        self._entity: ApplicationEntity | None = None
         self.received: set[str] = set()
 
     def start(self) -> int:
@@ -67,7 +72,7 @@ class MoveReceiver:
         # The guard counts associations; pynetdicom would count connections.
         entity.maximum_associations = 1_000_000
         add_supported_contexts(entity)
-        handlers = [
+        handlers: list[EventHandlerType] = [
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_PDU_RECV, self._pdu_received),
             (evt.EVT_C_STORE, self._store),
