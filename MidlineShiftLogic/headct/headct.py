@@ -50,6 +50,7 @@ class HeadCT:
 
     @property
     def n_slices(self) -> int:
+        """Return the number of slices."""
         return self.hu.shape[0]
 
     @property

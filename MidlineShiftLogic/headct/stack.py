@@ -47,6 +47,7 @@ class AxialStack:
 
     @property
     def n_slices(self) -> int:
+        """Return the number of slices."""
         return len(self.origins)
 
     @property

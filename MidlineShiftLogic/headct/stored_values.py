@@ -60,6 +60,7 @@ class Values:
 
     @property
     def count(self) -> int:
+        """Return the number of values."""
         return int(np.prod(self.shape, dtype=object))
 
 

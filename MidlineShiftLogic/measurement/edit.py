@@ -26,20 +26,26 @@ class StackGeometry(Protocol):
     """What edits need of the scan; ``HeadCT`` has it."""
 
     @property
-    def pixel_spacing(self) -> tuple[float, float]: ...
+    def pixel_spacing(self) -> tuple[float, float]:
+        """(row spacing, column spacing) mm."""
 
     @property
-    def source_slices(self) -> tuple[tuple[int, ...], ...]: ...
+    def source_slices(self) -> tuple[tuple[int, ...], ...]:
+        """For each slice, the slices of the file that it was made of."""
 
     @property
-    def n_slices(self) -> int: ...
+    def n_slices(self) -> int:
+        """Number of slices."""
 
     @property
-    def heights(self) -> np.ndarray: ...
+    def heights(self) -> np.ndarray:
+        """(slice,) mm along the normal of the slices."""
 
-    def to_lps(self, index: int, points: np.ndarray) -> np.ndarray: ...
+    def to_lps(self, index: int, points: np.ndarray) -> np.ndarray:
+        """Convert (..., 2) column and row of a slice to (..., 3) LPS mm."""
 
-    def to_pixels(self, index: int, points: np.ndarray) -> np.ndarray: ...
+    def to_pixels(self, index: int, points: np.ndarray) -> np.ndarray:
+        """Convert (..., 3) LPS mm to (..., 2) column and row of a slice."""
 
 
 def move_landmarks(

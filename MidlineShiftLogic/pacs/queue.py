@@ -54,15 +54,18 @@ class Queue:
         self._connection.executescript(SCHEMA)
 
     def close(self) -> None:
+        """Close the database; other connections keep it."""
         with self.lock:
             self._connection.close()
 
     # --- queries
 
     def job(self, id: int) -> Job | None:
+        """Return a job by its number, or None."""
         return self._one("SELECT * FROM job WHERE id=?", id)
 
     def find_by_series(self, series: str) -> Job | None:
+        """Return the job of a Series Instance UID, or None."""
         return self._one("SELECT * FROM job WHERE series=?", series)
 
     def all(self, *states: str) -> list[Job]:
@@ -83,6 +86,7 @@ class Queue:
         return frozenset(row[0] for row in self._rows("SELECT name FROM measured_image WHERE job=?", id))
 
     def sent_files(self, id: int) -> frozenset[str]:
+        """Return the names of the results that the PACS has confirmed."""
         return frozenset(row[0] for row in self._rows("SELECT name FROM sent_file WHERE job=?", id))
 
     # --- receiving
@@ -110,9 +114,11 @@ class Queue:
             return found
 
     def image_kept(self, id: int, name: str) -> None:
+        """Record that an image was written, and take back that it was lost."""
         self._run("DELETE FROM lost_image WHERE job=? AND name=?", id, name)
 
     def image_lost(self, id: int, name: str) -> None:
+        """Record that an image was answered with a failure."""
         self._run("INSERT OR IGNORE INTO lost_image VALUES (?, ?)", id, name)
 
     def transfer_ended(self, ids: Iterable[int]) -> None:
@@ -180,6 +186,7 @@ class Queue:
             return True
 
     def fail(self, job: Job, reason: str, now: float) -> bool:
+        """Give a job up for this reason; False if it changed meanwhile."""
         return self._moved(
             "UPDATE job SET state=?, changed=?, reason=? WHERE id=? AND state=? AND revision=?",
             FAILED, now, clean_text(reason), job.id, job.state, job.revision,
@@ -199,6 +206,7 @@ class Queue:
     # --- sending
 
     def file_sent(self, job: Job, name: str) -> None:
+        """Record that the PACS has confirmed one result, unless new images came meanwhile."""
         with self._changing():
             current = self.job(job.id)
             if current and current.revision == job.revision:
@@ -212,6 +220,7 @@ class Queue:
         )  # fmt: skip
 
     def sent(self, job: Job, now: float) -> bool:
+        """Record that all results of a job were sent; False if it changed meanwhile."""
         return self._moved(
             "UPDATE job SET state=?, settled=?, changed=? WHERE id=? AND state=? AND revision=?",
             SENT, SENT, now, job.id, SENDING, job.revision,
@@ -236,6 +245,7 @@ class Queue:
             self._remember(id, self.measured_images(id) | set(names))
 
     def forget(self, id: int) -> None:
+        """Delete a job and all that is known of it."""
         with self._changing():
             self._run("DELETE FROM job WHERE id=?", id)
             for table in ("lost_image", "measured_image", "sent_file"):

@@ -53,6 +53,7 @@ class Spool:
 
     @property
     def database(self) -> Path:
+        """Return the file of the queue."""
         return self.root / "queue.sqlite"
 
     def claim(self) -> sqlite3.Connection:
@@ -84,17 +85,21 @@ class Spool:
     # --- images
 
     def images(self, job: int) -> Path:
+        """Return the folder of a job's images, which may not exist."""
         return self._images / f"series-{job}"
 
     def image_names(self, job: int) -> frozenset[str]:
+        """Return the file names of a job's images."""
         folder = self.images(job)
         return frozenset(entry.name for entry in folder.glob("*.dcm")) if folder.is_dir() else frozenset()
 
     def count_images(self, job: int) -> int:
+        """Count a job's images."""
         folder = self.images(job)
         return sum(1 for _ in os.scandir(folder)) if folder.is_dir() else 0
 
     def has_image(self, job: int, name: str) -> bool:
+        """Return whether an image of this file name was kept."""
         return (self.images(job) / name).is_file()
 
     def check_room(self, size: int) -> None:
@@ -119,6 +124,7 @@ class Spool:
             self._used += len(content)
 
     def drop_images(self, job: int) -> None:
+        """Delete a job's images."""
         shutil.rmtree(self.images(job), ignore_errors=True)
         self._recount_soon()
 
@@ -129,6 +135,7 @@ class Spool:
         return Path(tempfile.mkdtemp(prefix=f"series-{job}.", dir=self._work))
 
     def clear_work(self, folder: Path) -> None:
+        """Delete the folder of an attempt."""
         shutil.rmtree(folder, ignore_errors=True)
 
     def keep_results(self, job: int, files: list[Path]) -> None:
@@ -156,6 +163,7 @@ class Spool:
         return whole if len(whole) == len(found) else []
 
     def drop_results(self, job: int) -> None:
+        """Delete a job's results."""
         shutil.rmtree(self._results / f"series-{job}", ignore_errors=True)
         self._recount_soon()
 

@@ -33,6 +33,7 @@ class CohortSummary:
 
     @property
     def total(self) -> int:
+        """Return the number of cases."""
         return sum(self.counts.values())
 
     def to_dict(self) -> dict[str, Any]:

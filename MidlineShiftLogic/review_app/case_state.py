@@ -29,14 +29,18 @@ class OpenedCase(Protocol):
     nodes: MeasurementNodes
 
     @property
-    def measurement(self) -> Measurement: ...
+    def measurement(self) -> Measurement:
+        """The measurement as the reader has edited it."""
 
     @property
-    def shown(self) -> int: ...
+    def shown(self) -> int:
+        """The slice in the views."""
 
-    def landmark_places(self) -> dict[str, tuple[float, float]]: ...
+    def landmark_places(self) -> dict[str, tuple[float, float]]:
+        """Return where the landmarks of the shown slice are in the scan's view, as fractions."""
 
-    def pending_places(self) -> list[tuple[float, float]]: ...
+    def pending_places(self) -> list[tuple[float, float]]:
+        """Return where the points are that were clicked and are no landmarks yet, as fractions."""
 
 
 def describe_case(session: OpenedCase) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class Source:
 
     @property
     def series_uid(self) -> str:
+        """Return the Series Instance UID of the images."""
         return self.frames[0].series_uid
 
     def of_slice(self, ct: HeadCT, index: int) -> list[Frame]:

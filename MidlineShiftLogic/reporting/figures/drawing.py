@@ -118,6 +118,7 @@ def draw_lines(axes, ct: HeadCT, one: SliceMeasurement, width: float) -> None:
 
 
 def draw_ideal_line(axes, ct: HeadCT, one: SliceMeasurement, width: float) -> None:
+    """Draw the ideal midline, dashed between the falx attachments."""
     ends = [one.landmarks_px["anterior_falx"], one.landmarks_px["posterior_falx"]]
     x, y = plane_mm(ct, np.array(ends)).T
     axes.plot(

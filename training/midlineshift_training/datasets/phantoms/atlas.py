@@ -57,6 +57,7 @@ def _sigmoid(value: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def voxels_inside() -> InsideVoxels:
+    """Return the voxels of the template inside the skull, with their depth and folding; computed once."""
     offset = [round(b - h) for b, h in zip(BRAIN.origin, HEAD.origin, strict=True)]
     depth = tissue_model.load().depth[tuple(slice(o, o + n) for o, n in zip(offset, BRAIN.shape, strict=True))]
     index = np.flatnonzero(depth > -MARGIN_MM)

@@ -72,6 +72,7 @@ def read_case_shift(path: Path) -> float:
 
 
 def incomplete(path: Path, why) -> InputError:
+    """Return the error of a phantom file that cannot be used."""
     return InputError(f"{path} is not a complete phantom file ({why}); make it again.", "bad-phantom")
 
 

@@ -58,6 +58,7 @@ class Subject:
 
     @property
     def young(self) -> bool:
+        """Return whether the head is an infant's or a child's."""
         return self.age in ("infant", "child")
 
 
