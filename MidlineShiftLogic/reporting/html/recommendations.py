@@ -26,6 +26,7 @@ RECOMMENDATIONS = {
     "not-ct": f"{_WRONG_FILE} Only CT in Hounsfield units can be measured.",
     "sheared": "Measure the original scan, not one that was warped by a registration.",
     "slice-order": _EXPORT_AGAIN,
+    "slice-places": _EXPORT_AGAIN,
     "spacing": _EXPORT_AGAIN,
     "too-coarse": "Measure the scan at its original resolution.",
     "too-few-slices": f"{_OTHER_SERIES} Check that no images are missing.",
