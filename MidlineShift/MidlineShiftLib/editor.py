@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import qt
 import slicer
 import vtk
 from slicer.util import VTKObservationMixin
@@ -9,7 +10,7 @@ from slicer.util import VTKObservationMixin
 from MidlineShiftLogic import scene
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.edit import add_slice, pin_slice, restore, slice_of, unpin_slice
-from MidlineShiftLogic.measurement.history import EditHistory
+from MidlineShiftLogic.measurement.history import EditHistory, slice_to_show
 from MidlineShiftLogic.measurement.review import accept, reject
 
 from .views.layouts import REVIEW_VIEWS
@@ -49,6 +50,8 @@ class MeasurementEditor(VTKObservationMixin):
             self.addObserver(nodes.landmarks, markups.PointModifiedEvent, self._onLandmarksMoved)
             self.addObserver(nodes.landmarks, markups.PointStartInteractionEvent, self._onDragStarted)
             self.addObserver(nodes.landmarks, markups.PointEndInteractionEvent, self._onDragEnded)
+            for event in (markups.PointAddedEvent, markups.PointRemovedEvent, markups.PointPositionUndefinedEvent):
+                self.addObserver(nodes.landmarks, event, self._onLandmarkLost)
         self.followViews()
 
     def followViews(self) -> None:
@@ -147,9 +150,13 @@ class MeasurementEditor(VTKObservationMixin):
             self._step(self._history.redo)
 
     def _step(self, step: Callable) -> None:
-        measurement, history = step(self.measurement)
+        before = self.measurement
+        measurement, history = step(before)
         self._do(lambda: scene.update(self.nodes, measurement))
         self._history = history
+        index = slice_to_show(before, measurement, self.shown)
+        if index != self.shown:
+            self.goTo(index)
         self._changed()
 
     def _edit(self, change: Callable) -> None:
@@ -207,6 +214,16 @@ class MeasurementEditor(VTKObservationMixin):
         if self.measurement is not before and not self._dragging:
             self._record(before)
             self._dragging = True  # the moves that follow belong to this step
+
+    def _onLandmarkLost(self, caller, event) -> None:
+        """Put the landmarks back after one was deleted, added or taken up by Slicer's own tools: there are always four."""
+        if self.nodes is not None and not self._busy:
+            nodes = self.nodes
+            qt.QTimer.singleShot(0, lambda: self._putBack(nodes))  # not while the markups node is telling it
+
+    def _putBack(self, nodes) -> None:
+        if self.nodes is nodes:
+            self._do(lambda: scene.update(nodes, nodes.measurement))
 
     def _onViewMoved(self, caller, event) -> None:
         if self._busy or self.nodes is None:

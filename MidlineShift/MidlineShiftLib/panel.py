@@ -1,5 +1,6 @@
 """The panel: puts the sections together and follows the scene and the parameter node."""
 
+import qt
 import slicer
 import vtk
 from slicer.util import VTKObservationMixin
@@ -142,6 +143,11 @@ class Panel(VTKObservationMixin):
         self.session.showOverlays()
         self.updateGui()
 
+    def _onScanGone(self) -> None:
+        """Show nothing of a scan that was taken out of the scene; not where another one was chosen meanwhile."""
+        if self._guiTag is not None and self.session.parameters.inputVolume is None:
+            self.session.takeUpMeasurement()
+
     def _onSceneStartClose(self, caller, event) -> None:
         session = self.session
         session.run.cancel()
@@ -171,7 +177,9 @@ class Panel(VTKObservationMixin):
                 session.cancelWork()
             session.editor.attach(None)
             self.updateGui()
-        elif node is session.parameters.inputVolume and session.state.working:
-            session.cancelWork()
+        elif node is session.parameters.inputVolume:
+            if session.state.working:
+                session.cancelWork()
+            qt.QTimer.singleShot(0, self._onScanGone)  # the parameter node refers to it until it is gone
         elif nodes is not None and node is nodes.healthy:
             session.parameters.showHealthy = False

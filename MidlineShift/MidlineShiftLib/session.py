@@ -234,8 +234,12 @@ class Session:
     # ---- views
 
     def showOverlays(self) -> None:
-        """Bring what is drawn over the scan in line with the parameters."""
+        """Bring what is drawn over the scan in line with the parameters; nothing of other scans is drawn over it."""
         nodes, parameters = self.editor.nodes, self.parameters
+        for other in scene.find_all(slicer.mrmlScene):
+            for part in scene.PARTS:
+                if other != nodes and scene.is_visible(other, part):
+                    scene.set_visible(other, part, False)
         if nodes is None:
             return
         for parameter, part in OVERLAYS.items():
@@ -255,6 +259,9 @@ class Session:
     def showReviewLayout(self) -> None:
         """Show the views for a review, all at the slice that was shown."""
         nodes, shown = self.editor.nodes, self.editor.shown
+        if nodes is None or nodes.volume is None:
+            self.showMessage(_("The scan of this measurement is no longer in the scene."), self.ui.editMessageLabel)
+            return
         if not self.others.views.showReview(nodes.volume, nodes.warped, self._box):
             self.showMessage(_("Not every view of the review can be shown here."), self.ui.editMessageLabel)
         self._followViews(shown)

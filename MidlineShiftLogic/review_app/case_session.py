@@ -9,6 +9,7 @@ import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement import edit, review
+from MidlineShiftLogic.measurement.history import slice_to_show
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES, Measurement
 from MidlineShiftLogic.reporting.figures.drawing import head_bounds
 from MidlineShiftLogic.review_app.blind import merge_placed_slice, own_slices
@@ -213,17 +214,27 @@ class CaseSession:
         """Take the last step back."""
         self._require_edit()
         if self.history.can_undo:
-            before, self.history = self.history.undo(self.measurement)
+            now = self.measurement
+            before, self.history = self.history.undo(now)
             self._put(before)
+            self._show_step(now)
             self.save()
 
     def redo(self) -> None:
         """Make a step again that was taken back."""
         self._require_edit()
         if self.history.can_redo:
-            after, self.history = self.history.redo(self.measurement)
+            now = self.measurement
+            after, self.history = self.history.redo(now)
             self._put(after)
+            self._show_step(now)
             self.save()
+
+    def _show_step(self, before: Measurement) -> None:
+        """Show the slice on which a step that was taken back or made again is seen."""
+        index = slice_to_show(before, self.measurement, self.shown)
+        if index != self.shown:
+            self.show(index)
 
     def decide(self, accepted: bool, reason: str) -> None:
         """Sign the measurement as the reader."""

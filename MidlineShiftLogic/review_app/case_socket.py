@@ -172,7 +172,7 @@ class CaseSocket:
             return session.measurement is not before
         elif kind in EDITS:
             EDITS[kind](session, message)
-            self._dirty |= {SCAN, NORMAL}
+            self._dirty |= set(VIEWS) if kind in ("undo", "redo") else {SCAN, NORMAL}  # they may show another slice
             if kind == "decide":
                 self._start_export()
             return True

@@ -12,7 +12,7 @@ from MidlineShiftLogic.scene.displacement import Steps, add_colours, add_magnitu
 from MidlineShiftLogic.scene.folder import add_node_to_folder, add_to_folder, remove_from_folder
 from MidlineShiftLogic.scene.grid import add_grid
 from MidlineShiftLogic.scene.markups import add_markups, show_markups
-from MidlineShiftLogic.scene.nodes import MADE, MARK, VOLUME, MeasurementNodes
+from MidlineShiftLogic.scene.nodes import MADE, MARK, VOLUME, VOXELS, MeasurementNodes
 from MidlineShiftLogic.scene.planar_field import PlanarField
 from MidlineShiftLogic.scene.shift_table import add_table, fill_table
 from MidlineShiftLogic.scene.state import SceneState, without_voxels
@@ -69,6 +69,7 @@ def build_steps(
     scene = volume_node.GetScene()
     prefix = f"{volume_node.GetName()} midline shift"
     text = scene.AddNewNodeByClass("vtkMRMLTextNode", f"{prefix} - measurement")
+    text.SetAttribute(VOXELS, ct.source.get("sha256"))
     nodes = MeasurementNodes(text)
     try:
         nodes.put(VOLUME, volume_node)

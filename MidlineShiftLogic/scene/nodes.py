@@ -12,6 +12,9 @@ from MidlineShiftLogic.scene.state import SceneState, from_json
 MARK = "MidlineShift.measurement"
 """Attribute of the text nodes that hold a measurement."""
 
+VOXELS = "MidlineShift.voxels"
+"""Attribute of such a text node: digest of the voxels that the measurement was shown on."""
+
 VOLUME = "volume"
 MADE = (
     "landmarks",

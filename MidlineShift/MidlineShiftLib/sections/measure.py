@@ -18,6 +18,8 @@ class MeasureSection:
     def __init__(self, session: Session, model: ModelSection):
         self._session = session
         self._model = model
+        self._replaced = None
+        """What the measurement that runs may replace; a reader may work on it meanwhile."""
         ui = session.ui
         connectButtons(
             {
@@ -64,12 +66,17 @@ class MeasureSection:
         if not self._mayReplace():
             return
         parameters = session.parameters
+        self._replaced = session.editor.measurement
         job = measureJob(parameters.inputVolume.GetName(), parameters.model, parameters.device, self._onMeasured)
         session.startWork(State.Running, session.ui.progressBar, lambda ct: session.run.start(ct, job))
 
     def _onMeasured(self, result) -> None:
         session = self._session
         measurement, dense = result
+        if session.editor.measurement is not self._replaced and not self._mayReplace():
+            session.setState(State.Idle)
+            session.showMessage(_("Your work was kept; the new measurement was not taken."), session.ui.statusLabel)
+            return
 
         def shown() -> None:
             session.showReviewLayout()

@@ -10,8 +10,8 @@ from ..views.table import SliceTable
 from ..views.texts import headlineColour, resultTexts, severityColour
 from .section import connectButtons
 
-HEADLINE_STYLE = "font-size: 18pt; font-weight: bold;"
-"""Two digits before the point and the side fit one line of a panel of usual width."""
+HEADLINE_STYLE = "font-size: 15pt; font-weight: bold;"
+"""Two digits before the point and the side fit one line of a panel 360 pixels wide."""
 HEADLINE_COLOURS = " color: #202020; background-color: {colour}; border-radius: 6px; padding: 4px;"
 """Dark letters on a light colour, whatever the theme."""
 

@@ -21,6 +21,7 @@ from MidlineShiftLogic.reporting.case_name import case_name
 from MidlineShiftLogic.reporting.fields_file import write_slice_fields
 from MidlineShiftLogic.reporting.measurement_json import to_json
 from MidlineShiftLogic.scene.coordinates import lps_to_ras, ras_to_lps
+from MidlineShiftLogic.scene.nodes import VOXELS
 
 from .child_run import Job
 from .dicom import SAME_PLACE_MM, imagesOfVolume
@@ -81,10 +82,19 @@ def prepareExport(nodes: "scene.MeasurementNodes", folder: str, ct) -> Export:
         folder: of the user. ct: the scan as it is now.
 
     Raises:
-        InputError: the folder cannot be used, or the volume is gone.
+        InputError: the folder cannot be used, or the volume is gone or has other voxels.
     """
     if nodes.volume is None:
         raise InputError(_("The scan of this measurement is no longer in the scene; load it again to export."))
+    shown = nodes.state_node.GetAttribute(VOXELS)
+    if shown and shown != ct.source.get("sha256"):
+        raise InputError(
+            _(
+                "The scan's voxels were changed after it was measured, so the pictures would not be of what was measured."
+            )
+            + " "
+            + _("Measure it again, or load the scan again.")
+        )
     measurement = nodes.measurement
     warped, displacement = _fieldsOfSlice(nodes, ct, measurement.slice)
     try:

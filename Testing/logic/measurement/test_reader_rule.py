@@ -11,7 +11,7 @@ from synthetic_case import drawn_head, measured
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.distance import CaseRule, case_slice
 from MidlineShiftLogic.measurement.edit import add_slice, move_landmarks, pin_slice, restore, slice_of, unpin_slice
-from MidlineShiftLogic.measurement.history import LONGEST, EditHistory
+from MidlineShiftLogic.measurement.history import LONGEST, EditHistory, slice_to_show
 from MidlineShiftLogic.measurement.review import ACCEPTED_WITH_EDITS, accept
 from MidlineShiftLogic.reporting.formatting import rule_text
 from MidlineShiftLogic.reporting.measurement_json import SCHEMA_FILE, from_json, to_json
@@ -210,3 +210,19 @@ def test_undo_and_redo_step_by_step(case):
     for _ in range(LONGEST + 5):
         long = long.record(first)
     assert len(long.past) == LONGEST
+
+
+def test_a_step_is_shown_where_it_is_seen(case):
+    ct, first = case
+    low, middle, high = (first.slices[place].index for place in (0, len(first.slices) // 2, -1))
+    pinned = pin_slice(first, middle)
+    for before, after in ((first, pinned), (pinned, first)):
+        assert slice_to_show(before, after, low) == middle
+    added = add_slice(first, ct, high + 1)
+    assert slice_to_show(added, first, low) == high + 1
+    one = slice_of(first, middle)
+    moved = move_landmarks(first, ct, middle, {"shifted": one.landmarks_lps_mm["shifted"] + ct.column_axis})
+    assert slice_to_show(moved, from_json(to_json(first)), high) == middle
+    both = pin_slice(moved, high)
+    assert slice_to_show(first, both, middle) == middle, "the shown one changed, too"
+    assert slice_to_show(first, from_json(to_json(first)), low) == low

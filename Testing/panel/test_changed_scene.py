@@ -1,0 +1,105 @@
+"""A scene that a user changes behind the panel: nodes deleted, voxels replaced, work done while the child measures."""
+
+from __future__ import annotations
+
+import pytest
+import slicer
+from panel_fixture import PanelFixture
+
+from MidlineShiftLogic.scene import PARTS, is_visible
+
+
+@pytest.fixture(params=[8.0, -8.0], ids=["left", "right"])
+def panel(host, request):
+    """Measured, to either side."""
+    panel = PanelFixture(host, shift_mm=request.param)
+    panel.measure()
+    return panel
+
+
+def outward(panel, millimetres: float) -> None:
+    panel.drag("shifted", -millimetres if panel.shift_mm > 0 else millimetres)
+
+
+def test_a_deleted_scan_takes_its_number_along(panel):
+    slicer.mrmlScene.RemoveNode(panel.volume)
+    panel.host.process()
+    assert panel.ui.shiftLabel.text == "–" and panel.session.ct is None and panel.editor.nodes is None
+    panel.session.showReviewLayout()
+    assert "no longer in the scene" in panel.ui.editMessageLabel.text
+
+
+@pytest.mark.parametrize("replaces", [True, False])
+def test_work_done_while_the_child_measures_is_not_replaced_unasked(panel, replaces):
+    model = panel.ui.shiftLabel.text
+    panel.click(panel.ui.measureButton)
+    assert panel.state.value == "running" and not panel.dialogs.asked
+    outward(panel, 5.0)
+    edited = panel.ui.shiftLabel.text
+    assert edited != model
+    panel.dialogs.yes = replaces
+    panel.runner.finish(panel.measurement, panel.dense)
+    panel.settle()
+    assert len(panel.dialogs.asked) == 1 and panel.state.value == "idle"
+    assert panel.ui.shiftLabel.text == (model if replaces else edited)
+    assert ("Your work was kept" in panel.ui.statusLabel.text) == (not replaces)
+
+
+def test_voxels_changed_after_measuring_are_not_exported_as_measured(panel, tmp_path):
+    """A mirrored scan under the landmarks of the scan before would show the shift at the wrong side."""
+    panel.dialogs.folder = str(tmp_path)
+    before = slicer.util.arrayFromVolume(panel.volume).copy()
+    slicer.util.updateVolumeFromArray(panel.volume, before[:, :, ::-1].copy())
+    panel.export()
+    assert "voxels were changed" in panel.ui.exportLabel.text and not list(tmp_path.iterdir())
+    slicer.util.updateVolumeFromArray(panel.volume, before)
+    panel.keep_few_slices()
+    panel.export()
+    assert panel.ui.exportLabel.text.startswith("Written to")
+
+
+@pytest.mark.parametrize("how", ["deleted", "added", "unset"])
+def test_there_are_always_four_landmarks(panel, how):
+    """Slicer's own menu deletes and adds points, whatever the panel offers."""
+    said, landmarks = panel.ui.shiftLabel.text, panel.editor.nodes.landmarks
+    place = landmarks.GetNthControlPointPositionWorld(2)
+    if how == "deleted":
+        landmarks.RemoveNthControlPoint(2)
+    elif how == "added":
+        landmarks.AddControlPoint(0, 0, 0)
+    else:
+        landmarks.UnsetNthControlPointPosition(2)
+    panel.host.process()
+    assert landmarks.GetNumberOfControlPoints() == 4 and panel.ui.shiftLabel.text == said
+    assert landmarks.GetNthControlPointPositionWorld(2) == pytest.approx(place)
+    assert landmarks.GetNthControlPointDescription(2) == "shifted" and not panel.editor.measurement.edited
+
+
+def test_undo_and_redo_show_the_slice_that_they_change(panel):
+    outward(panel, 3.0)
+    changed = panel.editor.shown
+    for _ in range(3):
+        panel.click(panel.ui.nextButton)
+    elsewhere = panel.editor.shown
+    panel.click(panel.ui.undoButton)
+    assert panel.editor.shown == changed != elsewhere
+    panel.click(panel.ui.previousButton)
+    panel.click(panel.ui.redoButton)
+    assert panel.editor.shown == changed and panel.editor.shownSlice.edited
+
+
+def test_two_scans_of_one_name_keep_their_own_numbers(panel):
+    first, said, marks = panel.volume, panel.ui.shiftLabel.text, panel.editor.nodes
+    assert all(is_visible(marks, part) for part in PARTS if part != "grid")
+    panel.volume = panel.add_scan(first.GetName())
+    panel.host.process()
+    assert panel.ui.inputSelector.currentNode() is panel.volume and panel.ui.shiftLabel.text == "–"
+    assert not any(is_visible(marks, part) for part in PARTS), "nothing of another scan is drawn over this one"
+    panel.measure()
+    outward(panel, 4.0)
+    assert panel.ui.shiftLabel.text != said
+    panel.ui.inputSelector.setCurrentNode(first)
+    panel.host.process()
+    assert panel.ui.shiftLabel.text == said
+    shown = [is_visible(marks, part) for part in PARTS]
+    assert shown == [part != "grid" for part in PARTS]
