@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from MidlineShiftLogic.errors import MidlineShiftError
 from MidlineShiftLogic.pacs.access_control import TlsFiles
 from MidlineShiftLogic.pacs.dicom_files import DicomFile, image_file_name, write_atomically
-from MidlineShiftLogic.pacs.exchange import COUNT_FIELD, FoundSeries, SeriesQuery
+from MidlineShiftLogic.pacs.exchange import COUNT_FIELD, FoundSeries, SeriesQuery, require_few, study_uid
 from MidlineShiftLogic.pacs.targets import Busy, Rejected, Unreachable, WebTarget
 
 if TYPE_CHECKING:
@@ -61,12 +62,24 @@ def web_errors(target: WebTarget):
                 "pacs-rejected",
             ) from error
         raise Rejected(f"{target} refuses (HTTP status {status}).", "pacs-rejected") from error
+    except requests.exceptions.JSONDecodeError as error:
+        raise _no_dicomweb(target) from error
     except requests.exceptions.SSLError as error:
         raise Unreachable(f"The certificate of {target} is not accepted; see --tls-ca.", "pacs-unreachable") from error
     except (requests.RequestException, OSError) as error:
         raise Unreachable(
             f"{target} does not answer; check the address, and that the PACS runs.", "pacs-unreachable"
         ) from error
+    except (MidlineShiftError, MemoryError):
+        raise
+    except Exception as error:  # the libraries raise whatever the nonsense in an answer leads to
+        raise _no_dicomweb(target) from error
+
+
+def _no_dicomweb(target: WebTarget) -> Rejected:
+    return Rejected(
+        f"{target} answers something that is not DICOMweb; check that this is the root of the service.", "pacs-answer"
+    )
 
 
 class WebSender:
@@ -131,22 +144,40 @@ class WebArchive:
         found = []
         with web_errors(self._target), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for study in map(_dataset, self._client.search_for_studies(search_filters=filters, get_remaining=True)):
-                uid = str(study.StudyInstanceUID)
-                series = self._client.search_for_series(uid, fields=[COUNT_FIELD], search_filters=narrower)
+            for study in self._studies(filters):
+                series = self._client.search_for_series(study_uid(study), fields=[COUNT_FIELD], search_filters=narrower)
+                require_few(series)
                 found += [FoundSeries.of(study, _dataset(one)) for one in series]
         return sorted(found, key=lambda one: (one.study, one.number or 0, one.series))
+
+    def _studies(self, filters: dict[str, str]) -> list:
+        """Return all studies, page by page; some services ignore the offset and send the first page again and again."""
+        studies: dict[str, Any] = {}
+        while True:
+            page = [
+                _dataset(one) for one in self._client.search_for_studies(offset=len(studies), search_filters=filters)
+            ]
+            known = len(studies)
+            studies.update((study_uid(study), study) for study in page)
+            require_few(studies)
+            if len(studies) == known:
+                return list(studies.values())
 
     def fetch(self, found: FoundSeries, folder: Path) -> int:
         """See ``exchange.Archive``."""
         names = set()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            instances = self._client.iter_series(found.study, found.series, media_types=(("application/dicom", "*"),))
+            with web_errors(self._target):
+                kinds = (("application/dicom", "*"),)
+                instances = self._client.iter_series(found.study, found.series, media_types=kinds)
             while (dataset := self._next(instances)) is not None:
                 buffer = BytesIO()
-                dataset.save_as(buffer, enforce_file_format=True)
-                name = image_file_name(str(dataset.SOPInstanceUID))
+                with web_errors(self._target):
+                    dataset.save_as(buffer, enforce_file_format=True)
+                    name = image_file_name(str(dataset.SOPInstanceUID))
+                    if str(dataset.SeriesInstanceUID) != found.series:
+                        raise Rejected(f"{self._target} sends images of another series.", "pacs-answer")
                 write_atomically(folder / name, buffer.getvalue())
                 names.add(name)
         return len(names)

@@ -6,10 +6,10 @@ import ssl
 from pathlib import Path
 
 from MidlineShiftLogic.pacs.dimse import application_entity, associate, lacks_resources
-from MidlineShiftLogic.pacs.exchange import FoundSeries, SeriesQuery
+from MidlineShiftLogic.pacs.exchange import FoundSeries, SeriesQuery, require_few, study_uid
 from MidlineShiftLogic.pacs.move_receiver import MoveReceiver
 from MidlineShiftLogic.pacs.receiver import SUCCESS
-from MidlineShiftLogic.pacs.targets import Busy, DicomTarget, PacsError, Rejected, Unreachable
+from MidlineShiftLogic.pacs.targets import Busy, DicomTarget, Rejected, Unreachable
 
 PENDING = (0xFF00, 0xFF01)
 STUDY_ROOT_FIND, STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.2"
@@ -17,7 +17,6 @@ STUDY_ROOT_FIND, STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008
 DESTINATION_UNKNOWN = 0xA801
 CANNOT_SEND = 0xA702
 """Many archives answer so if they cannot connect to the destination (PS3.4, C.4.2.1.5)."""
-MAX_STUDIES = 500
 
 
 class DimseArchive:
@@ -52,15 +51,13 @@ class DimseArchive:
                 PatientID=query.patient_id,
                 StudyDate=query.date,
             )
-            if len(studies) > MAX_STUDIES:
-                raise PacsError(f"More than {MAX_STUDIES} studies match; ask for fewer.", "query")
             found = []
             for study in studies:
                 series = self._query(
                     association,
                     STUDY_ROOT_FIND,
                     QueryRetrieveLevel="SERIES",
-                    StudyInstanceUID=str(study.StudyInstanceUID),
+                    StudyInstanceUID=study_uid(study),
                     SeriesInstanceUID=query.series,
                     Modality=query.modality,
                     SeriesNumber="",
@@ -111,6 +108,7 @@ class DimseArchive:
             if status.Status in PENDING:
                 if answer is not None:
                     answers.append(answer)
+                    require_few(answers)
             elif lacks_resources(status):
                 raise self._busy(status)
             elif status.Status != SUCCESS:

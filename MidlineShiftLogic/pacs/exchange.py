@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,9 +15,11 @@ from typing import Protocol
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.dicom_files import DicomFile
 from MidlineShiftLogic.pacs.retries import ONCE, Retries
-from MidlineShiftLogic.pacs.targets import Busy
+from MidlineShiftLogic.pacs.targets import Busy, PacsError
 
 COUNT_FIELD = "NumberOfSeriesRelatedInstances"
+MAX_ANSWERS = 500
+"""Studies, or series of one study, that a query may yield: more is a query for others than one patient, or a broken PACS."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class FoundSeries:
     def of(cls, study, series) -> FoundSeries:
         """Build from the data sets with which an archive answers about a study and one of its series."""
         return cls(
-            study=str(study.StudyInstanceUID),
+            study=study_uid(study),
             series=str(series.get("SeriesInstanceUID") or ""),
             number=integer(series.get("SeriesNumber")),
             modality=str(series.get("Modality") or ""),
@@ -107,6 +110,7 @@ def fetch_series(
     Raises:
         PacsError: the archive fails, or gives fewer images than it announced. InputError: ``out`` cannot be written.
     """
+    existed = out.exists()
     for one in found:
         final, partial = out / one.folder, out / f".{one.folder}.partial"
         try:
@@ -121,6 +125,9 @@ def fetch_series(
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+            if not existed:
+                with contextlib.suppress(OSError):  # it holds series
+                    out.rmdir()
         report(one, f"{final} ({count} images)")
 
 
@@ -135,6 +142,28 @@ def _fetch_whole(archive: Archive, found: FoundSeries, folder: Path) -> int:
             "pacs-incomplete",
         )
     return count
+
+
+def study_uid(study) -> str:
+    """Return the Study Instance UID of an answer.
+
+    Raises:
+        PacsError: it has none.
+    """
+    uid = str(study.get("StudyInstanceUID") or "")
+    if not uid:
+        raise PacsError("The PACS answers with a study that has no UID; ask whoever runs it.", "pacs-answer")
+    return uid
+
+
+def require_few(answers: Sized) -> None:
+    """Refuse more answers than a query for one patient has.
+
+    Raises:
+        PacsError: too many.
+    """
+    if len(answers) > MAX_ANSWERS:
+        raise PacsError(f"More than {MAX_ANSWERS} studies or series match; ask for fewer.", "query")
 
 
 def integer(value) -> int | None:

@@ -173,7 +173,26 @@ def test_pull_from_one_that_cannot_connect_to_us_is_not_repeated(midlineshift, t
     folder, port = head_series(tmp_path / "series", slices=4), free_port()
     with serve(archive(folder, port, [0xA702]), MODELS) as target:
         done = pull(midlineshift, target, port, tmp_path / "out")
-    assert done.code == 2 and "check that address there" in done.sentence and not list((tmp_path / "out").iterdir())
+    assert done.code == 2 and "check that address there" in done.sentence and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("study", [None, "1.2"])
+def test_an_archive_that_answers_nonsense_or_without_end(midlineshift, tmp_path, study):
+    """A study without a UID, and studies that never end."""
+    import pydicom
+    from pynetdicom import evt
+
+    def find(event):
+        for number in range(1 if study is None else 5000):
+            answer = pydicom.Dataset()
+            answer.StudyDate = "20250101"
+            if study:
+                answer.StudyInstanceUID = f"{study}.{number}"
+            yield 0xFF00, answer
+
+    with serve([(evt.EVT_C_FIND, find)], MODELS) as target:
+        done = pull(midlineshift, target, free_port(), tmp_path / "out")
+    assert done.code == 2 and ("More than 500" if study else "no UID") in done.sentence
 
 
 def test_the_command_waits_as_it_says(monkeypatch, capsys):
