@@ -254,6 +254,15 @@ The numbers are those of `midlineshift measure`. A scan that must not be measure
 deformation network as an exported program (`torch.export.load`), which needs no code of this bundle; its input and output
 are in `configs/metadata.json`.
 
+## Check
+
+```sh
+python -m monai.bundle verify_net_in_out network_def --meta_file configs/metadata.json --config_file configs/inference.json
+python -m monai.bundle verify_metadata --meta_file configs/metadata.json --filepath schema.json
+```
+
+The second needs the package jsonschema; it downloads MONAI's schema to `schema.json`, or takes it from there.
+
 ## Reference
 
 {PAPER}.
