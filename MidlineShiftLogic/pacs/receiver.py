@@ -148,8 +148,8 @@ class Receiver:
         else:
             return
         association.requestor.ae_title = aet
-        association.acse.send_reject(*reason)
         self._refusals.warn(f"{what}: {self._describe_peer(event)}", host)
+        association.acse.send_reject(*reason)
         association.kill()
 
     def _rejected(self, event) -> None:

@@ -61,7 +61,8 @@ class _Pending:
     association: threading.Thread | None = None
 
     def is_open(self) -> bool:
-        return self.sock.fileno() >= 0 and (self.association is None or self.association.is_alive())
+        ended = self.association is not None and self.association.ident is not None and not self.association.is_alive()
+        return self.sock.fileno() >= 0 and not ended
 
 
 @dataclass
@@ -105,11 +106,13 @@ class ConnectionGuard:
         keys = (key for key, one in self._pending.items() if one.address == address)
         _close(self._pending.pop(min(keys, key=lambda key: self._pending[key].since)).sock)
 
-    def replaced(self, peer: tuple, sock: socket.socket, association: threading.Thread) -> None:
-        """Record the socket and the thread that handle a connection now."""
+    def replaced(self, peer: tuple, sock: socket.socket, association: threading.Thread | None = None) -> None:
+        """Record the socket, and the thread, that handle a connection now."""
         with self._lock:
-            if peer in self._pending:
-                self._pending[peer].sock, self._pending[peer].association = sock, association
+            # A socket that TLS took over looks closed and may have been dropped meanwhile.
+            before = self._pending.get(peer)
+            since = self.clock() if before is None else before.since
+            self._pending[peer] = _Pending(str(peer[0]), since, sock, association)
 
     def requested(self, peer: tuple, association: threading.Thread) -> bool:
         """Take a place for an association that is requested; False where there is none."""
@@ -222,7 +225,11 @@ class GuardedHandler(RequestHandler):
         self.request.settimeout(guard.limits.associate_seconds)
         if self.server.tls is not None:
             try:
-                self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+                self.request = self.server.tls.wrap_socket(
+                    self.request, server_side=True, do_handshake_on_connect=False
+                )
+                guard.replaced(self.client_address, self.request)
+                self.request.do_handshake()
             except (OSError, ValueError):  # ssl.SSLError is an OSError
                 _close(self.request)
                 return
