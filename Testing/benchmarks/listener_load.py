@@ -26,8 +26,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "helpers"), str(HERE.parents[1])]
 
-from orthanc_server import Orthanc, free_port  # noqa: E402
+from orthanc_server import Orthanc  # noqa: E402
 from pacs_case import ListenerProcess, head_series  # noqa: E402
+from ports import free_port  # noqa: E402
 
 from MidlineShiftLogic.pacs.dicom_files import find_dicom_files  # noqa: E402
 from MidlineShiftLogic.pacs.dimse import _contexts as storage_contexts  # noqa: E402

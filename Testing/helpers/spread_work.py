@@ -30,9 +30,11 @@ def refused(number: int) -> int:
     return number
 
 
-def sleep_for(seconds: float) -> float:
-    time.sleep(seconds)
-    return seconds
+def first_waits_for(file: str, number: int) -> int:
+    """number; that of 0 comes only when there is a file."""
+    while number == 0 and not Path(file).exists():
+        time.sleep(0.01)
+    return number
 
 
 def killed_by_two(number: int) -> int:

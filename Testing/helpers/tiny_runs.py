@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -35,14 +34,9 @@ from MidlineShiftLogic.networks.denoiser import Denoiser
 STEPS = {"max_steps": 6, "check_every": 3, "batch": 2, "pictures_every": 0, "warm_up": 2}
 READING = STEPS | {"features": [8, 8, 8, 8, 8], "validation_batches": 1}
 NOISE = {"t": 300, "seed": 0, "schedule": "linear", "steps": 1000, "grid": 64, "gain": 5.0}
+DDIM = {"count": 50, "start": 1, "conditional_weight": 3.0}
+"""One step: what the runs have in common is not how a pseudo-healthy slice is made."""
 NETWORK = {name: value for name, value in SMALL_DENOISER.items() if name != "image_size"} | {"dropout": 0.2}
-
-
-def free_port() -> int:
-    """A TCP port that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def write_denoiser(run: Path, seed: int) -> Path:
@@ -68,7 +62,7 @@ def settings_of(kind: str, folder: Path, **more) -> RunSettings:
         return DiffusionSettings(**STEPS | own | more)
     if kind == "pose":
         return PoseSettings(**READING | more)
-    method = {"noise": NOISE, "conditional": str(folder / "con"), "unconditional": str(folder / "unc")}
+    method = {"noise": NOISE, "ddim": DDIM, "conditional": str(folder / "con"), "unconditional": str(folder / "unc")}
     if kind == "landmarks":
         return LandmarkSettings(**STEPS | method | {"grid": 64} | more)
     return DeformationSettings(**READING | method | {"image_every": 2} | more)
@@ -182,8 +176,10 @@ MOMENTS = {
 }
 
 
-if __name__ == "__main__":  # under torchrun: FOLDER OUT MOMENT KIND ..., each kind a run OUT/KIND
+if __name__ == "__main__":  # under torchrun: FOLDER OUT MOMENT KIND ..., each kind a run OUT/KIND, and OUT/killed
     data, out, planned, *kinds = sys.argv[1:]
     summary.draw_curves = lambda rows: b""  # a plot takes longer than the steps
     for name in kinds:
-        run(name, Path(data), Path(out) / name, planned, more={"precision": "32-true"})
+        run(name, Path(data), Path(out) / name, more={"precision": "32-true"})
+    if planned:
+        run("pose", Path(data), Path(out) / "killed", planned, more={"precision": "32-true"})

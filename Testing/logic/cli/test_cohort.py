@@ -18,20 +18,24 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.reporting.results_csv import TABLE_FILE
 
 HELPERS = Path(__file__).parents[2] / "helpers"
-# What a worker's process starts with too: the stand-ins for pictures and pipeline, which ends the process for some cases.
+# What a worker's process starts with too: the stand-ins for pictures and pipeline, which ends the process for some cases,
+# and with others does not come to an end as long as there is a parent that waits.
 SITE = """
 import os
 from MidlineShiftLogic.reporting.figures import overlay, sheet
 overlay.write_overlay = sheet.write_sheet = lambda path, *_: path.touch()
-if os.environ.get("FAKE_STEP"):
+if "FAKE_ENDLESS" in os.environ:
+    import sys, time
     import synthetic_case
-    synthetic_case.install_fake_pipeline(step_seconds=float(os.environ["FAKE_STEP"]))
-    import sys
+    synthetic_case.install_fake_pipeline()
     module = sys.modules["MidlineShiftLogic.inference.pipeline"]
     original = module.measure_ct
     def measure_ct(*arguments, **options):
-        if "deadly" in str(arguments[6:]) + str(options):
+        case, parent = str(arguments[6:]) + str(options), os.getppid()
+        if "deadly" in case:
             os._exit(9)
+        while os.environ["FAKE_ENDLESS"] and os.environ["FAKE_ENDLESS"] in case and os.getppid() == parent:
+            time.sleep(0.02)
         return original(*arguments, **options)
     module.measure_ct = measure_ct
 """
@@ -263,7 +267,7 @@ def test_unknown_model_ends_the_run_before_the_first(midlineshift, fake_pipeline
 # ---- in other processes
 
 
-def start(tmp_path, step, *arguments):
+def start(tmp_path, *arguments, endless=""):
     (tmp_path / "site").mkdir(exist_ok=True)
     (tmp_path / "site" / "sitecustomize.py").write_text(SITE)
     return subprocess.Popen(
@@ -271,7 +275,7 @@ def start(tmp_path, step, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{HELPERS}", "FAKE_STEP": str(step)},
+        env={**os.environ, "PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{HELPERS}", "FAKE_ENDLESS": endless},
         preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None,
     )
 
@@ -280,7 +284,7 @@ def start(tmp_path, step, *arguments):
 def test_workers_give_the_same_table_and_survive_a_death(tree, tmp_path, head_hu):
     save_nifti(tree / "p1" / "deadly.nii.gz", head_hu)
     out = tmp_path / "out"
-    process = start(tmp_path, 0, tree, "--out", out, "--workers", 2)
+    process = start(tmp_path, tree, "--out", out, "--workers", 2)
     said, err = process.communicate(timeout=300)
     assert process.returncode == 1, err
     assert statuses(out) == ALL | {"p1_deadly": "error"}
@@ -288,7 +292,7 @@ def test_workers_give_the_same_table_and_survive_a_death(tree, tmp_path, head_hu
     assert died["code"] == "process-died" and "exit status 9" in died["message"]
     assert "6 cases: 3 measured, 1 refused, 2 not measured" in said and "Traceback" not in err
     (tree / "p1" / "deadly.nii.gz").rename(tree / "p1" / "lively.nii.gz")
-    process = start(tmp_path, 0, tree, "--out", out, "--workers", 2, "--resume", "--json-lines", "--quiet")
+    process = start(tmp_path, tree, "--out", out, "--workers", 2, "--resume", "--json-lines", "--quiet")
     said, err = process.communicate(timeout=300)
     assert process.returncode == 2, err
     lines = [json.loads(line) for line in said.splitlines()]
@@ -300,13 +304,13 @@ def test_workers_give_the_same_table_and_survive_a_death(tree, tmp_path, head_hu
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_or_killed_it_leaves_whole_rows_and_goes_on(tree, tmp_path, workers, sent):
     out = tmp_path / "out"
-    process = start(tmp_path, 0.01, tree, "--out", out, "--workers", workers)
-    end = time.monotonic() + 120
+    process = start(tmp_path, tree, "--out", out, "--workers", workers, endless="day 2")
+    end = time.monotonic() + 300
     while not (out / "results.csv").exists() or len((out / "results.csv").read_bytes().splitlines()) < 2:
         assert process.poll() is None and time.monotonic() < end, process.communicate()
         time.sleep(0.005)
     process.send_signal(sent)
-    said, err = process.communicate(timeout=120)
+    said, err = process.communicate(timeout=300)
     assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
     assert "Traceback" not in err, err
     done = rows(out)
@@ -316,8 +320,8 @@ def test_stopped_or_killed_it_leaves_whole_rows_and_goes_on(tree, tmp_path, work
     if sent == signal.SIGINT:
         assert "left; go on with --resume" in said
         assert {path.name for path in out.iterdir()} <= set(ALL) | {"results.csv", ".results.csv.lock"}
-    again = start(tmp_path, 0, tree, "--out", out, "--resume")
-    said, err = again.communicate(timeout=120)
+    again = start(tmp_path, tree, "--out", out, "--resume")
+    said, err = again.communicate(timeout=300)
     assert again.returncode == 2, err
     assert statuses(out) == ALL and "earlier and unchanged" in said
     assert {path.name for path in out.iterdir()} == set(ALL) - {"p3_bad"} | {"results.csv", ".results.csv.lock"}

@@ -3,8 +3,9 @@ import subprocess
 
 import pytest
 from command import midlineshift
-from orthanc_server import Orthanc, free_port
+from orthanc_server import Orthanc
 from pacs_case import ListenerProcess, head_series
+from ports import free_port
 
 from MidlineShiftLogic.pacs.access_control import TlsFiles
 

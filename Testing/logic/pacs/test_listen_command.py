@@ -8,7 +8,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from make_scans import write_dicom
-from pacs_case import PATIENT, SECRETS, SERIES, STUDY, head_series, wait_for
+from pacs_case import PATIENCE_SECONDS, PATIENT, SECRETS, SERIES, STUDY, head_series, wait_for
 
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.pacs.queue import Queue
@@ -34,7 +34,10 @@ def test_wrong_usage_is_one_sentence(tmp_path, changes, sentence):
     options = {"--spool": tmp_path / "spool", "--to": "A@127.0.0.1:1", "--allow": "A", "--port": 0, **changes}
     words = [str(word) for pair in options.items() for word in pair]
     done = subprocess.run(
-        [sys.executable, "-m", "MidlineShiftLogic", "listen", *words], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "MidlineShiftLogic", "listen", *words],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert sentence in done.stderr.splitlines()[-1]
@@ -66,7 +69,7 @@ def test_two_listeners_on_one_spool(listener, listener_port):
     second = subprocess.run(
         [sys.executable, "-m", "MidlineShiftLogic", "listen", "--spool", listener.spool, "--to", "A@127.0.0.1:1",
          "--allow", "A", "--port", "0"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
     assert second.returncode == 2 and "in use by another listener" in second.stderr
 
@@ -90,10 +93,10 @@ def test_the_whole_way_with_the_released_model(tmp_path, orthanc, listener_port,
         assert process.stdout.readline() == f"listening on port {listener_port}\n"
         (study,) = orthanc.get("/studies")
         orthanc.post("/modalities/midlineshift/store", {"Resources": [study]})
-        wait_for(lambda: "sent" in log.read_text() and "refused" in log.read_text(), 300, log.read_text)
+        wait_for(lambda: "sent" in log.read_text() and "refused" in log.read_text(), 900, log.read_text)
     finally:
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     assert not [secret for secret in SECRETS if secret in log.read_text()], log.read_text()
     modalities = {one["Modality"]: one["count"] for one in orthanc.series() if one["Modality"] != "CT"}
     assert modalities["SR"] == 1 and len(modalities) == 2 and sum(modalities.values()) > 3, modalities

@@ -2,8 +2,9 @@
 
 import pydicom
 import pytest
-from orthanc_server import Orthanc, free_port
+from orthanc_server import Orthanc
 from pacs_case import SERIES, STUDY, head_series, result_files
+from ports import free_port
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.targets import DicomTarget, WebTarget, parse_target

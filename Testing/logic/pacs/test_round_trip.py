@@ -17,7 +17,7 @@ def assert_one_result(orthanc, listener):
     """Both kinds of objects are there once, in the study, and nothing of the patient stays with the listener."""
     assert (orthanc.count("SR"), orthanc.count("OT"), orthanc.count("CT")) == (1, 2, 12)
     assert len(orthanc.get("/studies")) == 1 == len(orthanc.get("/patients"))
-    wait_for(lambda: not [*listener.spool.glob("images/*"), *listener.spool.glob("results/*")], 10)
+    wait_for(lambda: not [*listener.spool.glob("images/*"), *listener.spool.glob("results/*")])
 
 
 def assert_says_nothing(listener):
@@ -91,9 +91,7 @@ def test_stopped_while_it_measures(orthanc, listener, series):
     listener.start(seconds=600)
     orthanc.send_series(SERIES, "midlineshift")
     wait_for(lambda: listener.measurements("begin") == 1, what=listener.logged)
-    began = time.monotonic()
     assert listener.end() == 0
-    assert time.monotonic() - began < 20
     assert "1 waiting" in listener.logged() and not list((listener.spool / "work").iterdir())
     listener.start(seconds=0)
     wait_for(lambda: settled(listener), what=listener.logged)
@@ -102,10 +100,11 @@ def test_stopped_while_it_measures(orthanc, listener, series):
 
 def test_pacs_killed_before_the_results_come_and_listener_killed_while_it_waits(orthanc, listener, series):
     orthanc.put_files(series)
-    listener.start(seconds=1.0)
+    listener.start(seconds=600)
     orthanc.send_series(SERIES, "midlineshift")
     wait_for(lambda: listener.measurements("begin") == 1, what=listener.logged)
     orthanc.kill()
+    listener.go()
     wait_for(lambda: "does not answer" in listener.logged(), what=listener.logged)
     assert settled(listener, "sending")
     listener.kill()
@@ -133,7 +132,7 @@ def test_many_series_of_a_study_at_once(tmp_path, orthanc, listener):
     assert (orthanc.count("SR"), orthanc.count("OT")) == (3, 6)
     for why in ("not slices of Hounsfield units (localizer)", "bone or lung kernel", "are sagittal, not axial"):
         assert listener.logged().count(why) == 1, listener.logged()
-    wait_for(lambda: not list(listener.spool.glob("images/*")), 10, "refused images are dropped")
+    wait_for(lambda: not list(listener.spool.glob("images/*")), what="refused images are dropped")
     assert_says_nothing(listener)
 
 

@@ -47,7 +47,7 @@ def in_process(processes, *arguments) -> int:
     """Exit code of ``tiny_runs.run`` in a process of its own."""
     child = processes.Process(target=tiny_runs.run, args=arguments)
     child.start()
-    child.join(120)
+    child.join(600)
     return child.exitcode
 
 

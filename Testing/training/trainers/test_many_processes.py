@@ -9,6 +9,7 @@ import tiny_runs
 import torch
 import yaml
 from drawn_phantoms import draw_cohort
+from ports import free_port
 from safetensors.torch import load_file
 
 from midlineshift_training.trainers.callbacks.validation_table import read_validation_table
@@ -29,15 +30,30 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def one_process(folder, tmp_path_factory):
+    """``one_process(kind)``: the folder of a run of one process that takes two microbatches a step; made once."""
+    out = tmp_path_factory.mktemp("one")
+
+    def run(kind):
+        if not (out / kind).exists():
+            tiny_runs.run(kind, folder, out / kind, more={"precision": "32-true", "microbatches": 2})
+        return out / kind
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def two_processes(folder, tmp_path_factory):
+    """What torchrun said, and the folder of its runs: one of each kind, and ``killed``, which ends the processes."""
+    out = tmp_path_factory.mktemp("two")
+    command = "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", tiny_runs.__file__
+    return launch(*command, folder, out, "step 4", *KINDS), out
+
+
 def launch(*command):
     env = os.environ | {"PYTHONPATH": HELPERS, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run([sys.executable, *map(str, command)], env=env, capture_output=True, text=True, timeout=400)
-
-
-def torchrun(*arguments):
-    return launch(
-        "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", tiny_runs.__file__, *arguments
-    )
+    return subprocess.run([sys.executable, *map(str, command)], env=env, capture_output=True, text=True, timeout=1200)
 
 
 def distance(a: dict, b: dict, start: dict) -> float:
@@ -54,47 +70,43 @@ def distance(a: dict, b: dict, start: dict) -> float:
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_does(folder, tmp_path):
-    done = torchrun(folder, tmp_path / "two", "", *KINDS)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr.count("step 6 of 6") == len(KINDS)  # printed once, not by each process
+def test_two_processes_train_what_one_does(folder, one_process, two_processes, tmp_path):
+    done, out = two_processes
+    assert done.stderr.count("step 6 of 6") == len(KINDS), done.stderr[-3000:]  # printed once, not by each process
     for kind in KINDS:
-        more = {"precision": "32-true", "microbatches": 2}
-        tiny_runs.run(kind, folder, tmp_path / "one" / kind, more=more)
-        weights = [load_file(tmp_path / n / kind / "best.safetensors") for n in ("one", "two")]
+        runs = one_process(kind), out / kind
+        weights = [load_file(run / "best.safetensors") for run in runs]
         start = tiny_runs.stage_of(kind, folder, tiny_runs.settings_of(kind, folder)).network.state_dict()
         assert distance(*weights, start) < 1e-3, kind
-        rows = [read_validation_table(tmp_path / n / kind) for n in ("one", "two")]
+        rows = [read_validation_table(run) for run in runs]
         for one, two in zip(*rows, strict=True):
             assert one.keys() == two.keys()
             for name in one.keys() - {"seconds"}:
                 assert two[name] == pytest.approx(one[name], rel=1e-3, abs=1e-4), (kind, name)
-        assert yaml.safe_load((tmp_path / "two" / kind / "settings.yaml").read_text())["microbatches"] == 2
+        assert yaml.safe_load((out / kind / "settings.yaml").read_text())["microbatches"] == 2
     # one microbatch a step is another run: the test above could fail
     tiny_runs.run("pose", folder, tmp_path / "other", more={"precision": "32-true"})
     start = tiny_runs.stage_of("pose", folder, tiny_runs.settings_of("pose", folder)).network.state_dict()
     other = load_file(tmp_path / "other" / "best.safetensors")
-    assert distance(load_file(tmp_path / "one" / "pose" / "best.safetensors"), other, start) > 0.1
+    assert distance(load_file(one_process("pose") / "best.safetensors"), other, start) > 0.1
 
 
 @pytest.mark.slow
-def test_one_process_goes_on_where_two_were_killed(folder, tmp_path):
-    killed = torchrun(folder, tmp_path / "two", "step 4", "pose")
-    assert killed.returncode != 0
-    state = torch.load(tmp_path / "two" / "pose" / "last.ckpt", weights_only=True)
+def test_one_process_goes_on_where_two_were_killed(folder, one_process, two_processes):
+    done, out = two_processes
+    assert done.returncode != 0
+    state = torch.load(out / "killed" / "last.ckpt", weights_only=True)
     assert state["global_step"] == 3
-    more = {"precision": "32-true", "microbatches": 2}
-    tiny_runs.run("pose", folder, tmp_path / "two" / "pose", resume=True, more=more)
-    tiny_runs.run("pose", folder, tmp_path / "one", more=more)
-    weights = [load_file(run / "best.safetensors") for run in (tmp_path / "one", tmp_path / "two" / "pose")]
+    tiny_runs.run("pose", folder, out / "killed", resume=True, more={"precision": "32-true", "microbatches": 2})
+    weights = [load_file(run / "best.safetensors") for run in (one_process("pose"), out / "killed")]
     start = tiny_runs.stage_of("pose", folder, tiny_runs.settings_of("pose", folder)).network.state_dict()
     assert distance(*weights, start) < 1e-3
 
 
 @pytest.mark.slow
-def test_two_tasks_of_a_slurm_job_train_what_one_process_does(folder, tmp_path):
+def test_two_tasks_of_a_slurm_job_train_what_one_process_does(folder, one_process, tmp_path):
     """No scheduler here: two processes get the variables that srun gives to the tasks of a job."""
-    port = tiny_runs.free_port()
+    port = free_port()
     job = {
         "SLURM_JOB_ID": str(port),
         "SLURM_JOB_NAME": "train",
@@ -117,11 +129,10 @@ def test_two_tasks_of_a_slurm_job_train_what_one_process_does(folder, tmp_path):
         )
         for rank in range(2)
     ]
-    said = [task.communicate(timeout=400)[1] for task in tasks]
+    said = [task.communicate(timeout=1200)[1] for task in tasks]
     assert [task.returncode for task in tasks] == [0, 0], said[0][-3000:]
     assert ["step 6 of 6" in text for text in said] == [True, False]
-    tiny_runs.run("pose", folder, tmp_path / "one", more={"precision": "32-true", "microbatches": 2})
-    weights = [load_file(run / "best.safetensors") for run in (tmp_path / "one", tmp_path / "two" / "pose")]
+    weights = [load_file(run / "best.safetensors") for run in (one_process("pose"), tmp_path / "two" / "pose")]
     start = tiny_runs.stage_of("pose", folder, tiny_runs.settings_of("pose", folder)).network.state_dict()
     assert distance(*weights, start) < 1e-3
 
