@@ -3,6 +3,18 @@ from pathlib import Path
 
 import pytest
 
+# The processes of pytest-xdist share the cores. Numeric libraries, which read this when they are loaded, would start a
+# thread for every core in each of them, and these would spin while they wait for one another.
+if count := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(count))))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that hold slow tests, so that at the end no core waits for another's slow test."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
 
 @pytest.fixture(scope="session")
 def shared_data():
