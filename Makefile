@@ -20,6 +20,8 @@ endif
 MEASURE := $(VENV)/.installed-measure
 ALL := $(VENV)/.installed-all
 MINUTES ?= 2
+MUTATIONS ?=
+SEED ?= 0
 EXTRAS := training,cluster,dicom,pdf,pacs,review,slicer,docs,lint,test
 SAMPLES := Resources/SampleScans/sample_shifted.nii.gz Resources/SampleScans/sample_unshifted.nii.gz
 
@@ -30,7 +32,8 @@ help:
 	@echo "make test    run the tests (PYTEST_ARGS='-k overlay' picks some)"
 	@echo "make lint    check style, formatting, types, spelling and prose"
 	@echo "make format  mend style and formatting"
-	@echo "make fuzz    load mutated files for MINUTES=2 (SECURITY.md says what is counted)"
+	@echo "make fuzz    load mutated files for MINUTES=2, or MUTATIONS=150 of each format; SEED=random draws others each time"
+	@echo "             (SECURITY.md says what is counted)"
 	@echo "make sbom    write a bill of materials (CycloneDX, sbom.json); needs no network once its tools are there"
 	@echo "make audit   the same, and compare the dependencies with known vulnerabilities; needs pypi.org"
 	@echo "make docs    build the documentation in site/, with every link checked"
@@ -86,7 +89,7 @@ docs: $(ALL)
 	$(BIN)/mkdocs build --strict
 
 fuzz: $(ALL)
-	$(BIN)/python Testing/fuzz/run.py --minutes $(MINUTES) --keep fuzz-failures
+	$(BIN)/python Testing/fuzz/run.py $(if $(MUTATIONS),--mutations $(MUTATIONS),--minutes $(MINUTES)) --seed $(SEED) --keep fuzz-failures
 
 # The tools have an environment of their own, so that they do not change what they look at.
 $(AUDIT)/uv:

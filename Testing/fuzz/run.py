@@ -1,13 +1,14 @@
 """Load thousands of mutated files, each format in a process of its own, and count what must never happen.
 
     python Testing/fuzz/run.py --minutes 2
+    python Testing/fuzz/run.py --minutes 60 --seed random
     python Testing/fuzz/run.py --mutations 5000 --only nifti --only dicom --out figures.json
 
 Counted are: crashes (the process dies), hangs (more than 10 s of processor time), memory (more than 2 GB),
 tracebacks (any exception but ``InputError`` and ``RefusedError``), and silently wrong geometry: every fourth scan that is
 loaded is compared with what another library reads (``independent_geometry.py``). A failing input is written to ``--keep``
-and its seed, number and error are printed; the exit code is then 1. Numbers are explicit, so every run of the same version
-is the same.
+and its seed, number and error are printed; the exit code is then 1. The inputs follow from seed and number: with the same
+``--mutations`` every run of the same version is the same, while ``--minutes`` reach further on a quicker machine.
 """
 
 from __future__ import annotations
@@ -240,13 +241,17 @@ def fuzz(kind: str, seeds: list[Path], seed: int, count: int, seconds: float, ke
     return {"figures": figures, "failures": failures}
 
 
+def _seed(text: str) -> int:
+    return random.SystemRandom().randrange(1 << 32) if text == "random" else int(text)
+
+
 def main() -> int:
     """Run all formats in turn; the exit code is 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, help="time for all formats together")
     parser.add_argument("--mutations", type=int, default=1_000_000_000, help="inputs of each format")
     parser.add_argument("--only", action="append", help="one format; repeatable")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=_seed, default=0, help="a number, or 'random' for another one each time")
     parser.add_argument("--keep", type=Path, help="folder for failing inputs")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
@@ -257,6 +262,7 @@ def main() -> int:
         if not options.minutes and options.mutations == 1_000_000_000:
             parser.error("give --minutes or --mutations")
         results = {}
+        print(f"seed {options.seed}", flush=True)
         for kind in kinds:
             results[kind] = fuzz(kind, seeds[kind], options.seed, options.mutations, seconds, options.keep)
             print(kind, json.dumps(results[kind]["figures"]), flush=True)
