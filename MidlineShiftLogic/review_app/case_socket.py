@@ -41,6 +41,7 @@ class CaseSocket:
         self._free = asyncio.Semaphore(IN_FLIGHT)
         self._dirty: set[str] = set()
         self._blurred: set[str] = set()
+        self._due: list[Callable[[], None]] = []
         self._exports: set[asyncio.Task] = set()
 
     async def serve(self, socket: web.WebSocketResponse) -> None:
@@ -57,6 +58,7 @@ class CaseSocket:
                 answers, moving = await self._render.run(self._handle, messages)
                 for answer in answers:
                     await socket.send_str(json.dumps(answer))
+                self._start_exports()  # only now, so that the page hears of the report last
                 await self._send_pictures(socket, moving)
                 if first and SCAN not in self._dirty:
                     first = False
@@ -64,6 +66,7 @@ class CaseSocket:
                         await socket.send_str(json.dumps(answer))
                     await self._send_pictures(socket, False)
         finally:
+            self._start_exports()  # of a page that went away meanwhile
             reader.cancel()
 
     async def finish_exports(self) -> None:
@@ -174,13 +177,13 @@ class CaseSocket:
             EDITS[kind](session, message)
             self._dirty |= set(VIEWS) if kind in ("undo", "redo") else {SCAN, NORMAL}  # they may show another slice
             if kind == "decide":
-                self._start_export()
+                self._prepare_export()
             return True
         else:
             raise ValueError(kind)
         return False
 
-    def _start_export(self) -> None:
+    def _prepare_export(self) -> None:
         session, loop = self._session, self._loop
         arguments = session.folder, session.case, session.measurement, session.ct
 
@@ -195,10 +198,11 @@ class CaseSocket:
             with contextlib.suppress(ConnectionError):  # the page is gone; the files are there
                 await self._socket.send_str(json.dumps({"type": "message", "text": text}))
 
-        def start() -> None:
-            self._exports.add(loop.create_task(write()))
+        self._due.append(lambda: self._exports.add(loop.create_task(write())))
 
-        loop.call_soon_threadsafe(start)
+    def _start_exports(self) -> None:
+        while self._due:
+            self._due.pop()()
 
     def _text(self, error: Exception) -> str:
         case = self._session.case

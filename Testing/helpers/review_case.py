@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dicom_case import PATIENT
 from make_scans import write_dicom
+from ports import free_port
 from scan_files import save_nifti
 from synthetic_case import drawn_head, measured
 
@@ -22,7 +23,7 @@ from MidlineShiftLogic.reporting.results_csv import TABLE_FILE, CohortTable, mea
 
 ROOT = Path(__file__).parents[2]
 SPACING = (5.0, 1.5, 1.7)
-START_SECONDS = 180
+START_SECONDS = 300
 """For the server to load its libraries on a busy machine."""
 
 
@@ -60,7 +61,9 @@ class Server:
         self.process = None
         self.address = ""
 
-    def start(self, port: int = 0) -> None:
+    def start(self, port: int | None = None) -> None:
+        """Run it; returns once it listens. ``port``: one that nobody else gets meanwhile if None."""
+        port = free_port() if port is None else port
         command = [sys.executable, "-m", "MidlineShiftLogic", "review", *self.arguments, "--port", str(port)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
@@ -79,12 +82,12 @@ class Server:
 
     def stop(self, how: int = signal.SIGTERM) -> int:
         self.process.send_signal(how)
-        code = self.process.wait(60)
+        code = self.process.wait(START_SECONDS)
         self.process.stdout.close()
         return code
 
 
-def wait_until(condition, seconds=90.0, what=""):
+def wait_until(condition, seconds=300.0, what=""):
     """Wait for a condition of the page; nothing is timed."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -68,7 +68,7 @@ class Page:
         wait_until(lambda: self.saved() > before, what="saved")
 
     def drag(self, name, right_px):
-        """Drag a landmark with the mouse, as a reader does; numbers that were shown on the way."""
+        """Drag a landmark with the mouse in four steps, each of which waits for another number; the numbers shown."""
         from selenium.webdriver import ActionChains
 
         box = self.script(
@@ -77,18 +77,20 @@ class Page:
         )
         place = self.state()["landmarks"][name]
         x, y = (round(box[axis] + place[axis] * box[axis + 2]) for axis in (0, 1))
-        self.script(
-            "window.numbers = []; new MutationObserver(() => window.numbers.push(document.getElementById('number').textContent))"
-            ".observe(document.getElementById('number'), { childList: true })"
-        )
-        actions = ActionChains(self.browser, duration=60)
-        actions.w3c_actions.pointer_action.move_to_location(x, y)
-        actions.w3c_actions.pointer_action.pointer_down()
-        for step in range(1, 9):
-            actions.w3c_actions.pointer_action.move_to_location(x + round(right_px * step / 8), y)
-            actions.w3c_actions.pointer_action.pause(0.12)
-        actions.w3c_actions.pointer_action.pointer_up()
-        before = self.saved()
-        actions.perform()
+        numbers, before = [self.text("number")], self.saved()
+
+        def act(*names, to=0.0):
+            actions = ActionChains(self.browser, duration=60)
+            actions.w3c_actions.pointer_action.move_to_location(x + round(right_px * to), y)
+            for one in names:
+                getattr(actions.w3c_actions.pointer_action, one)()
+            actions.perform()
+
+        act("pointer_down")
+        for step in range(1, 5):
+            act(to=step / 4)
+            wait_until(lambda: self.text("number") != numbers[-1], what="another number on the way")
+            numbers.append(self.text("number"))
+        act("pointer_up", to=1.0)
         self.wait_saved(before)
-        return self.script("return window.numbers")
+        return numbers

@@ -123,9 +123,14 @@ def test_two_sessions_on_one_case_the_second_looks_only(served, page, make_brows
     assert not second.browser.find_element("id", "accept").is_enabled()
     before = second.state()["signed_shift_mm"]
     page.open_list()
-    second.browser.refresh()
-    second.wait_drawn()
-    assert second.state()["writable"] and second.state()["signed_shift_mm"] == before
+
+    def writes():
+        second.browser.refresh()
+        second.wait_drawn()
+        return second.state()["writable"]
+
+    wait_until(writes, what="the case is free")
+    assert second.state()["signed_shift_mm"] == before
     second.open_list()
 
 
@@ -175,7 +180,10 @@ def test_nothing_for_axe_to_complain_of(page, size):
     page.browser.set_window_size(*size)
     for opened in (page.open_list, page.open_case):
         opened()
-        assert page.script("return document.documentElement.scrollWidth <= window.innerWidth"), "no sideways scrolling"
+        wait_until(
+            lambda: page.script("return document.documentElement.scrollWidth <= window.innerWidth"),
+            what="no sideways scrolling",
+        )
         tester = axe.Axe(page.browser)
         tester.inject()
         found = tester.run()["violations"]
@@ -215,7 +223,7 @@ def test_blind_review_by_two_readers(tmp_path, make_browser):
             canvas, round(x * width), round(y * height)
         ).click().perform()
     wait_until(lambda: page.state()["has_landmarks"], what="landmarks")
-    assert "to the patient's left" in page.text("number")
+    wait_until(lambda: "to the patient's left" in page.text("number"), what="the number")
     page.click("accept")
     wait_until(lambda: page.state()["status"] == "accepted with edits", what="accepted")
     assert len(of_reader(results, "left", "Grace").slices) == 1
