@@ -142,7 +142,7 @@ def _client(cluster: str):
 def _check_versions(client, cluster: str) -> None:
     """Raise InputError where a worker has another version: results must not depend on which worker made them."""
     own = package_version()
-    for worker, version in client.run(package_version).items():
+    for worker, version in _ask_workers(client, package_version).items():
         if version != own:
             raise InputError(f"The worker {worker} of {cluster} has midlineshift {version}, not {own}.", "cluster")
 
@@ -152,11 +152,21 @@ def check_visible(cluster: str | None, folders: Sequence[Path]) -> None:
     if cluster is None:
         return
     with _client(cluster) as client:
-        for worker, absent in client.run(_absent, [str(path) for path in folders]).items():
+        for worker, absent in _ask_workers(client, _absent, [str(path) for path in folders]).items():
             if absent:
                 raise InputError(
                     f"The worker {worker} does not see {absent[0]}; the machines of a cluster must share it.", "cluster"
                 )
+
+
+def _ask_workers(client, function, *arguments) -> dict:
+    """Return the function's value on each worker by address; one that is gone meanwhile has none."""
+    found = client.run(function, *arguments, on_error="return")
+    answers = {worker: answer for worker, answer in found.items() if not isinstance(answer, OSError)}
+    for answer in answers.values():
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 def _absent(paths: list[str]) -> list[str]:
