@@ -61,6 +61,7 @@ class Setting:
         self.index = index_of(self.paths)
         self.store = kept_in_memory(self.paths) if keep else None
         self.size, self.batch = 128 if short else 256, batch
+        self.ddim = {"start": 1} if short else {}
 
     def denoising(self, kept: int, **more) -> DiffusionTrainer:
         """Stage 1; our slices are kept on a grid of ``kept``."""
@@ -74,6 +75,7 @@ class Setting:
     def deforming(self, pseudo_healthy: str, **more) -> LandmarkTrainer:
         """Stage 2, with denoisers as small as stage 1 trains here."""
         own = {"grid": self.size, "noise": {"grid": DENOISER_GRID}, "batch": self.batch, "rate": "cosine"}
+        own["ddim"] = self.ddim
         settings = LandmarkSettings(**SAME | own | {"pseudo_healthy": pseudo_healthy} | more)
         return _Deforming(settings, self.store, None)
 
@@ -258,7 +260,9 @@ def choices(s: Setting, repeats: int, compiled: bool) -> dict[str, dict]:
 
 
 def memory(short: bool, batch: int) -> dict[str, float]:
-    """Peak MB of a process that trains stage 2 for a few steps, each way in a process of its own."""
+    """Peak MB of a process that trains stage 2 for a few steps, each way in a process of its own; in this one if short."""
+    if short:
+        return {way: _peak(way, short, batch) for way in ("ours", "theirs")}
     context = multiprocessing.get_context("spawn")
     found = {}
     for way in ("ours", "theirs"):

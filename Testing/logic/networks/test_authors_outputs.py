@@ -103,8 +103,9 @@ def test_pseudo_healthy_from_step_3(reference, conditional, unconditional, sched
 
 @pytest.mark.slow
 def test_pseudo_healthy_from_step_15(reference, conditional, unconditional, schedule):
-    healthy = diffusion.ddim_sample(conditional, unconditional, schedule, reference["x_ddim15"], start=15)
-    assert largest_difference(healthy, reference["pseudo_healthy_from15"]) < SAMPLED
+    """One slice of the two: what is new against step 3 is what adds up over the steps."""
+    healthy = diffusion.ddim_sample(conditional, unconditional, schedule, reference["x_ddim15"][1:], start=15)
+    assert largest_difference(healthy, reference["pseudo_healthy_from15"][1:]) < SAMPLED
 
 
 def test_through_the_saved_model_folder(reference, schedule, tmp_path):
@@ -119,12 +120,10 @@ def test_through_the_saved_model_folder(reference, schedule, tmp_path):
         torch.save(authors_state(network, prefix), paths[name])
     model = load_model(import_authors(**paths, out=tmp_path / "model", head_channels=TINY["head_channels"]))
     pair = model.network("conditional"), model.network("unconditional")
-    steps = torch.tensor([300, 300])
-    difference = diffusion.noise_difference(*pair, schedule, reference["x"], steps, reference["noise"])
-    assert largest_difference(difference, reference["eps_con"] - reference["eps_unc"]) < FORWARD
-    velocity = model.network("deformation")(torch.cat([reference["x"], difference], dim=1))
-    assert largest_difference(fields.integrate(velocity), reference["displacement_rc"]) < FORWARD
-    step3 = torch.full((2,), diffusion.ddim_timesteps(1000, 50)[3])
-    xt = diffusion.add_noise(schedule, reference["x"], step3, reference["noise"])
-    healthy = diffusion.ddim_sample(*pair, schedule, xt, start=3)
-    assert largest_difference(healthy, reference["pseudo_healthy_from3"]) < SAMPLED
+    x, noise, con, unc, field = (
+        reference[name][:1] for name in ("x", "noise", "eps_con", "eps_unc", "displacement_rc")
+    )
+    difference = diffusion.noise_difference(*pair, schedule, x, torch.tensor([300]), noise)
+    assert largest_difference(difference, con - unc) < FORWARD
+    velocity = model.network("deformation")(torch.cat([x, difference], dim=1))
+    assert largest_difference(fields.integrate(velocity), field) < FORWARD

@@ -40,8 +40,8 @@ def commands_in_process(monkeypatch):
             return usual(words, **options)
         package, command, *arguments = words[2:]
         called.append(command)
-        smaller = ["--set", "batch=2", "--set", "validation_batches=1"] if command == "deformation" else []
-        result = CliRunner().invoke(programs[package], [command, *arguments, *smaller])
+        smaller = ["--set", "batch=2", "--set", "validation_batches=1", "--set", "check_every=2"]
+        result = CliRunner().invoke(programs[package], [command, *arguments, *smaller * (command == "deformation")])
         return subprocess.CompletedProcess(words, result.exit_code, result.stdout, result.stderr)
 
     monkeypatch.setattr(subprocess, "run", run)

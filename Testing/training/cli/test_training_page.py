@@ -37,6 +37,8 @@ SMALLER = {
     "diffusion": TINY | {"grid": 32, "network": NETWORK | {"head_channels": 32}, "validation_batches": 1},
     "deformation": TINY | {"grid": 64, "pixel_mm": 3.6, "noise": {"grid": 32}, "ddim": {"start": 1}},
 }
+FEWER = {"evaluate": ["--robustness-cases", "0", "--warps-per-case", "1"]}
+"""Altered scans are measured by test_evaluation.py."""
 
 
 def commands() -> list[list[str]]:
@@ -103,7 +105,7 @@ def workplace(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_commands_of_the_page(workplace, monkeypatch):
     for program, command, *arguments in commands():
-        tiny = ["--config", f"{command}.yaml"] if command in SMALLER else []
+        tiny = ["--config", f"{command}.yaml"] if command in SMALLER else FEWER.get(command, [])
         main = {"midlineshift-train": train_main, "midlineshift": cli}[program]
         result = CliRunner().invoke(main, [command, *arguments, *tiny])
         assert result.exit_code == 0, (command, result.output, result.exception)

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from midlineshift_training.cli.main import main
 from midlineshift_training.datasets.phantoms.files import phantom_files
+from midlineshift_training.trainers import timestep_sampler
 from midlineshift_training.trainers.diffusion_trainer import DiffusionTrainer
 from midlineshift_training.trainers.processes import Launch
 from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
@@ -74,17 +75,18 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
     assert any(value.abs().max() > 0 for name, value in best[0].items() if name.startswith("out_conv"))
 
 
-class DiesAtStepEleven(DiffusionTrainer):
+class DiesAtStepEight(DiffusionTrainer):
     def training_step(self, batch, number):
-        if self.trainer.global_step == 11:
+        if self.trainer.global_step == 8:
             raise Killed
         return super().training_step(batch, number)
 
 
 @pytest.mark.parametrize("microbatches", [1, 2])
-def test_the_second_moment_sampler_goes_on_where_it_was(data, tmp_path, microbatches):
+def test_the_second_moment_sampler_goes_on_where_it_was(data, tmp_path, microbatches, monkeypatch):
+    monkeypatch.setattr(timestep_sampler, "HISTORY", 3)  # it has seen enough long before the check that is gone on from
     settings = SETTINGS | {"sampler": "loss-second-moment", "schedule": "cosine", "steps": 4, "pictures_every": 0}
-    settings |= {"batch": 16 // microbatches, "microbatches": microbatches, "max_steps": 16, "check_every": 8}
+    settings |= {"batch": 4 // microbatches, "microbatches": microbatches, "max_steps": 12, "check_every": 6}
 
     def stage(kind=DiffusionTrainer, seed=0):
         torch.manual_seed(seed)
@@ -94,7 +96,9 @@ def test_the_second_moment_sampler_goes_on_where_it_was(data, tmp_path, microbat
     train(straight, tmp_path / "straight", settings)
     assert straight.sampler.probabilities().std() > 0.05, "it never left the uniform steps"
     with pytest.raises(Killed):
-        train(stage(DiesAtStepEleven), tmp_path / "killed", settings)
+        train(stage(DiesAtStepEight), tmp_path / "killed", settings)
+    counts = torch.load(tmp_path / "killed" / "last.ckpt", weights_only=True)["sampler"]["counts"]
+    assert counts.min() == 3, "it does not go on from uniform steps"
     train(stage(seed=99), tmp_path / "killed", settings, Launch(resume=True))
     best = [load_file(tmp_path / name / "best.safetensors") for name in ("straight", "killed")]
     assert all(torch.equal(value, best[1][name]) for name, value in best[0].items())
