@@ -12,7 +12,10 @@ from MidlineShiftLogic.headct.assemble import assemble
 from MidlineShiftLogic.headct.canonical import from_volume
 
 QUICK = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 NUMBERS = st.one_of(

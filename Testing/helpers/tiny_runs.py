@@ -41,6 +41,7 @@ NETWORK = {name: value for name, value in SMALL_DENOISER.items() if name != "ima
 
 def write_denoiser(run: Path, seed: int) -> Path:
     """A finished run of a denoiser, as the deformation stage reads it."""
+    torch.manual_seed(seed)
     network = awake(Denoiser(**SMALL_DENOISER | {"image_size": 64}), seed)
     run.mkdir(parents=True, exist_ok=True)
     (run / "network.json").write_text(json.dumps({"kind": "adm", "config": network.config}))

@@ -103,7 +103,7 @@ def saved_side_by_side(tmp_path_factory) -> Path:
     """A scene with a measurement, saved by another process while its three views were shown."""
     file = tmp_path_factory.mktemp("saved") / "side by side.mrb"
     code = SAVE.format(here=str(HERE), helpers=str(HERE.parent / "helpers"), file=str(file))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=900)
     assert file.is_file(), done.stderr
     return file
 

@@ -122,7 +122,7 @@ def test_two_processes_at_one_case_leave_one_whole_result(tmp_path):
         for name in ("one", "two")
     ]
     for writer in writers:
-        assert writer.wait(120) == 0, writer.stderr.read().decode()
+        assert writer.wait(900) == 0, writer.stderr.read().decode()
     assert entries(tmp_path) == ["case"]
     assert entries(tmp_path / "case") == ["measurement.json", "overlay.png"]
     assert len({path.read_text() for path in (tmp_path / "case").iterdir()}) == 1

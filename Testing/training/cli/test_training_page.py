@@ -139,7 +139,7 @@ def measured_in_the_panel(model: Path, monkeypatch):
             assert button.enabled, button.toolTip
             button.click()
         assert ui.modelSelector.currentText.startswith("my-model")
-        end = time.monotonic() + 300
+        end = time.monotonic() + 1200
         while panel.state.value != "idle" and time.monotonic() < end:
             host.process()
             time.sleep(0.02)

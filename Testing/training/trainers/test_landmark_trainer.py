@@ -44,6 +44,7 @@ def denoiser_run(folder, cohort, seed):
     """A run folder of an untrained small denoiser."""
     import json
 
+    torch.manual_seed(seed)
     network = awake(Denoiser(**SMALL_DENOISER), seed)
     folder.mkdir(parents=True)
     settings = {
