@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from child_path import python_path
 from make_scans import make_head, write_dicom
 
 SERIES, STUDY = "1.2.826.0.1.3680043.8.498.77", "1.2.826.0.1.3680043.8.498.70"
@@ -114,13 +115,12 @@ class ListenerProcess:
         """Run it; returns once it listens. ``seconds`` a measurement takes."""
         seconds = self._seconds if seconds is None else seconds
         command = [sys.executable, "-c", PROGRAM, self.journal, seconds, *self._options]
-        helpers = str(Path(__file__).parent)
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": helpers},
+            env={**os.environ, "PYTHONPATH": python_path()},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         line = self.process.stdout.readline()

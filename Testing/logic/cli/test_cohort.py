@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+from child_path import python_path
 from scan_files import save_nifti
 
 from MidlineShiftLogic.batch.work_list import list_cases
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.reporting.results_csv import TABLE_FILE
 
-HELPERS = Path(__file__).parents[2] / "helpers"
 # What a worker's process starts with too: the stand-ins for pictures and pipeline, which ends the process for some cases,
 # and with others does not come to an end as long as there is a parent that waits.
 SITE = """
@@ -275,7 +275,7 @@ def start(tmp_path, *arguments, endless=""):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{HELPERS}", "FAKE_ENDLESS": endless},
+        env={**os.environ, "PYTHONPATH": python_path(tmp_path / "site"), "FAKE_ENDLESS": endless},
         preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None,
     )
 

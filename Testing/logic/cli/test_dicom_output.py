@@ -5,14 +5,12 @@ import os
 import resource
 import subprocess
 import sys
-from pathlib import Path
 
 import pydicom
 import pytest
+from child_path import python_path
 from dicom_case import PATIENT, coarse_head, differences, validate
 from make_scans import write_dicom
-
-HELPERS = Path(__file__).parents[2] / "helpers"
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +80,7 @@ def test_measuring_imports_no_highdicom(series, tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "measure", series, "--out", tmp_path / "out", "--quiet", "--device", "cpu"],
-        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(HELPERS)},
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": python_path()},
     )  # fmt: skip
     assert done.stdout.split() == ["0", "False"], done.stderr
 
@@ -98,7 +96,7 @@ def test_disk_that_takes_no_more_leaves_nothing(series, tmp_path, kilobytes):
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "measure", series, "--out", out, "--dicom", "--device", "cpu"],
-        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(HELPERS)},
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": python_path()},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024,) * 2),
     )  # fmt: skip
     assert done.returncode == 2, done

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from child_path import python_path
 from scan_files import save_nifti
 
 import MidlineShiftLogic
@@ -249,8 +250,9 @@ def test_progress_bar_only_on_a_terminal(scan, tmp_path):
     terminal, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
     command = [sys.executable, "-c", code, "measure", str(scan), "--out", str(tmp_path / "out"), "--device", "cpu"]
-    helpers = str(Path(__file__).parents[2] / "helpers")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end, env={**os.environ, "PYTHONPATH": helpers})
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=end, env={**os.environ, "PYTHONPATH": python_path()}
+    )
     os.close(end)
     shown = ""
     try:

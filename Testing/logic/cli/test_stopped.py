@@ -6,11 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from child_path import python_path
 
-HELPERS = Path(__file__).parents[2] / "helpers"
 PROGRAM = (
     "import sys, synthetic_case\n"
     "synthetic_case.install_fake_pipeline(step_seconds=float(sys.argv[1]))\n"
@@ -30,7 +29,7 @@ def start(step_seconds, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(HELPERS)},
+        env={**os.environ, "PYTHONPATH": python_path()},
         preexec_fn=heed_interrupts if os.name == "posix" else None,
     )
 

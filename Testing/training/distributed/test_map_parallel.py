@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spread_work
+from child_path import python_path
 from click.testing import CliRunner
 from drawn_phantoms import draw_cohort
 
@@ -28,7 +29,7 @@ SAMPLES = Path(__file__).parents[3] / "Resources" / "SampleScans"
 def local_cluster():
     distributed = pytest.importorskip("distributed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(spread_work.__file__).parent))
+        patch.setenv("PYTHONPATH", python_path())
         patch.setenv("OMP_NUM_THREADS", "1")
         with distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0

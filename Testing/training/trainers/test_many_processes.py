@@ -8,6 +8,7 @@ import pytest
 import tiny_runs
 import torch
 import yaml
+from child_path import python_path
 from drawn_phantoms import draw_cohort
 from ports import free_port
 from safetensors.torch import load_file
@@ -18,7 +19,6 @@ from midlineshift_training.trainers.processes import Processes, find_processes
 from MidlineShiftLogic.errors import InputError
 
 KINDS = ("pose", "diffusion", "deformation", "landmarks")
-HELPERS = os.path.dirname(tiny_runs.__file__)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def two_processes(folder, tmp_path_factory):
 
 
 def launch(*command):
-    env = os.environ | {"PYTHONPATH": HELPERS, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    env = os.environ | {"PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.run([sys.executable, *map(str, command)], env=env, capture_output=True, text=True, timeout=1200)
 
 
@@ -116,7 +116,7 @@ def test_two_tasks_of_a_slurm_job_train_what_one_process_does(folder, one_proces
         "SLURM_NODELIST": "localhost",
         "SLURM_NODEID": "0",
         "MASTER_PORT": str(port),
-        "PYTHONPATH": HELPERS,
+        "PYTHONPATH": python_path(),
         "OMP_NUM_THREADS": "1",
     }
     command = [sys.executable, tiny_runs.__file__, str(folder), str(tmp_path / "two"), "", "pose"]
