@@ -3,8 +3,8 @@
 import contextlib
 
 import pytest
-from orthanc_server import free_port
 from pacs_case import SERIES, STUDY, head_series
+from ports import free_port
 
 from MidlineShiftLogic.cli import pacs as command
 from MidlineShiftLogic.pacs import retries
