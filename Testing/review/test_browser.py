@@ -52,6 +52,7 @@ def test_open_scroll_and_windows(page):
     wait_until(lambda: page.state()["displacement"], what="displacement")
     wait_until(lambda: page.script("return ['normal', 'moved'].every((n) => document.getElementById(n).dataset.drawn)"))
     canvas = page.browser.find_element("id", "scan")
+    assert page.script("return document.documentElement.scrollHeight <= innerHeight"), "the page itself does not scroll"
     page.script(
         "document.getElementById('scan').dispatchEvent("
         "new WheelEvent('wheel', { deltaY: -100, bubbles: true, cancelable: true }))"
