@@ -80,7 +80,7 @@ def test_a_moved_scan_is_not_its_images(panel, scan):
     assert "is not where" in reason(scan)
 
 
-def test_lost_images_and_a_lacking_package_are_told(panel, scan, tmp_path, monkeypatch):
+def test_lost_images_and_a_lacking_package_are_reported(panel, scan, tmp_path, monkeypatch):
     monkeypatch.setattr("MidlineShiftLib.services.dicom.find_spec", lambda name: None)
     assert "highdicom" in reason(scan)
     next((tmp_path / "images").iterdir()).unlink()

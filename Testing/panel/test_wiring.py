@@ -60,7 +60,7 @@ def test_a_volume_that_is_no_scan_says_so(panel):
     assert "no voxels" in panel.ui.scanLabel.text and not panel.ui.measureButton.enabled
 
 
-def test_a_windowed_export_is_told_before_measuring(panel):
+def test_a_windowed_export_is_reported_before_measuring(panel):
     volume = panel.add_scan()
     slicer.util.updateVolumeFromArray(volume, np.clip(slicer.util.arrayFromVolume(volume), 0, 80))
     panel.ui.inputSelector.setCurrentNode(volume)
@@ -91,7 +91,7 @@ def test_loading(panel, tmp_path):
     assert "All checks passed" in panel.ui.scanLabel.text
 
 
-def test_models_are_told_without_torch(panel, tmp_path):
+def test_models_are_reported_without_torch(panel, tmp_path):
     about = panel.ui.modelLabel.text
     assert panel.ui.modelSelector.currentText.startswith(DEFAULT_MODEL)
     description = json.loads((find_model() / "model.json").read_text(encoding="utf-8"))

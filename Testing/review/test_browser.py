@@ -30,7 +30,7 @@ def of_reader(results, case="left", reader="Ada"):
     return read_result(results / "reviews" / reader / case)
 
 
-def test_wrong_token_opens_nothing_and_no_path_is_told(served, page):
+def test_wrong_token_opens_nothing_and_no_path_is_reported(served, page):
     server, results = served
     for address in (server.site, f"{server.site}/?token=wrong", f"{server.site}/cases.json", f"{server.site}/socket/x"):
         with pytest.raises(urllib.error.HTTPError) as refused:

@@ -112,7 +112,7 @@ def test_worklist_tells_numbers_and_what_the_reader_did(results, case, folder, e
     assert set(hidden[0]) == {"key", "name", "status"} and str(results) not in json.dumps(hidden)
 
 
-def test_what_is_no_result_is_told(tmp_path):
+def test_what_is_no_result_is_reported(tmp_path):
     with pytest.raises(InputError, match="no folder of results"):
         find_cases([tmp_path / "none"])
     with pytest.raises(InputError, match="holds no results"):

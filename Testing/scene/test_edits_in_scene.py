@@ -151,7 +151,7 @@ def test_back_to_the_models_add_and_review(case):
     assert nodes.landmarks.GetNumberOfControlPoints() == 0, "the added slice is gone, and its landmarks with it"
 
 
-def test_impossible_edit_is_told_and_put_back(case):
+def test_impossible_edit_is_reported_and_put_back(case):
     nodes = built(case)
     home = point(nodes, "anterior_falx")
     put(nodes, "anterior_falx", point(nodes, "posterior_falx"))

@@ -40,7 +40,7 @@ def test_no_slices_are_joined_where_blocks_meet(core):
     assert {flag.code for flag in found.quality} == CODES
 
 
-def test_a_missing_slice_is_still_told(core):
+def test_a_missing_slice_is_still_reported(core):
     ct = tilted(small_head())
     members = [index for index in range(ct.n_slices) if index != 9]
     lost = replace(ct, hu=ct.hu[members], origins=ct.origins[members], thickness=ct.thickness[members])
@@ -60,7 +60,7 @@ def test_the_database_tells_what_the_steps_cannot(core, database):
     np.testing.assert_allclose(found.thickness, 5.0)
 
 
-def test_each_slice_is_told_its_own_image(core, database):
+def test_each_slice_is_reported_its_own_image(core, database):
     truth = two_blocks()
     database(truth)
     volume = load_like_slicer(core, truth)
@@ -69,7 +69,7 @@ def test_each_slice_is_told_its_own_image(core, database):
     np.testing.assert_allclose(found.thickness, truth.thickness)
 
 
-def test_slices_that_were_not_put_right_are_told(core, database):
+def test_slices_that_were_not_put_right_are_reported(core, database):
     truth = two_blocks()
     database(truth)
     volume = load_like_slicer(core, truth)

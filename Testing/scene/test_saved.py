@@ -125,7 +125,7 @@ def test_loaded_into_a_scene_that_has_measurements(saved):
     assert nodes[0].measurement.review is not None, "only the loaded one was edited"
 
 
-def test_a_damaged_or_newer_state_is_told(case):
+def test_a_damaged_or_newer_state_is_reported(case):
     nodes = build_scene(case.volume, case.ct, case.measurement, case.dense)
     for text, says in (("", "damaged"), ("{}", "damaged"), ('{"format": "midlineshift-scene/9"}', "scene/9")):
         nodes.state_node.SetText(text)

@@ -111,7 +111,7 @@ def test_same_scan_as_the_file(core):
     same_scan(head_ct_from_volume(volume), read(SAMPLE))
 
 
-def test_what_is_no_scan_is_told(core):
+def test_what_is_no_scan_is_reported(core):
     empty = core.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
     with pytest.raises(InputError, match="'Empty' has no voxels"):
         head_ct_from_volume(empty)

@@ -116,7 +116,7 @@ def _result(measurement: Measurement) -> dict[str, Any]:
         "rule": rule_text(measurement),
         "authors": None
         if measurement.authors_readout_mm is None
-        else f"{measurement.authors_readout_mm:.1f} mm (largest displacement of any pixel, Gong et al. 2023)",
+        else f"{measurement.authors_readout_mm:.1f} mm (of any pixel; the number of Gong et al. 2023)",
     }
 
 

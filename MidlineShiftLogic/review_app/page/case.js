@@ -9,18 +9,18 @@ const byId = (id) => document.getElementById(id);
 let socket = null, state = null, holder = "", placing = false, chosen = null, drag = null, sized = false, failed = false;
 
 function send(message) { if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message)); }
-function tell(text) { byId("notice").textContent = text; }
+function notify(text) { byId("notice").textContent = text; }
 
 function connect() {
   const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket/${key}`;
   socket = new WebSocket(address);
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => { sized = false; tell(""); };
+  socket.onopen = () => { sized = false; notify(""); };
   socket.onmessage = (event) => (typeof event.data === "string" ? hear(JSON.parse(event.data)) : draw(event.data));
   socket.onclose = () => {
     document.body.dataset.connected = "no";
     if (failed) return;
-    tell("No connection to the review; trying again. What was confirmed is saved.");
+    notify("No connection to the review; trying again. What was confirmed is saved.");
     setTimeout(connect, RETRY_MS);
   };
 }
@@ -28,12 +28,12 @@ function connect() {
 function hear(message) {
   if (message.type === "writer") {
     holder = message.holder;
-    if (holder) tell(`${holder} has this case open; it can only be looked at here.`);
+    if (holder) notify(`${holder} has this case open; it can only be looked at here.`);
     sendSizes(true);
   } else if (message.type === "state") { state = message; show(); document.body.dataset.connected = "yes"; }
-  else if (message.type === "saved") { document.body.dataset.saved = String(Number(document.body.dataset.saved || 0) + 1); byId("case-status").title = "saved"; tell(""); }
-  else if (message.type === "failed") { failed = true; tell(message.text); byId("number").textContent = "Not shown"; }
-  else if (message.type === "message") tell(message.text);
+  else if (message.type === "saved") { document.body.dataset.saved = String(Number(document.body.dataset.saved || 0) + 1); byId("case-status").title = "saved"; notify(""); }
+  else if (message.type === "failed") { failed = true; notify(message.text); byId("number").textContent = "Not shown"; }
+  else if (message.type === "message") notify(message.text);
 }
 
 async function draw(data) {

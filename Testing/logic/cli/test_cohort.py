@@ -215,7 +215,7 @@ def test_list_with_ids_spacing_and_priors(midlineshift, fake_pipeline, tree, tmp
         (b"path\n\x00\n", "binary"),
     ],
 )
-def test_list_that_cannot_be_used_is_told_before_anything(midlineshift, tmp_path, content, why):
+def test_list_that_cannot_be_used_is_reported_before_anything(midlineshift, tmp_path, content, why):
     table = tmp_path / "cases.csv"
     table.write_bytes(content if isinstance(content, bytes) else content.encode())
     done = midlineshift("measure", table, "--out", tmp_path / "out")

@@ -185,7 +185,7 @@ def test_debug_shows_the_traceback(midlineshift, fake_pipeline, scan, tmp_path, 
         ["in.nii", "--out", "/proc/nowhere"],
     ],
 )
-def test_wrong_usage_is_told(midlineshift, tmp_path, arguments):
+def test_wrong_usage_is_reported(midlineshift, tmp_path, arguments):
     done = midlineshift("measure", *(part.format(out=tmp_path / "out") for part in arguments))
     assert done.code == 2 and done.out == ""
     assert "rror: " in done.err and "Traceback" not in done.err

@@ -92,7 +92,7 @@ def test_a_refused_scan_leaves_nothing(midlineshift, painter, scan, tmp_path, mo
     assert done.code == 3 and done.sentence == "head  error: No midline was found." and names(tmp_path / "out") == []
 
 
-def test_a_model_without_denoisers_is_told_at_once(midlineshift, painter, scan, tmp_path):
+def test_a_model_without_denoisers_is_reported_at_once(midlineshift, painter, scan, tmp_path):
     painter.model.has_denoisers = False
     done = midlineshift("pseudo-healthy", scan, "--out", tmp_path / "out")
     assert done.code == 2 and "no denoisers" in done.sentence and "midlineshift-diffusion" in done.sentence
@@ -100,7 +100,7 @@ def test_a_model_without_denoisers_is_told_at_once(midlineshift, painter, scan, 
 
 
 @pytest.mark.parametrize("slices", ["", "a", "9-3", "-4", "3,,4", "1-2-3", "0-99999"])
-def test_wrong_slices_are_told(midlineshift, painter, scan, tmp_path, slices):
+def test_wrong_slices_are_reported(midlineshift, painter, scan, tmp_path, slices):
     done = midlineshift("pseudo-healthy", scan, "--out", tmp_path / "out", "--slices", slices)
     assert done.code == 2 and "list of slices such as 14" in done.err and not painter.asked
 

@@ -117,7 +117,7 @@ def _umask():
     return mask
 
 
-def test_name_without_a_report_is_told(midlineshift, scan, tmp_path):
+def test_name_without_a_report_is_reported(midlineshift, scan, tmp_path):
     done = midlineshift("measure", scan, "--out", tmp_path / "out", "--identify")
     assert done.code == 2 and "add --report" in done.err and not (tmp_path / "out").exists()
 
@@ -130,7 +130,7 @@ def test_name_of_a_file_without_names_is_refused_before_measuring(midlineshift, 
 
 @pytest.mark.parametrize("arguments", [["nowhere"], ["out/head", "--prior", "nowhere"], ["out/head", "--prior", "out/head"],
                                        ["out/head", "--identify", "head.nii.gz"]])  # fmt: skip
-def test_what_cannot_be_reported_is_told(midlineshift, fake_pipeline, scan, tmp_path, monkeypatch, arguments):
+def test_what_cannot_be_reported_is_reported(midlineshift, fake_pipeline, scan, tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     midlineshift("measure", scan, "--out", "out")
     done = midlineshift("report", *arguments)

@@ -47,7 +47,7 @@ def test_values_that_are_not_hounsfield_units(change, code, head):
     assert codes(with_values(head, change)) == {code: "fatal"}
 
 
-def test_offset_is_told(head):
+def test_offset_is_reported(head):
     assert "+1024" in check(with_values(head, lambda hu: hu + 1024))[0].message
     assert "-1024" in check(with_values(head, lambda hu: hu - 1024))[0].message
 

@@ -86,7 +86,7 @@ def test_two_thicknesses_in_one_series(tmp_path):
     assert {flag.code for flag in ct.quality} == {"irregular-spacing"}
 
 
-def test_doubled_slices_are_dropped_and_told(head, tmp_path):
+def test_doubled_slices_are_dropped_and_reported(head, tmp_path):
     folder = write_dicom(head, tmp_path / "d")
     write_dicom(head, folder, indices=[4, 5, 6], prefix="AGAIN", InstanceNumber=99)
     ct = read(folder)
@@ -105,7 +105,7 @@ def test_repeated_acquisition_is_not_mixed_in(head, tmp_path):
     assert codes(ct) == {"other-series": "info"}
 
 
-def test_missing_slices_are_told(head, tmp_path):
+def test_missing_slices_are_reported(head, tmp_path):
     ct = read(write_dicom(head, tmp_path / "d", indices=[k for k in range(32) if k not in (12, 13)]))
     assert ct.n_slices == 30
     flags = {flag.code: flag for flag in ct.quality}
@@ -150,7 +150,7 @@ def test_missing_rescale_of_true_values_is_a_warning(head, tmp_path):
     assert codes(ct) == {"hu-no-rescale": "warning"}
 
 
-def test_bone_kernel_is_told(head, tmp_path):
+def test_bone_kernel_is_reported(head, tmp_path):
     ct = read(write_dicom(head, tmp_path / "d", ConvolutionKernel="BONEPLUS"))
     assert codes(ct) == {"sharp-kernel": "warning"}
 

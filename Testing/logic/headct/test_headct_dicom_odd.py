@@ -105,7 +105,7 @@ def test_one_image_without_its_size_is_a_missing_slice(rows, head, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", None])
-def test_one_image_without_pixels_is_told(content, head, tmp_path):
+def test_one_image_without_pixels_is_reported(content, head, tmp_path):
     def edit(dataset, index):
         if index == 12 and content is None:
             del dataset.PixelData
@@ -122,7 +122,7 @@ def test_rows_and_columns_that_are_not_perpendicular_are_refused(head, tmp_path)
     assert codes(ct)["sheared"] == "fatal"
 
 
-def test_contrast_agent_is_told_where_there_is_no_other_series(head, tmp_path):
+def test_contrast_agent_is_reported_where_there_is_no_other_series(head, tmp_path):
     ct = read(write_dicom(head, tmp_path / "d", ContrastBolusAgent="Iomeron 400"))
     same(ct, head)
     assert codes(ct) == {"contrast-agent": "warning"}
@@ -188,7 +188,7 @@ def test_jpeg_lossless_of_another_encoder(tmp_path):
     np.testing.assert_array_equal(read(folder).hu, small.hu)
 
 
-def test_compressed_data_cut_short_is_told(tmp_path):
+def test_compressed_data_cut_short_is_reported(tmp_path):
     def cut(dataset, index):
         dataset.compress(pydicom.uid.RLELossless)
         if index == 3:

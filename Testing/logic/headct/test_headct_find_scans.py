@@ -84,7 +84,7 @@ def test_several_studies_in_one_heap_are_not_mixed(tree, put):
     assert found(tree) == {"heap": True, "heap/below": False, "well": False}
 
 
-def test_patients_with_the_same_study_uid_or_none_are_told_apart(tree, put):
+def test_patients_with_the_same_study_uid_or_none_are_reported_apart(tree, put):
     put("a", 1, PatientID="1")
     put("b", 1, PatientID="2")
     put("c", 1, StudyInstanceUID=None)
@@ -109,7 +109,7 @@ def test_links_are_followed_once(tree, put, tmp_path):
     assert list(found(tree)) == ["link/x.nii", "real"]
 
 
-def test_empty_trees_are_told(tree):
+def test_empty_trees_are_reported(tree):
     (tree / "notes.txt").write_text("nothing here")
     with pytest.raises(InputError, match="holds no scans"):
         find_scans(tree)

@@ -181,7 +181,7 @@ def test_nifti_slope_and_intercept(head, tmp_path):
     np.testing.assert_allclose(read(path).hu, raw.get_fdata().transpose(2, 1, 0), atol=0.5)
 
 
-def test_nifti_without_orientation_is_told(head, tmp_path):
+def test_nifti_without_orientation_is_reported(head, tmp_path):
     path = tmp_path / "a.nii"
     image = nibabel.Nifti1Image(head.hu.transpose(2, 1, 0).astype(np.int16), None)
     image.header.set_zooms((1.4, 1.4, 5.0))
@@ -191,7 +191,7 @@ def test_nifti_without_orientation_is_told(head, tmp_path):
     assert codes(read(path))["no-orientation"] == "warning"
 
 
-def test_nifti_with_two_orientations_is_told(head, tmp_path):
+def test_nifti_with_two_orientations_is_reported(head, tmp_path):
     path = write_nifti(head, tmp_path / "a.nii")
     image = nibabel.load(path)
     mirrored = image.affine @ np.diag([-1, 1, 1, 1])
@@ -206,13 +206,13 @@ def test_four_dimensional_with_one_volume_is_read(head, tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "a.nii.gz").hu, head.hu)
 
 
-def test_spacing_for_other_formats_is_told_to_be_ignored(head, tmp_path):
+def test_spacing_for_other_formats_is_reported_to_be_ignored(head, tmp_path):
     ct = read(write_nifti(head, tmp_path / "a.nii"), spacing=(1.0, 1.0, 1.0))
     same(ct, head)
     assert codes(ct) == {"spacing-ignored": "warning"}
 
 
-def test_progress_is_told(head, tmp_path):
+def test_progress_is_reported(head, tmp_path):
     reported = []
     read(write_nifti(head, tmp_path / "a.nii"), progress=lambda *step: reported.append(step))
     assert reported[-1][:2] == (32, 32)

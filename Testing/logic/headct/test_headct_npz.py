@@ -37,7 +37,7 @@ def test_nothing_is_lost(tilted, tmp_path):
         assert getattr(back, name) == getattr(tilted, name), name
 
 
-def test_damage_is_told(tilted, tmp_path, monkeypatch):
+def test_damage_is_reported(tilted, tmp_path, monkeypatch):
     path = tmp_path / "scan.npz"
     with monkeypatch.context() as later:
         later.setattr(npz, "FORMAT", "midlineshift-headct/9")

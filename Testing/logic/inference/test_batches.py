@@ -28,7 +28,7 @@ def test_parts_are_halved_until_they_fit_and_none_is_lost_or_done_twice():
     assert tried == [16, 8, 4] + [2] * 10
 
 
-def test_one_slice_that_does_not_fit_is_told():
+def test_one_slice_that_does_not_fit_is_reported():
     def work(part):
         raise out_of_memory()
 

@@ -149,7 +149,7 @@ def test_tells_how_far_it_is_and_can_be_stopped(ct):
     assert len(reported) == 5
 
 
-def test_what_cannot_be_made_is_told(ct):
+def test_what_cannot_be_made_is_reported(ct):
     with pytest.raises(InputError, match="slices 0 to 15, not 16"):
         make_pseudo_healthy(ct, Model(sees(spot())), "cpu", [3, 16])
     blind = Model(sees(spot()))
@@ -177,7 +177,7 @@ def test_the_steps_and_the_guidance_are_those_of_the_model(ct):
         ({"steps": 3}, "'steps', which this version does not know"),
     ],
 )
-def test_steps_that_cannot_be_made_are_told(ct, ddim, said):
+def test_steps_that_cannot_be_made_are_reported(ct, ddim, said):
     model = Model(sees(spot()))
     model.noise = {"grid": GRID, "steps": 1000, "ddim": ddim}
     with pytest.raises(InputError, match=said):

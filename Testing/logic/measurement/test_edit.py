@@ -139,7 +139,7 @@ def test_points_off_the_plane_fall_back_on_it_and_pixels_say_the_same(case):
         (INDEX, {"anterior_falx": "posterior"}, "are on one another"),
     ],
 )
-def test_what_cannot_be_done_is_told(case, index, landmarks, says):
+def test_what_cannot_be_done_is_reported(case, index, landmarks, says):
     ct, before = case
     if "anterior_falx" in landmarks:
         landmarks = {"anterior_falx": place(before, "posterior_falx")}

@@ -39,7 +39,7 @@ def test_a_later_decision_replaces_the_earlier(case):
     assert both.review.reader == "Dr B" and both.signed_shift_mm == case[1].signed_shift_mm
 
 
-def test_what_is_missing_is_told(case):
+def test_what_is_missing_is_reported(case):
     measurement = case[1]
     with pytest.raises(InputError, match="name"):
         accept(measurement, "  ")

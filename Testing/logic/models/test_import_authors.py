@@ -112,7 +112,7 @@ def test_files_in_the_wrong_place(checkpoints, model_folder, tmp_path):
     assert "'encoder.0.0.main.weight' is missing" in refused(swapped, tmp_path / "authors")
 
 
-def test_other_sizes_are_told_from_the_weights(checkpoints, model_folder, tmp_path):
+def test_other_sizes_are_reported_from_the_weights(checkpoints, model_folder, tmp_path):
     model = load_model(import_authors(**checkpoints, out=tmp_path / "authors", grid=32, head_channels=16))
     assert model.network("conditional").config == Denoiser(**SMALL_DENOISER).config
     assert model.frame == {"grid": 32, "pixel_mm": 7.2, "length_mm": 165.0}
@@ -145,7 +145,7 @@ def test_the_size_of_a_deformation_network_shows_in_its_shapes():
     assert deformation_config(state) == network.config
 
 
-def test_heads_that_do_not_divide_the_channels_are_told(checkpoints):
+def test_heads_that_do_not_divide_the_channels_are_reported(checkpoints):
     with pytest.raises(InputError, match="heads of 64; give the channels of its attention heads"):
         read_authors(checkpoints["conditional"], "the conditional denoiser", Denoiser)
 

@@ -10,7 +10,7 @@ from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 FEATURES = (8, 8, 8, 8, 8)
 
 
-def test_a_finer_input_is_told_in_pixels_of_the_grid():
+def test_a_finer_input_is_reported_in_pixels_of_the_grid():
     network = MidlineUNet(2, FEATURES, upsampling=2)
     assert network.config["upsampling"] == 2
     out = network(torch.zeros(1, 2, 128, 128))

@@ -217,7 +217,7 @@ def test_more_images_than_allowed(desk, series):
 
 
 @pytest.mark.parametrize("room", [{"max_bytes": 20_000}, {"min_free_bytes": 10**15}])
-def test_no_room_is_told_and_loses_nothing(desk, series, room, caplog):
+def test_no_room_is_reported_and_loses_nothing(desk, series, room, caplog):
     """The sender hears 'out of resources' and sends again when there is room."""
     one = desk(**room)
     with caplog.at_level(logging.WARNING, "midlineshift.listen"), pytest.raises(Unreachable, match="0xA700"):

@@ -83,7 +83,7 @@ def test_result_moved_aside_by_a_killed_run_comes_back(tmp_path):
     assert entries(tmp_path) == ["case"]
 
 
-def test_output_that_cannot_be_written_is_told(tmp_path):
+def test_output_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match="Cannot write results"):

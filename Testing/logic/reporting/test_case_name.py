@@ -35,5 +35,5 @@ def test_long_names_fit_a_file_system():
     assert len(case_name("ü" * 300 + ".nii").encode()) <= 120
 
 
-def test_same_names_are_told_apart():
+def test_same_names_are_reported_apart():
     assert case_names(["a/x.nii", "b/x.nii.gz", "c/X.mha", "x-2.nii"]) == ["x", "x-2", "X-3", "x-2-2"]

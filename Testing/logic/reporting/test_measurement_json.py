@@ -134,6 +134,6 @@ def test_text_is_kept_as_it_is(case):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "other/1"}', '{"schema": "midlineshift-measurement/1"}'])
-def test_other_json_is_told_in_one_sentence(text):
+def test_other_json_is_reported_in_one_sentence(text):
     with pytest.raises(InputError, match=r"not JSON|is not a|is damaged"):
         from_json(text)

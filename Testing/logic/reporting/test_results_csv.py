@@ -124,7 +124,7 @@ def test_somebodys_own_file_is_never_touched(tmp_path, content):
     assert (tmp_path / "results.csv").read_bytes() == content
 
 
-def test_damage_in_the_middle_is_told_and_nothing_is_lost(table):
+def test_damage_in_the_middle_is_reported_and_nothing_is_lost(table):
     lines = table.path.read_bytes().splitlines(keepends=True)
     damaged = b"".join([lines[0], lines[1], b"what is this\n", *lines[2:]])
     table.path.write_bytes(damaged)

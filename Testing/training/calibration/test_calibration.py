@@ -113,7 +113,7 @@ def test_conformal_quantiles_are_order_statistics():
     assert conformal_quantiles(np.array([3.0, 1.0, 2.0])).tolist()[-1] == 3.0
 
 
-def test_too_few_cases_are_told():
+def test_too_few_cases_are_reported():
     with pytest.raises(InputError, match="Only 4 cases of 'phantoms'"):
         check_enough(drawn(4, each=9))
     with pytest.raises(InputError, match="None of the cases"):

@@ -41,7 +41,7 @@ def test_cohorts(files):
     assert everyone.hu.dtype == torch.float16
 
 
-def test_an_empty_cohort_is_told(tmp_path):
+def test_an_empty_cohort_is_reported(tmp_path):
     draw_phantom(tmp_path / "00000.npz", seed=0, shift_mm=8.0)
     with pytest.raises(InputError, match="non-mls"):
         load_aligned(phantom_files(tmp_path), "non-mls", **FRAME)

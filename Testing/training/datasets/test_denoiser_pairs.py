@@ -75,7 +75,7 @@ def test_every_shifted_slice_knows_its_twin(phantoms):
     assert (phantoms.twin[twins] == NO_TWIN).all()
 
 
-def test_phantoms_without_twins_are_told(tmp_path):
+def test_phantoms_without_twins_are_reported(tmp_path):
     draw_phantom(tmp_path / "00000.npz", 0, 4.0)
     with pytest.raises(InputError, match="--twins"):
         cut_twins([tmp_path / "00000.npz"], 128, 1.8, 198.0, (-20.0, 55.0))

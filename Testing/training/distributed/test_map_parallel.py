@@ -69,7 +69,7 @@ def test_results_come_once_and_in_order_though_a_worker_is_killed(where, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_case_that_kills_every_worker_is_told(where):
+def test_a_case_that_kills_every_worker_is_reported(where):
     # a cluster takes long to start a worker again; one item in one process would be worked on in this one
     with pytest.raises(InputError, match="killed 3 times"):
         list(map_parallel(spread_work.always_killed, range(2 if "workers" in where else 1), **where))
@@ -98,7 +98,7 @@ def test_a_cluster_whose_workers_are_gone_is_not_awaited_for_ever(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_cluster_that_is_not_there_or_does_not_see_the_data_is_told(cluster, tmp_path):
+def test_a_cluster_that_is_not_there_or_does_not_see_the_data_is_reported(cluster, tmp_path):
     with pytest.raises(InputError, match="No Dask scheduler answers"):
         list(map_parallel(spread_work.refused, [1], cluster="nowhere"))
     with pytest.raises(InputError, match="does not see"):

@@ -40,7 +40,7 @@ def test_neither_turned_nor_moved_is_the_same_picture_with_a_margin():
     assert same.to_lps(3, np.array([14.0, 15.0])) == pytest.approx(ct.to_lps(3, np.array([0.0, 0.0])))
 
 
-def test_turned_and_moved_by_as_much_as_told():
+def test_turned_and_moved_by_as_much_as_asked():
     turned = alterations.in_plane(blob(20.0, 0.0), 30.0, 0.0, 10.0)
     assert spot(turned) == pytest.approx([20 * np.cos(np.pi / 6), 20 * np.sin(np.pi / 6)], abs=0.05)
     assert spot(alterations.in_plane(blob(5.0, -8.0), 0.0, 7.3, 10.0)) == pytest.approx([12.3, -8.0], abs=0.05)

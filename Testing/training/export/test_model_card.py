@@ -65,7 +65,7 @@ def test_groups_that_are_surely_worse_are_named():
     assert line.startswith("phantoms, age infant: MAE 2.3") and line.endswith("10 cases")
 
 
-def test_what_training_saw_is_told_only_where_it_is_known():
+def test_what_training_saw_is_reported_only_where_it_is_known():
     assert seen_text({"seen": None}) is None
     assert "None of the real scans" in seen_text({"seen": []})
     assert "a, b. No other." in seen_text({"seen": ["a", "b"]})

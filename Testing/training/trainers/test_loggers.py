@@ -51,7 +51,7 @@ def test_servers_are_not_asked_offline(name, folder, tmp_path, monkeypatch):
     assert list(tmp_path.glob(f"{name}*"))
 
 
-def test_a_logger_that_is_not_installed_is_told_before_anything_is_written(folder, tmp_path, monkeypatch):
+def test_a_logger_that_is_not_installed_is_reported_before_anything_is_written(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install 'wandb"):
         check_loggers(SimpleNamespace(loggers=["tensorboard", "wandb"]))

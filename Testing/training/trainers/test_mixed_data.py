@@ -92,7 +92,7 @@ def test_without_a_fold_the_sets_own_split_counts(world):
     assert bool(slices.unlabelled.any()) == (splits["b"] == "train")
 
 
-def test_an_unknown_fold_is_told(world, tmp_path):
+def test_an_unknown_fold_is_reported(world, tmp_path):
     output = deformation(world, "--leave-out-fold", 7, "--out", tmp_path / "run", code=2)
     assert "no fold 7" in output and "0, 1" in output
     assert not (tmp_path / "run").exists()

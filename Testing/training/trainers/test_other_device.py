@@ -91,7 +91,7 @@ def test_planted_faults_are_caught(planted, folder, monkeypatch):
         trained_step("deformation", folder, device)
 
 
-def test_memory_that_runs_out_is_told_and_leaves_the_folder_free(folder, tmp_path):
+def test_memory_that_runs_out_is_reported_and_leaves_the_folder_free(folder, tmp_path):
     settings = tiny_runs.settings_of("pose", folder, max_steps=3)
     module = tiny_runs.stage_of("pose", folder, settings)
 

@@ -104,7 +104,7 @@ def test_the_validation_error_is_that_of_the_shift_in_scan_millimetres(folder):
         ),
     ],
 )
-def test_a_run_is_watched_and_told_on_a_page(kind, pictures, terms, folder, tmp_path):
+def test_a_run_is_watched_and_shown_on_a_page(kind, pictures, terms, folder, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     data = {"data": [str(folder / "cohort")]}
@@ -200,7 +200,7 @@ def test_a_folder_is_trained_by_one_process_at_a_time(folder, tmp_path):
         run("pose", folder, tmp_path, resume=True)
 
 
-def test_a_damaged_checkpoint_is_told(folder, tmp_path):
+def test_a_damaged_checkpoint_is_reported(folder, tmp_path):
     run("pose", folder, tmp_path, max_steps=3)
     (tmp_path / "last.ckpt").write_bytes((tmp_path / "last.ckpt").read_bytes()[:2000])
     with pytest.raises(InputError, match="is damaged"):
@@ -251,7 +251,7 @@ def test_the_summary_command(folder, tmp_path):
     assert result.exit_code == 2 and "no check yet" in result.output
 
 
-def test_durations_are_told_in_words():
+def test_durations_are_written_in_words():
     assert [duration(s) for s in (40, 700, 11_100)] == ["40 s", "12 min", "3 h 05 min"]
 
 

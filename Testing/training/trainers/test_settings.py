@@ -54,7 +54,7 @@ def test_numbers_that_yaml_takes_for_text_are_numbers(tmp_path):
         ("- 1", "must be a YAML mapping"),
     ],
 )
-def test_settings_that_cannot_be_used_are_told_in_a_sentence(tmp_path, content, said):
+def test_settings_that_cannot_be_used_are_reported_in_a_sentence(tmp_path, content, said):
     with pytest.raises(InputError, match=said) as raised:
         merge_settings(DeformationSettings(), write(tmp_path, content))
     assert "\n" not in str(raised.value) or "Cannot read" in said

@@ -96,7 +96,7 @@ def test_pdf_fetches_nothing(weasyprint, tmp_path):
     assert not [name for name in opened if name.endswith("x.png")]
 
 
-def test_without_weasyprint_it_is_told_what_to_do(monkeypatch):
+def test_without_weasyprint_it_is_reported_what_to_do(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "weasyprint", None)

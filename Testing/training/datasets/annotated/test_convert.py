@@ -134,7 +134,7 @@ def test_shifts_in_millimetres_are_noticed(tmp_path):
     assert cases[1].case_mm == pytest.approx(7.2, abs=0.01) and not problems
 
 
-def test_everything_that_is_wrong_is_told_with_its_file(tmp_path):
+def test_everything_that_is_wrong_is_reported_with_its_file(tmp_path):
     path = write_authors_layout(tmp_path, cases=4)
     records = pickle.loads(path.read_bytes())
     hu = np.load(tmp_path / "images" / "0.npy")
@@ -446,7 +446,7 @@ def test_a_pickle_that_is_trained_on_directly_is_checked_too(tmp_path):
     assert found and not (tmp_path / "r").exists()
 
 
-def test_contradicting_labels_are_told(tmp_path, scans):
+def test_contradicting_labels_are_reported(tmp_path, scans):
     write_table(tmp_path / "cases.csv", [{"case": "left", "mls": 0, "shift_mm": 5}])
     output = convert("--scans", scans[0], "--cases", tmp_path / "cases.csv", "--out", tmp_path / "set").output
     assert "says unshifted, its shift is 5.0 mm" in output and "warnings: 1" in output

@@ -31,7 +31,7 @@ def test_only_its_side_changes_and_the_midline_stays(side):
 
 @pytest.mark.parametrize(("strength", "wider"), [(STRENGTH[0], False), (STRENGTH[1], True)])
 @pytest.mark.parametrize("reach", REACH_MM)
-def test_nothing_folds_and_the_wall_moves_as_told(strength, wider, reach):
+def test_nothing_folds_and_the_wall_moves_as_asked(strength, wider, reach):
     looked_up = (BESIDE - pull(BESIDE, ALONG, widening(strength, reach=reach)))[0, 0]
     assert float(looked_up.diff().min()) > 0
     wall_mm = 12.0
