@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.decision import ACCEPTED, ACCEPTED_WITH_EDITS, DECISIONS, REJECTED, Review
 from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.text import clean_text
 
 __all__ = ["ACCEPTED", "ACCEPTED_WITH_EDITS", "DECISIONS", "REJECTED", "Review", "accept", "reject"]
 
@@ -36,4 +37,4 @@ def reject(measurement: Measurement, reader: str, reason: str, now: datetime | N
 
 def _reviewed(measurement: Measurement, decision: str, reader: str, reason: str, now: datetime | None) -> Measurement:
     time = (now or datetime.now(timezone.utc)).isoformat(timespec="seconds")
-    return replace(measurement, review=Review(decision, reader.strip(), time, reason.strip()))
+    return replace(measurement, review=Review(decision, clean_text(reader), time, clean_text(reason)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import slicer
 from panel_fixture import PanelFixture
+from PySide6 import QtCore
 
 from MidlineShiftLogic.scene import PARTS, is_visible
 
@@ -103,3 +104,14 @@ def test_two_scans_of_one_name_keep_their_own_numbers(panel):
     assert panel.ui.shiftLabel.text == said
     shown = [is_visible(marks, part) for part in PARTS]
     assert shown == [part != "grid" for part in PARTS]
+
+
+def test_names_from_files_are_shown_as_they_are(panel):
+    """A reader's name in a result that was loaded is no markup, and has no signs that turn the line around."""
+    panel.ui.readerEdit.text = "<b>x</b>\u202e Ada"
+    panel.click(panel.ui.acceptButton)
+    assert panel.ui.reviewLabel.text.startswith("Accepted by <b>x</b> Ada, ")
+    labels = [
+        widget for widget in vars(panel.ui).values() if getattr(widget, "wordWrap", False) and hasattr(widget, "text")
+    ]
+    assert len(labels) >= 15 and all(label.textFormat == QtCore.Qt.PlainText for label in labels)
