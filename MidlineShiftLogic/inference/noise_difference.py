@@ -32,6 +32,7 @@ class DdimSettings:
         noises: noises that each slice is made with; the mean of the results is the image. What differs between them is
             chance, what they share is not.
         own_level: whether each network call is given the noise level of its input, not the one before as by Gong et al.
+        by_difference: whether the image is the slice and what the class makes different (``networks.diffusion.pseudo_healthy``).
     """
 
     count: int = DDIM_COUNT
@@ -39,6 +40,7 @@ class DdimSettings:
     conditional_weight: float = CONDITIONAL_WEIGHT
     own_level: bool = False
     noises: int = 1
+    by_difference: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.start < self.count:

@@ -147,6 +147,7 @@ def _denoise(
                 count=ddim.count,
                 conditional_weight=ddim.conditional_weight,
                 own_level=ddim.own_level,
+                by_difference=ddim.by_difference,
                 progress=steps,
             )
         )

@@ -245,6 +245,7 @@ def pseudo_healthy(
     count: int = DDIM_COUNT,
     conditional_weight: float = CONDITIONAL_WEIGHT,
     own_level: bool = False,
+    by_difference: bool = False,
     progress: Progress | None = None,
 ) -> Tensor:
     """Make slices as they would look unshifted: noise to DDIM step ``start`` of ``count``, denoise with guidance.
@@ -255,6 +256,8 @@ def pseudo_healthy(
         conditional, unconditional: denoisers of unshifted cases and of all cases.
         x: slices (N, C, H, W) in -1..1.
         noise: standard normal, as x, or (1, C, H, W) to use one noise for all slices.
+        by_difference: True for the slice and what the class "unshifted" makes different, x + healthy - denoised by
+            ``unconditional`` alone. What denoising takes from both, the scanner's noise and fine texture, stays in the image.
         The others as in ``ddim_sample``.
 
     Returns:
@@ -262,7 +265,13 @@ def pseudo_healthy(
     """
     level = ddim_timesteps(schedule.steps, count)[start]
     xt = add_noise(schedule, x, torch.full((len(x),), level, device=x.device), noise)
-    healthy = ddim_sample(
-        conditional, unconditional, schedule, xt, start, count, conditional_weight, own_level, progress
-    )
+    total = 2 * start if by_difference else start
+
+    def denoise(guided: Network, weight: float, before: int) -> Tensor:
+        count_steps = None if progress is None else lambda done, _: progress(before + done, total)
+        return ddim_sample(guided, unconditional, schedule, xt, start, count, weight, own_level, count_steps)
+
+    healthy = denoise(conditional, conditional_weight, 0)
+    if by_difference:
+        healthy = (x + healthy - denoise(unconditional, 1.0, start)).clamp(-1, 1)
     return healthy.float()

@@ -129,3 +129,33 @@ def test_branches_of_one_network_are_its_classes_at_the_slices_heights():
     xt, steps = torch.ones(4, 1, 2, 2), torch.full((4,), 175)
     assert conditional(xt, steps).eq(1).all() and unconditional(xt, steps).eq(0).all()
     assert calls == [([1] * 4, [3.0, 8.0, 3.0, 8.0]), ([0] * 4, [3.0, 8.0, 3.0, 8.0])]
+
+
+def test_by_difference_only_what_the_class_changes_is_changed():
+    """Both branches smooth the slice; the class also moves it. The image has the move, and keeps the texture."""
+    schedule, generator = diffusion.linear(), torch.Generator().manual_seed(0)
+    anatomy, texture = torch.zeros(1, 1, 8, 8), 0.1 * torch.randn(1, 1, 8, 8, generator=generator)
+    anatomy[..., 5] = 0.5
+    straight = anatomy.roll(-1, -1)
+    noise = torch.randn(1, 1, 8, 8, generator=generator)
+
+    def toward(target):
+        return lambda xt, steps: diffusion.noise_from_x0(schedule, xt, steps, target)
+
+    settings = {"start": 2, "count": 50, "conditional_weight": 1.0, "own_level": True}
+    pair, steps = (toward(straight), toward(anatomy)), []
+    made = [
+        diffusion.pseudo_healthy(
+            *pair,
+            schedule,
+            anatomy + texture,
+            noise,
+            **settings,
+            by_difference=by,
+            progress=lambda *at: steps.append(at),
+        )
+        for by in (False, True)
+    ]
+    assert torch.allclose(made[0], straight, atol=1e-5)
+    assert torch.allclose(made[1], straight + texture, atol=1e-5)
+    assert steps == [(1, 2), (2, 2), (1, 4), (2, 4), (3, 4), (4, 4)]

@@ -246,7 +246,8 @@ def _class_conditional_noise(
 
 def _ddim(settings: Ddim) -> dict[str, Any]:
     """Return how pseudo-healthy slices are made; what earlier versions do not know is left out where it changes nothing."""
-    unknown = {name for name, value in {"own_level": False, "noises": 1}.items() if getattr(settings, name) == value}
+    before = {"own_level": False, "noises": 1, "by_difference": False}
+    unknown = {name for name, value in before.items() if getattr(settings, name) == value}
     return settings.model_dump(exclude=unknown)
 
 

@@ -36,6 +36,11 @@ class Ddim(Section):
         1, description="Noises that a pseudo-healthy image is averaged over at test; 1 in training."
     )
 
+    by_difference: bool = Field(
+        False,
+        description="The image is the slice and what the class makes different, so that scanner noise stays in it.",
+    )
+
     @model_validator(mode="after")
     def _start_within_count(self) -> Ddim:
         if self.start > self.count - 1:
