@@ -31,7 +31,7 @@ class ClassConditionalSettings(ScanSetSettings):
     )
     t: Annotated[Whole, Field(ge=0)] = Field(50, description="Noise level of the noise difference, for the model.")
     ddim: Ddim = Field(
-        Ddim(count=20, start=1, conditional_weight=1.0, own_level=True, noises=6, by_difference=True),
+        Ddim(count=20, start=1, conditional_weight=1.0, own_level=True, noises=6),
         description="How pseudo-healthy slices are made, for the pictures and for the model.",
     )
     null_share: Share = Field(0.15, description="Share of slices without a class.")
