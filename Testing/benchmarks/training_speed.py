@@ -84,7 +84,7 @@ class _Deforming(LandmarkTrainer):
     """Stage 2 with two fresh denoisers instead of those of runs."""
 
     def __init__(self, settings: LandmarkSettings, slices: AnnotatedSlices, validation: None):
-        import midlineshift_training.trainers.landmark_trainer as module
+        import midlineshift_training.trainers.run_folder.finished_run as module
 
         original, module.load_run_network = (
             module.load_run_network,

@@ -127,6 +127,12 @@ def _frame(picture: np.ndarray, sources: list, rescale) -> Picture:
     return picture[..., None] * slope + intercept, affine
 
 
+def _data_bytes() -> int:
+    """Return the memory that this process has, and a forked child at its start."""
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[5]) * resource.getpagesize()
+
+
 def _in_child(work: Callable[[], list[Picture]]) -> list[Picture] | None:
     """Return what ``work`` returns, None where it fails, crashes or exceeds its limits."""
     here, there = os.pipe()
@@ -135,7 +141,8 @@ def _in_child(work: Callable[[], list[Picture]]) -> list[Picture] | None:
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_SECONDS, LIMIT_SECONDS))
-            resource.setrlimit(resource.RLIMIT_DATA, (LIMIT_BYTES, LIMIT_BYTES))
+            limit = _data_bytes() + LIMIT_BYTES
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             warnings.simplefilter("ignore")
             with os.fdopen(there, "wb") as stream:

@@ -1,5 +1,6 @@
 """The command group: help, version, tracebacks on request; every setting is listed."""
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -21,6 +22,13 @@ def test_help_and_version():
     assert all(f"  {name} " in run("-h").output for name in COMMANDS)
     assert run("--version").output == f"midlineshift-train {package_version()}\n"
     assert run("pose", "-h").exit_code == 0
+
+
+def test_the_short_option_survives_a_context_without_the_group():
+    """Click keeps the help option that it makes first, as for a page of the documentation."""
+    command = main.get_command(click.Context(main), "card")
+    command.get_help_option(click.Context(command, **command.context_settings))
+    assert run("card", "-h").exit_code == 0
 
 
 def test_errors_are_a_sentence_and_a_traceback_on_request(tmp_path):

@@ -50,6 +50,7 @@ def test_the_method_is_theirs():
         assert settings.slices == "authors" and settings.rate == "constant"
     assert two.ddim.model_dump() == {
         "count": 50, "start": 15, "conditional_weight": 3.0, "own_level": False, "noises": 1,
+        "by_difference": False,
     }  # fmt: skip
     assert (
         two.loss.model_dump() == {"image": 1.0, "smooth": 1.0, "landmark": 1.0, "hinge": 1.0, "bending": 0.0}

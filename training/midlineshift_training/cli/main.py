@@ -12,6 +12,7 @@ from MidlineShiftLogic.errors import MidlineShiftError, format_error
 from MidlineShiftLogic.threads import wait_passively
 
 _PACKAGE = "midlineshift_training.cli"
+HELP_NAMES = ["-h", "--help"]
 COMMANDS = {
     "phantoms": "Generate head CT with exactly known midline shift.",
     "convert": "Turn scans with sparse landmarks into a set.",
@@ -46,7 +47,10 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        return getattr(importlib.import_module(f"{_PACKAGE}.{name}"), name)
+        command = getattr(importlib.import_module(f"{_PACKAGE}.{name}"), name)
+        # click keeps the first help option that it makes; a context without this group's would take -h away for good
+        command.context_settings.setdefault("help_option_names", HELP_NAMES)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -81,7 +85,7 @@ def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": HELP_NAMES})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Version.")
 @click.option("--debug", is_flag=True, help="Show the traceback when something fails.")
 def main(debug: bool) -> None:
