@@ -10,11 +10,12 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, parent_process
 from typing import Any, TypeVar
 
 from MidlineShiftLogic import exit_codes
@@ -198,6 +199,7 @@ def _serve(pipe: connection.Connection, work, threads: int) -> None:
     """Run in the other process: receive items and send results until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others in order
     signal.signal(signal.SIGTERM, _terminate)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # The processes share the cores; a number that the user set is kept. torch reads it when it is loaded.
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     wait_passively()
@@ -214,6 +216,14 @@ def _serve(pipe: connection.Connection, work, threads: int) -> None:
         pass  # the first process is gone, or needs no more
     # Nothing unfinished is left, so that exit hooks of libraries may be cut short, without a traceback of theirs.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end_with_parent() -> None:
+    """End this process in order once the first one is gone; killed outright, that one cannot end the others itself."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _terminate(_signal: int, _frame) -> None:

@@ -31,10 +31,10 @@ if "FAKE_ENDLESS" in os.environ:
     module = sys.modules["MidlineShiftLogic.inference.pipeline"]
     original = module.measure_ct
     def measure_ct(*arguments, **options):
-        case, parent = str(arguments[6:]) + str(options), os.getppid()
+        case = str(arguments[6:]) + str(options)
         if "deadly" in case:
             os._exit(9)
-        while os.environ["FAKE_ENDLESS"] and os.environ["FAKE_ENDLESS"] in case and os.getppid() == parent:
+        while os.environ["FAKE_ENDLESS"] and os.environ["FAKE_ENDLESS"] in case:
             time.sleep(0.02)
         return original(*arguments, **options)
     module.measure_ct = measure_ct
