@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.stored_values import DamagedFile
 from MidlineShiftLogic.pacs.dicom_files import image_file_name, write_atomically
 from MidlineShiftLogic.pacs.dimse import add_supported_contexts, application_entity
@@ -65,32 +63,19 @@ class MoveReceiver:
         """
         from pynetdicom import evt
 
-        from MidlineShiftLogic.pacs.transport import GuardedServer
+        from MidlineShiftLogic.pacs.transport import open_port
 
         entity = application_entity(self._aet)
         entity.require_called_aet = True
-        # The guard counts associations; pynetdicom would count connections.
-        entity.maximum_associations = 1_000_000
         add_supported_contexts(entity)
         handlers: list[EventHandlerType] = [
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_PDU_RECV, self._pdu_received),
             (evt.EVT_C_STORE, self._store),
         ]
-        try:
-            server = entity.make_server(
-                self._address, evt_handlers=handlers, server_class=GuardedServer, guard=self._guard, tls=self._tls
-            )
-        except (OSError, OverflowError) as error:
-            host, port = self._address
-            why = getattr(error, "strerror", None) or error
-            raise InputError(
-                f"Cannot listen on {host}:{port}: {why}; choose another --host or --port.", "port"
-            ) from error
-        entity._servers.append(server)
-        threading.Thread(target=server.serve_forever, name="receiving a series", daemon=True).start()
+        port = open_port(entity, self._address, handlers, self._guard, self._tls)
         self._entity = entity
-        return server.server_address[1]
+        return port
 
     def stop(self) -> None:
         """Close the port and every connection."""

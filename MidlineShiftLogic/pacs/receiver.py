@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import ssl
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.dicom_file import survey
 from MidlineShiftLogic.pacs.access_control import AllowedSender, is_allowed
 from MidlineShiftLogic.pacs.dicom_files import image_file_name
@@ -85,13 +83,11 @@ class Receiver:
         """
         from pynetdicom import evt
 
-        from MidlineShiftLogic.pacs.transport import ConnectionGuard, GuardedServer, pinned_addresses
+        from MidlineShiftLogic.pacs.transport import ConnectionGuard, open_port, pinned_addresses
 
         self._guard = ConnectionGuard(self._limits.connections, pinned_addresses(self._allowed))
         entity = application_entity(self._aet)
         entity.acse_timeout = self._limits.connections.associate_seconds
-        # The guard counts associations; pynetdicom would count connections.
-        entity.maximum_associations = 1_000_000
         entity.require_calling_aet = list(dict.fromkeys(one.aet for one in self._allowed))
         entity.require_called_aet = True
         add_supported_contexts(entity)
@@ -105,20 +101,9 @@ class Receiver:
             (evt.EVT_RELEASED, self._released),
             (evt.EVT_ABORTED, self._aborted),
         ]
-        try:
-            server = entity.make_server(
-                self._address, evt_handlers=handlers, server_class=GuardedServer, guard=self._guard, tls=self._tls
-            )
-        except (OSError, OverflowError) as error:
-            host, port = self._address
-            why = getattr(error, "strerror", None) or error
-            raise InputError(
-                f"Cannot listen on {host}:{port}: {why}; choose another --host or --port.", "port"
-            ) from error
-        entity._servers.append(server)
-        threading.Thread(target=server.serve_forever, name="receiving images", daemon=True).start()
+        port = open_port(entity, self._address, handlers, self._guard, self._tls)
         self._entity = entity
-        return server.server_address[1]
+        return port
 
     def stop(self) -> None:
         """Close the port and abort open associations, so that their senders know that the transfer failed."""

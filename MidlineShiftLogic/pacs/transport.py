@@ -16,10 +16,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
+from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.log import LOGGER
+
+if TYPE_CHECKING:
+    from pynetdicom.ae import ApplicationEntity
+    from pynetdicom.events import EventHandlerType
 
 P_DATA, ASSOCIATE_REQUEST = 0x04, 0x01
 HEADER_BYTES = 6
@@ -268,6 +274,38 @@ class GuardedServer(ThreadedAssociationServer):
     def handle_error(self, request, client_address) -> None:
         """Record the error of one connection for debugging only; socketserver would print its traceback."""
         logging.getLogger(LOGGER).debug("a connection ended with an error", exc_info=True)
+
+
+def open_port(
+    entity: ApplicationEntity,
+    address: tuple[str, int],
+    handlers: list[EventHandlerType],
+    guard: ConnectionGuard,
+    tls: ssl.SSLContext | None,
+) -> int:
+    """Let an application entity listen behind the guard, in a thread of its own, until ``entity.shutdown()``.
+
+    Args:
+        entity: with its AE titles and presentation contexts. address: host and port; port 0 takes a free one.
+        handlers: of pynetdicom's events. guard: decides about connections. tls: context for DICOM over TLS, or None.
+
+    Returns:
+        The port.
+
+    Raises:
+        InputError: the address cannot be listened on.
+    """
+    # The guard counts associations; pynetdicom would count connections.
+    entity.maximum_associations = 1_000_000
+    try:
+        server = entity.make_server(address, evt_handlers=handlers, server_class=GuardedServer, guard=guard, tls=tls)
+    except (OSError, OverflowError) as error:
+        host, port = address
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"Cannot listen on {host}:{port}: {why}; choose another --host or --port.", "port") from error
+    entity._servers.append(server)
+    threading.Thread(target=server.serve_forever, name="receiving DICOM objects", daemon=True).start()
+    return server.server_address[1]
 
 
 def pinned_addresses(senders: Iterable) -> frozenset[str]:

@@ -33,6 +33,6 @@ def error_text(error: BaseException, known: Iterable[Path | None] = ()) -> str:
 
 
 def not_saved_text(error: OSError) -> str:
-    """Return what a reader is told whose last step could not be written."""
+    """Return the sentence for a reader whose last step could not be written."""
     remedy = "Free space on its disk" if error.errno in FULL_DISK else "Check the folder of results on the server"
     return f"NOT SAVED: {hide_paths(error.strerror or str(error))}. {remedy}, then change something again."
