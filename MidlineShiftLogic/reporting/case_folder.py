@@ -120,8 +120,8 @@ def case_folder(out: Path, case: str, replaced: Set[str] = RESULT_FILES) -> Iter
     refuse_foreign_folder(final)
     partial = out / f".{case}.partial-{_owner()}"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
     try:
+        partial.mkdir()  # inside: a signal that comes while it is made ends the process right behind this line
         with contextlib.suppress(FileNotFoundError):  # another process replaces it just now
             for entry in final.iterdir() if final.is_dir() else ():
                 if entry.name in RESULT_FILES - replaced:
@@ -209,4 +209,16 @@ def _alive(pid: int, entry: Path) -> bool:
         return False
     except OSError:
         return True
-    return True
+    return not _awaits_its_parent(pid)
+
+
+def _awaits_its_parent(pid: int) -> bool:
+    """Return whether a process has ended and only its number is kept, because nobody has asked how it ended.
+
+    Workers of a killed run become children of the system's first process, which in a container may never ask.
+    """
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:  # not Linux, or gone by now
+        return False
+    return status.rpartition(b")")[2].split()[:1] == [b"Z"]

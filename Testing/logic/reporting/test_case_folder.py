@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,21 @@ def test_failing_writer_leaves_nothing_and_keeps_the_old(tmp_path, stop):
     assert (tmp_path / "case" / "measurement.json").read_text() == "old"
 
 
+def test_stopped_while_its_folder_is_made_leaves_nothing(tmp_path, monkeypatch):
+    """A signal that came during the system call is handled right behind it."""
+    make = Path.mkdir
+
+    def make_and_stop(self, *arguments, **options):
+        make(self, *arguments, **options)
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", make_and_stop)
+        with pytest.raises(SystemExit), case_folder(tmp_path, "case"):
+            pytest.fail("it was stopped before")
+    assert entries(tmp_path) == []
+
+
 def test_replaces_an_older_result_as_a_whole(tmp_path):
     (tmp_path / "case").mkdir()
     for name in ("measurement.json", "overlay.png", "slices.png"):
@@ -72,6 +88,20 @@ def test_leavings_of_dead_runs_are_cleared_and_those_of_living_ones_kept(tmp_pat
         (tmp_path / name).mkdir()
     remove_stale(tmp_path)
     assert entries(tmp_path) == sorted([f".b.partial-{host}-{alive}", f".c.partial-elsewhere-{dead}", ".mine"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells the state of a process in a file")
+def test_a_process_that_nobody_asks_how_it_ended_is_dead(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    try:
+        process.stdout.read()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and keeps its number
+        os.kill(process.pid, 0)
+        (tmp_path / f".case.partial-{module._host()}-{process.pid}").mkdir()
+        remove_stale(tmp_path)
+        assert entries(tmp_path) == []
+    finally:
+        process.communicate()
 
 
 def test_result_moved_aside_by_a_killed_run_comes_back(tmp_path):
