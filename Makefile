@@ -71,8 +71,14 @@ demo: $(MEASURE)
 	$(BIN)/midlineshift measure $(SAMPLES) --out $(DEMO_OUT) --report
 	@$(BIN)/python Resources/SampleScans/compare_with_truth.py $(DEMO_OUT)
 
+# What fails is tried once more, alone: real servers, browsers and killed processes meet, beside other work, timings that
+# nobody has thought of. What passes only then stays in sight above, as FAILED.
 test: $(ALL)
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS) || { \
+	  test $$? -eq 1 || exit 1; \
+	  echo "The tests that FAILED are tried once more, alone. One that passes now is unsteady: say so in an issue."; \
+	  $(BIN)/python -m pytest -n 0 $(PYTEST_ARGS) --last-failed --last-failed-no-failures none; \
+	}
 
 lint: $(ALL)
 	$(BIN)/ruff check .
