@@ -29,6 +29,7 @@ def reads(tmp_path):
 def test_names_are_matched_however_they_are_spelt():
     assert {key_of(name) for name in ("CQ500-CT-0", "CQ500CT0 CQ500CT0", "cq500_ct_0")} == {"cq500ct0"}
     assert key_of("CQ500-CT-1") != key_of("CQ500-CT-10")
+    assert key_of("11") != key_of("1")
 
 
 def test_reads_are_held_against_measured_shifts(reads):
@@ -60,6 +61,7 @@ def test_f1_is_that_of_its_definition():
     [
         ("name,Category\na,b\n", "needs the columns name and R1:MidlineShift"),
         (HEADER + "a,B1,1,1,yes,0\n", "line 2: midline shift is 1, yes, 0"),
+        (HEADER + "a 1,B1,1,1,1,0\nA-1,B1,1,1,1,0\n", "line 3: the case 'A-1' is there already"),
     ],
 )
 def test_a_wrong_table_of_reads_is_named(tmp_path, text, message):
@@ -91,3 +93,6 @@ def test_scans_get_what_the_tables_say_of_them(tmp_path, reads):
     (tmp_path / "sizes.csv").write_text("case,shift_mm\nelsewhere,1\n")
     with pytest.raises(InputError, match="names none of the scans"):
         plan_jobs(Plan(scans=scans, sizes=tmp_path / "sizes.csv"), {})
+    (scans / "CQ500CT0.nii.gz").touch()
+    with pytest.raises(InputError, match="The scans CQ500-CT-0, CQ500CT0 are one name to"):
+        plan_jobs(Plan(scans=scans, reads=reads), {})

@@ -19,6 +19,7 @@ from midlineshift_training.datasets.scan_files import scan_paths
 from midlineshift_training.evaluation import alterations, measure_jobs, run
 from midlineshift_training.evaluation.groups import NEVER_SEEN, SEEN, phantom_groups, size_group
 from midlineshift_training.evaluation.jobs import (
+    CASE_SIZES,
     LABELLED,
     NO_READING,
     PHANTOMS,
@@ -57,7 +58,9 @@ def model_knows(monkeypatch):
     def known(ct, model, case):
         found, _ = measured(ct, 6.0, case)
         slices = tuple(replace(one, signed_shift_mm=0.9 * one.signed_shift_mm) for one in found.slices)
-        return replace(found, signed_shift_mm=0.9 * found.signed_shift_mm, slices=slices, authors_readout_mm=9.0)
+        value = 0.9 * found.signed_shift_mm
+        interval = (value - 1.0, value + 1.0)
+        return replace(found, signed_shift_mm=value, interval_mm=interval, slices=slices, authors_readout_mm=9.0)
 
     monkeypatch.setattr(measure_jobs, "measure_scan", known)
     fake = SimpleNamespace(readout={}, provenance={"name": "fake", "version": "0", "sha256": {}})
@@ -269,6 +272,10 @@ def test_a_failure_leaves_the_older_evaluation_as_it_was(cohort, monkeypatch):
         (["--phantoms", "phantoms", "--first", "40"], "no phantom from number 40"),
         (["--scans", "scans", "--seen", "wrong.txt"], "name scan9, not among the scans"),
         (["--scans", "scans", "--seen", "absent.txt"], "absent.txt cannot be read"),
+        (["--scans", "scans", "--readings", "empty.csv"], "needs the columns case, reader, slice and shift_mm"),
+        (["--scans", "scans", "--readings", "headings.csv"], "headings.csv holds no readings"),
+        (["--scans", "scans", "--readings", "short.csv"], "short.csv, line 3: slice '' or shift_mm '' is not a number"),
+        (["--scans", "scans", "--readings", "scans"], "Is a directory"),
         (["--scans", "scans", "--compare", "nameless"], "NAME=FOLDER"),
         (["--scans", "scans", "--compare", "this model=x"], "cannot be called"),
     ],
@@ -276,6 +283,9 @@ def test_a_failure_leaves_the_older_evaluation_as_it_was(cohort, monkeypatch):
 def test_what_cannot_be_used_is_said_in_one_sentence(cohort, monkeypatch, arguments, message):
     monkeypatch.chdir(cohort)
     (cohort / "wrong.txt").write_text("scan9\n")
+    (cohort / "empty.csv").touch()
+    (cohort / "headings.csv").write_text("case,reader,slice,shift_mm\n")
+    (cohort / "short.csv").write_text("case,reader,slice,shift_mm\nscan1,A,12,6.0\nscan1,A\n")
     done = evaluate(*arguments, "--out", cohort / "out")
     assert done.exit_code == 2 and message in done.output
     assert "Traceback" not in done.output
@@ -316,13 +326,34 @@ def test_cases_of_a_set_are_held_against_what_is_known_of_them(model_knows, tmp_
     ]  # fmt: skip
     evaluation = run.run(Plan(labelled=path, spacing=SPACING), tmp_path / "out")
     assert evaluation["sets"][LABELLED]["cases"] == 4
+    assert {"scatter.png", "intervals.png"} <= set(evaluation["figures"])
     assert evaluation["sets"][LABELLED]["side"]["of"] == 2 and "side" not in evaluation["sets"][SIZES]
     assert evaluation["sets"][LABELLED]["slices"]["n"] + evaluation["sets"][LABELLED]["slices"]["unread"] == 3
 
 
-def test_a_number_without_side_is_held_against_the_size(tmp_path):
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_number_without_side_is_held_against_the_size(tmp_path, side):
     job = Job(SIZES, tmp_path, "a")
-    found, _ = measured(drawn_head(-6.0), -6.0)
-    assert measure_jobs._result_of(job, THIS_MODEL, 6.0, np.full(24, np.nan), {}, found).measured_mm == pytest.approx(
-        -found.signed_shift_mm
+    found, _ = measured(drawn_head(side * 6.0), side * 6.0)
+    low, high = sorted((side * 5.0, side * 8.0))
+    held = measure_jobs._result_of(
+        job, THIS_MODEL, 6.0, np.full(24, np.nan), {}, replace(found, interval_mm=(low, high))
     )
+    assert held.measured_mm == pytest.approx(abs(found.signed_shift_mm))
+    assert held.interval_mm == (5.0, 8.0)
+
+
+@pytest.mark.usefixtures("model_knows")
+def test_scans_with_a_table_of_sizes_are_measured_and_drawn(cohort):
+    """A table as spreadsheet programs write it, with more columns than are needed, and the scan of a name in capitals."""
+    table = cohort / "sizes.csv"
+    table.write_text("patient,case,shift_mm\nx,SCAN1,5.0\ny,scan-2,6.0\n", encoding="utf-8-sig")
+    out = cohort / "a folder"
+    done = evaluate("--scans", cohort / "scans", "--sizes", table, "--warps-per-case", 0, "--out", out)
+    assert done.exit_code == 0, done.output
+    content = json.loads((out / "evaluation.json").read_text())
+    found = content["sets"][CASE_SIZES]
+    assert (found["cases"], found["mae"]["value"]) == (2, pytest.approx(0.5, abs=0.2))
+    assert found["intervals"]["coverage"]["count"] == 2
+    assert {"scatter.png", "bland_altman.png", "error_by_size.png", "intervals.png"} <= set(content["figures"])
+    assert "F1 at 5 mm" in done.output

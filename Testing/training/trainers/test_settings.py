@@ -1,5 +1,7 @@
 """Settings are typed: what a YAML file, --set and options give is checked, and errors are one sentence."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -35,14 +37,17 @@ def test_numbers_that_yaml_takes_for_text_are_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("bathc: 8", r"sets bathc\. This run has no such setting; it has .*batch"),
+        ("bathc: 8", r"sets bathc\. This run has no such setting \(did you mean batch\?\); it has .*batch"),
+        ("colour: 8", r"sets colour\. This run has no such setting; it has"),
+        ("loggers: csv", r"The setting loggers must be a list, as \[csv\], not 'csv'"),
         ("loss: 3", "sets loss to 3, where a mapping"),
-        ("loss: {imag: 1}", "sets imag. The group loss has no such setting"),
+        ("loss: {imag: 1}", r"sets imag. The group loss has no such setting \(did you mean image\?\)"),
         ("data: [x]", "sets data"),
         ("learning_rate: fast", "The setting learning_rate must be a valid number, .*not 'fast'"),
         ("batch: 0", "The setting batch must be greater than or equal to 1, not 0"),
         ("batch: true", "The setting batch must be a number, not True"),
-        ("max_steps: 2.5", "The setting max_steps must be .*not 2.5"),
+        ("max_steps: 2.5", "The setting max_steps must be a whole number, not 2.5"),
+        ("batch: [\nx: 1", r"s.yaml are not YAML \(line 2: "),
         ("patience: 0", "The setting patience"),
         ("earlier_checkpoints: -1", "The setting earlier_checkpoints"),
         ("rate: steep", "The setting rate must be 'cosine', 'constant' or 'linear', not 'steep'"),
@@ -57,7 +62,12 @@ def test_numbers_that_yaml_takes_for_text_are_numbers(tmp_path):
 def test_settings_that_cannot_be_used_are_reported_in_a_sentence(tmp_path, content, said):
     with pytest.raises(InputError, match=said) as raised:
         merge_settings(DeformationSettings(), write(tmp_path, content))
-    assert "\n" not in str(raised.value) or "Cannot read" in said
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_not_there_is_named():
+    with pytest.raises(InputError, match=r"^Cannot read the settings nowhere.yaml: No such file or directory\.$"):
+        merge_settings(DeformationSettings(), Path("nowhere.yaml"))
 
 
 @pytest.mark.parametrize("assignment", ["batch", "=3", "batch=[", "noise.t.x=1"])

@@ -11,6 +11,7 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,12 +28,13 @@ F1_THRESHOLDS_MM = (1.0, 3.0, 5.0)
 def key_of(name: str) -> str:
     """Return what two spellings of a case's name have in common.
 
-    Only letters and digits count, in any case; a name given twice in a row counts once, as in the folders of CQ500
-    (``CQ500CT0 CQ500CT0`` for ``CQ500-CT-0``).
+    Only letters and digits count, in any case; a name given twice with a space between counts once, as in the folders of
+    CQ500 (``CQ500CT0 CQ500CT0`` for ``CQ500-CT-0``).
     """
-    key = re.sub(r"[^a-z0-9]", "", name.lower())
-    half = len(key) // 2
-    return key[:half] if key and key[:half] == key[half:] else key
+    words = name.split()
+    half = len(words) // 2
+    once = words[:half] if words[:half] == words[half:] else words
+    return re.sub(r"[^a-z0-9]", "", "".join(once).lower())
 
 
 def load_reads(path: Path) -> dict[str, tuple[bool, ...]]:
@@ -42,18 +44,19 @@ def load_reads(path: Path) -> dict[str, tuple[bool, ...]]:
         key of the case (``key_of``) -> one answer a radiologist.
 
     Raises:
-        InputError: the file cannot be read, lacks the columns, or a cell is neither 0 nor 1; names the row.
+        InputError: the file cannot be read, lacks the columns, names a case twice, or a cell is neither 0 nor 1; names
+            the row.
     """
     rows, columns = _rows(path)
     raters = [name for name in columns if READS_COLUMN.match(name)]
     if "name" not in columns or not raters:
         raise InputError(f"{path} is no table of reads: it needs the columns name and R1:MidlineShift.", "reads")
-    found = {}
+    found: dict[str, tuple[bool, ...]] = {}
     for number, row in enumerate(rows, 2):
         answers = [row[name].strip() for name in raters]
         if any(answer not in ("0", "1") for answer in answers):
             raise InputError(f"{path}, line {number}: midline shift is {', '.join(answers)}, not 0 or 1.", "reads")
-        found[key_of(row["name"])] = tuple(answer == "1" for answer in answers)
+        _add(found, path, number, row["name"], tuple(answer == "1" for answer in answers))
     return found
 
 
@@ -64,13 +67,13 @@ def load_sizes(path: Path) -> dict[str, float]:
         key of the case (``key_of``) -> mm without a side.
 
     Raises:
-        InputError: the file cannot be read, lacks the columns, or a cell is no number; names the row.
+        InputError: the file cannot be read, lacks the columns, names a case twice, or a cell is no number; names the row.
     """
     rows, columns = _rows(path)
     names = [name for name in ("case", "name") if name in columns]
     if not names or "shift_mm" not in columns:
         raise InputError(f"{path} is no table of sizes: it needs the columns case and shift_mm.", "sizes")
-    found = {}
+    found: dict[str, float] = {}
     for number, row in enumerate(rows, 2):
         try:
             size = abs(float(row["shift_mm"]))
@@ -78,8 +81,15 @@ def load_sizes(path: Path) -> dict[str, float]:
             size = np.nan
         if not np.isfinite(size):
             raise InputError(f"{path}, line {number}: shift_mm is {row['shift_mm']!r}, not a number.", "sizes")
-        found[key_of(row[names[0]])] = size
+        _add(found, path, number, row[names[0]], size)
     return found
+
+
+def _add(found: dict[str, Any], path: Path, number: int, name: str, value: Any) -> None:
+    key = key_of(name)
+    if key in found:
+        raise InputError(f"{path}, line {number}: the case {name!r} is there already.", "table")
+    found[key] = value
 
 
 def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
@@ -88,7 +98,8 @@ def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
             reader = csv.DictReader(file, restval="")
             return list(reader), list(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a CSV table ({error}).", "table") from None
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read as a CSV table ({why}).", "table") from None
 
 
 def summarise_reads(

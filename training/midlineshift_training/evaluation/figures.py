@@ -8,11 +8,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from midlineshift_training.evaluation.groups import size_group, size_groups
-from midlineshift_training.evaluation.jobs import ModelResult
+from midlineshift_training.evaluation.jobs import CASE_SIZES, LABELLED, PHANTOMS, READINGS, SIZES, ModelResult
 from midlineshift_training.evaluation.robustness import SMALL_MM
 
 DPI, WIDTH, HEIGHT = 90, 5.2, 4.2
-COLOURS = {"phantoms": "tab:blue", "readings": "tab:orange"}
+COLOURS = {
+    PHANTOMS: "tab:blue",
+    READINGS: "tab:orange",
+    LABELLED: "tab:green",
+    SIZES: "tab:olive",
+    CASE_SIZES: "tab:purple",
+}
+"""Of every set that has a truth; red marks intervals that miss it."""
 GREY = "0.55"
 
 
@@ -71,16 +78,25 @@ def error_by_size(results: list[ModelResult], path: Path) -> Path:
     figure, axes = _figure()
     sizes = size_groups()
     rng = np.random.default_rng(0)
-    for place, (name, (truth, measured)) in zip((-0.18, 0.18), _of_sets(results).items(), strict=False):
+    sets = _of_sets(results)
+    width = 0.72 / max(2, len(sets))
+    for number, (name, (truth, measured)) in enumerate(sets.items()):
+        place = (number - (len(sets) - 1) / 2) * width
         group = np.array([sizes.index(size_group(value)) for value in truth])
         error = np.abs(measured - truth)
         x = group + place
         axes.plot(
-            x + rng.uniform(-0.1, 0.1, len(x)), error, "o", markersize=3, alpha=0.5, color=COLOURS[name], label=name
+            x + rng.uniform(-0.28, 0.28, len(x)) * width,
+            error,
+            "o",
+            markersize=3,
+            alpha=0.5,
+            color=COLOURS[name],
+            label=name,
         )
         for one in np.unique(group):
             mean = error[group == one].mean()
-            axes.plot([one + place - 0.15, one + place + 0.15], [mean, mean], color="black", linewidth=1.6)
+            axes.plot(one + place + 0.42 * width * np.array([-1, 1]), [mean, mean], color="black", linewidth=1.6)
     axes.set_xticks(range(len(sizes)), sizes, fontsize=8)
     axes.set(xlabel="size of the shift", ylabel="absolute error, mm")
     axes.legend(frameon=False)

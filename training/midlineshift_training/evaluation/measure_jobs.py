@@ -88,8 +88,11 @@ def _result_of(job: Job, model: str, truth, of_slices: np.ndarray, groups, m: Me
     own = {one.index: one.signed_shift_mm for one in m.slices}
     true = {int(k): float(of_slices[k]) for k in np.flatnonzero(np.isfinite(of_slices))}
     measured_mm = m.signed_shift_mm
-    if job.set in WITHOUT_SIDE and measured_mm is not None:
-        measured_mm = abs(measured_mm)
+    interval_mm = getattr(m, "interval_mm", None)
+    if job.set in WITHOUT_SIDE and measured_mm is not None and measured_mm < 0:
+        # a size has no side: number and interval are turned to the positive one
+        measured_mm = -measured_mm
+        interval_mm = interval_mm and (-interval_mm[1], -interval_mm[0])
     largest = {one.index: one.authors_readout_mm for one in m.slices if one.authors_readout_mm is not None}
     return ModelResult(
         set=job.set,
@@ -102,7 +105,7 @@ def _result_of(job: Job, model: str, truth, of_slices: np.ndarray, groups, m: Me
         flags=" ".join(flag.code for flag in m.quality if flag.severity != "info"),
         seconds=round(m.seconds, 2),
         authors_mm=m.authors_readout_mm,
-        interval_mm=getattr(m, "interval_mm", None),
+        interval_mm=interval_mm,
         p_over_5mm=getattr(m, "p_over_5mm", None),
         groups=groups,
         slices=tuple((k, value, own[k]) for k, value in true.items() if k in own),

@@ -83,8 +83,13 @@ def _scan_jobs(plan: Plan, folder: Path, readers: Mapping[str, list[dict]]) -> l
     reads = load_reads(plan.reads) if plan.reads else {}
     sizes = load_sizes(plan.sizes) if plan.sizes else {}
     for table, cases in ((plan.reads, set(reads)), (plan.sizes, set(sizes))):
-        if table and not cases & {key_of(name) for name in names}:
+        found = [name for name in names if key_of(name) in cases]
+        if table and not found:
             raise InputError(f"{table} names none of the scans of {folder}.", "no-scans")
+        keys = [key_of(name) for name in found]
+        alike = [name for name in found if keys.count(key_of(name)) > 1]
+        if alike:
+            raise InputError(f"The scans {', '.join(alike)} are one name to {table}; rename all but one.", "no-scans")
     altered = _evenly_spaced(len(paths), plan.robustness_cases)
     jobs = []
     for number, (path, name) in enumerate(zip(paths, names, strict=True)):

@@ -40,22 +40,33 @@ def load_readings(path: Path) -> dict[str, list[dict]]:
     ``midlineshift review`` writes such a table for each reader (``readings.csv``).
 
     Raises:
-        InputError: the file cannot be read or lacks a column.
+        InputError: the file cannot be read, lacks a column, has no row, or a cell is no number; names the row.
     """
     try:
-        with open(path, newline="") as file:
-            rows = list(csv.DictReader(file))
-        readings: dict[str, list[dict]] = {}
-        for row in rows:
-            entry = {"reader": row["reader"], "slice": int(row["slice"]), "shift_mm": float(_shift(row))}
-            readings.setdefault(row["case"], []).append(entry)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is not a table of readings ({error}).", "readings") from None
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            rows, columns = list(reader), set(reader.fieldnames or ())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} is not a table of readings ({why}).", "readings") from None
+    shift = "shift_mm" if "shift_mm" in columns else "shift_mm_at_0_68"
+    if not {"case", "reader", "slice", shift} <= columns:
+        raise InputError(
+            f"{path} is not a table of readings: it needs the columns case, reader, slice and shift_mm.", "readings"
+        )
+    if not rows:
+        raise InputError(f"{path} holds no readings.", "readings")
+    readings: dict[str, list[dict]] = {}
+    for number, row in enumerate(rows, 2):
+        try:
+            entry = {"reader": row["reader"], "slice": int(row["slice"]), "shift_mm": float(row[shift])}
+        except ValueError:
+            entry = {"shift_mm": np.nan}
+        if not np.isfinite(entry["shift_mm"]):
+            wrong = f"slice {row['slice']!r} or {shift} {row[shift]!r}"
+            raise InputError(f"{path}, line {number}: {wrong} is not a number.", "readings")
+        readings.setdefault(row["case"], []).append(entry)
     return readings
-
-
-def _shift(row: dict[str, str]) -> str:
-    return row["shift_mm"] if "shift_mm" in row else row["shift_mm_at_0_68"]
 
 
 def reader_slice_truth(ct: HeadCT, rows: list[dict]) -> np.ndarray:

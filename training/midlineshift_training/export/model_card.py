@@ -73,7 +73,6 @@ def card_text(description, facts: dict[str, dict], evaluation: dict) -> str:
     trained_on = description.trained_on.rstrip(".")
     weak = weak_groups(evaluation)[:MOST_GROUPS]
     pictures = {name: caption for name, caption in evaluation.get("figures", {}).items() if name == "scatter.png"}
-    real = "CT-ICH" in trained_on or evaluation.get("seen") is not None
     parts = [
         f"# {description.name} {description.version}",
         WARNING,
@@ -85,7 +84,7 @@ def card_text(description, facts: dict[str, dict], evaluation: dict) -> str:
         "## Data",
         f"Trained on {trained_on}. Licence of the weights: {description.licence}.",
         PHANTOMS,
-        CT_ICH if real else None,
+        CT_ICH if "CT-ICH" in trained_on else None,
         "## Training",
         networks_table(facts),
         *_taken_along(description, facts),

@@ -446,6 +446,18 @@ def test_a_pickle_that_is_trained_on_directly_is_checked_too(tmp_path):
     assert found and not (tmp_path / "r").exists()
 
 
+def test_tables_and_folders_without_landmarks_are_named(tmp_path, scans):
+    """A wrong path would make a set without a single label, and training would only be strangely bad."""
+    (tmp_path / "landmarks.csv").write_text(",".join(landmark_row("left", 3, np.zeros((3, 2)))) + "\n")
+    for option, path, message in (
+        ("--landmarks", tmp_path / "landmarks.csv", "has no row below its names of columns"),
+        ("--markups", tmp_path, "is no folder with point lists of 3D Slicer"),
+        ("--markups", tmp_path / "nowhere", "is no folder with point lists of 3D Slicer"),
+    ):
+        assert message in convert("--scans", scans[0], option, path, "--out", tmp_path / "set", code=2).output
+    assert not (tmp_path / "set").exists()
+
+
 def test_contradicting_labels_are_reported(tmp_path, scans):
     write_table(tmp_path / "cases.csv", [{"case": "left", "mls": 0, "shift_mm": 5}])
     output = convert("--scans", scans[0], "--cases", tmp_path / "cases.csv", "--out", tmp_path / "set").output

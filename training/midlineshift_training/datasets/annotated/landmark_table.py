@@ -60,6 +60,8 @@ def read_landmark_table(path: Path, coordinates: str = "LPS") -> tuple[dict[str,
             f"on for {', '.join(NEEDED[1:])}), or case, {NEEDED[0]}_x, {NEEDED[0]}_y, {NEEDED[0]}_z and so on in mm.",
             "landmarks",
         )
+    if not rows:
+        raise InputError(f"{path} has no row below its names of columns.", "landmarks")
     axes = _PIXELS if in_pixels else _MILLIMETRES
     found: dict[str, list[GivenPoints]] = {}
     problems = []

@@ -15,6 +15,7 @@ import numpy as np
 from midlineshift_training.datasets.annotated.landmark_table import to_lps
 from midlineshift_training.datasets.annotated.points import GivenPoints
 from midlineshift_training.datasets.annotated.problems import Problem
+from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
 
 ENDING = ".mrk.json"
@@ -27,10 +28,16 @@ def read_markups(folder: Path, cases: set[str]) -> tuple[dict[str, list[GivenPoi
 
     Args:
         cases: names of the set's cases; a list of no such case is a problem.
+
+    Raises:
+        InputError: the folder holds no such list.
     """
     found: dict[str, list[GivenPoints]] = {}
     problems = []
-    for path in sorted(folder.rglob(f"*{ENDING}")):
+    paths = sorted(folder.rglob(f"*{ENDING}"))
+    if not paths:
+        raise InputError(f"{folder} is no folder with point lists of 3D Slicer (CASE{ENDING}).", "landmarks")
+    for path in paths:
         case = _case_of(path, cases)
         try:
             if case is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,8 +48,13 @@ def checked(kind: type[Kind], values: dict[str, Any]) -> Kind:
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"Cannot read the settings {path}: {error}", "settings") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}: {getattr(error, 'problem', None)})" if mark else ""
+        raise InputError(f"The settings {path} are not YAML{where}.", "settings") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not a text file"
+        raise InputError(f"Cannot read the settings {path}: {why}.", "settings") from None
     if not isinstance(given, dict):
         raise InputError(f"{path} must be a YAML mapping of settings.", "settings")
     return given
@@ -81,8 +87,12 @@ def _merge_into(
     unknown = sorted(str(name) for name in given if name not in names)
     if unknown:
         what = f"The group {group}" if group else "This run"
+        alike = get_close_matches(unknown[0], names, n=1)
+        guess = f" (did you mean {names[alike[0]]}?)" if alike else ""
         known = ", ".join(sorted(set(names.values())))
-        raise InputError(f"{where} sets {', '.join(unknown)}. {what} has no such setting; it has {known}.", "settings")
+        raise InputError(
+            f"{where} sets {', '.join(unknown)}. {what} has no such setting{guess}; it has {known}.", "settings"
+        )
     for key, value in given.items():
         name = names[key]
         inner = kind.model_fields[name].annotation
@@ -103,4 +113,8 @@ def _first_problem(error: ValidationError) -> str:
     if not name or (problem["type"] == "value_error" and isinstance(problem["input"], dict)):
         return message  # settings that contradict one another
     message = message.removeprefix("Input should be").strip().partition(", unable to parse")[0]
+    if problem["type"] == "list_type":
+        message = f"a list, as [{problem['input']}]"
+    elif problem["type"] in ("int_from_float", "int_parsing"):
+        message = "a whole number"
     return f"The setting {name} must be {message}, not {problem['input']!r}."
