@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -65,9 +66,16 @@ def test_stop_ends_the_child_and_its_children(host, tmp_path):
     assert ends == []
 
 
-def test_lines_and_exit_code_arrive_in_order(host, tmp_path):
+def test_lines_and_exit_code_arrive_in_order(host, tmp_path, monkeypatch):
     from MidlineShiftLib.services.process import ChildProcess
 
+    started, start = [], subprocess.Popen
+
+    def note(*arguments, **options):
+        started.append(options)
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", note)
     code = "import sys; print('é 1'); print('2', file=sys.stderr, flush=True); sys.exit(3)"
     lines, ends = [], []
     runner = ChildProcess()
@@ -75,6 +83,7 @@ def test_lines_and_exit_code_arrive_in_order(host, tmp_path):
     runner.start([sys.executable, "-c", code], lines.append, ends.append, str(tmp_path), environment)
     wait(host, lambda: ends)
     assert lines == ["é 1", "2"] and ends == [3] and not runner.running
+    assert started[0]["stdin"] == subprocess.DEVNULL, "a child that asks something must not wait for Slicer's terminal"
 
 
 def test_temporary_files_are_removed(host):

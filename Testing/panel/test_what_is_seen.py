@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import slicer
 from panel_fixture import PanelFixture
+from PySide6 import QtWidgets
 
 from MidlineShiftLogic.measurement.decision import Review
 from MidlineShiftLogic.quality import Quality
 
 SIDES = {8.0: ("L", "to the left →"), -8.0: ("R", "← to the right")}
 VIEWS = ("Red", "MidlineShiftNormal", "MidlineShiftMoved")
+REVIEW = tuple(f"vtkMRMLSliceNode{name}" for name in VIEWS)
 GREEN, YELLOW, ORANGE, RED = "#bfe3bf", "#f6e58d", "#f5b971", "#ee8a80"
 
 
@@ -68,12 +70,15 @@ def test_a_number_of_contradicting_slices_is_grey_until_a_reader_decides(one_sid
     plain = dataclasses.replace(one_side.measurement, signed_shift_mm=0.2, quality=())
     doubtful = dataclasses.replace(plain, quality=(Quality(code, "warning", "Look."),))
     decided = dataclasses.replace(doubtful, review=Review("accepted", "A. Reader", "2026-11-03T10:00:00+00:00"))
-    assert [headlineColour(one, limits) for one in (plain, doubtful, decided)] == [GREEN, UNCERTAIN, GREEN]
+    edited = dataclasses.replace(doubtful, slices=(dataclasses.replace(plain.slices[0], edited=True),))
+    colours = [headlineColour(one, limits) for one in (plain, doubtful, decided, edited)]
+    assert colours == [GREEN, UNCERTAIN, GREEN, GREEN]
     assert headlineColour(dataclasses.replace(plain, quality=(Quality("tilt", "warning", "Turned."),)), limits) == GREEN
 
 
 def test_the_limits_of_the_colours_are_the_readers(panel):
     assert ORANGE in panel.ui.shiftLabel.styleSheet
+    assert " color: #202020;" in panel.ui.shiftLabel.styleSheet, "legible in a dark theme too"
     for box, colour in (("severeSpinBox", RED), ("moderateSpinBox", ORANGE), ("mildSpinBox", YELLOW)):
         panel.ui.mildSpinBox.value = panel.ui.moderateSpinBox.value = panel.ui.severeSpinBox.value = 20.0
         assert GREEN in panel.ui.shiftLabel.styleSheet
@@ -97,6 +102,21 @@ def test_interval_and_probability_are_those_of_the_measurement(one_side):
     one_side.measure()
     assert one_side.ui.intervalLabel.text == "(90 %: 1.2 R to 9.3 L), P(>5 mm) <0.01"
     assert "90 of 100" in one_side.ui.intervalLabel.toolTip and "5 mm" in one_side.ui.intervalLabel.toolTip
+
+
+def test_the_scans_line_has_the_first_thing_to_look_at_and_counts_the_others(one_side):
+    from MidlineShiftLib.views.texts import scanLine
+
+    tilt, motion = Quality("tilt", "warning", "It is turned."), Quality("motion", "warning", "It moved.")
+    fatal = Quality("no-head", "fatal", "No head.")
+    size = "14 slices of 100 × 120, 1.70 × 1.70 × 6.0 mm. "
+    for flags, says in (
+        ((), "All checks passed."),
+        ((tilt,), "Look at it first: It is turned."),
+        ((tilt, motion), "Look at it first: It is turned. (and 1 more)"),
+        ((tilt, fatal), "Cannot be measured: No head."),
+    ):
+        assert scanLine(dataclasses.replace(one_side.head, quality=flags)) == size + says
 
 
 def test_the_review_has_the_time_of_the_readers_clock(one_side, monkeypatch):
@@ -131,9 +151,33 @@ def test_the_table_is_highest_first_with_number_side_height_and_notes(panel):
         shift = f"{size:.1f} mm" + (f" {side}" if size >= 0.05 else "")
         expected.append([str(one.index + 1), shift, f"{one.height_mm:.0f} mm", note])
     assert panel.rows() == expected
+    assert table.editTriggers == QtWidgets.QAbstractItemView.NoEditTriggers, "nobody types a number into it"
     numbers = [int(row[0]) for row in panel.rows()]
     assert numbers == sorted(numbers, reverse=True) and len({row[1] for row in panel.rows()}) > 4
     assert table.currentRow() == numbers.index(panel.measurement.slice + 1)
+
+
+def test_a_slice_has_the_number_of_the_pacs_wherever_it_is_named(host, monkeypatch):
+    """Here counted from the top, as many scanners do: the index of the stack is seen nowhere."""
+    panel = PanelFixture(host, shift_mm=-8.0)
+    numbers = [50 - index for index in range(14)]
+    panel.measurement = dataclasses.replace(
+        panel.measurement,
+        input={**panel.measurement.input, "instance_numbers": numbers},
+        slices=tuple(dataclasses.replace(one, source_slices=(one.index,)) for one in panel.measurement.slices),
+    )
+    panel.measure()
+    pen = Pen(monkeypatch)
+    panel.click(panel.ui.nextButton)
+    case, shown = numbers[panel.measurement.slice], numbers[panel.editor.shown]
+    assert shown == case - 1
+    assert panel.ui.ruleLabel.text.startswith(f"Slice {case} of 14: ")
+    assert panel.ui.sliceLabel.text == f"Slice {shown} of 14" and f"CT\nslice {shown} of 14" in panel.view().texts()
+    assert [int(row[0]) for row in panel.rows()] == [numbers[one.index] for one in reversed(panel.measurement.slices)]
+    below = [text for text in pen.texts if text.isdigit()]
+    assert below and all(abs(pen.texts[text][0] - panel.plot.x(numbers.index(int(text)))) < 12 for text in below)
+    panel.click(panel.ui.scanLayoutButton)
+    assert f"CT\nslice {shown} of 14" in panel.view().texts()
 
 
 def test_the_row_of_the_shown_slice_is_marked(panel):
@@ -269,11 +313,25 @@ def test_the_views_name_sides_case_slice_and_what_they_show(panel):
     assert right < left, "the patient's right is on the left, as the letters say"
     panel.click(panel.ui.nextButton)
     assert f"CT\nslice {case + 2} of 14" in panel.view().texts()
+    assert panel.view().mrmlSliceNode().GetRulerType() == panel.view().mrmlSliceNode().RulerTypeThin
+
+
+def test_each_mark_is_in_the_views_where_it_is_true(panel):
+    """What was found is over the scan alone: the picture that is warped back has a straight midline."""
+    views = {
+        "landmarks": REVIEW[:1], "landmark_labels": REVIEW[:1], "deformed_midline": REVIEW[:1], "distance": REVIEW[:1],
+        "ideal_midline": REVIEW[:2], "grid": REVIEW[2:],
+    }  # fmt: skip
+    for role, shown in views.items():
+        assert panel.editor.nodes.node(role).GetDisplayNode().GetViewNodeIDs() == shown, role
+    panel.click(panel.ui.scanLayoutButton)
+    for role in views:
+        assert not panel.editor.nodes.node(role).GetDisplayNode().GetViewNodeIDs(), "in the one view there is, all"
 
 
 def test_the_colours_of_the_displacement_are_explained_in_mm(panel):
-    title, colours, low, high = panel.view("MidlineShiftMoved").colour_bar()
-    assert (title, low, high) == ("mm", 0.0, 10.0)
+    title, colours, low, high, labels = panel.view("MidlineShiftMoved").colour_bar()
+    assert (title, low, high, labels) == ("mm", 0.0, 10.0, 6), "0, 2, 4, 6, 8 and 10"
     assert np.allclose(colours[0], (0x44 / 255, 0x01 / 255, 0x54 / 255), atol=0.01), "viridis: dark is little"
     assert np.allclose(colours[-1], (0xFD / 255, 0xE7 / 255, 0x25 / 255), atol=0.01) and len(colours) == 256
     magnitude = panel.editor.nodes.magnitude
@@ -306,8 +364,13 @@ def test_the_distance_in_the_view_says_number_and_side(panel):
     labels = [distance.GetNthControlPointLabel(index) for index in (0, 1)]
     # a label runs to the right of its point: it is on the point nearer to the patient's left
     assert labels == (["", f"8.0 mm {side}"] if side == "L" else [f"8.0 mm {side}", ""])
+    landmarks = panel.editor.nodes.landmarks.GetDisplayNode()
+    found = landmarks.GetSelectedColor()
+    assert landmarks.GetUseGlyphScale() and landmarks.GetGlyphScale() >= 5, "large enough to be taken"
     panel.drag("shifted", 2.0)
     assert any(label.endswith(f" {side} (edited)") for label in (distance.GetNthControlPointLabel(i) for i in (0, 1)))
+    edited = [landmarks.GetColor(), landmarks.GetSelectedColor(), landmarks.GetActiveColor()]
+    assert edited == [pytest.approx((0xCC / 255, 0x79 / 255, 0xA7 / 255))] * 3 and found != edited[0]
 
 
 def test_the_labels_of_the_falx_are_outside_of_the_skull(panel):

@@ -13,6 +13,7 @@ from panel_fixture import FakeRunner, PanelFixture
 from PySide6 import QtCore
 
 from MidlineShiftLogic.models.locate import DEFAULT_MODEL, find_model
+from MidlineShiftLogic.reporting.measurement_json import to_json
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_devices(panel):
     assert panel.probe_runner.started and panel.ui.deviceLabel.text.startswith("Looking")
     panel.probe_runner.line('{"torch": "2.8", "cuda": ["NVIDIA L4"], "mps": false}')
     panel.probe_runner.end(0)
-    assert "NVIDIA L4" in panel.ui.deviceLabel.text
+    assert panel.ui.deviceLabel.text == "Found: NVIDIA L4 (cuda:0)."
     panel.choose_scan()
     for index, device in enumerate(("auto", "cpu", "cuda", "mps")):
         panel.ui.deviceSelector.currentIndex = index
@@ -262,6 +263,8 @@ def test_layouts(panel):
         manager.sliceWidget(name).sliceLogic().GetSliceCompositeNode().GetLinkedControl()
         for name in manager.sliceViewNames()
     )
+    composites = [manager.sliceWidget(name).sliceLogic().GetSliceCompositeNode() for name in manager.sliceViewNames()]
+    assert all(one.GetHotLinkedControl() for one in composites), "while the mouse moves, and not only at its end"
     panel.click(panel.ui.scanLayoutButton)
     assert (
         manager.sliceViewNames() == ("Red",)
@@ -362,3 +365,58 @@ def test_seconds_left(host):
         runner.progress(done, total)
     assert [one[3] for one in said] == [None, 5.0, None, 6.0]
     run.cancel()
+    panel.session.showProgress(1, 4, "reading slices", 6.0)
+    assert panel.ui.statusLabel.text == "Reading slices: 1 of 4, about 6 s left"
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_an_image_of_a_model_that_did_not_pass_is_called_experimental(host, passed):
+    from MidlineShiftLib.services.models import ModelChoice
+    from MidlineShiftLib.services.pseudo_healthy import aboutImage
+
+    model = ModelChoice("one", "one 1", "", True, True, passed)
+    assert ("Experimental" in aboutImage(None, model, "")) == (not passed)
+
+
+def test_the_latest_scan_that_was_loaded_elsewhere_is_chosen_when_the_module_is_shown(panel):
+    panel.host.widget.exit()
+    panel.add_scan("Earlier")
+    latest = panel.add_scan("Latest")
+    panel.host.process()
+    assert panel.ui.inputSelector.currentNode() is None
+    panel.host.widget.enter()
+    assert panel.ui.inputSelector.currentNode() is latest
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_nothing_of_a_reader_goes_unasked(panel, answer):
+    """Neither by Remove, nor by a result that is loaded."""
+    panel.choose_scan()
+    path = panel.host.core.folder / "measurement.json"
+    ours = dataclasses.replace(panel.measurement, input={"sha256": panel.session.ct.source["sha256"]})
+    path.write_text(to_json(ours), encoding="utf-8")
+    panel.dialogs.result = str(path)
+    for button in (panel.ui.loadResultButton, panel.ui.removeButton):
+        panel.measure()
+        panel.drag("shifted", -6.0)
+        edited, asked = panel.ui.shiftLabel.text, len(panel.dialogs.asked)
+        panel.dialogs.yes = answer
+        panel.click(button)
+        panel.settle()
+        assert len(panel.dialogs.asked) == asked + 1
+        assert (panel.ui.shiftLabel.text == edited) == (not answer)
+        panel.dialogs.yes = True
+
+
+def test_a_remark_is_kept_with_the_acceptance(panel):
+    panel.measure()
+    panel.ui.readerEdit.text, panel.ui.reasonEdit.text = "Dr A", "looks right"
+    panel.click(panel.ui.acceptButton)
+    assert panel.editor.measurement.review.reason == "looks right"
+    assert panel.ui.reviewLabel.text.endswith(": looks right")
+
+
+def test_the_module_says_in_slicer_what_it_is_not_for(panel):
+    for words in ("Research use only", "not a medical device", "not for diagnosis"):
+        assert words in panel.host.module.parent.helpText
+        assert words.lower() in panel.ui.researchLabel.text.lower()

@@ -98,13 +98,13 @@ class SliceWidget(QtWidgets.QLabel):
         raise AssertionError(f"{text!r} is not in the view")
 
     def colour_bar(self):
-        """(title, colours from the lowest to the highest as (r, g, b), mm from, mm to); None where there is no bar."""
+        """(title, colours from low to high as (r, g, b), mm from, mm to, number of labels); None where there is no bar."""
         for prop in self._props():
             if prop.IsA("vtkScalarBarActor") and prop.GetVisibility():
                 table = prop.GetLookupTable()
                 low, high = table.GetRange()
                 colours = [table.GetTableValue(i)[:3] for i in range(table.GetNumberOfTableValues())]
-                return prop.GetTitle(), colours, low, high
+                return prop.GetTitle(), colours, low, high, prop.GetNumberOfLabels()
         return None
 
     def _props(self):
