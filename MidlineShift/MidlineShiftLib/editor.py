@@ -22,6 +22,7 @@ class MeasurementEditor(VTKObservationMixin):
     Args:
         changed: called when the measurement, its review or the shown slice has changed.
         editFailed: gets one sentence where an edit cannot be made. decisionFailed: the same for a review.
+        changedByHand: called when somebody else changed the text that keeps the measurement.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class MeasurementEditor(VTKObservationMixin):
         changed: Callable[[], None],
         editFailed: Callable[[str], None],
         decisionFailed: Callable[[str], None],
+        changedByHand: Callable[[], None],
     ):
         VTKObservationMixin.__init__(self)
         self._changed = changed
         self._editFailed = editFailed
         self._decisionFailed = decisionFailed
+        self._changedByHand = changedByHand
         self._busy = False
         self._dragging = False
         self._history = EditHistory()
@@ -45,6 +48,8 @@ class MeasurementEditor(VTKObservationMixin):
         self.nodes = nodes
         self._history = EditHistory()
         self._dragging = False
+        if nodes is not None:
+            self.addObserver(nodes.state_node, nodes.state_node.TextModifiedEvent, self._onTextChanged)
         if nodes is not None and nodes.landmarks is not None:
             markups = slicer.vtkMRMLMarkupsNode
             self.addObserver(nodes.landmarks, markups.PointModifiedEvent, self._onLandmarksMoved)
@@ -199,6 +204,10 @@ class MeasurementEditor(VTKObservationMixin):
         finally:
             self._busy = False
         self._changed()
+
+    def _onTextChanged(self, caller, event) -> None:
+        if not self._busy:
+            self._changedByHand()
 
     def _onDragStarted(self, caller, event) -> None:
         self._dragging = False  # the first move of a drag is a step of its own

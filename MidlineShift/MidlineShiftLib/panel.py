@@ -31,7 +31,7 @@ class Panel(VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self._getParameterNode = parameterNode
         self._guiTag = None
-        self._windowOf = None
+        self._followed: tuple = ()
         self._root = root
         self.session = session = Session(ui, others, self.updateGui, self._onViewsChanged)
         self.scan = ScanSection(session)
@@ -90,7 +90,7 @@ class Panel(VTKObservationMixin):
         self.scan.close()
         self.model.close()
         self.session.editor.attach(None)
-        self._followWindow(None)
+        self._followScan(None)
         if self._guiTag is not None:
             self.session.parameters.disconnectGui(self._guiTag)
             self._guiTag = None
@@ -99,7 +99,7 @@ class Panel(VTKObservationMixin):
     def updateGui(self) -> None:
         """Bring every section in line with the session."""
         if self.session.parameters is not None:
-            self._followWindow(self.session.parameters.inputVolume)
+            self._followScan(self.session.parameters.inputVolume)
             for section in self.sections:
                 section.update()
 
@@ -108,16 +108,31 @@ class Panel(VTKObservationMixin):
         if self.session.shown:
             self._shortcuts.attach([*self.session.others.views.widgets(), self._root])
 
-    def _followWindow(self, volume) -> None:
-        """Let what is shown beside the scan follow the window that a reader sets with the mouse."""
-        display = None if volume is None else volume.GetDisplayNode()
-        if display is self._windowOf:
+    def _followScan(self, volume) -> None:
+        """Follow the window that a reader sets with the mouse, for what is shown beside the scan, and the scan's place."""
+        followed = () if volume is None else (volume, volume.GetDisplayNode())
+        if followed == self._followed:
             return
-        if self._windowOf is not None:
-            self.removeObserver(self._windowOf, vtk.vtkCommand.ModifiedEvent, self._onWindow)
-        self._windowOf = display
-        if display is not None:
-            self.addObserver(display, vtk.vtkCommand.ModifiedEvent, self._onWindow)
+        for node, event, answer in self._following(self._followed):
+            self.removeObserver(node, event, answer)
+        self._followed = followed
+        for node, event, answer in self._following(followed):
+            self.addObserver(node, event, answer)
+
+    def _following(self, followed: tuple) -> list[tuple]:
+        """Return (node, event, answer) for a scan and its display node."""
+        if not followed:
+            return []
+        volume, display = followed
+        changed = vtk.vtkCommand.ModifiedEvent
+        ofDisplay = [] if display is None else [(display, changed, self._onWindow)]
+        return [
+            (volume, changed, self._onScanMoved), (volume, volume.TransformModifiedEvent, self._onScanMoved), *ofDisplay,
+        ]  # fmt: skip
+
+    def _onScanMoved(self, caller, event) -> None:
+        if not slicer.mrmlScene.IsBatchProcessing():
+            self.result.followScan()
 
     def _onWindow(self, caller, event) -> None:
         self.session.setWindow(caller.GetWindow(), caller.GetLevel())
@@ -154,7 +169,7 @@ class Panel(VTKObservationMixin):
         session.others.steps.stop()
         session.editor.attach(None)
         session.forgetScan()
-        self._followWindow(None)
+        self._followScan(None)
         session.setState(State.Idle)
         session.clearMessages()
         session.others.views.showTexts({})

@@ -70,6 +70,7 @@ class Session:
             update,
             lambda text: self.showMessage(text, ui.editMessageLabel),
             lambda text: self.showMessage(text, ui.decisionLabel),
+            self.takeUpMeasurement,
         )
         self.run = ChildRun(others.runner, Listener(self.showProgress, self.fail))
 
@@ -194,14 +195,22 @@ class Session:
     # ---- measurement
 
     def takeUpMeasurement(self) -> None:
-        """Work on the measurement that the scene holds of the selected scan."""
+        """Work on the measurement that the scene holds of the selected scan; say so where none of them can be read."""
         volume = self.parameters.inputVolume
         found = scene.find_of_volume(volume) if volume is not None else []
-        self.editor.attach(found[-1] if found else None)
+        readable = [nodes for nodes in found if not nodes.damage]
+        self.editor.attach(readable[-1] if readable else None)
         self.switchHealthyOff()
         self.readScan()
         self.showOverlays()
         self.update()
+        if found and not readable:
+            text = _("{damage} Measure this scan again, or load a result of it.")
+            self.showMessage(text.format(damage=found[-1].damage), self.ui.statusLabel)
+
+    def wasMoved(self) -> bool:
+        """Return whether the scan is elsewhere than where it was measured."""
+        return self.editor.nodes is not None and scene.was_moved(self.editor.nodes)
 
     def showMeasurement(self, measurement, dense, finished: Callable[[], None]) -> None:
         """Put a measurement into the scene in place of the one there is, bit by bit; then call ``finished``."""

@@ -22,7 +22,7 @@ def bend_through(
 
     Args:
         midline: (k, 2) old polyline, anterior to posterior, in one orthonormal millimetre frame whose first axis is
-            toward the patient's left; the straight ideal line if None.
+            toward the patient's left; the straight ideal line if None or empty.
         anterior, posterior, shifted: (2,) in the same frame; the attachments apart.
 
     Returns:
@@ -40,7 +40,7 @@ def bend_through(
         return offset @ along / length, offset @ left
 
     at, target = (float(value) for value in on_line(shifted))
-    if midline is None:
+    if midline is None or not len(midline):
         fraction, deviation = STRAIGHT, np.zeros(len(STRAIGHT))
     else:
         fraction, deviation = on_line(np.asarray(midline, float))

@@ -20,7 +20,9 @@ from MidlineShiftLogic.scene.build import add_displacement, build_scene, build_s
 from MidlineShiftLogic.scene.edits import apply_edits, read_edits, update
 from MidlineShiftLogic.scene.healthy import add_healthy, remove_healthy
 from MidlineShiftLogic.scene.nodes import MeasurementNodes, find_all, find_of_volume
+from MidlineShiftLogic.scene.place import was_moved
 from MidlineShiftLogic.scene.scan_volume import add_scan_volume
+from MidlineShiftLogic.scene.state import damage_of
 from MidlineShiftLogic.scene.views import show_slice, slice_at
 from MidlineShiftLogic.scene.visibility import PARTS, is_visible, set_visible
 from MidlineShiftLogic.scene.volume import head_ct_from_volume
@@ -34,6 +36,7 @@ __all__ = [
     "apply_edits",
     "build_scene",
     "build_steps",
+    "damage_of",
     "find_all",
     "find_of_volume",
     "head_ct_from_volume",
@@ -45,4 +48,5 @@ __all__ = [
     "show_slice",
     "slice_at",
     "update",
+    "was_moved",
 ]

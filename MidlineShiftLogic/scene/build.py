@@ -13,6 +13,7 @@ from MidlineShiftLogic.scene.folder import add_node_to_folder, add_to_folder, re
 from MidlineShiftLogic.scene.grid import add_grid
 from MidlineShiftLogic.scene.markups import add_markups, show_markups
 from MidlineShiftLogic.scene.nodes import MADE, MARK, VOLUME, VOXELS, MeasurementNodes
+from MidlineShiftLogic.scene.place import note_place
 from MidlineShiftLogic.scene.planar_field import PlanarField
 from MidlineShiftLogic.scene.shift_table import add_table, fill_table
 from MidlineShiftLogic.scene.state import SceneState, without_voxels
@@ -73,6 +74,7 @@ def build_steps(
     nodes = MeasurementNodes(text)
     try:
         nodes.put(VOLUME, volume_node)
+        note_place(nodes)
         nodes.state = SceneState(measurement, original or measurement, without_voxels(ct), measurement.slice)
         add_markups(scene, nodes, prefix)
         if dense is not None:

@@ -1,6 +1,9 @@
 """Show the four landmarks, the two midlines and the distance of one slice as markups.
 
 One set follows the shown slice (docs/adr/0008). The landmarks can be dragged; the lines follow from them and are locked.
+
+Places are set and read before the transforms that a node is under, so that a user can look at the marks under one (that of
+the displacement, or one of a registration) and no landmark is taken for dragged.
 """
 
 from __future__ import annotations
@@ -95,13 +98,13 @@ def _beside(ends: np.ndarray) -> np.ndarray:
 
 
 def landmarks_in_scene(nodes: MeasurementNodes) -> dict[str, np.ndarray]:
-    """Return name -> LPS mm of the landmarks as they are in the scene now; only those that are there and placed."""
+    """Return name -> LPS mm of the landmarks in the scene, without their transforms; only those that are there and placed."""
     node = nodes.landmarks
     found = {}
     for index in range(0 if node is None else node.GetNumberOfControlPoints()):
         name = node.GetNthControlPointDescription(index)
         if name in LANDMARK_NAMES and node.GetNthControlPointPositionStatus(index) == node.PositionDefined:
-            found[name] = ras_to_lps(node.GetNthControlPointPositionWorld(index))
+            found[name] = ras_to_lps(node.GetNthControlPointPosition(index))
     return found
 
 
@@ -134,7 +137,7 @@ def _colour(display, colour: str) -> None:
 
 
 def _set_points(node, points_lps: np.ndarray, labels=(), descriptions=()) -> None:
-    """Give a markups node these control points (world), notifying observers once, when all are in place."""
+    """Give a markups node these control points, notifying observers once, when all are in place."""
     if node is None:
         return
     modifying = node.StartModify()
@@ -142,10 +145,10 @@ def _set_points(node, points_lps: np.ndarray, labels=(), descriptions=()) -> Non
         if node.GetNumberOfControlPoints() != len(points_lps):
             node.RemoveAllControlPoints()
             for point in lps_to_ras(points_lps):
-                node.AddControlPointWorld(vtk.vtkVector3d(*point))
+                node.AddControlPoint(vtk.vtkVector3d(*point))
         else:
             for index, point in enumerate(lps_to_ras(points_lps)):
-                node.SetNthControlPointPositionWorld(index, vtk.vtkVector3d(*point))
+                node.SetNthControlPointPosition(index, *point)
         for index in range(len(points_lps)):
             node.SetNthControlPointLabel(index, labels[index] if labels else "")
             if descriptions:

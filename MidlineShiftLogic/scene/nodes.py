@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.edit import slice_of
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
@@ -66,6 +67,15 @@ class MeasurementNodes:
     @state.setter
     def state(self, state: SceneState) -> None:
         self.state_node.SetText(state.to_json())
+
+    @property
+    def damage(self) -> str:
+        """Return one sentence about why the text node cannot be read; empty if it can."""
+        try:
+            _parsed(self.state_node.GetText())
+        except InputError as error:
+            return str(error)
+        return ""
 
     @property
     def measurement(self) -> Measurement:

@@ -11,12 +11,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
-from MidlineShiftLogic.measurement.results import Measurement
+from MidlineShiftLogic.measurement.results import LANDMARK_NAMES, Measurement
+from MidlineShiftLogic.measurement.slice_names import slice_name
+from MidlineShiftLogic.reporting.formatting import certainty_text
 from MidlineShiftLogic.reporting.measurement_json import from_dict, to_dict
 
 FORMAT = "midlineshift-scene/1"
@@ -93,8 +96,55 @@ def from_json(text: str) -> SceneState:
         )
         original = from_dict(data["original"])
         measurement = original if data["measurement"] is None else from_dict(data["measurement"])
-        return SceneState(measurement, original, geometry, int(data["shown"]))
-    except (KeyError, TypeError, ValueError) as error:
+        shown = data["shown"]
+        _check_geometry(geometry, shown)
+        for one in {id(original): original, id(measurement): measurement}.values():
+            _check_measurement(one, geometry)
+        return SceneState(measurement, original, geometry, shown)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(
             f"The measurement in this scene is damaged ({type(error).__name__}: {error}).", "scene"
         ) from error
+
+
+def damage_of(measurement: Measurement, ct: HeadCT) -> str:
+    """Return why a measurement that was read from a file cannot be shown on a scan; empty if it can."""
+    try:
+        _check_measurement(measurement, ct)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _check_geometry(ct: HeadCT, shown: int) -> None:
+    """Raise ValueError where a text that a hand changed has no usable places, or shows a slice that is not there."""
+    count = ct.n_slices
+    found = [np.shape(value) for value in (ct.origins, ct.column_axis, ct.row_axis, ct.pixel_spacing, ct.thickness)]
+    if len(ct.hu.shape) != 3 or found != [(count, 3), (3,), (3,), (2,), (count,)]:
+        raise ValueError("its geometry does not fit together")
+    numbers = np.concatenate([np.ravel(value) for value in (ct.origins, ct.column_axis, ct.row_axis, ct.pixel_spacing)])
+    if not np.isfinite(numbers).all() or min(ct.pixel_spacing) <= 0:
+        raise ValueError("its geometry has no usable numbers")
+    if type(shown) is not int or not 0 <= shown < count:
+        raise ValueError(f"there is no slice {shown!r}")
+
+
+def _check_measurement(measurement: Measurement, ct: HeadCT) -> None:
+    """Raise an error where a number, a place or a word that is shown or drawn is missing or is none."""
+    numbers: list[Any] = [measurement.signed_shift_mm, measurement.seconds]
+    for one in measurement.slices:
+        if type(one.index) is not int or not 0 <= one.index < ct.n_slices:
+            raise ValueError(f"there is no slice {one.index!r}")
+        places = [(one.landmarks_px[name], one.landmarks_lps_mm[name]) for name in LANDMARK_NAMES]
+        if any((pixel.shape, place.shape) != ((2,), (3,)) for pixel, place in places):
+            raise ValueError(f"the landmarks of slice {one.index} have no places")
+        drawn = np.concatenate([one.midline_px.ravel(), *(np.concatenate(pair) for pair in places)])
+        if not np.isfinite(drawn).all():
+            raise ValueError(f"slice {one.index} has places without numbers")
+        numbers += [one.signed_shift_mm, one.z_mm, one.height_mm]
+        for sources in (one.source_slices, ct.source_slices[one.index] if ct.source_slices else ()):
+            slice_name(measurement, one.index, sources)
+    if not all(isinstance(number, int | float) and np.isfinite(number) for number in numbers):
+        raise ValueError("a number is missing")
+    measurement.measured_slice()
+    certainty_text(measurement)

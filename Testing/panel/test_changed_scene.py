@@ -1,7 +1,10 @@
-"""A scene that a user changes behind the panel: nodes deleted, voxels replaced, work done while the child measures."""
+"""A scene that a user changes behind the panel: nodes deleted, moved or damaged, voxels replaced, work done meanwhile."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import slicer
 from panel_fixture import PanelFixture
@@ -57,6 +60,87 @@ def test_voxels_changed_after_measuring_are_not_exported_as_measured(panel, tmp_
     panel.keep_few_slices()
     panel.export()
     assert panel.ui.exportLabel.text.startswith("Written to")
+
+
+def put_under_transform(node, right_mm: float):
+    """Move a node by a transform of its own; return the transform."""
+    parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = np.eye(4)
+    matrix[0, 3] = right_mm
+    parent.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    node.SetAndObserveTransformNodeID(parent.GetID())
+    return parent
+
+
+def test_a_scan_that_is_moved_after_it_was_measured_says_so_beside_the_number(panel):
+    said, label = panel.ui.shiftLabel.text, panel.ui.warningsLabel
+    assert not label.visible
+    parent = put_under_transform(panel.volume, 6.0)
+    assert label.visible and label.text.startswith("⚠ The scan was moved") and panel.ui.shiftLabel.text == said
+    parent.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.eye(4)))
+    assert not label.visible
+    parent.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.diag([-1.0, 1.0, 1.0, 1.0])))
+    assert label.visible, "mirrored"
+    panel.volume.SetAndObserveTransformNodeID(None)
+    assert not label.visible
+    origin = panel.volume.GetOrigin()
+    panel.volume.SetOrigin(origin[0], origin[1], origin[2] + 6.0)
+    assert label.visible, "centred by the Volumes module, for example"
+    panel.measure()
+    assert not label.visible, "what is measured now is where the scan is now"
+
+
+def test_the_picture_of_a_moved_scan_has_the_displacement_of_its_slice(panel, tmp_path):
+    from MidlineShiftLogic.reporting.fields_file import read_slice_fields
+
+    panel.dialogs.folder = str(tmp_path)
+    case, found = panel.measurement.slice, []
+    for right_mm in (0.0, 30.0):
+        put_under_transform(panel.volume, right_mm)
+        panel.click(panel.ui.exportButton)
+        found.append(read_slice_fields(Path(panel.runner.option("--dense"))))
+        panel.click(panel.ui.exportCancelButton)
+    before, after = found
+    assert np.array_equal(before.warped_hu[case], after.warped_hu[case])
+    assert np.allclose(before.displacement_mm[case], after.displacement_mm[case], atol=0.01)
+    known = panel.dense.displacement_mm[case].astype(float)
+    assert np.abs(before.displacement_mm[case] - known).max() < 0.6 < np.abs(known).max()
+
+
+DAMAGED = ("", "{}", '{"format": "midlineshift-scene/9"}')
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_measurement_damaged_by_hand_is_one_message_and_the_panel_works_on(panel, text):
+    said, damaged = panel.ui.shiftLabel.text, panel.editor.nodes.state_node
+    damaged.SetText(text)
+    panel.host.process()
+    message = panel.ui.statusLabel.text
+    assert message.startswith("The measurement in this scene") and message.endswith("or load a result of it.")
+    assert panel.ui.shiftLabel.text == "–" and not panel.ui.reviewBox.visible and panel.ui.measureButton.enabled
+    panel.ui.inputSelector.setCurrentNode(panel.add_scan("Other"))
+    panel.host.process()
+    assert panel.ui.statusLabel.text == "" and panel.ui.shiftLabel.text == "–"
+    panel.ui.inputSelector.setCurrentNode(panel.volume)
+    assert panel.ui.statusLabel.text == message
+    panel.measure()
+    assert panel.ui.shiftLabel.text == said and panel.editor.nodes.state_node is not damaged
+    outward(panel, 4.0)
+    assert panel.editor.measurement.edited and panel.ui.shiftLabel.text != said
+
+
+def test_a_scene_with_a_damaged_measurement_opens(panel):
+    panel.editor.nodes.state_node.SetText("x")
+    path = panel.host.core.folder / "damaged.mrb"
+    panel.host.core.save(path)
+    slicer.mrmlScene.Clear()
+    panel.host.process()
+    panel.host.core.load(path)
+    panel.host.process()
+    assert "damaged" in panel.ui.statusLabel.text and panel.ui.shiftLabel.text == "–"
+    panel.volume = panel.parameters.inputVolume
+    panel.measure()
+    assert panel.ui.shiftLabel.text.startswith("8.0 mm")
 
 
 @pytest.mark.parametrize("how", ["deleted", "added", "unset"])

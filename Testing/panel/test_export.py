@@ -1,6 +1,7 @@
 """DICOM objects are made only of a scan whose images are there and are where the volume does; else the reason is shown."""
 
 import errno
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -125,8 +126,11 @@ def test_a_measurement_is_loaded_for_its_scan_where_it_was_measured_alone(panel,
     assert read(tmp_path / "scan.npz").source["sha256"] == digest  # of what the measuring child reads
 
     def load(measurement) -> str:
+        return load_text(to_json(measurement))
+
+    def load_text(text: str) -> str:
         path = tmp_path / "measurement.json"
-        path.write_text(to_json(measurement), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         panel.dialogs.result = str(path)
         panel.click(panel.ui.loadResultButton)
         return panel.ui.statusLabel.text
@@ -136,6 +140,14 @@ def test_a_measurement_is_loaded_for_its_scan_where_it_was_measured_alone(panel,
     assert "is not of this scan" in load(replace(ours, input={"sha256": "0" * 64}))
     refused = {"code": "motion", "message": "It moved."}
     assert "nothing to show" in load(replace(ours, refused=refused, slices=(), slice=None, signed_shift_mm=None))
+    for part, key, value in (
+        (lambda data: data["case"], "signed_shift_mm", "8.0"),
+        (lambda data: data["slices"][0], "index", "4"),
+        (lambda data: data["slices"][0]["landmarks"]["ideal"], "lps_mm", [1.0, 2.0]),
+    ):
+        data = json.loads(to_json(ours))
+        part(data)[key] = value
+        assert "is damaged" in load_text(json.dumps(data)) and panel.editor.nodes is None
     panel.dialogs.result = str(tmp_path / "none.dcm")
     panel.click(panel.ui.loadResultButton)
     assert "There is no file" in panel.ui.statusLabel.text and panel.ui.shiftLabel.text == "–"

@@ -209,6 +209,20 @@ def test_nothing_is_cut_off_in_a_narrow_panel(panel, scale):
         application.setFont(font)
 
 
+@pytest.mark.parametrize("shift_mm", [12.3, -12.3])
+def test_the_number_and_its_side_are_on_one_line_however_narrow_the_panel_is(host, shift_mm):
+    panel = PanelFixture(host, shift_mm=shift_mm)
+    panel.measure()
+    label, sizes = panel.ui.shiftLabel, []
+    for width in (310, 360, 430):
+        host.window.resize(width, 900)
+        host.process()
+        assert label.text.startswith("12.3 mm") and "font-weight: bold" in label.styleSheet
+        assert label.height < 2 * label.fontMetrics().height(), width
+        sizes.append(label.fontMetrics().height())
+    assert sizes == sorted(sizes) and sizes[-1] > sizes[0], "as large as fits"
+
+
 def test_every_control_has_a_name_and_a_tooltip(panel):
     """For those who cannot see the panel, and for those who wonder."""
     kinds = ("QPushButton", "QComboBox", "QCheckBox", "QDoubleSpinBox", "QLineEdit", "QTableWidget", "QProgressBar",
@@ -221,6 +235,9 @@ def test_every_control_has_a_name_and_a_tooltip(panel):
             assert spoken and any(letter.isalpha() for letter in spoken), name
             if widget.className() not in ("QProgressBar", "QPlainTextEdit"):
                 assert widget.toolTip, name
+    for button, way, key in ((panel.ui.previousButton, "below", "Down"), (panel.ui.nextButton, "above", "Up")):
+        assert button.accessibleName == f"Slice {way}" and f"slice {way} (Page {key})" in button.toolTip
+    assert "anterior commissure" in panel.ui.sliceTable.toolTip and "patient's left" in panel.ui.plotLabel.toolTip
 
 
 def test_every_text_of_the_panel_goes_through_the_translation(host, monkeypatch):

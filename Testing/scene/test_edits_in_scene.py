@@ -9,7 +9,7 @@ from MidlineShiftLogic.measurement.edit import add_slice, restore, slice_of
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
 from MidlineShiftLogic.measurement.review import accept
 from MidlineShiftLogic.reporting.measurement_json import to_json
-from MidlineShiftLogic.scene import apply_edits, build_scene, read_edits, show_slice, update
+from MidlineShiftLogic.scene import apply_edits, build_scene, read_edits, show_slice, update, was_moved
 from MidlineShiftLogic.scene.shift_table import EDITED, SHIFT, SLICE
 
 from .conftest import make_case, tilted
@@ -159,6 +159,56 @@ def test_impossible_edit_is_reported_and_put_back(case):
         apply_edits(nodes)
     np.testing.assert_allclose(point(nodes, "anterior_falx"), home, atol=1e-3)
     assert read_edits(nodes) == {} and not nodes.measurement.edited
+
+
+@pytest.mark.parametrize("shift_mm", [8.0, -8.0])
+@pytest.mark.parametrize("how", ["displacement", "registration"])
+def test_looking_at_the_landmarks_under_a_transform_is_no_edit(core, shift_mm, how):
+    """Under that of the displacement they are where they would normally be; under one of a registration with the scan."""
+    case = make_case(core, shift_mm)
+    nodes = built(case)
+    transform = nodes.transform
+    if how == "registration":
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        matrix = np.eye(4)
+        matrix[:2, :2] = [[0.6, -0.8], [0.8, 0.6]]
+        transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    home = point(nodes, "shifted")
+    nodes.landmarks.SetAndObserveTransformNodeID(transform.GetID())
+    assert np.linalg.norm(point(nodes, "shifted") - home) > 5, "it is shown elsewhere"
+    assert read_edits(nodes) == {}
+    for index in (case.measurement.slice + 1, case.measurement.slice):
+        show_slice(nodes, index)
+    assert to_json(nodes.measurement) == to_json(case.measurement)
+    nodes.landmarks.SetAndObserveTransformNodeID(None)
+    np.testing.assert_allclose(point(nodes, "shifted"), home, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "moved"),
+    [
+        (np.eye(4), False),
+        (np.eye(4) + 0.2 * np.eye(4, k=3), False),
+        (np.eye(4) + 2.0 * np.eye(4, k=3), True),
+        (np.diag([-1.0, 1.0, 1.0, 1.0]), True),
+        (np.diag([1.02, 1.02, 1.02, 1.0]), True),
+    ],
+    ids=["nothing", "a fifth of a millimetre", "two millimetres", "mirrored", "scaled"],
+)
+def test_a_scan_that_was_moved_after_measuring_is_known(case, matrix, moved):
+    nodes = built(case)
+    assert not was_moved(nodes)
+    middle = case.ct.to_lps(10, np.array([54.5, 64.5])) * RAS  # a mirror through the head's middle
+    around = np.eye(4)
+    around[:3, 3] = middle
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(around @ matrix @ np.linalg.inv(around)))
+    case.volume.SetAndObserveTransformNodeID(transform.GetID())
+    assert was_moved(nodes) == moved
+    case.volume.HardenTransform()
+    assert was_moved(nodes) == moved, "applied for good it is as far away"
+    nodes.state_node.RemoveAttribute("MidlineShift.place")
+    assert not was_moved(nodes), "a scene of an older version does not say where it was"
 
 
 def test_a_deleted_point_comes_back(case):

@@ -1,5 +1,7 @@
 """Saved as .mrb, closed and loaded again: everything is back, belongs together, and is live."""
 
+import json
+
 import numpy as np
 import pytest
 from mrml_core import SlicerCore, slicer, vtk
@@ -19,6 +21,7 @@ from MidlineShiftLogic.scene import (
     set_visible,
     show_slice,
     update,
+    was_moved,
 )
 from MidlineShiftLogic.scene.folder import folder_of
 from MidlineShiftLogic.scene.nodes import MADE
@@ -64,6 +67,7 @@ def test_everything_is_back_and_belongs_together(saved, tmp_path):
         for role in MADE:
             assert new.node(role).GetName() == old.node(role).GetName()
         assert new.healthy.GetAttribute("MidlineShift.madeBy") == "painter 3"
+        assert not was_moved(new)
         for role in ("volume", "warped", "magnitude", "healthy"):
             # Slicer turns a left-handed volume's slices round when it reads it; the scan is the same
             scans = [head_ct_from_volume(nodes.node(role)) for nodes in (old, new)]
@@ -131,8 +135,43 @@ def test_a_damaged_or_newer_state_is_reported(case):
         nodes.state_node.SetText(text)
         with pytest.raises(InputError, match=says):
             assert nodes.measurement
+        assert says in nodes.damage
     remove(nodes)
     assert find_all(case.core.scene) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("shown",), 999),
+        (("geometry", "origins_lps"), [[0.0, 0.0, 0.0]]),
+        (("geometry", "pixel_spacing_mm"), [0.0, 1.0]),
+        (("original", "case", "signed_shift_mm"), "8.0"),
+        (("original", "case", "slice"), 0),
+        (("original", "case", "p_over_5mm"), "high"),
+        (("original", "input"), None),
+        (("original", "slices"), []),
+        (("original", "slices", 0, "index"), -1),
+        (("original", "slices", 0, "height_mm"), None),
+        (("original", "slices", 0, "midline", "pixel"), [[1.0, None]]),
+        (("original", "slices", 0, "landmarks", "ideal", "lps_mm"), [1.0, None, 3.0]),
+        (("original", "slices", 0, "landmarks", "ideal"), {}),
+    ],
+    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_a_state_with_one_wrong_value_is_damaged(case, where, value):
+    """All that is shown and drawn comes from the text, so that a hand in it must not get as far as a view."""
+    nodes = build_scene(case.volume, case.ct, case.measurement, None)
+    assert nodes.damage == ""
+    data = json.loads(nodes.state_node.GetText())
+    *path, last = where
+    part = data
+    for key in path:
+        part = part[key]
+    assert part[last] != value
+    part[last] = value
+    nodes.state_node.SetText(json.dumps(data))
+    assert "damaged" in nodes.damage
 
 
 def _children(hierarchy, folder):

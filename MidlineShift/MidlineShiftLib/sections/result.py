@@ -5,15 +5,11 @@ from slicer.i18n import tr as _
 from MidlineShiftLogic import scene
 
 from ..session import Session
+from ..views.headline import Headline
 from ..views.plot import ShiftPlot
 from ..views.table import SliceTable
 from ..views.texts import headlineColour, resultTexts, severityColour
 from .section import connectButtons
-
-HEADLINE_STYLE = "font-size: 15pt; font-weight: bold;"
-"""Two digits before the point and the side fit one line of a panel 360 pixels wide."""
-HEADLINE_COLOURS = " color: #202020; background-color: {colour}; border-radius: 6px; padding: 4px;"
-"""Dark letters on a light colour, whatever the theme."""
 
 
 class ResultSection:
@@ -21,6 +17,8 @@ class ResultSection:
 
     def __init__(self, session: Session):
         self._session = session
+        self._moved = False
+        self.headline = Headline(session.ui.shiftLabel)
         self.plot = ShiftPlot(session.ui.plotLabel, session.editor.goTo)
         self.table = SliceTable(session.ui.sliceTable, session.editor.goTo)
         connectButtons({session.ui.removeButton: self._onRemove})
@@ -31,10 +29,9 @@ class ResultSection:
         measurement, shown = session.editor.measurement, session.editor.shown
         has = measurement is not None
         limits = (parameters.mildMm, parameters.moderateMm, parameters.severeMm)
-        texts = resultTexts(measurement)
-        ui.shiftLabel.text = texts.shift
-        colours = HEADLINE_COLOURS.format(colour=headlineColour(measurement, limits)) if has else ""
-        ui.shiftLabel.styleSheet = HEADLINE_STYLE + colours
+        self._moved = session.wasMoved()
+        texts = resultTexts(measurement, self._moved)
+        self.headline.show(texts.shift, headlineColour(measurement, limits) if has else "")
         for label, text in (
             (ui.ruleLabel, texts.rule), (ui.intervalLabel, texts.interval), (ui.warningsLabel, texts.warnings),
         ):  # fmt: skip
@@ -43,6 +40,11 @@ class ResultSection:
         self.plot.show(measurement, lambda mm: severityColour(mm, limits), shown)
         self.table.show(measurement, shown)
         ui.removeButton.visible = ui.removeButton.enabled = has
+
+    def followScan(self) -> None:
+        """Say that the scan was moved, or no longer, as soon as it is."""
+        if self._session.wasMoved() != self._moved:
+            self.update()
 
     def _onRemove(self) -> None:
         session = self._session

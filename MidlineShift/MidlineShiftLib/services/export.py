@@ -96,7 +96,7 @@ def prepareExport(nodes: "scene.MeasurementNodes", folder: str, ct) -> Export:
             + _("Measure it again, or load the scan again.")
         )
     measurement = nodes.measurement
-    warped, displacement = _fieldsOfSlice(nodes, ct, measurement.slice)
+    warped, displacement = _fieldsOfSlice(nodes, measurement.slice)
     try:
         images, why = _imagesOf(nodes, ct), ""
     except InputError as error:
@@ -154,8 +154,10 @@ def _corners(ct) -> np.ndarray:
     return np.stack([ct.to_lps(index, points) for index in range(ct.n_slices)])
 
 
-def _fieldsOfSlice(nodes: "scene.MeasurementNodes", ct, index: int):
+def _fieldsOfSlice(nodes: "scene.MeasurementNodes", index: int):
     """Return what the overlay picture needs of one slice: (row, column) HU warped back, (2, row, column) displacement in mm.
+
+    The displacement is looked up where the slice was measured: the scan may have been moved since, its transform was not.
 
     (None, None) where the scene lacks the warped volume or the transform (a loaded result, or the user deleted them): a
     picture without them would show a scan that is not warped back as if it were.
@@ -163,7 +165,7 @@ def _fieldsOfSlice(nodes: "scene.MeasurementNodes", ct, index: int):
     if nodes.warped is None or nodes.transform is None:
         return None, None
     warped = scene.head_ct_from_volume(nodes.warped)
-    return warped.hu[index], _displacement(nodes.transform, ct, index)
+    return warped.hu[index], _displacement(nodes.transform, nodes.geometry, index)
 
 
 def _displacement(transformNode, ct, index: int) -> np.ndarray:

@@ -50,12 +50,19 @@ def headlineColour(measurement, limitsMm: tuple[float, float, float]) -> str:
     return severityColour(measurement.signed_shift_mm, limitsMm)
 
 
-def resultTexts(measurement) -> ResultTexts:
-    """Return the texts of a measurement; of None, those of an empty panel."""
+def resultTexts(measurement, moved: bool = False) -> ResultTexts:
+    """Return the texts of a measurement; of None, those of an empty panel.
+
+    Args:
+        moved: whether the scan is elsewhere than where it was measured.
+    """
     if measurement is None:
         return ResultTexts("–", "", "", "", "")
     rule = rule_text(measurement)
     warnings = [flag.message for flag in measurement.quality if flag.severity == "warning"]
+    if moved:
+        text = _("The scan was moved after it was measured, so landmarks and pictures are not where it is now. ")
+        warnings.append(text + _("Take it out of its transform, or measure it again."))
     return ResultTexts(
         shift=f"{measurement.shift_mm:.1f} mm  {arrows()[measurement.side]}",
         rule=slice_name(measurement, measurement.slice).capitalize() + (f": {rule}" if rule else ""),

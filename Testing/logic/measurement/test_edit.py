@@ -111,6 +111,17 @@ def test_same_place_is_the_same_result_however_it_was_dragged_there(case):
     )
 
 
+def test_a_slice_without_a_midline_is_bent_from_a_straight_one(case):
+    """A structured report may have landmarks alone."""
+    ct, before = case
+    one = replace(slice_of(before, INDEX), midline_px=np.empty((0, 2)), midline_shift_mm=np.empty(0))
+    bare = replace(before, slices=tuple(one if other.index == INDEX else other for other in before.slices))
+    after = slice_of(move_landmarks(bare, ct, INDEX, {"shifted": place(before, "shifted") + 3.0}), INDEX)
+    assert len(after.midline_px) > 2
+    shown = np.abs(after.midline_shift_mm).max()
+    assert shown == pytest.approx(abs(after.signed_shift_mm), abs=0.01), "through the landmark"
+
+
 def test_ideal_point_slides_the_line_sideways(case):
     ct, before = case
     number = slice_of(before, INDEX).signed_shift_mm
