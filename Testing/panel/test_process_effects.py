@@ -218,10 +218,12 @@ def test_reload_loads_every_file_anew(panel, monkeypatch):
         if name.startswith(("MidlineShiftLib", "MidlineShiftLogic"))
     }
     assert "MidlineShiftLib.views.plot" in before
-    panel.host.widget.onReload()
-    assert reloaded == ["MidlineShift"]
-    assert not [name for name in before if name in sys.modules]
-    sys.modules.update(before)
+    try:
+        panel.host.widget.onReload()
+        assert reloaded == ["MidlineShift"]
+        assert not [name for name in before if name in sys.modules]
+    finally:
+        sys.modules.update(before)
 
 
 def test_the_start_makes_samples_and_layout_known(host):
