@@ -1,5 +1,7 @@
 """The command group: help, version, tracebacks on request; every setting is listed."""
 
+import errno
+
 import click
 import pytest
 import yaml
@@ -47,6 +49,32 @@ def test_unexpected_errors_are_a_sentence_too(tmp_path, monkeypatch):
         result.exit_code == 1 and "ZeroDivisionError" in result.output and "midlineshift-train --debug" in result.output
     )
     assert isinstance(run("--debug", "summary", tmp_path).exception, ZeroDivisionError)
+
+
+def test_nothing_is_said_where_whoever_read_the_output_is_gone(monkeypatch):
+    from midlineshift_training.trainers.settings import describe
+
+    def gone(_settings):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(describe, "describe", gone)
+    assert (run("settings", "pose").exit_code, run("settings", "pose").output) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["card", "--model", "m", "--run", "deformation", "--evaluation", "e"], "is not component=run folder"),
+        (["pose", "--data", "scans", "--out", "x"], "'midlineshift-train convert'"),
+        (["evaluate", "--set", "scans", "--out", "x"], "'midlineshift-train convert' makes a set of your scans"),
+    ],
+)
+def test_a_folder_or_text_of_the_wrong_kind_is_answered_by_what_to_do(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scans").mkdir()
+    result = run(*arguments)
+    assert result.exit_code == 2 and message in result.output, result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["scans"]
 
 
 @pytest.mark.parametrize("task", KINDS)

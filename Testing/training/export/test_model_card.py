@@ -107,7 +107,7 @@ def model_and_evaluation(tmp_path):
     digests = {name: component.sha256 for name, component in read_description(model).components.items()}
     folder = tmp_path / "evaluation"
     (folder / "figures").mkdir(parents=True)
-    captions = {"scatter.png": "Reading against truth.", "worst_phantom_1.png": "Phantom 00039."}
+    captions = {"scatter.png": "Measured against truth.", "worst_phantom_1.png": "Phantom 00039."}
     for name in captions:
         Image.new("L", (4, 4)).save(folder / "figures" / name)
     content = evaluation() | {"figures": captions, "model": {"name": "tried", "sha256": digests}, "seen": ["scan0"]}

@@ -1,4 +1,4 @@
-"""Training the reading networks: exact resume, the best weights kept, errors in one sentence."""
+"""Training the midline networks: exact resume, the best weights kept, errors in one sentence."""
 
 import pytest
 import torch
@@ -173,3 +173,11 @@ def test_the_command_trains_and_tells_errors_in_a_sentence(cohort, tmp_path):
     stored = load_run_settings(tmp_path / "deformation")
     assert stored.init == start[1]
     assert stored.noise_difference is False
+
+
+def test_weights_that_are_nowhere_are_named(tmp_path):
+    for source in ("nowhere", tmp_path):
+        with pytest.raises(
+            InputError, match="is no weights file, no run folder with weights, and no model to start from"
+        ):
+            load_what_fits(torch.nn.Linear(1, 1), source)

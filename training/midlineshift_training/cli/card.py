@@ -17,5 +17,10 @@ def card(model: Path, runs: tuple[str, ...], evaluation: Path) -> None:
     """Write README.md with its figures, and the accuracy, into a model folder, from its runs and its evaluation."""
     from midlineshift_training.export.model_card import write_card
 
-    given = {name: Path(folder) for name, _, folder in (item.partition("=") for item in runs)}
+    given = {}
+    for item in runs:
+        name, equals, folder = item.partition("=")
+        if not (name and equals and folder):
+            raise click.BadParameter(f"{item!r} is not component=run folder, as in deformation=runs/deformation")
+        given[name] = Path(folder)
     click.echo(write_card(model, given, evaluation))

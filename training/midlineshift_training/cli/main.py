@@ -63,8 +63,8 @@ class LazyGroup(click.Group):
             _raise_if_debugging(ctx)
             click.echo(f"Error: {problem}", err=True)
             sys.exit(problem.exit_code)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click ends quietly where whoever read our output is gone
         except Exception as problem:
             _raise_if_debugging(ctx)
             message = format_error(problem).replace("midlineshift --debug measure", "midlineshift-train --debug")

@@ -96,8 +96,8 @@ def hump(fraction: np.ndarray, septum: tuple[float, float]) -> np.ndarray:
     def raw(f: np.ndarray) -> np.ndarray:
         return np.sin(np.pi * np.clip(f, 0, 1) ** HUMP_POWER) ** 2
 
-    read = FRACTIONS[(septum[0] <= FRACTIONS) & (septum[1] >= FRACTIONS)]
-    return raw(np.asarray(fraction, float)) / raw(read).mean()
+    at_septum = FRACTIONS[(septum[0] <= FRACTIONS) & (septum[1] >= FRACTIONS)]
+    return raw(np.asarray(fraction, float)) / raw(at_septum).mean()
 
 
 def fade(height: np.ndarray, window_mm: tuple[float, float]) -> np.ndarray:

@@ -28,7 +28,7 @@ def _weights_file(source: Path, component: str = "deformation") -> Path:
         if described is None:
             raise InputError(f"The model {source} has no {component} network to start from.", "init")
         return folder / described.file
-    return source / "best.safetensors" if source.is_dir() else source
+    raise InputError(f"{source} is no weights file, no run folder with weights, and no model to start from.", "init")
 
 
 def load_what_fits(network: torch.nn.Module, checkpoint: str | Path, component: str = "deformation") -> list[str]:

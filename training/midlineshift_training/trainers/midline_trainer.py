@@ -81,9 +81,9 @@ class MidlineTrainer(NetworkTrainer):
             {f"validation/{name}": value for name, value in terms.items()}, batch_size=len(batch.hu), logger=False
         )
         for name, errors in shift_errors(out, batch).items():
-            read = errors[errors.isfinite()]
-            if len(read):
-                self.log(f"validation/{name}", read.mean(), batch_size=len(read), logger=False)
+            known = errors[errors.isfinite()]
+            if len(known):
+                self.log(f"validation/{name}", known.mean(), batch_size=len(known), logger=False)
         self._errors.append((total.detach(), len(batch.hu)))
 
     def pictures(self) -> dict[str, Figure]:

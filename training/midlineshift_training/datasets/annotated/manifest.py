@@ -44,7 +44,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
         jsonschema.validate(content, schema())
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}).", "manifest") from None
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); 'midlineshift-train convert' makes a set of your scans.",
+            "manifest",
+        ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path} is not valid JSON ({error}).", "manifest") from None
     except jsonschema.ValidationError as error:

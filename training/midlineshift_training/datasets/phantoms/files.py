@@ -27,7 +27,9 @@ def phantom_files(folder: str | Path) -> list[Path]:
     files = sorted(folder.glob("[0-9]*.npz")) if folder.is_dir() else []
     if not files:
         raise InputError(
-            f"No phantom (*.npz) in {folder}; make some with 'midlineshift-train phantoms --out {folder}'.", "no-data"
+            f"No phantom (*.npz) and no set.json in {folder}; make phantoms with 'midlineshift-train phantoms', or a set of "
+            "your own scans with 'midlineshift-train convert'.",
+            "no-data",
         )
     return files
 
