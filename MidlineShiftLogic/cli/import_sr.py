@@ -9,6 +9,7 @@ import click
 
 from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.cli.paths import PATH
+from MidlineShiftLogic.unfinished import remove_if_left_empty
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,8 +30,9 @@ def import_sr(file: Path, out: Path) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's remarks on other programs' spelling are not for the user
         measurement = read_report(file)
-    out = result_parent(out)
-    remove_stale(out)
-    folder = write_case(out, case_name(measurement.case_id), measurement, None, None)
+    with remove_if_left_empty(out):
+        out = result_parent(out)
+        remove_stale(out)
+        folder = write_case(out, case_name(measurement.case_id), measurement, None, None)
     click.echo(case_line(measurement, folder, "measurement.json"))
     return exit_codes.MEASURED

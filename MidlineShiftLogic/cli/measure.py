@@ -16,6 +16,7 @@ from MidlineShiftLogic.cli.case_options import Spacing
 from MidlineShiftLogic.cli.paths import PATH
 from MidlineShiftLogic.cli.progress_output import make_output
 from MidlineShiftLogic.errors import MidlineShiftError, format_error
+from MidlineShiftLogic.unfinished import remove_if_left_empty
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,7 +74,7 @@ def measure(
     debug = bool((ctx.obj or {}).get("debug"))
     output = make_output(json_lines, quiet, sys.stdout)
     settings = BatchSettings(out, model, device, authors_readout, fields, dicom, report or pdf, pdf, identify, debug)
-    with suppress_output(debug):
+    with suppress_output(debug), remove_if_left_empty(out):
         try:
             cases = list_cases(inputs, spacing, out, output.progress)
             return measure_batch(settings, cases, output, workers=workers, resume=resume)

@@ -15,6 +15,7 @@ from MidlineShiftLogic.cli.paths import PATH
 from MidlineShiftLogic.cli.progress_output import make_output
 from MidlineShiftLogic.errors import MidlineShiftError, format_error
 from MidlineShiftLogic.models.locate import MODEL_WITH_DENOISERS
+from MidlineShiftLogic.unfinished import remove_if_left_empty
 
 
 @click.command(name="pseudo-healthy", context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,7 +54,7 @@ def pseudo_healthy(
     debug = bool((ctx.obj or {}).get("debug"))
     output = make_output(json_lines, quiet, sys.stdout)
     settings = PseudoHealthySettings(out, model, device, slices, spacing, debug)
-    with suppress_output(debug):
+    with suppress_output(debug), remove_if_left_empty(out):
         try:
             return make_pseudo_healthy_images(settings, inputs, output)
         except MidlineShiftError as error:

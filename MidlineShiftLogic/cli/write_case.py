@@ -13,6 +13,7 @@ from MidlineShiftLogic.batch.library_output import suppress_output
 from MidlineShiftLogic.cli.paths import PATH
 from MidlineShiftLogic.cli.progress_output import make_output
 from MidlineShiftLogic.errors import MidlineShiftError, format_error
+from MidlineShiftLogic.unfinished import remove_if_left_empty
 
 NOTE_FILE = "write-case.json"
 """Beside the case's folder; says why there are no DICOM objects though images were given."""
@@ -42,7 +43,7 @@ def write_case(
     SCAN is the measured scan. The Slicer panel exports with this command.
     """
     output = make_output(json_lines, quiet, sys.stdout)
-    with suppress_output(bool((ctx.obj or {}).get("debug"))):
+    with suppress_output(bool((ctx.obj or {}).get("debug"))), remove_if_left_empty(out):
         try:
             _write(scan, result, out, dense, images, output)
         except (MidlineShiftError, OSError) as error:
@@ -53,7 +54,7 @@ def write_case(
 
 def _write(scan: Path, result: Path, out: Path, dense: Path | None, images: Path | None, output) -> None:
     from MidlineShiftLogic.headct import read
-    from MidlineShiftLogic.reporting.case_folder import case_folder, result_parent
+    from MidlineShiftLogic.reporting.case_folder import case_folder, remove_stale, result_parent
     from MidlineShiftLogic.reporting.case_name import case_name
     from MidlineShiftLogic.reporting.fields_file import read_slice_fields
     from MidlineShiftLogic.reporting.html import read_result
@@ -61,6 +62,7 @@ def _write(scan: Path, result: Path, out: Path, dense: Path | None, images: Path
 
     measurement = read_result(result)
     case, out = case_name(measurement.case_id), result_parent(out)
+    remove_stale(out)
     output.start(case, 1, 1)
     ct = read(scan)
     fields = None if dense is None else read_slice_fields(dense)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from MidlineShiftLogic.models.empty_init import empty_init
 from MidlineShiftLogic.models.locate import MODEL_WITH_DENOISERS, find_model
 from MidlineShiftLogic.models.registry import build_network, kind_of
 from MidlineShiftLogic.models.weights import fill, read_weights, sha256, write_weights
+from MidlineShiftLogic.unfinished import unfinished_folder
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.networks.diffusion import DenoiserPair
@@ -226,25 +226,21 @@ def save_model(
         raise ValueError(f"unknown components {sorted(unknown)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} already exists; choose another folder for the model.", "exists")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise InputError(f"The model folder {folder} cannot be written ({error.strerror}).", "out") from None
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            partial = stack.enter_context(unfinished_folder(folder))
+        except OSError as error:
+            raise InputError(f"The model folder {folder} cannot be written ({error.strerror}).", "out") from None
         components = {
             name: _write_component(partial, name, network, (frames or {}).get(name), half)
             for name, network in networks.items()
         }
         text = _json_text(replace(description, components=components))
         (partial / "model.json").write_text(text, encoding="utf-8")
-        partial.chmod(0o755)  # mkdtemp's are private
+        partial.chmod(0o755)  # it was private
         if folder.exists():
             folder.rmdir()
         partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import re
@@ -16,6 +15,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.dicom_files import DicomFile
 from MidlineShiftLogic.pacs.retries import ONCE, Retries
 from MidlineShiftLogic.pacs.targets import Busy, PacsError
+from MidlineShiftLogic.unfinished import remove_if_left_empty
 
 COUNT_FIELD = "NumberOfSeriesRelatedInstances"
 MAX_ANSWERS = 500
@@ -110,24 +110,21 @@ def fetch_series(
     Raises:
         PacsError: the archive fails, or gives fewer images than it announced. InputError: ``out`` cannot be written.
     """
-    existed = out.exists()
     for one in found:
         final, partial = out / one.folder, out / f".{one.folder}.partial"
-        try:
-            if final.is_dir():
-                report(one, f"{final} is there already")
-                continue
-            count = retries.run(functools.partial(_fetch_whole, archive, one, partial))
-            partial.replace(final)
-        except OSError as error:
-            raise InputError(
-                f"Cannot write into {out}: {error.strerror or error}; choose another --out.", "out"
-            ) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-            if not existed:
-                with contextlib.suppress(OSError):  # it holds series
-                    out.rmdir()
+        with remove_if_left_empty(out):
+            try:
+                if final.is_dir():
+                    report(one, f"{final} is there already")
+                    continue
+                count = retries.run(functools.partial(_fetch_whole, archive, one, partial))
+                partial.replace(final)
+            except OSError as error:
+                raise InputError(
+                    f"Cannot write into {out}: {error.strerror or error}; choose another --out.", "out"
+                ) from error
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
         report(one, f"{final} ({count} images)")
 
 

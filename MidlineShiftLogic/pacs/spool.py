@@ -144,15 +144,19 @@ class Spool:
         Raises:
             OSError: they cannot be moved; the earlier ones are lost, which is safe before the queue records them.
         """
-        whole = Path(tempfile.mkdtemp(prefix=f"series-{job}.", dir=self._work))
-        for number, file in enumerate(files):
-            target = whole / f"{number:04d}.dcm"
-            os.replace(file, target)
-            with target.open("rb+") as stream:
-                os.fsync(stream.fileno())
-        sync_folder(whole)
-        self.drop_results(job)
-        os.replace(whole, self._results / f"series-{job}")
+        whole = self.new_work(job)
+        try:
+            for number, file in enumerate(files):
+                target = whole / f"{number:04d}.dcm"
+                os.replace(file, target)
+                with target.open("rb+") as stream:
+                    os.fsync(stream.fileno())
+            sync_folder(whole)
+            self.drop_results(job)
+            os.replace(whole, self._results / f"series-{job}")
+        except BaseException:
+            self.clear_work(whole)
+            raise
         sync_folder(self._results)
         self._recount_soon()
 

@@ -11,16 +11,17 @@ import contextlib
 import itertools
 import json
 import os
-import platform
 import re
 import shutil
 import stat
-import time
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.unfinished import owner, remove_stale, unfinished_name
+
+__all__ = ["case_folder", "refuse_foreign_folder", "refuse_readers_work", "remove_stale", "result_parent"]
 
 PSEUDO_HEALTHY_FILES = frozenset({"pseudo_healthy.npz", "pseudo_healthy.png"})
 RESULT_FILES = PSEUDO_HEALTHY_FILES | {
@@ -35,8 +36,6 @@ READERS_WORK = "reviewed"
 """Code of the error of ``refuse_readers_work``."""
 MAX_RENAMES = 200
 """Attempts to put a result in place while other processes write the same case; each needs another process to win."""
-STALE_AFTER_SECONDS = 24 * 3600
-"""Windows cannot be asked about a process without touching it; there, folders this old count as left behind by a dead process."""
 
 
 def result_parent(out: Path) -> Path:
@@ -48,9 +47,12 @@ def result_parent(out: Path) -> Path:
     out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".probe-{_owner()}"
-        probe.mkdir()
-        probe.rmdir()
+        probe = out / unfinished_name("probe")
+        try:
+            probe.mkdir(exist_ok=True)
+        finally:
+            if probe.is_dir():
+                probe.rmdir()
     except OSError as error:
         raise InputError(
             f"Cannot write results into {out}: {error.strerror or error}; choose another --out.", "out"
@@ -118,35 +120,20 @@ def case_folder(out: Path, case: str, replaced: Set[str] = RESULT_FILES) -> Iter
     """
     final = out / case
     refuse_foreign_folder(final)
-    partial = out / f".{case}.partial-{_owner()}"
+    partial = out / unfinished_name(case)
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        partial.mkdir()  # inside: a signal that comes while it is made ends the process right behind this line
+        # Inside: a signal that comes while it is made ends the process right behind this line. With parents: another
+        # process that made them and failed has removed them while they were empty.
+        partial.mkdir(parents=True)
         with contextlib.suppress(FileNotFoundError):  # another process replaces it just now
             for entry in final.iterdir() if final.is_dir() else ():
                 if entry.name in RESULT_FILES - replaced:
                     (shutil.copytree if entry.is_dir() else shutil.copy2)(entry, partial / entry.name)
         yield partial
-        _put_in_place(partial, final, out / f".{case}.old-{_owner()}")
+        _put_in_place(partial, final, out / f".{case}.old-{owner()}")
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def remove_stale(out: Path) -> None:
-    """Remove what killed runs on this machine left in ``out``; put back a result one of them had moved aside.
-
-    To be called before this process opens a ``case_folder`` of its own.
-    """
-    pattern = re.compile(rf"\.(?P<case>.+)\.(?P<kind>partial|old)-{re.escape(_host())}-(?P<pid>\d+)(-\d+)?", re.DOTALL)
-    for entry in list(out.iterdir()):
-        match = pattern.fullmatch(entry.name)
-        if not match or _alive(int(match["pid"]), entry):
-            continue
-        final = out / match["case"]
-        if match["kind"] == "old" and not final.exists():
-            with contextlib.suppress(OSError):  # another process does the same
-                entry.rename(final)
-        shutil.rmtree(entry, ignore_errors=True)
 
 
 def _put_in_place(partial: Path, final: Path, aside: Path) -> None:
@@ -172,11 +159,13 @@ def _put_in_place(partial: Path, final: Path, aside: Path) -> None:
                     raise error
             refuse_foreign_folder(final)
             place = next(one for one in _numbered(aside) if not one.exists())
-            with contextlib.suppress(FileNotFoundError):  # another process moved it aside first
+            moved.append(place)  # before it is there: a signal may end this right behind the renaming
+            try:
                 os.rename(final, place)
-                moved.append(place)
+            except FileNotFoundError:  # another process moved it aside first
+                moved.remove(place)
     finally:
-        if moved and not final.exists():
+        while moved and not final.exists():
             with contextlib.suppress(OSError):
                 os.rename(moved.pop(), final)
         for one in moved:
@@ -187,38 +176,3 @@ def _numbered(path: Path) -> Iterator[Path]:
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.name}-{number}")
-
-
-def _owner() -> str:
-    return f"{_host()}-{os.getpid()}"
-
-
-def _host() -> str:
-    # Nodes of a cluster share the folder but not their process ids.
-    return re.sub(r"[^A-Za-z0-9]+", "_", platform.node())[:32] or "host"
-
-
-def _alive(pid: int, entry: Path) -> bool:
-    if pid == os.getpid():
-        return False  # left by a dead process that had our number: we have written nothing yet
-    if os.name == "nt":
-        return time.time() - entry.stat().st_mtime < STALE_AFTER_SECONDS
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return not _awaits_its_parent(pid)
-
-
-def _awaits_its_parent(pid: int) -> bool:
-    """Return whether a process has ended and only its number is kept, because nobody has asked how it ended.
-
-    Workers of a killed run become children of the system's first process, which in a container may never ask.
-    """
-    try:
-        status = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:  # not Linux, or gone by now
-        return False
-    return status.rpartition(b")")[2].split()[:1] == [b"Z"]

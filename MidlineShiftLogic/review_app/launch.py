@@ -60,13 +60,15 @@ def serve_review(options: ReviewOptions, on_ready: Callable[[str], object]) -> N
 
     from MidlineShiftLogic.review_app.access import Access, load_token
     from MidlineShiftLogic.review_app.cases import find_cases
-    from MidlineShiftLogic.review_app.readings import REVIEWS_FOLDER
+    from MidlineShiftLogic.review_app.readings import REVIEWS_FOLDER, remove_unfinished
     from MidlineShiftLogic.review_app.server import ReviewServer
     from MidlineShiftLogic.review_app.worklist import Worklist
 
     tls = check_address(options)
     cases = find_cases(options.inputs, options.scans)
     token = load_token(cases[0].root / REVIEWS_FOLDER)
+    for root in {case.root for case in cases}:
+        remove_unfinished(root)
     server = ReviewServer(Worklist(cases), Access(token, options.password), options.reader, options.blind)
 
     async def run() -> None:

@@ -28,6 +28,7 @@ from MidlineShiftLogic.reporting.html import read_result
 from MidlineShiftLogic.reporting.measurement_json import to_json
 from MidlineShiftLogic.reporting.results_csv import TABLE_FILE, CohortTable, measured_row
 from MidlineShiftLogic.review_app.cases import RESULT_FILE, ReviewCase
+from MidlineShiftLogic.unfinished import remove_stale, unfinished_name
 
 REVIEWS_FOLDER = "reviews"
 READINGS_FILE = "readings.csv"
@@ -132,6 +133,17 @@ class ReaderFolder:
             replace_file(path, text.getvalue().encode("utf-8"))
 
 
+def remove_unfinished(root: Path) -> None:
+    """Remove what killed servers left among the readings, and put back what one had moved aside.
+
+    To be called before this process writes there.
+    """
+    reviews = root / REVIEWS_FOLDER
+    for folder in (reviews, *reviews.glob("*"), *reviews.glob(f"*/{HISTORY_FOLDER}*")):
+        if folder.is_dir():
+            remove_stale(folder)
+
+
 def status_of(measurement: Measurement | None) -> str:
     """Return ``unread``, ``edited`` or the decision."""
     if measurement is None:
@@ -142,7 +154,7 @@ def status_of(measurement: Measurement | None) -> str:
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, and wait until the disk has it."""
     # Beside the folder of the case, which must hold results alone.
-    partial = path.parent.parent / f".{path.parent.name}.{path.name}.partial-{os.getpid()}"
+    partial = path.parent.parent / unfinished_name(f"{path.parent.name}.{path.name}")
     try:
         with partial.open("wb") as stream:
             stream.write(content)

@@ -14,7 +14,19 @@ from source_tree import PACKAGES, ROOT, import_graph, imports, modules
 # circle, either.
 LAYERS = {
     "MidlineShiftLogic": [
-        {"device", "errors", "exit_codes", "masks", "parallel", "progress", "quality", "software", "threads", "text"},
+        {
+            "device",
+            "errors",
+            "exit_codes",
+            "masks",
+            "parallel",
+            "progress",
+            "quality",
+            "software",
+            "threads",
+            "text",
+            "unfinished",
+        },
         {"geometry", "headct", "networks"},
         {"measurement", "models"},
         {"inference"},

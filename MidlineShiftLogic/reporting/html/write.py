@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.reporting.html.model_line import model_line
 from MidlineShiftLogic.reporting.html.page import report_html
+from MidlineShiftLogic.unfinished import remove_stale, unfinished_name
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.headct.patient import Patient
 
 HTML_FILE, PDF_FILE = "report.html", "report.pdf"
+MARKED_CHARACTERS = 50
+"""Of the folder's name, for the name of an unfinished report beside it: file systems allow 255 bytes in all."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,18 @@ def _replace(path: Path, content: bytes, mode: int) -> None:
 
     What a kill may leave is beside the folder of the case, which must hold results alone.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.parent.name}.report-", dir=path.parent.parent)
+    beside, name = path.parent.parent, f"{path.parent.name[:MARKED_CHARACTERS]}.{path.name}"
+    partial = beside / unfinished_name(name)
+    with contextlib.suppress(OSError):  # a folder that may be written but not listed
+        remove_stale(beside, name)
     try:
-        with os.fdopen(handle, "wb") as stream:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with open(os.open(partial, flags, 0o600), "wb") as stream:
             stream.write(content)
-        os.chmod(name, mode)
-        os.replace(name, path)
+        os.chmod(partial, mode)
+        os.replace(partial, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
 
 

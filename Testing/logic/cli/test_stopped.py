@@ -58,7 +58,7 @@ def test_asked_to_stop_it_cleans_up(scan, tmp_path, sent, code):
     _, err = process.communicate(timeout=300)
     assert process.returncode == code
     assert "Traceback" not in err
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("moment", range(4))

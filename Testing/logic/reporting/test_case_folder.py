@@ -10,6 +10,7 @@ import pytest
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.reporting import case_folder as module
 from MidlineShiftLogic.reporting.case_folder import case_folder, remove_stale, result_parent
+from MidlineShiftLogic.unfinished import host, owner
 
 
 def entries(folder):
@@ -82,12 +83,17 @@ def test_never_replaces_a_file(tmp_path):
 
 
 def test_leavings_of_dead_runs_are_cleared_and_those_of_living_ones_kept(tmp_path):
-    host, dead = module._host(), dead_pid()
+    dead = dead_pid()
     alive = os.getppid()
-    for name in (f".a.partial-{host}-{dead}", f".b.partial-{host}-{alive}", f".c.partial-elsewhere-{dead}", ".mine"):
+    for name in (
+        f".a.partial-{host()}-{dead}",
+        f".b.partial-{host()}-{alive}",
+        f".c.partial-elsewhere-{dead}",
+        ".mine",
+    ):
         (tmp_path / name).mkdir()
     remove_stale(tmp_path)
-    assert entries(tmp_path) == sorted([f".b.partial-{host}-{alive}", f".c.partial-elsewhere-{dead}", ".mine"])
+    assert entries(tmp_path) == sorted([f".b.partial-{host()}-{alive}", f".c.partial-elsewhere-{dead}", ".mine"])
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells the state of a process in a file")
@@ -97,7 +103,7 @@ def test_a_process_that_nobody_asks_how_it_ended_is_dead(tmp_path):
         process.stdout.read()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and keeps its number
         os.kill(process.pid, 0)
-        (tmp_path / f".case.partial-{module._host()}-{process.pid}").mkdir()
+        (tmp_path / f".case.partial-{host()}-{process.pid}").mkdir()
         remove_stale(tmp_path)
         assert entries(tmp_path) == []
     finally:
@@ -105,7 +111,7 @@ def test_a_process_that_nobody_asks_how_it_ended_is_dead(tmp_path):
 
 
 def test_result_moved_aside_by_a_killed_run_comes_back(tmp_path):
-    aside = tmp_path / f".case.old-{module._host()}-{dead_pid()}"
+    aside = tmp_path / f".case.old-{host()}-{dead_pid()}"
     aside.mkdir()
     (aside / "measurement.json").write_text("old")
     remove_stale(tmp_path)
@@ -159,7 +165,7 @@ def test_two_processes_at_one_case_leave_one_whole_result(tmp_path):
 
 
 def test_what_an_earlier_failure_left_does_not_block_the_case(tmp_path):
-    aside = tmp_path / f".case.old-{module._owner()}"
+    aside = tmp_path / f".case.old-{owner()}"
     for folder in (tmp_path / "case", aside):
         folder.mkdir()
         (folder / "measurement.json").write_text("old")

@@ -44,6 +44,7 @@ def measure(
     from midlineshift_training.datasets.scan_files import scan_paths
     from midlineshift_training.distributed.measure_cases import measure_scans
     from MidlineShiftLogic.batch.measure_case import BatchSettings
+    from MidlineShiftLogic.unfinished import remove_if_left_empty
 
     if model and Path(model).is_dir():
         model = str(Path(model).resolve())
@@ -51,7 +52,8 @@ def measure(
     paths = [path.resolve() for path in scan_paths(scans)]
     output = ScanLines(resume)
     try:
-        code = measure_scans(paths, settings, output, workers=workers, cluster=cluster, resume=resume)
+        with remove_if_left_empty(settings.out):
+            code = measure_scans(paths, settings, output, workers=workers, cluster=cluster, resume=resume)
     finally:
         output.close()
     ctx.exit(code)

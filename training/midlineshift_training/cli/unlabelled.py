@@ -26,6 +26,7 @@ def unlabelled(scans, names, source, source_licence, model, out):
     from MidlineShiftLogic.headct import read
     from MidlineShiftLogic.models import load_model
     from MidlineShiftLogic.reporting.case_name import case_name
+    from MidlineShiftLogic.unfinished import remove_if_left_empty
 
     paths = {case_name(path): path for path in scan_paths(scans)}
     if names:
@@ -38,14 +39,15 @@ def unlabelled(scans, names, source, source_licence, model, out):
             raise InputError(f"{names} names {missing[0]}, which is not among the scans in {scans}.", "list")
         paths = {name: paths[name] for name in wanted}
     loaded = load_model(model, "cpu")
-    out.mkdir(parents=True, exist_ok=True)
     written = 0
-    for number, (name, path) in enumerate(tqdm(paths.items(), desc="scans", unit="case")):
-        try:
-            entries = unlabelled_case(read(path), loaded, name, (source, source_licence))
-        except MidlineShiftError as error:
-            click.echo(f"{name}: left out: {error}", err=True)
-            continue
-        write_unlabelled_case(out / f"{number:05d}.npz", entries)
-        written += 1
+    with remove_if_left_empty(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for number, (name, path) in enumerate(tqdm(paths.items(), desc="scans", unit="case")):
+            try:
+                entries = unlabelled_case(read(path), loaded, name, (source, source_licence))
+            except MidlineShiftError as error:
+                click.echo(f"{name}: left out: {error}", err=True)
+                continue
+            write_unlabelled_case(out / f"{number:05d}.npz", entries)
+            written += 1
     click.echo(f"{written} cases in {out}")

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from midlineshift_training.datasets.phantoms import case
 from midlineshift_training.distributed.map_parallel import check_visible, map_parallel
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.unfinished import remove_if_left_empty
 
 
 def generate_cases(
@@ -26,16 +27,17 @@ def generate_cases(
         raise InputError(f"--workers must be at least 1, not {workers}.", "bad_option")
     if seed < 0:
         raise InputError(f"--seed must not be negative, but is {seed}.", "bad_option")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as problem:
-        raise InputError(f"Cannot write phantoms into {folder}: {problem.strerror}.", "bad_output") from problem
-    check_visible(cluster, [folder.resolve()])
-    missing = [index for index in range(cases) if not case.path_of(folder, index).exists()]
-    work = partial(case.write, folder.resolve(), seed, twin=twins)
-    list(tqdm(map_parallel(work, missing, workers, cluster), total=len(missing), desc="phantoms", unit="case"))
-    case.clear_partial(folder)
+    with remove_if_left_empty(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as problem:
+            raise InputError(f"Cannot write phantoms into {folder}: {problem.strerror}.", "bad_output") from problem
+        check_visible(cluster, [folder.resolve()])
+        missing = [index for index in range(cases) if not case.path_of(folder, index).exists()]
+        work = partial(case.write, folder.resolve(), seed, twin=twins)
+        list(tqdm(map_parallel(work, missing, workers, cluster), total=len(missing), desc="phantoms", unit="case"))
+        case.clear_partial(folder)
     return [case.path_of(folder, index) for index in range(cases)]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import shutil
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from midlineshift_training.evaluation.jobs import CaseResult, ModelResult
 from midlineshift_training.evaluation.report_text import full_text, short_text
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.unfinished import unfinished_folder
 
 FORMAT = "midlineshift-evaluation/1"
 FIGURES = "figures"
@@ -30,13 +31,15 @@ def rows_of(done: list[CaseResult]) -> tuple[list[dict], list[dict]]:
     return [row for one in done for row in one.warps], [row for one in done for row in one.changes]
 
 
-def new_partial_folder(out: Path) -> Path:
-    """Make an empty folder beside the results, on the same disk. InputError if ``out`` cannot be written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".partial.", dir=out))
-    except OSError as error:
-        raise InputError(f"Cannot write into {out} ({error.strerror}); choose another --out.", "out") from None
+@contextlib.contextmanager
+def partial_folder(out: Path) -> Iterator[Path]:
+    """Yield an empty folder inside ``out``, removed at the end. InputError if ``out`` cannot be written."""
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(unfinished_folder(out / "evaluation"))
+        except OSError as error:
+            raise InputError(f"Cannot write into {out} ({error.strerror}); choose another --out.", "out") from None
+        yield folder
 
 
 def write_tables(folder: Path, evaluation: dict, done: list[CaseResult]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from midlineshift_training.evaluation.output import (
     FORMAT,
     finite,
     move_into,
-    new_partial_folder,
+    partial_folder,
     rows_of,
     write_tables,
 )
@@ -60,8 +59,7 @@ def run(plan: Plan, out: Path) -> dict:
     models = {name: _found(model) for name, model in {THIS_MODEL: plan.model, **plan.compare}.items()}
     check_visible(plan.cluster, [path for path in (plan.phantoms, plan.scans, plan.labelled) if path])
     described = {name: load_model(folder, "cpu") for name, folder in models.items()}
-    partial = new_partial_folder(out)
-    try:
+    with partial_folder(out) as partial:
         done = list(
             tqdm(measure_jobs(jobs, models, plan.workers, plan.cluster), total=len(jobs), desc="cases", unit="case")
         )
@@ -88,8 +86,6 @@ def run(plan: Plan, out: Path) -> dict:
         text = json.dumps(finite(evaluation), indent=1, allow_nan=False) + "\n"
         (partial / "evaluation.json").write_text(text, encoding="utf-8")
         move_into(partial, out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return evaluation
 
 

@@ -6,9 +6,9 @@ The layout is that of MONAI's bundle specification: ``configs/`` with metadata a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from MidlineShiftLogic.models import Model, load_model
 from MidlineShiftLogic.models.folder import find_model
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.software import package_version
+from MidlineShiftLogic.unfinished import unfinished_folder
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 PROGRAM = "deformation.pt2"
@@ -107,18 +108,14 @@ def write_bundle(folder: Path, name_or_folder: str | Path | None = None) -> Path
     if folder.exists():
         raise InputError(f"{folder} already exists; choose another folder for the bundle.", "exists")
     model, source = load_model(name_or_folder), find_model(name_or_folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise InputError(f"The bundle {folder} cannot be written ({error.strerror}).", "out") from None
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            partial = stack.enter_context(unfinished_folder(folder))
+        except OSError as error:
+            raise InputError(f"The bundle {folder} cannot be written ({error.strerror}).", "out") from None
         _fill(partial, model, source)
-        partial.chmod(0o755)  # mkdtemp's are private
+        partial.chmod(0o755)  # it was private
         partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return folder
 
 

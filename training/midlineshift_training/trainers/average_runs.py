@@ -30,6 +30,7 @@ from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
 from midlineshift_training.trainers.settings.stored import load_run_settings, save_run_settings
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.unfinished import unfinished_folder
 
 
 def average_runs(runs: Sequence[Path], data: Sequence[Path], batches: int, seed: int, out: Path) -> Path:
@@ -56,12 +57,14 @@ def average_runs(runs: Sequence[Path], data: Sequence[Path], batches: int, seed:
     if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         _renew_statistics(network, settings, data or [Path(folder) for folder in settings.data], batches, seed)
     seen = trained_on(runs).to_json()
-    out.mkdir(parents=True)
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
-    save_run_settings(out, settings)
-    write_text_atomic(out / FILE, json.dumps({"data": [], "initial": seen}))
-    write_atomic(out / NETWORK, lambda path: shutil.copyfile(runs[-1] / NETWORK, path))
-    write_atomic(out / BEST, lambda path: save_file(weights, path, metadata={"step": "0"}))
+    with unfinished_folder(out) as partial:
+        save_run_settings(partial, settings)
+        write_text_atomic(partial / FILE, json.dumps({"data": [], "initial": seen}))
+        write_atomic(partial / NETWORK, lambda path: shutil.copyfile(runs[-1] / NETWORK, path))
+        write_atomic(partial / BEST, lambda path: save_file(weights, path, metadata={"step": "0"}))
+        partial.chmod(0o755)  # it was private
+        partial.rename(out)
     return out / BEST
 
 

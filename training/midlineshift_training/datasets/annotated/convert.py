@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from midlineshift_training.datasets.annotated.split import split_by_patient
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.parallel import map_parallel
 from MidlineShiftLogic.software import software
+from MidlineShiftLogic.unfinished import unfinished_folder
 
 NON_MLS_BELOW_MM = 1.5
 """A case without a label counts as MLS from this size of its shift on, when the splits are drawn."""
@@ -65,8 +65,7 @@ def convert_set(
         InputError: lists every case that cannot be used; the folder exists or cannot be written. Nothing is left then.
     """
     provenance = None if pose_model is None else open_pose_model(pose_model).provenance
-    partial_folder = _new_folder(out)
-    try:
+    with _new_folder(out) as partial_folder:
         work = partial(convert_case, partial_folder / CASES, pose_model)
         numbered = list(enumerate(given))
         found = map_parallel(work, numbered, workers)
@@ -91,14 +90,10 @@ def convert_set(
         }
         text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         (partial_folder / FILE).write_text(text, encoding="utf-8")
-        partial_folder.chmod(0o755)  # mkdtemp's are private
+        partial_folder.chmod(0o755)  # it was private
         if out.exists():
             out.rmdir()
         partial_folder.rename(out)
-    except OSError as error:
-        raise InputError(f"The data set {out} cannot be written ({error.strerror}).", "out") from None
-    finally:
-        shutil.rmtree(partial_folder, ignore_errors=True)
     return manifest, problems
 
 
@@ -116,14 +111,14 @@ def _entries(usable: Sequence[Converted], split: Split) -> list[dict[str, Any]]:
     return entries
 
 
-def _new_folder(out: Path) -> Path:
-    """Make a hidden folder beside ``out``; InputError if ``out`` is taken or its place cannot be written."""
+@contextlib.contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """Yield a hidden folder beside ``out``, removed at the end; InputError if ``out`` is taken or cannot be written."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} already exists; choose another folder for the data set.", "exists")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        (folder / CASES).mkdir()
+        with unfinished_folder(out) as folder:
+            (folder / CASES).mkdir()
+            yield folder
     except OSError as error:
         raise InputError(f"The data set {out} cannot be written ({error.strerror}).", "out") from None
-    return folder

@@ -18,6 +18,7 @@ from midlineshift_training.trainers.run_folder.file_lock import LOCK, lock_run
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.stored import FILE, save_run_settings
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.unfinished import remove_if_left_empty
 
 CHECKPOINT, BEST, NETWORK = "last.ckpt", "best.safetensors", "network.json"
 _BEFORE_THE_FIRST_STEP = (FILE, NETWORK, "provenance.json", "pseudo_healthy.safetensors", "loggers.json", LOCK)
@@ -40,21 +41,21 @@ def new_or_resumed(run: Path, resume: bool) -> Iterator[None]:
         raise InputError(f"{run} holds no run to resume; start without --resume.", "nothing-to-resume")
     if not resume and held:
         raise InputError(f"{run} already holds a run; give --resume to go on, or another --out.", "run-exists")
-    existed = run.exists()
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot make the run folder {run} ({error.strerror}); choose another --out.", "out") from None
-    with lock_run(run):
-        clear_partial(run)
+    with remove_if_left_empty(run):
         try:
-            yield
-        except Exception:
-            if not resume and not (run / CHECKPOINT).exists():
-                _remove_failed_start(run)
-            raise
-    if not existed and run.is_dir() and not any(run.iterdir()):
-        run.rmdir()
+            run.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"Cannot make the run folder {run} ({error.strerror}); choose another --out.", "out"
+            ) from None
+        with lock_run(run):
+            clear_partial(run)
+            try:
+                yield
+            except Exception:
+                if not resume and not (run / CHECKPOINT).exists():
+                    _remove_failed_start(run)
+                raise
 
 
 def _remove_failed_start(run: Path) -> None:
