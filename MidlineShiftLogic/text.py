@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from typing import Any
 
 REMOVED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 """Unicode categories that change how other text is shown: control (C0, C1) and format characters (bidirectional marks,
@@ -25,6 +27,18 @@ def clean_text(text: object, limit: int = MAX_CHARACTERS, keep_spaces: bool = Fa
     """
     kept = "".join(" " if is_removed(sign) else sign for sign in str(text)[: 4 * limit])
     return (kept if keep_spaces else " ".join(kept.split()))[:limit]
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON text from outside stands for.
+
+    Raises:
+        ValueError: it is not JSON, or nested so deeply that Python gives up with another error.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def is_removed(sign: str) -> bool:

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import csv
 import re
+import stat
 from pathlib import Path
+from typing import Any
 
 from MidlineShiftLogic.batch.case import Case, Millimetres, parse_spacing
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.reporting.case_name import case_name
+
+LARGEST_BYTES = 64 * 2**20
+"""Some 500,000 scans."""
 
 
 def read_case_list(file: Path, spacing: Millimetres | None) -> list[Case]:
@@ -27,6 +32,9 @@ def read_case_list(file: Path, spacing: Millimetres | None) -> list[Case]:
         InputError: The file is missing or not a list, or a row cannot be used; the sentence names the line.
     """
     try:
+        about = file.stat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST_BYTES:
+            raise InputError(f"{file} is not a CSV list but a device or a very large file.", "list")
         text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"There is no file {file}; check the path.", "no-such-path") from error
@@ -38,6 +46,14 @@ def read_case_list(file: Path, spacing: Millimetres | None) -> list[Case]:
         raise InputError(f"{file} is not a CSV list but holds binary data.", "list")
     head = text.partition("\n")[0]
     rows = csv.reader(text.splitlines(), delimiter=max(",;\t", key=head.count))
+    try:
+        return _cases(file, rows, spacing)
+    except csv.Error as error:
+        raise InputError(f"{file}, line {rows.line_num}: this is not a row of a CSV list ({error}).", "list") from error
+
+
+def _cases(file: Path, rows: Any, spacing: Millimetres | None) -> list[Case]:
+    """Return the cases of the rows of a ``csv.reader``."""
     columns = [name.strip().lower() for name in next(rows, [])]
     if "path" not in columns:
         raise InputError(f"{file} has no column 'path'; its first line must name the columns.", "list")
@@ -68,7 +84,7 @@ def _case(file: Path, line: int, values: dict[str, str], spacing: Millimetres | 
             spacing = parse_spacing(re.sub(r"[\s;x×]+", ",", values["spacing"]))
         except ValueError as error:
             raise InputError(
-                f"{where}: {values['spacing']!r} is not three positive millimetres such as 5,0.5,0.5.", "list"
+                f"{where}: {values['spacing'][:40]!r} is not three positive millimetres such as 5,0.5,0.5.", "list"
             ) from error
     source = file.parent / values["path"]
     priors = tuple(file.parent / one.strip() for one in re.split(r"[;|]", values.get("prior", "")) if one.strip())

@@ -17,7 +17,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.headct.stored_values import MAX_RATIO, MAX_VALUES_BYTES
 from MidlineShiftLogic.quality import Quality
-from MidlineShiftLogic.text import clean_text
+from MidlineShiftLogic.text import clean_text, parse_json
 
 FORMAT = "midlineshift-headct/1"
 ARRAYS = ("hu", "origins", "column_axis", "row_axis", "pixel_spacing", "thickness")
@@ -55,7 +55,7 @@ def read_npz(path: Path) -> HeadCT:
         _require_bounds(path)
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ARRAYS}
-            notes = json.loads(str(stored["notes"]))
+            notes = parse_json(str(stored["notes"]))
         if notes["format"] != FORMAT:
             raise InputError(f"{path} has the format {notes['format']!r}, not {FORMAT}; write it again.", "npz")
         n, shape = len(arrays["origins"]), arrays["hu"].shape

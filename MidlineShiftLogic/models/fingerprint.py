@@ -9,6 +9,7 @@ import os
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.description import parse_description
 from MidlineShiftLogic.models.locate import find_model
+from MidlineShiftLogic.text import parse_json
 
 NOT_OF_THE_NUMBERS = ("description", "licence", "trained_on", "accuracy", "speed")
 
@@ -21,7 +22,7 @@ def model_identity(name_or_folder: str | os.PathLike | None = None) -> dict[str,
     """
     file = find_model(name_or_folder) / "model.json"
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
         about = parse_description(content)
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read ({error}).", "model-json") from error

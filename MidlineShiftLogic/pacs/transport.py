@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pynetdicom.association import Association
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
 from MidlineShiftLogic.errors import InputError
@@ -295,6 +297,7 @@ def open_port(
     Raises:
         InputError: the address cannot be listened on.
     """
+    _keep_nonsense_quiet()
     # The guard counts associations; pynetdicom would count connections.
     entity.maximum_associations = 1_000_000
     try:
@@ -306,6 +309,27 @@ def open_port(
     entity._servers.append(server)
     threading.Thread(target=server.serve_forever, name="receiving DICOM objects", daemon=True).start()
     return server.server_address[1]
+
+
+def _keep_nonsense_quiet() -> None:
+    """Record for debugging only what ends the thread of a connection, such as a command without its fields.
+
+    Python would print a traceback, which may quote what was sent. Errors of other threads are shown as before.
+    """
+    before = threading.excepthook
+    if getattr(before, "keeps_nonsense_quiet", False):
+        return
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        if not isinstance(arguments.thread, Association | DULServiceProvider):
+            before(arguments)
+            return
+        found = arguments.exc_value
+        details = None if found is None else (arguments.exc_type, found, arguments.exc_traceback)
+        logging.getLogger(LOGGER).debug("a connection ended with an error", exc_info=details)
+
+    hook.keeps_nonsense_quiet = True  # type: ignore[attr-defined]
+    threading.excepthook = hook
 
 
 def pinned_addresses(senders: Iterable) -> frozenset[str]:

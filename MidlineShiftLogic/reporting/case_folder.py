@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.text import parse_json
 from MidlineShiftLogic.unfinished import owner, remove_stale, unfinished_name
 
 __all__ = ["case_folder", "refuse_foreign_folder", "refuse_readers_work", "remove_stale", "result_parent"]
@@ -80,7 +80,7 @@ def refuse_foreign_folder(final: Path) -> None:
 def refuse_readers_work(final: Path) -> None:
     """Raise InputError where ``final`` holds a measurement that a reader corrected or signed: it would be replaced."""
     try:
-        data = json.loads((final / "measurement.json").read_text(encoding="utf-8"))
+        data = parse_json((final / "measurement.json").read_text(encoding="utf-8"))
         review = data.get("review")
         edited = any(one.get("edited") or one.get("pinned") for one in data.get("slices") or ())
         whose = f"{review['decision']} by {review['reader']}" if review else "corrected by a reader"

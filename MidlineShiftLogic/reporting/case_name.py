@@ -42,13 +42,15 @@ def case_names(paths: Iterable[str | PathLike]) -> list[str]:
 def unique_names(wanted: Iterable[str]) -> list[str]:
     """Return the names in order, each once: a repeated one gets ``-2``, ``-3``..."""
     taken: set[str] = set()
+    numbers: dict[str, int] = {}  # thousands of scans may have one name: numbers that are taken are not tried again
     names = []
     for first in wanted:
         name = first
-        number = 1
+        number = numbers.get(first.casefold(), 1)
         while name.casefold() in taken:
             number += 1
             name = f"{first}-{number}"
+        numbers[first.casefold()] = number
         taken.add(name.casefold())
         names.append(name)
     return names

@@ -12,6 +12,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.pseudo_healthy import PseudoHealthy
 from MidlineShiftLogic.reporting.case_folder import PSEUDO_HEALTHY_FILES, case_folder
+from MidlineShiftLogic.text import parse_json
 
 FORMAT = "midlineshift-pseudo-healthy/1"
 
@@ -51,7 +52,7 @@ def read_healthy(path: Path) -> PseudoHealthy:
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            notes = json.loads(str(stored["notes"]))
+            notes = parse_json(str(stored["notes"]))
             slices, tenths, brain = stored["slices"], stored["tenths_hu"], stored["brain"]
         if notes["format"] != FORMAT or tenths.ndim != 3 or tenths.shape != brain.shape or len(slices) != len(brain):
             raise ValueError(f"{notes['format']}, {tenths.shape}, {brain.shape}")

@@ -22,6 +22,8 @@ from MidlineShiftLogic.measurement.results import LANDMARK_NAMES, SCHEMA, Measur
 from MidlineShiftLogic.measurement.review import Review
 from MidlineShiftLogic.quality import Quality
 from MidlineShiftLogic.reporting.formatting import rule_text
+from MidlineShiftLogic.reporting.measurement_check import require_sound
+from MidlineShiftLogic.text import parse_json
 
 RESEARCH_USE_ONLY = "Research use only; not a medical device; not for diagnosis or treatment."
 DECIMALS = 4
@@ -78,10 +80,10 @@ def from_dict(data: dict[str, Any]) -> Measurement:
     """
     found = data.get("schema") if isinstance(data, dict) else None
     if found != SCHEMA:
-        raise InputError(f"This is not a {SCHEMA} result (its schema is {found!r}).", "json")
+        raise InputError(f"This is not a {SCHEMA} result (its schema is {str(found)[:60]!r}).", "json")
     try:
         case = data["case"]
-        return Measurement(
+        measurement = Measurement(
             case_id=case["id"],
             signed_shift_mm=case["signed_shift_mm"],
             slice=case["slice"],
@@ -100,14 +102,18 @@ def from_dict(data: dict[str, Any]) -> Measurement:
             model_slice=case.get("model_slice"),
             review=None if data.get("review") is None else Review.from_dict(data["review"]),
         )
+        require_sound(measurement)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"This {SCHEMA} result is damaged ({type(error).__name__}: {error}).", "json") from error
+        raise InputError(
+            f"This {SCHEMA} result is damaged ({type(error).__name__}: {str(error)[:200]}).", "json"
+        ) from error
+    return measurement
 
 
 def from_json(text: str) -> Measurement:
     """Return ``from_dict`` of JSON text; raise InputError for text that is not JSON."""
     try:
-        data = json.loads(text)
+        data = parse_json(text)
     except ValueError as error:
         raise InputError(f"This is not JSON ({error}).", "json") from error
     return from_dict(data)

@@ -193,6 +193,8 @@ class CohortTable:
         if not self.path.exists():
             self._forget()
             return
+        if not self.path.is_file():
+            raise self._foreign()
         with self.path.open("rb+") as stream:
             # Another process may have written the table anew. The file's number does not show it, since numbers are given
             # out again; the last row read does: rows are added behind it only, and none is like it.
@@ -224,9 +226,10 @@ class CohortTable:
         if not place:
             if _values(line.removeprefix(b"\xef\xbb\xbf")) != list(COLUMNS):
                 raise self._foreign()
-        elif not _whole(line):
+        elif not _whole(line) or not _is_utf8(line):
             raise InputError(
-                f"{self.path} has a damaged row after {len(self._cases)} whole ones; mend it, or move the file away.",
+                f"{self.path} has a damaged row after {len(self._cases)} whole ones, or is not UTF-8; mend it, or move "
+                "the file away.",
                 "out",
             )
         else:
@@ -245,7 +248,19 @@ def _lines(rows: list[Row]) -> bytes:
 
 
 def _values(line: bytes) -> list[str]:
-    return next(csv.reader([line.decode("utf-8", "replace")]), [])
+    try:
+        return next(csv.reader([line.decode("utf-8", "replace")]), [])
+    except csv.Error:  # such as a value of 200 kB: no row of ours
+        return []
+
+
+def _is_utf8(line: bytes) -> bool:
+    """Return whether a program has kept the encoding; some save a table as the system's own."""
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _whole(line: bytes) -> bool:

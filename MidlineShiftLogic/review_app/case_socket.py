@@ -16,9 +16,14 @@ from MidlineShiftLogic.review_app.export import export_reading
 from MidlineShiftLogic.review_app.page_text import error_text, not_saved_text
 from MidlineShiftLogic.review_app.render_thread import RenderThread
 from MidlineShiftLogic.scene.offscreen_views import MOVED, NORMAL, SCAN, VIEWS
+from MidlineShiftLogic.text import parse_json
 
 HEARTBEAT_SECONDS = 20
 LARGEST_MESSAGE = 20_000
+LARGEST_NUMBER = 10_000.0
+"""Of millimetres, and of fractions of a view."""
+MOST_WAITING = 5_000
+"""Messages that may wait for the rendering thread: some 40 s of a moving pointer. A page that sends more is closed."""
 SETTLE_SECONDS = 0.25
 """After the last movement the picture is sent again without loss."""
 IN_FLIGHT = 2
@@ -76,10 +81,10 @@ class CaseSocket:
 
     async def _read(self, socket: web.WebSocketResponse) -> None:
         async for message in socket:
-            if message.type is not WSMsgType.TEXT:
+            if message.type is not WSMsgType.TEXT or self._queue.qsize() >= MOST_WAITING:
                 break
             try:
-                content = json.loads(message.data)
+                content = parse_json(message.data)
             except ValueError:
                 continue
             if not isinstance(content, dict):
@@ -122,7 +127,7 @@ class CaseSocket:
                 self._dirty.add(SCAN)
             except OSError as error:
                 answers.append({"type": "message", "text": not_saved_text(error)})
-            except (KeyError, TypeError, ValueError, IndexError):
+            except (KeyError, TypeError, ValueError, IndexError, OverflowError):
                 answers.append(
                     {"type": "message", "text": "The page sent something that is not understood; reload it."}
                 )
@@ -154,15 +159,16 @@ class CaseSocket:
             self._dirty |= set(VIEWS)
         elif kind == "drag":
             self._dirty.add(SCAN)
-            return session.drag(message["kind"], float(message["x"]), float(message["y"]))
+            return session.drag(message["kind"], number(message["x"]), number(message["y"]))
         elif kind in ("slice", "step"):
             session.show(int(message["index"]) if kind == "slice" else session.shown + int(message["by"]))
             self._dirty |= set(VIEWS)
         elif kind in ("zoom", "pan", "fit", "window"):
             if kind == "zoom":
-                session.views.zoom(float(message["factor"]), SCAN, message.get("at"))
+                at = message.get("at")
+                session.views.zoom(number(message["factor"]), SCAN, None if at is None else [number(one) for one in at])
             elif kind == "pan":
-                session.views.pan(SCAN, float(message["right"]), float(message["down"]))
+                session.views.pan(SCAN, number(message["right"]), number(message["down"]))
             elif kind == "fit":
                 session.fit()
             else:
@@ -171,7 +177,7 @@ class CaseSocket:
         elif kind == "place":
             self._dirty.add(SCAN)
             before = session.measurement
-            session.place(float(message["x"]), float(message["y"]))
+            session.place(number(message["x"]), number(message["y"]))
             return session.measurement is not before
         elif kind in EDITS:
             EDITS[kind](session, message)
@@ -239,12 +245,20 @@ class CaseSocket:
         raise asyncio.TimeoutError
 
 
+def number(value: Any) -> float:
+    """Return a number that the page sent; ValueError for one that is no place in a view and no length in mm."""
+    found = float(value)
+    if not abs(found) <= LARGEST_NUMBER:  # NaN, too
+        raise ValueError(value)
+    return found
+
+
 def _is_move(message: Answer) -> bool:
     return message.get("type") == "drag" and message.get("kind") == "move"
 
 
 EDITS: dict[str, Callable[[CaseSession, Answer], object]] = {
-    "nudge": lambda session, m: session.nudge(str(m["landmark"]), float(m["left_mm"]), float(m["back_mm"])),
+    "nudge": lambda session, m: session.nudge(str(m["landmark"]), number(m["left_mm"]), number(m["back_mm"])),
     "add": lambda session, _: session.add_landmarks(),
     "pin": lambda session, m: session.pin(bool(m["pinned"])),
     "restore": lambda session, m: session.restore(bool(m["whole"])),

@@ -21,6 +21,7 @@ from MidlineShiftLogic.measurement.results import LANDMARK_NAMES, Measurement
 from MidlineShiftLogic.measurement.slice_names import slice_name
 from MidlineShiftLogic.reporting.formatting import certainty_text
 from MidlineShiftLogic.reporting.measurement_json import from_dict, to_dict
+from MidlineShiftLogic.text import parse_json
 
 FORMAT = "midlineshift-scene/1"
 
@@ -81,7 +82,7 @@ def from_json(text: str) -> SceneState:
         InputError: the text is not one, or a measurement in it is damaged.
     """
     try:
-        data = json.loads(text)
+        data = parse_json(text)
         if data["format"] != FORMAT:
             raise InputError(f"The measurement in this scene has the format {data['format']!r}, not {FORMAT}.", "scene")
         place = data["geometry"]

@@ -6,7 +6,6 @@ show is what is imported; the provenance text adds what only this program needs 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from os import PathLike
@@ -20,6 +19,8 @@ from MidlineShiftLogic.measurement.distance import CaseRule
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.review import Review
 from MidlineShiftLogic.quality import Quality
+from MidlineShiftLogic.reporting.measurement_check import require_sound
+from MidlineShiftLogic.text import parse_json
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -40,21 +41,31 @@ def read_report(path: str | PathLike) -> Measurement:
     """
     path = Path(path)
     report = _open(path)
+    try:
+        return _read(path, report)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # pydicom reads an element when it is asked for, and raises many kinds of errors
+        raise InputError(
+            f"{path} is a damaged or changed report ({type(error).__name__}: {str(error)[:200]}).", "damaged-file"
+        ) from error
+
+
+def _read(path: Path, report: Dataset) -> Measurement:
     group, slices = _groups(report)
     texts = {} if group is None else _texts(group)
     provenance = _provenance(texts)
     if provenance is None:
         maker = str(report.get("Manufacturer") or "unknown").strip()
         raise InputError(
-            f"{path} is not a report of midlineshift (it was made by {maker!r}); only its own can be read.",
+            f"{path} is not a report of midlineshift (it was made by {maker[:64]!r}); only its own can be read.",
             "foreign-sr",
         )
-    try:
-        return _measurement(report, group, slices, texts, provenance)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{path} is a damaged or changed report of midlineshift ({type(error).__name__}: {error}).", "damaged-file"
-        ) from error
+    measurement = _measurement(report, group, slices, texts, provenance)
+    require_sound(measurement)
+    if not measurement.refused and measurement.slice is None:
+        raise ValueError("the number is missing")
+    return measurement
 
 
 def referenced_images(path: str | PathLike) -> frozenset[str]:
@@ -63,24 +74,35 @@ def referenced_images(path: str | PathLike) -> frozenset[str]:
     Raises:
         InputError: no such file, or not a structured report.
     """
-    return frozenset(
-        str(image.ReferencedSOPInstanceUID)
-        for study in _open(Path(path)).get("CurrentRequestedProcedureEvidenceSequence", ())
-        for series in study.get("ReferencedSeriesSequence", ())
-        for image in series.get("ReferencedSOPSequence", ())
-    )
+    report = _open(Path(path))
+    try:
+        return frozenset(
+            str(image.ReferencedSOPInstanceUID)
+            for study in report.get("CurrentRequestedProcedureEvidenceSequence") or ()
+            for series in study.get("ReferencedSeriesSequence") or ()
+            for image in series.get("ReferencedSOPSequence") or ()
+        )
+    except MemoryError:
+        raise
+    except Exception as error:  # as in ``read_report``
+        raise InputError(
+            f"{path} is a damaged report ({type(error).__name__}: {str(error)[:200]}).", "damaged-file"
+        ) from error
 
 
 def _open(path: Path) -> Dataset:
     import pydicom
-    from pydicom.errors import InvalidDicomError
 
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is a folder or a device")
         report = pydicom.dcmread(path)
         kind, content = str(report.get("SOPClassUID", "")), report.get("ContentSequence")
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}; check the path.", "no-such-path") from error
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, NotImplementedError, AttributeError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # as in ``read_report``
         raise InputError(
             f"{path} is not a DICOM file, or a damaged one; give a structured report.", "no-dicom"
         ) from error
@@ -111,7 +133,7 @@ def _provenance(texts: dict[str, list[str]]) -> dict[str, Any] | None:
     from MidlineShiftLogic.reporting.dicom.groups import FORMAT
 
     try:
-        said = json.loads(texts[codes.PROVENANCE.value][0])
+        said = parse_json(texts[codes.PROVENANCE.value][0])
         found = said["format"]
     except (KeyError, ValueError, TypeError):
         return None

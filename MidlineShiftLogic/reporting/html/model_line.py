@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.accuracy import accuracy_sentence
 from MidlineShiftLogic.models.description import ModelDescription, parse_description
 from MidlineShiftLogic.models.locate import list_models
+from MidlineShiftLogic.text import parse_json
 
 
 def model_line(provenance: dict[str, Any], folders: Iterable[Path] = ()) -> str:
@@ -35,7 +35,7 @@ def model_line(provenance: dict[str, Any], folders: Iterable[Path] = ()) -> str:
 
 def _card(folder: Path) -> ModelDescription | None:
     try:
-        return parse_description(json.loads((Path(folder) / "model.json").read_text(encoding="utf-8")))
+        return parse_description(parse_json((Path(folder) / "model.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, InputError):
         return None
 

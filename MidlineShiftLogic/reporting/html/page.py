@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
 from MidlineShiftLogic.measurement.review import REJECTED
 from MidlineShiftLogic.measurement.slice_names import number_of, slice_name
@@ -52,8 +53,10 @@ def report_html(
         model: sentence about the model (``model_line``).
 
     Raises:
-        InputError: a prior is of the same scan, or ``overlay_png`` is not a picture.
+        InputError: a prior is of the same scan, ``overlay_png`` is not a picture, or there is neither number nor refusal.
     """
+    if not measurement.refused and measurement.slice is None:
+        raise InputError("This result has no number: no landmarks were placed in it.", "no-number")
     visits = sort_visits(measurement, priors) if priors else []
     review, warnings = _review(measurement), _flags(measurement, "warning", MOST_WARNINGS, LONGEST_WARNING)
     return _template().render(

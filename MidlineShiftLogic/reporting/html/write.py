@@ -82,7 +82,7 @@ def _replace(path: Path, content: bytes, mode: int) -> None:
         remove_stale(beside, name)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with open(os.open(partial, flags, 0o600), "wb") as stream:
+        with os.fdopen(os.open(partial, flags, 0o600), "wb") as stream:
             stream.write(content)
         os.chmod(partial, mode)
         os.replace(partial, path)

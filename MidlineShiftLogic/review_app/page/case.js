@@ -28,7 +28,7 @@ function connect() {
 function hear(message) {
   if (message.type === "writer") {
     holder = message.holder;
-    if (holder) notify(`${holder} has this case open; it can only be looked at here.`);
+    if (holder) notify(`${holder} has this case open; it can only be looked at here. Load this page again to see later changes.`);
     sendSizes(true);
   } else if (message.type === "state") { state = message; show(); document.body.dataset.connected = "yes"; }
   else if (message.type === "saved") { document.body.dataset.saved = String(Number(document.body.dataset.saved || 0) + 1); byId("case-status").title = "saved"; notify(""); }

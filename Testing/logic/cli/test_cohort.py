@@ -331,3 +331,25 @@ def test_table_file_is_the_documented_one():
     assert TABLE_FILE == "results.csv"
     with pytest.raises(InputError):
         list_cases([Path("missing.csv")], None, Path("out"))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("path,id\na.nii," + "x" * 200_000, "line 2: this is not a row"),
+        ("path," + "x" * 200_000 + "\na.nii,1", "line 1: this is not a row"),
+        ("path,spacing\na.npy," + "1;" * 50_000, "not three positive millimetres"),
+    ],
+)
+def test_a_list_with_a_value_without_end_is_one_short_sentence(tmp_path, content, sentence):
+    (tmp_path / "list.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=sentence) as caught:
+        list_cases([tmp_path / "list.csv"], None, tmp_path / "out")
+    assert len(str(caught.value)) < len(str(tmp_path)) + 200
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a named pipe")
+def test_a_pipe_is_no_list(tmp_path):
+    os.mkfifo(tmp_path / "list.csv")
+    with pytest.raises(InputError, match="not a CSV list"):
+        list_cases([tmp_path / "list.csv"], None, tmp_path / "out")

@@ -251,3 +251,27 @@ def test_objects_are_identified_within_limits():
         content = bytes(128) + b"DICM" + content
         with pytest.raises(DamagedFile):
             survey(io.BytesIO(content), len(content), ((8, 0x18), (0x20, 0xE)))
+
+
+@pytest.mark.parametrize("command", [bytes(range(256)) * 4, struct.pack("<HHI", 0, 2, 0x7FFFFFFF) + b"1.2"])
+def test_a_senseless_command_prints_nothing_and_frees_its_place(listen, receivers, tmp_path, monkeypatch, command):
+    """It ends the connection's thread inside pynetdicom; a traceback may quote what was sent."""
+    from pynetdicom import AE
+
+    shown = []
+    monkeypatch.setattr(threading, "excepthook", shown.append)
+    port = listen()
+    entity = AE("SCANNER")
+    entity.add_requested_context("1.2.840.10008.5.1.4.1.1.2")
+    sender = entity.associate("127.0.0.1", port, ae_title="MIDLINESHIFT")
+    assert sender.is_established
+    content = struct.pack(">LBB", len(command) + 2, sender.accepted_contexts[0].context_id, 3) + command
+    sender.dul.socket.socket.sendall(struct.pack(">BxL", 4, len(content)) + content)
+    wait_for(lambda: receivers[0][0]._guard.counts() == (0, 0))
+    sender.abort()
+    assert shown == []
+    assert len(send_series(port, head_series(tmp_path / "series", slices=2))) == 2
+    boom = threading.Thread(target=lambda: 1 / 0)
+    boom.start()
+    boom.join()
+    assert len(shown) == 1, "errors of other threads are shown as before"

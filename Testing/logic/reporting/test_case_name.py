@@ -2,7 +2,7 @@
 
 import pytest
 
-from MidlineShiftLogic.reporting.case_name import case_name, case_names
+from MidlineShiftLogic.reporting.case_name import case_name, case_names, unique_names
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,18 @@ def test_long_names_fit_a_file_system():
 
 def test_same_names_are_reported_apart():
     assert case_names(["a/x.nii", "b/x.nii.gz", "c/X.mha", "x-2.nii"]) == ["x", "x-2", "X-3", "x-2-2"]
+
+
+def test_thousands_of_the_same_name_take_no_time(monkeypatch):
+    """A cohort whose scans are all called CT: names that are taken are not tried from the first on each time."""
+    asked = 0
+
+    class Name(str):
+        def casefold(self):
+            nonlocal asked
+            asked += 1
+            return str.casefold(self)
+
+    names = unique_names(Name("CT") for _ in range(2000))
+    assert names[:3] == ["CT", "CT-2", "CT-3"] and names[-1] == "CT-2000" and len(set(names)) == 2000
+    assert asked < 10 * 2000

@@ -137,3 +137,64 @@ def test_text_is_kept_as_it_is(case):
 def test_other_json_is_reported_in_one_sentence(text):
     with pytest.raises(InputError, match=r"not JSON|is not a|is damaged"):
         from_json(text)
+
+
+def _at(data, place):
+    for key in place[:-1]:
+        data = data[key]
+    return data, place[-1]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("case", "signed_shift_mm"), "5"),
+        (("case", "signed_shift_mm"), None),
+        (("case", "signed_shift_mm"), True),
+        (("case", "slice"), 99),
+        (("case", "slice"), [1]),
+        (("case", "id"), 7),
+        (("case", "p_over_5mm"), "high"),
+        (("case", "interval_mm"), ["a", "b"]),
+        (("case", "rule"), {"quantile": 0.75, "window_mm": ["0", "20"]}),
+        (("case", "rule"), {"quantile": 0.75, "window_mm": [0, 20, 30]}),
+        (("slices", 0, "index"), "0"),
+        (("slices", 0, "index"), -1),
+        (("slices", 0, "index"), 1e308),
+        (("slices", 0, "signed_shift_mm"), None),
+        (("slices", 0, "height_mm"), {}),
+        (("slices", 0, "in_case_window"), "yes"),
+        (("slices", 0, "source_slices"), ["a"]),
+        (("slices", 0, "landmarks", "shifted", "lps_mm"), [1, 2]),
+        (("slices", 0, "midline", "shift_mm"), [1]),
+        (("slices", 0, "midline", "pixel"), [[1e300, 0]]),
+        (("input",), "none"),
+        (("input", "spacing_mm"), ["a"]),
+        (("model",), []),
+        (("seconds",), "3"),
+        (("device",), None),
+        (("quality",), [{"code": 1, "severity": "info", "message": ""}]),
+        (("refused",), "no"),
+        (("refused",), {"code": "x", "message": "y"}),
+    ],
+)
+def test_a_value_of_another_kind_is_one_sentence(case, place, value):
+    """Else it would fail far away, where it is drawn or written, or be shown as a number."""
+    data = json.loads(to_json(case[1]))
+    inside, key = _at(data, place)
+    inside[key] = value
+    with pytest.raises(InputError, match="damaged"):
+        from_dict(data)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "9" * 5000])
+def test_numbers_that_are_none(case, number):
+    text = to_json(case[1]).replace('"seconds": ', f'"seconds": {number}, "was": ')
+    with pytest.raises(InputError, match=r"damaged|not JSON"):
+        from_json(text)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_nesting_without_end_is_one_sentence(text):
+    with pytest.raises(InputError, match="nested too deeply"):
+        from_json(text)

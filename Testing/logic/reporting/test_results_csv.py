@@ -205,3 +205,25 @@ def test_summary_counts_by_code_and_keeps_few_names(case):
         "      such as: No.",
     ]
     assert summary.to_dict()["reasons"][0]["count"] == 9 and len(summary.to_dict()["reasons"][0]["cases"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [("Müller".encode("latin-1"), "not UTF-8"), (b"x" * 200_000, "damaged row"), (b"\0", "damaged row")],
+)
+def test_a_row_that_cannot_be_read_is_reported_at_once(table, row, sentence):
+    content = table.path.read_bytes()
+    damaged = content.replace(b"\nb,", b"\n" + row + b",") if row != b"\0" else content + b"\0\n"
+    table.path.write_bytes(damaged)
+    with pytest.raises(InputError, match=sentence):
+        CohortTable(table.path)
+    assert table.path.read_bytes() == damaged
+
+
+def test_a_folder_or_a_header_without_end_is_no_table(tmp_path):
+    (tmp_path / "results.csv").mkdir()
+    with pytest.raises(InputError, match="not a table of this version"):
+        CohortTable(tmp_path / "results.csv")
+    (tmp_path / "other.csv").write_bytes(b"x" * 200_000 + b"\n")
+    with pytest.raises(InputError, match="not a table of this version"):
+        CohortTable(tmp_path / "other.csv")

@@ -1,6 +1,7 @@
 """Report -> measurement: what was written comes back; what is not ours is refused in one sentence."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -151,3 +152,61 @@ def test_report_in_another_transfer_syntax(case, saved, tmp_path):
     dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
     dataset.save_as(tmp_path / "implicit.dcm", implicit_vr=True, little_endian=True, enforce_file_format=True)
     assert differences(to_dict(read_report(path)), to_dict(read_report(tmp_path / "implicit.dcm"))) == {}
+
+
+def _items(item):
+    for child in item.get("ContentSequence", ()):
+        yield child
+        yield from _items(child)
+
+
+def _first(report, kind):
+    return next(one for one in _items(report) if one.ValueType == kind)
+
+
+def _drop(kind, name):
+    def change(report):
+        delattr(_first(report, kind), name)
+
+    return change
+
+
+def _number(text):
+    def change(report):
+        for item in _items(report):
+            if item.ValueType == "NUM":
+                item.MeasuredValueSequence[0].NumericValue = text
+
+    return change
+
+
+def _provenance(text):
+    def change(report):
+        for item in _items(report):
+            if item.ValueType == "TEXT" and str(item.TextValue).startswith("{"):
+                item.TextValue = text
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _drop("NUM", "ValueType"),
+        _drop("NUM", "MeasuredValueSequence"),
+        _drop("CONTAINER", "ContentSequence"),
+        _number("1e30"),
+        _provenance("[" * 100_000),
+    ],
+)
+def test_a_changed_report_is_one_sentence(saved, change):
+    with pytest.raises(InputError) as caught:
+        read_report(saved(change=change))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a named pipe")
+def test_a_pipe_is_no_report(tmp_path):
+    os.mkfifo(tmp_path / "sr.dcm")
+    with pytest.raises(InputError, match="not a DICOM file"):
+        read_report(tmp_path / "sr.dcm")

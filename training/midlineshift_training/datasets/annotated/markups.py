@@ -17,6 +17,7 @@ from midlineshift_training.datasets.annotated.points import GivenPoints
 from midlineshift_training.datasets.annotated.problems import Problem
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
+from MidlineShiftLogic.text import parse_json
 
 ENDING = ".mrk.json"
 # Slicer before 4.11.20200930 wrote numbers
@@ -57,7 +58,7 @@ def _case_of(path: Path, cases: set[str]) -> str | None:
 
 def _read(path: Path) -> list[GivenPoints]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         lists = content["markups"]
         points = [
             (_name(point), to_lps(_position(point), _system(one)))
