@@ -30,6 +30,10 @@ MAX_TEXT_BYTES = 200_000_000
 """Size of a file with its values as text."""
 
 CHUNK_BYTES = 1 << 20
+PACKED_BYTES = 1 << 16
+"""Compressed bytes that are read at a time; what follows a member of a gzip file is copied once a member."""
+MAX_MEMBERS = 100_000
+"""Members of a gzip file; programs that make blocks (bgzip) make one of 64 kB, 6 GB in all."""
 GZIP_MARK = b"\x1f\x8b"
 ZLIB_OR_GZIP = 47
 """``wbits`` of zlib: detect the zlib or gzip header, and compare the check value at the end."""
@@ -144,8 +148,12 @@ def inflate(stream: BinaryIO) -> Iterator[bytes]:
     Raises:
         DamagedFile: damaged, cut off, a wrong check value or length, or other bytes after the end.
     """
-    packed = stream.read(CHUNK_BYTES)
+    packed = stream.read(PACKED_BYTES)
+    members = 0
     while packed:
+        members += 1
+        if members > MAX_MEMBERS:
+            raise DamagedFile("its compressed data are in more pieces than any program makes")
         unpacker = zlib.decompressobj(ZLIB_OR_GZIP)
         while not unpacker.eof:
             try:
@@ -154,12 +162,16 @@ def inflate(stream: BinaryIO) -> Iterator[bytes]:
                 raise DamagedFile("its compressed data are damaged") from error
             if piece:
                 yield piece
-            packed = unpacker.unconsumed_tail or (b"" if unpacker.eof else stream.read(CHUNK_BYTES))
+            packed = unpacker.unconsumed_tail or (b"" if unpacker.eof else stream.read(PACKED_BYTES))
             if not packed and not piece and not unpacker.eof:
                 raise DamagedFile("its compressed data are cut off")
-        packed = unpacker.unused_data + stream.read(CHUNK_BYTES)
+        packed = unpacker.unused_data
+        if len(packed) < len(
+            GZIP_MARK
+        ):  # else what was read ahead would grow with every member, and be copied for each
+            packed += stream.read(PACKED_BYTES)
         if packed and not packed.startswith(GZIP_MARK):
-            if packed.strip(b"\0") or stream.read(1).strip(b"\0"):
+            if packed.strip(b"\0") or stream.read(CHUNK_BYTES).strip(b"\0"):
                 raise DamagedFile("other data follow its compressed data")
             return
 

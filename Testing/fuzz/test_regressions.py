@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import io
 import os
 import struct
 import zlib
@@ -12,11 +13,11 @@ from make_scans import dicom_slice, make_head, write_dicom, write_nifti
 from seeds import SPACING, dicom_bytes, head, metaimage, nrrd
 
 from MidlineShiftLogic.errors import InputError
-from MidlineShiftLogic.headct import find_series, read
+from MidlineShiftLogic.headct import find_series, read, stored_values
 from MidlineShiftLogic.headct.dicom_file import MAX_ELEMENTS
 from MidlineShiftLogic.headct.find_scans import find_scans
 from MidlineShiftLogic.headct.pixel_decoder import PixelDecoder
-from MidlineShiftLogic.headct.stored_values import DamagedFile
+from MidlineShiftLogic.headct.stored_values import DamagedFile, inflate
 
 
 def refusal(path, spacing=None):
@@ -203,6 +204,28 @@ def test_gzip_of_several_members_and_padding_is_intact(tmp_path, ct):
     whole = gzip.decompress(path.read_bytes())
     path.write_bytes(gzip.compress(whole[:5000]) + gzip.compress(whole[5000:]) + bytes(512))
     np.testing.assert_array_equal(read(path).hu, ct.hu)
+
+
+def test_gzip_in_blocks_is_read_block_by_block():
+    """As bgzip writes it: what was read ahead grew with every block, and was copied for each of them."""
+    block = np.random.default_rng(0).bytes(100_000)
+    stream = io.BytesIO(gzip.compress(block, 1) * 60)
+    done = 0
+    for piece in inflate(stream):
+        done += len(piece)
+        assert stream.tell() < done + 500_000
+    assert done == 60 * len(block)
+
+
+def test_gzip_in_pieces_without_end_is_damaged(tmp_path, ct, monkeypatch):
+    monkeypatch.setattr(stored_values, "MAX_MEMBERS", 50)
+    path = write_nifti(ct, tmp_path / "a.nii.gz")
+    whole = path.read_bytes()
+    path.write_bytes(gzip.compress(b"") * 49 + whole)
+    assert read(path).hu.shape == ct.hu.shape
+    path.write_bytes(gzip.compress(b"") * 50 + whole)
+    with pytest.raises(InputError, match="incomplete or damaged gzip file"):
+        read(path)
 
 
 @pytest.mark.parametrize("wrap", [lambda data: data + b"x", lambda data: data[:-1], lambda data: zlib.compress(data)])
