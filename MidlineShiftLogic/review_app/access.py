@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -65,7 +65,7 @@ class Access:
 
     async def _checked(self, request: web.Request, handler) -> web.StreamResponse:
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
+        if origin is not None and _host_of(origin) != request.host:
             raise web.HTTPBadRequest(text="Requests of other pages are not answered.")
         if request.method == "GET" and request.path == "/" and "token" in request.query:
             return self._enter(request)
@@ -91,7 +91,7 @@ class Access:
 
     async def log_in(self, request: web.Request) -> web.StreamResponse:
         """Take the password; the session begins with the right one."""
-        form = await request.post()
+        form = await read_form(request)
         if self._wrong >= WRONG_PASSWORDS:
             raise web.HTTPTooManyRequests(text="Too many wrong passwords; start the review again.")
         if not _same(str(form.get("password", "")), self._password):
@@ -100,6 +100,21 @@ class Access:
         response = web.HTTPFound("/")
         _set_cookie(request, response, COOKIE, self._session)
         return response
+
+
+async def read_form(request: web.Request) -> Mapping[str, object]:
+    """Return the fields of a form that a page sends; answer 400 where they cannot be read."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError, AssertionError) as error:  # no boundary, another encoding than claimed
+        raise web.HTTPBadRequest(text="The form cannot be read.") from error
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # such as a bracket that is not closed
+        return None
 
 
 def load_token(folder: Path) -> str:

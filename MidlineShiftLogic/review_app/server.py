@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from aiohttp import WSCloseCode, web
 
 from MidlineShiftLogic.errors import MidlineShiftError
-from MidlineShiftLogic.review_app.access import Access
+from MidlineShiftLogic.review_app.access import Access, read_form
 from MidlineShiftLogic.review_app.case_session import CaseSession
 from MidlineShiftLogic.review_app.case_socket import HEARTBEAT_SECONDS, LARGEST_MESSAGE, CaseSocket
 from MidlineShiftLogic.review_app.cases import ReviewCase
@@ -120,7 +120,7 @@ class ReviewServer:
         return self.reader or unquote(request.cookies.get(READER_COOKIE, "")).strip()[:LONGEST_NAME]
 
     async def _set_reader(self, request: web.Request) -> web.Response:
-        form = await request.post()
+        form = await read_form(request)
         name = " ".join(str(form.get("reader", "")).split())[:LONGEST_NAME]
         response = web.HTTPFound("/")
         response.set_cookie(
