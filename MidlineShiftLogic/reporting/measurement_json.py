@@ -80,7 +80,7 @@ def from_dict(data: dict[str, Any]) -> Measurement:
     """
     found = data.get("schema") if isinstance(data, dict) else None
     if found != SCHEMA:
-        raise InputError(f"This is not a {SCHEMA} result (its schema is {str(found)[:60]!r}).", "json")
+        raise InputError(f"This is not a {SCHEMA} result (its schema is {repr(found)[:60]}).", "json")
     try:
         case = data["case"]
         measurement = Measurement(

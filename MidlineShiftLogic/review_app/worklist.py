@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.review_app.cases import RESULT_FILE, ReviewCase, read_rows
+from MidlineShiftLogic.review_app.page_text import error_text
 from MidlineShiftLogic.review_app.readings import ReaderFolder, status_of
 
 THUMBNAIL_PX = 96
@@ -90,9 +92,10 @@ def _thumbnail(file: Path) -> bytes:
 def _from_row(row: dict[str, str]) -> dict[str, Any]:
     def number(name: str) -> float | None:
         try:
-            return float(row[name])
-        except (KeyError, ValueError):
+            value = float(row[name])
+        except (KeyError, TypeError, ValueError):  # a short row gives None
             return None
+        return value if math.isfinite(value) else None  # JSON has no other numbers: the page would show no case at all
 
     low, high = number("interval_low_mm"), number("interval_high_mm")
     return {
@@ -108,7 +111,8 @@ def _from_result(case: ReviewCase) -> dict[str, Any]:
     try:
         return _numbers(case.load_measurement())
     except InputError as error:
-        return {"shift_mm": None, "side": "", "interval": None, "warnings": 0, "refused": str(error)}
+        text = error_text(error, (case.source, case.folder, case.root))
+        return {"shift_mm": None, "side": "", "interval": None, "warnings": 0, "refused": text}
 
 
 def _numbers(measurement: Measurement) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.measurement.edit import move_landmarks, pin_slice
 from MidlineShiftLogic.measurement.review import accept, reject
+from MidlineShiftLogic.reporting.results_csv import TABLE_FILE
 from MidlineShiftLogic.review_app import readings
 from MidlineShiftLogic.review_app.cases import find_cases
 from MidlineShiftLogic.review_app.export import export_reading
@@ -110,6 +111,30 @@ def test_worklist_tells_numbers_and_what_the_reader_did(results, case, folder, e
     assert worklist.describe("Bob", blind=False)[0]["status"] == "unread"
     hidden = worklist.describe("Bob", blind=True)
     assert set(hidden[0]) == {"key", "name", "status"} and str(results) not in json.dumps(hidden)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-1e999", "abc", ""])
+def test_a_row_without_a_number_does_not_hide_the_other_cases(results, number):
+    table = results / TABLE_FILE
+    header, first, second = table.read_text(encoding="utf-8").splitlines()
+    places = [header.split(",").index(name) for name in ("shift_mm", "interval_low_mm", "interval_high_mm")]
+    values = first.split(",")
+    for place in places:
+        values[place] = number
+    table.write_text("\n".join([header, ",".join(values), second.partition(",")[0]]) + "\n", encoding="utf-8")
+    described = Worklist(find_cases([results])).describe("Ada", blind=False)
+    assert len(json.loads(json.dumps(described, allow_nan=False))) == 2
+    assert described[0]["shift_mm"] is None and described[0]["interval"] is None
+
+
+def test_a_damaged_result_is_listed_without_a_path_of_the_server(results):
+    (results / TABLE_FILE).unlink()
+    (results / "left" / "measurement.json").write_text("[1]", encoding="utf-8")
+    damaged, whole = Worklist(find_cases([results])).describe("Ada", blind=False)
+    assert "is not a" in damaged["refused"] and str(results) not in json.dumps([damaged, whole])
+    assert whole["shift_mm"] is not None
+    (results / "left" / "measurement.json").write_text("", encoding="utf-8")
+    assert str(results) not in json.dumps(Worklist(find_cases([results])).describe("Ada", blind=False))
 
 
 def test_what_is_no_result_is_reported(tmp_path):
