@@ -185,3 +185,10 @@ def test_results_of_before_there_was_a_table_are_kept_and_get_rows(tmp_path):
     again = CliRunner().invoke(main, [*arguments, "--resume"])
     assert again.exit_code == 0 and "1 results kept, 0 scans to measure" in again.output
     assert statuses(tmp_path / "out") == {"sample_shifted": "measured"}
+
+
+def test_phantoms_that_cannot_be_made_leave_no_folder(tmp_path):
+    """The cluster's address is wrong: it is found out after the folder was made."""
+    with pytest.raises(InputError):
+        generate_cases(tmp_path / "new" / "phantoms", 1, 0, 1, cluster="nonsense")
+    assert not (tmp_path / "new").exists()

@@ -19,6 +19,7 @@ from midlineshift_training.trainers.midline_metrics import shift_errors
 from midlineshift_training.trainers.processes import Launch
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic
 from midlineshift_training.trainers.run_folder.file_lock import lock_run
+from midlineshift_training.trainers.run_folder.new_run import new_or_resumed
 from midlineshift_training.trainers.run_folder.provenance import read_provenance
 from midlineshift_training.trainers.run_folder.summary import summary_text
 from midlineshift_training.trainers.settings.stored import load_run_settings
@@ -249,6 +250,15 @@ def test_the_summary_command(folder, tmp_path):
     (tmp_path / "run" / "validation.csv").unlink()
     result = CliRunner().invoke(main, ["summary", str(tmp_path / "run")])
     assert result.exit_code == 2 and "no check yet" in result.output
+
+
+def test_a_start_that_fails_leaves_no_folder_that_it_made(tmp_path):
+    (tmp_path / "there").mkdir()
+    for run in ("new/run", "there"):
+        with pytest.raises(ValueError), new_or_resumed(tmp_path / run, resume=False):
+            (tmp_path / run / "settings.yaml").write_text("{}")
+            raise ValueError
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
 def test_durations_are_written_in_words():
