@@ -17,6 +17,7 @@ from midlineshift_training.cli.main import main
 from midlineshift_training.datasets.phantoms.files import phantom_scan
 from midlineshift_training.datasets.scan_files import scan_paths
 from midlineshift_training.evaluation import alterations, measure_jobs, run
+from midlineshift_training.evaluation import plan as plan_module
 from midlineshift_training.evaluation.groups import NEVER_SEEN, SEEN, phantom_groups, size_group
 from midlineshift_training.evaluation.jobs import (
     CASE_SIZES,
@@ -29,7 +30,7 @@ from midlineshift_training.evaluation.jobs import (
     Job,
     ModelResult,
 )
-from midlineshift_training.evaluation.plan import Plan, plan_jobs
+from midlineshift_training.evaluation.plan import Plan, find_fold_models, plan_jobs
 from midlineshift_training.evaluation.summary import summarise, summarise_set
 from midlineshift_training.evaluation.targets import Target, judge, load_targets
 from midlineshift_training.evaluation.truth import (
@@ -68,6 +69,43 @@ def model_knows(monkeypatch):
     monkeypatch.setattr(measure_jobs, "model_fingerprint", lambda *_: "")
     monkeypatch.setattr(run, "load_model", lambda *_: fake)
     monkeypatch.setattr(run, "draw_worst", lambda *_: {})
+
+
+def test_a_case_with_a_fold_is_measured_by_the_model_that_did_not_see_it(tmp_path, monkeypatch):
+    cases = [
+        SimpleNamespace(name=name, fold=fold, split="train", path=tmp_path / name, landmarks={3: {}}, shift_mm=1.0)
+        for name, fold in (("a", 0), ("b", 1), ("c", None))
+    ]
+    (tmp_path / "scans").mkdir()
+    for name in ("b", "d"):
+        (tmp_path / "scans" / f"{name}.nii.gz").touch()
+    monkeypatch.setattr(plan_module, "load_dataset", lambda *_: cases)
+    monkeypatch.setattr(plan_module, "labelled_truth", lambda case: case.shift_mm)
+    plan = Plan(labelled=tmp_path / "set", split="all", scans=tmp_path / "scans", fold_models=tmp_path / "folds")
+    jobs = plan_jobs(plan, {})
+    with pytest.raises(InputError, match="holds no model '0' for fold 0"):
+        find_fold_models(plan, jobs)
+    for fold in (0, 1):
+        (tmp_path / "folds" / str(fold)).mkdir(parents=True)
+    folders = find_fold_models(plan, jobs)
+    assert folders == {fold: str(tmp_path / "folds" / str(fold)) for fold in (0, 1)}
+    monkeypatch.setattr(measure_jobs, "model_fingerprint", lambda folder: "")
+    monkeypatch.setattr(measure_jobs, "cached_model", lambda folder, _: folder)
+    monkeypatch.setattr(measure_jobs, "measure_job", lambda job, models: (job.set, job.case, models))
+    done = list(measure_jobs.measure_jobs(jobs, {THIS_MODEL: "final", "other": "other"}, fold_models=folders))
+    assert [(which, case, Path(models[THIS_MODEL]).name) for which, case, models in done] == [
+        (NO_READING, "b", "1"),
+        (NO_READING, "d", "final"),
+        (LABELLED, "a", "0"),
+        (LABELLED, "b", "1"),
+        (LABELLED, "c", "final"),
+    ]
+    assert {models["other"] for _, _, models in done} == {"other"}
+    assert {job.fold for job in plan_jobs(replace(plan, fold_models=None), {})} == {None}
+    for case in cases:
+        case.fold = None
+    with pytest.raises(InputError, match="needs a --set whose cases have folds"):
+        find_fold_models(plan, plan_jobs(plan, {}))
 
 
 def test_the_truth_is_read_where_the_readout_reads(tmp_path):

@@ -69,6 +69,8 @@ def test_what_training_saw_is_reported_only_where_it_is_known():
     assert seen_text({"seen": None}) is None
     assert "None of the real scans" in seen_text({"seen": []})
     assert "a, b. No other." in seen_text({"seen": ["a", "b"]})
+    crossed = seen_text({"seen": ["a"], "folds": [{}, {}]})
+    assert "trained on the real scans" in crossed and "2 networks" in crossed and "reading: a." in crossed
 
 
 def test_facts_of_a_run_hold_those_of_the_runs_before(tmp_path):

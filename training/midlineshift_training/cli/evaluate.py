@@ -72,6 +72,12 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
     type=click.IntRange(min=0),
     help="Scans, spread over all, that are also measured turned, noised, re-sliced and so on.",
 )
+@click.option(
+    "--fold-models",
+    type=click.Path(path_type=Path),
+    help="Folder of models named by fold (0, 1, ...), each trained with --leave-out-fold: cases of --set that have a fold, "
+    "and scans of the same names, are measured by the model that did not see them.",
+)
 @click.option("--targets", type=click.Path(path_type=Path), help="YAML list of what the numbers are to reach.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of noise, shifts, bootstrap.")
 @parallel_options
@@ -83,7 +89,7 @@ def _compared(_context, _parameter, values: tuple[str, ...]) -> dict[str, str]:
 )
 def evaluate(
     model, phantoms, first, scans, labelled, split, spacing, readings, reads, sizes, seen, compare, warps_per_case,
-    robustness_cases, targets, seed, workers, cluster, out,
+    robustness_cases, fold_models, targets, seed, workers, cluster, out,
 ):  # fmt: skip
     """Measure phantoms and scans in every way, and report how well the numbers agree with the truth or the readers.
 
@@ -96,7 +102,7 @@ def evaluate(
 
     plan = Plan(
         model, phantoms, first, scans, readings, seen, compare, warps_per_case, robustness_cases, seed, workers, cluster,
-        labelled, split, spacing, targets, reads, sizes,
+        labelled, split, spacing, targets, reads, sizes, fold_models,
     )  # fmt: skip
     evaluation = run(plan, out)
     click.echo(f"{RESEARCH}\n\n{full_text(evaluation)}\nWritten: {out}")

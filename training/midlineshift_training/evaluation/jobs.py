@@ -31,6 +31,7 @@ class Job:
         seed: of amplitudes and noise.
         labels: a case of an annotated data set; the truth then is what its annotations say.
         size_mm: size of the case's shift by a table of sizes; the truth then is this.
+        fold: part of a cross-validation that the case belongs to; ``THIS_MODEL`` then is the model that did not see it.
     """
 
     set: str
@@ -43,6 +44,7 @@ class Job:
     seed: int = 0
     labels: AnnotatedCase | None = None
     size_mm: float | None = None
+    fold: int | None = None
 
 
 @dataclass(frozen=True)

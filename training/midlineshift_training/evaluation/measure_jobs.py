@@ -151,21 +151,34 @@ def _changes(job: Job, ct: HeadCT, own: Measurement, model: Model) -> tuple[dict
     return tuple(rows)
 
 
-def _measure_by_names(names: tuple[tuple[str, str | None, str], ...], job: Job) -> CaseResult:
-    return measure_job(job, {name: cached_model(folder, fingerprint) for name, folder, fingerprint in names})
+_Place = tuple[str | None, str]
+"""Name or folder of a model, and its fingerprint."""
+
+
+def _measure_by_names(names: Mapping[str, _Place], of_folds: Mapping[int, _Place], job: Job) -> CaseResult:
+    places = dict(names)
+    if job.fold is not None and job.fold in of_folds:
+        places[THIS_MODEL] = of_folds[job.fold]
+    return measure_job(job, {name: cached_model(*place) for name, place in places.items()})
 
 
 def measure_jobs(
-    jobs: Sequence[Job], models: Mapping[str, str | None], workers: int = 1, cluster: str | None = None
+    jobs: Sequence[Job],
+    models: Mapping[str, str | None],
+    workers: int = 1,
+    cluster: str | None = None,
+    fold_models: Mapping[int, str] | None = None,
 ) -> Iterator[CaseResult]:
     """Measure all jobs; their results come in the jobs' order and are the same wherever they were made.
 
     Args:
         models: name -> model name or folder (None: the default model); holds ``THIS_MODEL``.
         workers, cluster: see ``distributed.map_parallel``.
+        fold_models: fold -> folder of the model that stands for ``THIS_MODEL`` in the jobs of that fold.
 
     Raises:
         InputError: a model or a phantom cannot be read, or see ``distributed.map_parallel``.
     """
-    names = tuple((name, folder, model_fingerprint(folder)) for name, folder in models.items())
-    yield from map_parallel(partial(_measure_by_names, names), jobs, workers, cluster)
+    names = {name: (folder, model_fingerprint(folder)) for name, folder in models.items()}
+    of_folds = {fold: (folder, model_fingerprint(folder)) for fold, folder in (fold_models or {}).items()}
+    yield from map_parallel(partial(_measure_by_names, names, of_folds), jobs, workers, cluster)

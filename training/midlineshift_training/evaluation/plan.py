@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from midlineshift_training.datasets.annotated.case import AnnotatedCase
 from midlineshift_training.datasets.annotated.load import load_dataset
 from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.datasets.scan_files import scan_paths
@@ -48,6 +49,7 @@ class Plan:
     targets: Path | None = None
     reads: Path | None = None
     sizes: Path | None = None
+    fold_models: Path | None = None
 
 
 def plan_jobs(plan: Plan, readers: Mapping[str, list[dict]]) -> list[Job]:
@@ -62,16 +64,36 @@ def plan_jobs(plan: Plan, readers: Mapping[str, list[dict]]) -> list[Job]:
         if not files:
             raise InputError(f"{plan.phantoms} holds no phantom from number {plan.first} on.", "no-data")
         jobs += [Job(PHANTOMS, path, path.stem, seed=plan.seed) for path in files]
+    cases = load_dataset(plan.labelled, plan.spacing) if plan.labelled else []
+    folds = {case.name: case.fold for case in cases if case.fold is not None} if plan.fold_models else {}
     if plan.scans:
-        jobs += _scan_jobs(plan, plan.scans, readers)
+        jobs += _scan_jobs(plan, plan.scans, readers, folds)
     if plan.labelled:
-        jobs += _labelled_jobs(plan, plan.labelled)
+        jobs += _labelled_jobs(plan, cases, folds)
     if not jobs:
         raise InputError("Give --phantoms, --scans, --set, or several.", "usage")
     return jobs
 
 
-def _scan_jobs(plan: Plan, folder: Path, readers: Mapping[str, list[dict]]) -> list[Job]:
+def find_fold_models(plan: Plan, jobs: Sequence[Job]) -> dict[int, str]:
+    """Return the folder of every fold's model; none where no cross-validation is wanted.
+
+    Raises:
+        InputError: no case has a fold, or a fold has no model.
+    """
+    if plan.fold_models is None:
+        return {}
+    folds = sorted({job.fold for job in jobs if job.fold is not None})
+    if not folds:
+        raise InputError("--fold-models needs a --set whose cases have folds.", "usage")
+    found = {fold: plan.fold_models.resolve() / str(fold) for fold in folds}
+    for fold, folder in found.items():
+        if not folder.is_dir():
+            raise InputError(f"{plan.fold_models} holds no model '{fold}' for fold {fold}.", "no-model")
+    return {fold: str(folder) for fold, folder in found.items()}
+
+
+def _scan_jobs(plan: Plan, folder: Path, readers: Mapping[str, list[dict]], folds: Mapping[str, int]) -> list[Job]:
     """List the scans of a folder, each with what the tables say of it."""
     paths = scan_paths(folder)
     names = [case_name(path) for path in paths]
@@ -112,23 +134,23 @@ def _scan_jobs(plan: Plan, folder: Path, readers: Mapping[str, list[dict]]) -> l
                 alter=alter,
                 seed=plan.seed,
                 size_mm=None if rows else size,
+                fold=folds.get(name),
             )
         )
     return jobs
 
 
-def _labelled_jobs(plan: Plan, labelled: Path) -> list[Job]:
+def _labelled_jobs(plan: Plan, cases: Sequence[AnnotatedCase], folds: Mapping[str, int]) -> list[Job]:
     """List the cases of an annotated data set, of one split or of all."""
-    cases = load_dataset(labelled, plan.spacing)
     chosen = [case for case in cases if plan.split == "all" or case.split in (plan.split, None)]
     if not chosen:
-        raise InputError(f"{labelled} has no case of the split {plan.split!r}; give --split all.", "no-data")
+        raise InputError(f"{plan.labelled} has no case of the split {plan.split!r}; give --split all.", "no-data")
     jobs = []
     for case in chosen:
         truth = labelled_truth(case)
         # 0 has no side to be wrong
         name = NO_READING if truth is None else LABELLED if case.landmarks or truth == 0 else SIZES
-        jobs.append(Job(name, case.path, case.name, seed=plan.seed, labels=case))
+        jobs.append(Job(name, case.path, case.name, seed=plan.seed, labels=case, fold=folds.get(case.name)))
     return jobs
 
 

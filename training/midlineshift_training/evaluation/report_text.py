@@ -26,13 +26,19 @@ SECTIONS = (
 
 def legend(evaluation: dict) -> str:
     """Explain the words of the tables."""
+    crossed = ""
+    if evaluation.get("folds"):
+        crossed = f"""\
+Cross-validated: real scans were measured by {len(evaluation["folds"])} networks trained as this one, each without the
+patients that it measured; phantoms by this model itself."""
     return f"""\
 Millimetres of the signed shift, positive toward the patient's left. In brackets: 95 % intervals, bootstrap over cases;
 of shares of cases, exact. *phantoms*: seeds that training never saw. *readings*: real scans against the mean of their
 readers. *no reading*: scans that nobody measured; known shifts are warped into these, as into unshifted ones. *Sizes*
 have no side and are held against |shift|. Limits of agreement: bias -+ 1.96 standard deviations. Bias of the size: of
 |shift|. *Largest displacement*: the way of Gong et al. (2023) on the same fields, which gives no side and is held against
-|shift|, as is *always zero*. Unshifted: below {UNSHIFTED_MM:g} mm."""
+|shift|, as is *always zero*. Unshifted: below {UNSHIFTED_MM:g} mm.
+{crossed}""".rstrip()
 
 
 def full_text(evaluation: dict, level: int = 2) -> str:

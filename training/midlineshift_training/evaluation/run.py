@@ -26,7 +26,7 @@ from midlineshift_training.evaluation.output import (
     rows_of,
     write_tables,
 )
-from midlineshift_training.evaluation.plan import Plan, plan_jobs
+from midlineshift_training.evaluation.plan import Plan, find_fold_models, plan_jobs
 from midlineshift_training.evaluation.robustness import summarise_changes
 from midlineshift_training.evaluation.summary import summarise
 from midlineshift_training.evaluation.targets import Target, judge, load_targets
@@ -51,17 +51,25 @@ def run(plan: Plan, out: Path) -> dict:
     if THIS_MODEL in plan.compare:
         raise InputError(f"A compared model cannot be called {THIS_MODEL!r}.", "usage")
     if plan.cluster:
-        shared = {n: path.resolve() for n in ("phantoms", "scans", "labelled") if (path := getattr(plan, n))}
+        shared = {
+            n: path.resolve() for n in ("phantoms", "scans", "labelled", "fold_models") if (path := getattr(plan, n))
+        }
         plan = replace(plan, **shared)
     targets = load_targets(plan.targets) if plan.targets else []
     readers = load_readings(plan.readings) if plan.readings else {}
     jobs = plan_jobs(plan, readers)
     models = {name: _found(model) for name, model in {THIS_MODEL: plan.model, **plan.compare}.items()}
-    check_visible(plan.cluster, [path for path in (plan.phantoms, plan.scans, plan.labelled) if path])
+    of_folds = find_fold_models(plan, jobs)
+    check_visible(plan.cluster, [path for path in (plan.phantoms, plan.scans, plan.labelled, plan.fold_models) if path])
     described = {name: load_model(folder, "cpu") for name, folder in models.items()}
     with partial_folder(out) as partial:
         done = list(
-            tqdm(measure_jobs(jobs, models, plan.workers, plan.cluster), total=len(jobs), desc="cases", unit="case")
+            tqdm(
+                measure_jobs(jobs, models, plan.workers, plan.cluster, of_folds),
+                total=len(jobs),
+                desc="cases",
+                unit="case",
+            )
         )
         results = [r for one in done for r in one.results]
         if not results:
@@ -73,6 +81,7 @@ def run(plan: Plan, out: Path) -> dict:
             "seed": plan.seed,
             "without_truth": sum(not one.results for one in done),
             "seen": sorted(load_seen(plan.seen)) if plan.seen else None,
+            "folds": [load_model(folder, "cpu").provenance for folder in of_folds.values()],
         }
         write_tables(partial, evaluation, done)
         figures = partial / FIGURES

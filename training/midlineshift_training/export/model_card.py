@@ -41,6 +41,12 @@ MOST_GROUPS, MOST_CASES = 5, 5
 def seen_text(evaluation: dict) -> str | None:
     """Return which of the measured real scans training saw; None where this was not recorded."""
     seen = evaluation.get("seen")
+    if folds := evaluation.get("folds"):
+        start = f" Before that, training saw without any reading: {', '.join(seen)}." if seen else ""
+        return (
+            "This model was trained on the real scans measured below, with landmarks of readers. Their figures are those of "
+            f"{len(folds)} networks trained in the same way, each without the patients that it measured.{start}"
+        )
     if seen is None:
         return None
     if not seen:
