@@ -157,6 +157,19 @@ def test_a_measurement_is_loaded_for_its_scan_where_it_was_measured_alone(panel,
     assert "is not where it was measured" in load(ours) and panel.editor.nodes == kept
 
 
+def test_the_displacement_of_the_picture_has_its_signs_and_axes(panel):
+    """Along rows first, then along columns: 2 mm to the back and 3 mm to the patient's left."""
+    from MidlineShiftLib.services.export import _displacement
+
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    to_parent = np.eye(4)
+    to_parent[:2, 3] = (-3.0, -2.0)  # RAS
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(to_parent))
+    rows, columns = _displacement(transform, panel.head, 4)
+    assert rows.shape == columns.shape == panel.head.hu.shape[1:]
+    assert np.allclose(rows, 2.0) and np.allclose(columns, 3.0)
+
+
 def scene_scan(volume):
     from MidlineShiftLogic.scene import head_ct_from_volume
 

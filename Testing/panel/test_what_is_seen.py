@@ -196,7 +196,7 @@ class Pen:
     def __init__(self, monkeypatch):
         import qt
 
-        self.texts, self.lines, self.marks = {}, [], []
+        self.texts, self.lines, self.marks, self.rims = {}, [], [], []
         pen = self
 
         class Recorder(qt.QPainter):
@@ -214,6 +214,7 @@ class Pen:
 
             def drawRect(self, *box):
                 pen.marks.append(("square", box, self.brush().color().name(), True))
+                pen.rims.append(self.pen().color().name())
                 super().drawRect(*box)
 
         monkeypatch.setattr(qt, "QPainter", Recorder)
@@ -264,7 +265,7 @@ def test_the_plot_marks_the_shown_edited_and_pinned_slices(panel, monkeypatch):
     panel.host.widget.panel.updateGui()
     measurement, shown = panel.editor.measurement, panel.editor.shown
     edited = next(one for one in measurement.slices if one.edited)
-    assert pen.mark(panel, edited)[0] == "square"
+    assert pen.mark(panel, edited)[0] == "square" and pen.rims == ["#d050a8"]
     assert [x for (x, _, x2, _), colour in pen.lines if colour == "#4080e0" and x == x2] == [panel.plot.x(shown)]
     pinned = next(one for one in measurement.slices if one.pinned)
     rings = [box for shape, box, _, filled in pen.marks if shape == "dot" and not filled]

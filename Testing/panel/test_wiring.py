@@ -382,6 +382,8 @@ def test_the_latest_scan_that_was_loaded_elsewhere_is_chosen_when_the_module_is_
     panel.host.widget.exit()
     panel.add_scan("Earlier")
     latest = panel.add_scan("Latest")
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
+    slicer.util.updateVolumeFromArray(labels, np.ones((3, 4, 5), np.int16))
     panel.host.process()
     assert panel.ui.inputSelector.currentNode() is None
     panel.host.widget.enter()

@@ -25,7 +25,7 @@ from MidlineShiftLogic.scene import (
 from MidlineShiftLogic.scene import displacement as displacement_module
 from MidlineShiftLogic.scene.folder import folder_of
 from MidlineShiftLogic.scene.nodes import MADE
-from MidlineShiftLogic.scene.shift_table import COLUMNS, SHIFT, SLICE
+from MidlineShiftLogic.scene.shift_table import COLUMNS, HEIGHT, SHIFT, SLICE, WINDOW
 
 from .conftest import make_case, painted
 
@@ -93,8 +93,11 @@ def test_table_and_plot_tell_every_slice(case):
     np.testing.assert_allclose(
         column(table, SHIFT), [one.signed_shift_mm for one in case.measurement.slices], atol=0.005
     )
+    np.testing.assert_allclose(column(table, HEIGHT), [one.height_mm for one in case.measurement.slices], atol=0.05)
+    assert column(table, WINDOW) == ["yes" if one.in_case_window else "no" for one in case.measurement.slices]
     assert column(nodes.node("case_table"), SLICE) == [case.measurement.slice]
     chart = nodes.chart
+    assert "+ toward the patient's left" in chart.GetYAxisTitle()
     names = [chart.GetNthPlotSeriesNode(index).GetName() for index in range(2)]
     assert names == ["each slice", "slice of the case"]
     series = chart.GetNthPlotSeriesNode(0)
