@@ -41,11 +41,10 @@ def calibrate(
     Every second phantom is degraded (noise, blur, contrast, shading). Scans get known shifts warped in; as they are
     they count as unshifted. Prints, by cross-validation over cases, how often the intervals cover in each source.
     """
-    from tqdm import tqdm
-
     from midlineshift_training.calibration.fit import check_enough, cross_validated, fit_uncertainty
     from midlineshift_training.calibration.samples import all_samples
     from midlineshift_training.calibration.summary import summarise, table
+    from midlineshift_training.datasets.show_progress import show_progress
     from midlineshift_training.distributed.map_parallel import check_visible
     from MidlineShiftLogic.models.folder import load_model, write_uncertainty
 
@@ -55,7 +54,7 @@ def calibrate(
         check_visible(cluster, [path for path in (model, phantoms, scans) if path])
     load_model(model)  # a damaged model is reported before hours of measuring
     jobs = _jobs(phantoms, first, scans, warps, seed)
-    found = tqdm(all_samples(jobs, str(model), workers, cluster), total=len(jobs), desc="cases", unit="case")
+    found = show_progress(all_samples(jobs, str(model), workers, cluster), len(jobs), "cases")
     samples = [one for of_case in found for one in of_case]
     check_enough(samples)
     fitted = fit_uncertainty(samples, correct_gain)

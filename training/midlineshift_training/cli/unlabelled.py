@@ -18,9 +18,8 @@ import click
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the cases; made if missing.")
 def unlabelled(scans, names, source, source_licence, model, out):
     """Turn unshifted real scans without readings into training cases whose midline is bent by known amounts."""
-    from tqdm import tqdm
-
     from midlineshift_training.datasets.scan_files import scan_paths
+    from midlineshift_training.datasets.show_progress import show_progress
     from midlineshift_training.datasets.unlabelled.case import unlabelled_case, write_unlabelled_case
     from MidlineShiftLogic.errors import InputError, MidlineShiftError
     from MidlineShiftLogic.headct import read
@@ -42,7 +41,7 @@ def unlabelled(scans, names, source, source_licence, model, out):
     written = 0
     with remove_if_left_empty(out):
         out.mkdir(parents=True, exist_ok=True)
-        for number, (name, path) in enumerate(tqdm(paths.items(), desc="scans", unit="case")):
+        for number, (name, path) in enumerate(show_progress(paths.items(), len(paths), "scans")):
             try:
                 entries = unlabelled_case(read(path), loaded, name, (source, source_licence))
             except MidlineShiftError as error:

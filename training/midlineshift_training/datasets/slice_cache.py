@@ -17,8 +17,8 @@ from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
+from midlineshift_training.datasets.show_progress import show_progress
 from MidlineShiftLogic import software
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.software import package_version
@@ -52,7 +52,7 @@ def map_cached(
     Raises:
         InputError: the folder cannot be made.
     """
-    bar = tqdm(items, desc=what, unit="case", disable=None)
+    bar = show_progress(items, len(items), what)
     if cache is None:
         for item in bar:
             yield function(item)

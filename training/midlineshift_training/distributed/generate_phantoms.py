@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from midlineshift_training.datasets.phantoms import case
+from midlineshift_training.datasets.show_progress import show_progress
 from midlineshift_training.distributed.map_parallel import check_visible, map_parallel
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.unfinished import remove_if_left_empty
@@ -38,6 +37,6 @@ def generate_cases(
         check_visible(cluster, [folder.resolve()])
         missing = [index for index in range(cases) if not case.path_of(folder, index).exists()]
         work = partial(case.write, folder.resolve(), seed, twin=twins)
-        list(tqdm(map_parallel(work, missing, workers, cluster), total=len(missing), desc="phantoms", unit="case"))
+        list(show_progress(map_parallel(work, missing, workers, cluster), len(missing), "phantoms"))
         case.clear_partial(folder)
     return [case.path_of(folder, index) for index in range(cases)]

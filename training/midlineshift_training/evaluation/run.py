@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from midlineshift_training.datasets.show_progress import show_progress
 from midlineshift_training.distributed.map_parallel import check_visible
 from midlineshift_training.evaluation.case_tables import load_reads, summarise_reads
 from midlineshift_training.evaluation.figures import draw_figures
@@ -63,14 +62,8 @@ def run(plan: Plan, out: Path) -> dict:
     check_visible(plan.cluster, [path for path in (plan.phantoms, plan.scans, plan.labelled, plan.fold_models) if path])
     described = {name: load_model(folder, "cpu") for name, folder in models.items()}
     with partial_folder(out) as partial:
-        done = list(
-            tqdm(
-                measure_jobs(jobs, models, plan.workers, plan.cluster, of_folds),
-                total=len(jobs),
-                desc="cases",
-                unit="case",
-            )
-        )
+        found = measure_jobs(jobs, models, plan.workers, plan.cluster, of_folds)
+        done = list(show_progress(found, len(jobs), "cases"))
         results = [r for one in done for r in one.results]
         if not results:
             raise InputError("None of the phantoms shows a midline; make them again.", "no-data")

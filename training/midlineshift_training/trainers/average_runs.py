@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import update_bn
-from tqdm import tqdm
 
 from midlineshift_training.datasets.phantom_slices import load_phantoms
 from midlineshift_training.datasets.phantoms.files import phantom_files
+from midlineshift_training.datasets.show_progress import show_progress
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic, write_text_atomic
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
@@ -101,7 +101,7 @@ def _renew_statistics(network: nn.Module, settings: RunSettings, data: Sequence[
 
 
 def _inputs(module: MidlineTrainer, drawn: Sequence, batches: int) -> Iterator[torch.Tensor]:
-    for number in tqdm(range(batches), desc="statistics"):
+    for number in show_progress(range(batches), batches, "batches for the statistics"):
         with torch.autocast("cpu", enabled=False):  # the network sees half precision, its data is made in full
             inputs = module.inputs(drawn[number])
         yield inputs

@@ -10,14 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from midlineshift_training.datasets.annotated.convert_case import Converted, Given, convert_case
 from midlineshift_training.datasets.annotated.manifest import CASES, FILE, FORMAT, entry_of
 from midlineshift_training.datasets.annotated.patients import named
 from midlineshift_training.datasets.annotated.pose import open_pose_model
 from midlineshift_training.datasets.annotated.problems import Problem, errors, refuse
 from midlineshift_training.datasets.annotated.split import split_by_patient
+from midlineshift_training.datasets.show_progress import show_progress
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.parallel import map_parallel
 from MidlineShiftLogic.software import software
@@ -69,7 +68,7 @@ def convert_set(
         work = partial(convert_case, partial_folder / CASES, pose_model)
         numbered = list(enumerate(given))
         found = map_parallel(work, numbered, workers)
-        done = list(tqdm(found, total=len(numbered), desc="cases", unit="case", disable=None))
+        done = list(show_progress(found, len(numbered), "cases"))
         problems = problems + [problem for one in done for problem in one.problems]
         if not skip_bad:
             refuse(problems, "correct them, or give --skip-bad to leave those cases out. Nothing was written.")
