@@ -3,6 +3,7 @@
 The real imports are read: those inside functions and those for type checkers count, too.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -45,6 +46,8 @@ LAYERS = {
 }
 # Entry points, which stand above all layers and which nothing imports.
 ENTRY_POINTS = {"MidlineShiftLogic", "MidlineShiftLogic.__main__", "midlineshift_training"}
+# Packages that only keep an earlier name alive.
+EARLIER_NAMES = {"dicom_objects"}
 # Which package may import which.
 MAY_IMPORT = {
     "MidlineShiftLogic": set(),
@@ -118,6 +121,16 @@ def test_no_import_goes_up_and_none_in_a_circle():
     new, mended = sorted(found - known), sorted(known - found)
     assert not new, "imports against the layers:\n" + "\n".join(new)
     assert not mended, f"no longer so; remove from {KNOWN.relative_to(ROOT)}:\n" + "\n".join(mended)
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_the_page_on_architecture_names_every_layer(package):
+    text = (ROOT / "docs/developer/architecture.md").read_text(encoding="utf-8")
+    table = text.partition(f"`{package}` |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| (\d) \| (.*) \|$", table, re.MULTILINE))
+    for number, names in enumerate(LAYERS[package], 1):
+        named = set(re.findall(r"`(\w+)/?`", rows[str(number)]))
+        assert names - EARLIER_NAMES == named, f"layer {number}"
 
 
 def test_every_folder_has_a_layer():
