@@ -45,11 +45,23 @@ def read_case_list(file: Path, spacing: Millimetres | None) -> list[Case]:
     if "\0" in text:
         raise InputError(f"{file} is not a CSV list but holds binary data.", "list")
     head = text.partition("\n")[0]
-    rows = csv.reader(text.splitlines(), delimiter=max(",;\t", key=head.count))
+    lines, delimiter = text.splitlines(), max(",;\t", key=head.count)
+    _require_closed_quotes(file, lines, delimiter)
+    rows = csv.reader(lines, delimiter=delimiter)
     try:
         return _cases(file, rows, spacing)
     except csv.Error as error:
         raise InputError(f"{file}, line {rows.line_num}: this is not a row of a CSV list ({error}).", "list") from error
+
+
+def _require_closed_quotes(file: Path, lines: list[str], delimiter: str) -> None:
+    """Raise InputError where a quotation mark stays open: every later row would be part of one value."""
+    try:
+        for _row in csv.reader(lines, delimiter=delimiter, strict=True):
+            pass
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            raise InputError(f"{file}: a quotation mark is not closed; close it, or remove it.", "list") from error
 
 
 def _cases(file: Path, rows: Any, spacing: Millimetres | None) -> list[Case]:

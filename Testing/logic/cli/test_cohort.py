@@ -339,6 +339,7 @@ def test_table_file_is_the_documented_one():
         ("path,id\na.nii," + "x" * 200_000, "line 2: this is not a row"),
         ("path," + "x" * 200_000 + "\na.nii,1", "line 1: this is not a row"),
         ("path,spacing\na.npy," + "1;" * 50_000, "not three positive millimetres"),
+        ('path,id\n"a.nii,1\nb.nii,2\nc.nii,3', "quotation mark is not closed"),
     ],
 )
 def test_a_list_with_a_value_without_end_is_one_short_sentence(tmp_path, content, sentence):
@@ -353,3 +354,9 @@ def test_a_pipe_is_no_list(tmp_path):
     os.mkfifo(tmp_path / "list.csv")
     with pytest.raises(InputError, match="not a CSV list"):
         list_cases([tmp_path / "list.csv"], None, tmp_path / "out")
+
+
+def test_quotation_marks_that_are_closed_are_part_of_no_value(tmp_path):
+    (tmp_path / "list.csv").write_text('path,id\n"a, b.nii","1"\n"c"d.nii,2\n', encoding="utf-8")
+    found = list_cases([tmp_path / "list.csv"], None, tmp_path / "out")
+    assert [case.source.name for case in found] == ["a, b.nii", "cd.nii"]
