@@ -47,7 +47,8 @@ def test_readings_are_what_evaluate_takes(case, folder, edited):
     for one in (measurement.slices[3], measurement.slices[5]):
         assert truth[one.index] == pytest.approx(one.signed_shift_mm, abs=1e-3)
     folder.save(case, reject(measurement, "Ada Lovelace", "motion"), ct)
-    assert "left" not in load_readings(folder.folder / "readings.csv"), "a rejected case is no reading"
+    with pytest.raises(InputError, match="holds no readings"):  # a rejected case is none
+        load_readings(folder.folder / "readings.csv")
 
 
 def test_a_failed_write_leaves_the_reading_before(case, folder, edited, monkeypatch):
