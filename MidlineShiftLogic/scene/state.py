@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES, Measurement
 from MidlineShiftLogic.measurement.slice_names import slice_name
-from MidlineShiftLogic.reporting.formatting import certainty_text
 from MidlineShiftLogic.reporting.measurement_json import from_dict, to_dict
 from MidlineShiftLogic.text import parse_json
 
@@ -131,21 +129,17 @@ def _check_geometry(ct: HeadCT, shown: int) -> None:
 
 
 def _check_measurement(measurement: Measurement, ct: HeadCT) -> None:
-    """Raise an error where a number, a place or a word that is shown or drawn is missing or is none."""
-    numbers: list[Any] = [measurement.signed_shift_mm, measurement.seconds]
+    """Raise an error where a place, a height or a name that is drawn is missing; reading a result checked the rest.
+
+    A blind review has neither a number nor slices before the reader has placed landmarks.
+    """
+    if measurement.slices:
+        measurement.measured_slice()
     for one in measurement.slices:
-        if type(one.index) is not int or not 0 <= one.index < ct.n_slices:
+        if not 0 <= one.index < ct.n_slices:
             raise ValueError(f"there is no slice {one.index!r}")
-        places = [(one.landmarks_px[name], one.landmarks_lps_mm[name]) for name in LANDMARK_NAMES]
-        if any((pixel.shape, place.shape) != ((2,), (3,)) for pixel, place in places):
-            raise ValueError(f"the landmarks of slice {one.index} have no places")
-        drawn = np.concatenate([one.midline_px.ravel(), *(np.concatenate(pair) for pair in places)])
-        if not np.isfinite(drawn).all():
+        places = [place for name in LANDMARK_NAMES for place in (one.landmarks_px[name], one.landmarks_lps_mm[name])]
+        if not np.isfinite(np.concatenate([one.midline_px.ravel(), *places, [one.height_mm]]).astype(float)).all():
             raise ValueError(f"slice {one.index} has places without numbers")
-        numbers += [one.signed_shift_mm, one.z_mm, one.height_mm]
         for sources in (one.source_slices, ct.source_slices[one.index] if ct.source_slices else ()):
             slice_name(measurement, one.index, sources)
-    if not all(isinstance(number, int | float) and np.isfinite(number) for number in numbers):
-        raise ValueError("a number is missing")
-    measurement.measured_slice()
-    certainty_text(measurement)

@@ -1,6 +1,7 @@
 """Saved as .mrb, closed and loaded again: everything is back, belongs together, and is live."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,6 +173,13 @@ def test_a_state_with_one_wrong_value_is_damaged(case, where, value):
     part[last] = value
     nodes.state_node.SetText(json.dumps(data))
     assert "damaged" in nodes.damage
+
+
+def test_a_blind_review_before_its_first_landmark_is_no_damage(case):
+    nodes = build_scene(case.volume, case.ct, case.measurement, None)
+    empty = replace(case.measurement, slices=(), slice=None, signed_shift_mm=None)
+    nodes.state = replace(nodes.state, measurement=empty, original=empty)
+    assert nodes.damage == "" and nodes.measurement.slices == ()
 
 
 def _children(hierarchy, folder):
