@@ -41,7 +41,7 @@ FAULTS = {
         "a_moved_scan_is_measured_where_it_is",
     ),
     "drags not listened to": (
-        Mutant(f"{LIB}/editor.py", "MeasurementEditor.attach", "statement", 5),
+        Mutant(f"{LIB}/editor.py", "MeasurementEditor.attach", "statement", 6),
         "dragging_changes_everything",
     ),
     "the panel not notified of an edit": (
