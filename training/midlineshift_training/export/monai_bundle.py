@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,10 @@ def _export_program(network: DisplacementNetwork, shape: tuple[int, int, int], p
     """Save the network as a program that needs no code of ours (``torch.export.load``), for any number of slices."""
     slices = torch.export.Dim("slices", min=1, max=1024)
     program = torch.export.export(network, (torch.zeros(2, *shape),), dynamic_shapes={"x": {0: slices}})
-    torch.export.save(program, path)
+    with warnings.catch_warnings():
+        # about weights on a GPU; these are on the CPU
+        warnings.filterwarnings("ignore", message="No complete tensor found")
+        torch.export.save(program, path)
 
 
 def metadata(model: Model, network: DisplacementNetwork, shape: tuple[int, int, int]) -> dict[str, Any]:
