@@ -24,7 +24,7 @@ def test_top_level_folders_are_known():
     assert visible == {"MidlineShift", "MidlineShiftLogic", "Resources", "Testing", "docs", "training"}
 
 
-def test_code_lies_in_packages_only():
+def test_code_is_in_packages_only():
     """No Python file at the top level, and a package of tests has no ``__init__``, so names may repeat."""
     assert not [path.name for path in ROOT.glob("*.py")]
 

@@ -101,7 +101,7 @@ def test_one_writer_a_case_also_over_processes_and_a_kill(case):
             assert second == "Ada"
 
 
-def test_worklist_tells_numbers_and_what_the_reader_did(results, case, folder, edited):
+def test_worklist_shows_numbers_and_what_the_reader_did(results, case, folder, edited):
     measurement, ct = edited
     worklist = Worklist(find_cases([results]))
     first, second = worklist.describe("Ada Lovelace", blind=False)

@@ -48,7 +48,7 @@ def column(table, name):
     return [values.GetValue(row) for row in range(values.GetNumberOfValues())]
 
 
-def test_markups_lie_where_the_measurement_says(case):
+def test_markups_are_where_the_measurement_says(case):
     nodes = built(case)
     one = slice_of(case.measurement, case.measurement.slice)
     place = {name: point * RAS for name, point in one.landmarks_lps_mm.items()}
@@ -85,7 +85,7 @@ def test_another_slice_shows_its_own_landmarks_and_an_unmeasured_one_none(case):
             show_slice(nodes, index)
 
 
-def test_table_and_plot_tell_every_slice(case):
+def test_table_and_plot_show_every_slice(case):
     nodes = built(case)
     table = nodes.table
     assert tuple(table.GetTable().GetColumnName(i) for i in range(table.GetNumberOfColumns())) == COLUMNS
@@ -105,7 +105,7 @@ def test_table_and_plot_tell_every_slice(case):
     assert "Research use only" in chart.GetTitle()
 
 
-def test_all_lies_in_one_folder_beside_the_volume(case):
+def test_all_is_in_one_folder_beside_the_volume(case):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(case.core.scene)
     study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "Study")
     hierarchy.CreateItem(study, case.volume)

@@ -24,7 +24,7 @@ def built(case):
 
 @pytest.mark.parametrize("storage", STORED, ids=["left-handed", "turned"])
 @pytest.mark.parametrize("change", [lambda ct: ct, tilted], ids=["upright", "tilted"])
-def test_lies_on_the_scan_and_changes_only_the_brain(core, change, storage):
+def test_is_on_the_scan_and_changes_only_the_brain(core, change, storage):
     case = make_case(core, change=change, **storage)
     nodes = built(case)
     node = add_healthy(nodes, painted(case.ct, [7, 9]))

@@ -48,7 +48,7 @@ def test_a_missing_slice_is_still_reported(core):
     assert "missing-slices" in {flag.code for flag in found.quality} and found.n_slices == len(members)
 
 
-def test_the_database_tells_what_the_steps_cannot(core, database):
+def test_the_database_shows_what_the_steps_cannot(core, database):
     """Slices of 5 mm every 2.5 mm: by their steps they look thin and would be averaged in pairs."""
     ct = tilted(small_head())
     truth = replace(ct, origins=ct.origins[0] + (ct.origins - ct.origins[0]) / 2, thickness=np.full(ct.n_slices, 5.0))

@@ -81,7 +81,7 @@ def test_source_slices_are_indices_of_the_file(head, tmp_path):
     assert ct.source_slices[31] == (0,)
 
 
-def test_digest_tells_scans_apart_not_formats(head, tmp_path):
+def test_digest_distinguishes_scans_not_formats(head, tmp_path):
     digest = read(write_nifti(head, tmp_path / "a.nii")).source["sha256"]
     assert read(write_itk(head, tmp_path / "a.nrrd")).source["sha256"] == digest
     assert read(write_dicom(head, tmp_path / "dicom")).source["sha256"] == digest

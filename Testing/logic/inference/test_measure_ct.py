@@ -148,7 +148,7 @@ def calibration():
     return Uncertainty(np.log(0.5), signs, (0.5, 0.9, 0.95), (1.0, 2.0, 3.0)).to_json()
 
 
-def test_only_a_calibrated_model_tells_how_sure_it_is():
+def test_only_a_calibrated_model_shows_how_sure_it_is():
     measurement, _ = measure_ct(head(), KnowingModel(), "cpu")
     assert measurement.interval_mm is measurement.p_over_5mm is None
     calibrated, _ = measure_ct(head(), KnowingModel(uncertainty=calibration()), "cpu")

@@ -83,7 +83,7 @@ def frame_of(ct):
 
 
 @pytest.mark.parametrize("index", [2, 9])
-def test_lies_where_it_belongs(ct, index):
+def test_is_where_it_belongs(ct, index):
     healthy = make_pseudo_healthy(ct, Model(sees(spot())), "cpu", [index])
     light = np.clip(healthy.hu[0] - 40, 0, None)
     rows, columns = np.indices(light.shape)
@@ -137,7 +137,7 @@ def test_the_slices_of_a_measurement_by_default(ct):
     assert healthy.slices.tolist() == np.flatnonzero((height >= -8) & (height <= 45)).tolist()
 
 
-def test_tells_how_far_it_is_and_can_be_stopped(ct):
+def test_shows_how_far_it_is_and_can_be_stopped(ct):
     reported = []
     make_pseudo_healthy(ct, Model(sees(spot())), "cpu", [3, 4], lambda *step: reported.append(step))
     assert reported[1:] == [(done, 30, module.WHAT) for done in range(1, 31)]

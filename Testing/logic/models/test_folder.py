@@ -97,7 +97,7 @@ def test_default_model_and_names(model_folder):
     assert load_model(DEFAULT_MODEL).folder == model_folder
 
 
-def test_unknown_name_tells_the_known_ones(model_folder):
+def test_unknown_name_shows_the_known_ones(model_folder):
     with pytest.raises(InputError, match=f"no model 'other'.*{DEFAULT_MODEL}"):
         load_model("other")
 

@@ -92,7 +92,7 @@ def test_same_samples_same_calibration_that_model_json_can_hold():
     assert parse_uncertainty(json.loads(json.dumps(found.to_json()))) == found
 
 
-def test_a_feature_that_never_changes_tells_nothing():
+def test_a_feature_that_never_changes_shows_nothing():
     samples = [replace(one, features=one.features | {"confidence": 0.0}) for one in drawn(60)]
     found = fit_uncertainty(samples)
     assert found.features["confidence"].weight == 0.0

@@ -71,7 +71,7 @@ def test_the_authors_slices_and_every_labelled_one(cases):
     assert slices.limit_mm.reshape(4, 14)[:, 0].tolist() == pytest.approx([0, 7.2, 0, 7.2], abs=0.01)
 
 
-def test_landmarks_lie_on_what_they_mark(marked):
+def test_landmarks_are_on_what_they_mark(marked):
     case, _ = marked
     aligned = {"angle": np.radians(9.0), "falx_length_mm": 215.0, "height_mm": [0.0] * 27}
     aligned["centre_mm"] = [[118.0, 112.0]] * 27

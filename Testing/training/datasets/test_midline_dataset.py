@@ -34,7 +34,7 @@ def test_truth_in_the_undisturbed_frame(tmp_path):
 
 
 @pytest.mark.parametrize(("broad", "unequal"), [(True, 0.0), (False, 0.0), (False, 1.0)])
-def test_the_bright_midline_lies_where_the_truth_says(slices, broad, unequal, monkeypatch):
+def test_the_bright_midline_is_where_the_truth_says(slices, broad, unequal, monkeypatch):
     monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.degrade", lambda hu, inside, g: hu)
     monkeypatch.setattr("midlineshift_training.datasets.transforms.degrade.fill_ventricles", lambda hu, *_: hu)
     index = torch.nonzero(slices.measurable)[:, 0][::3]

@@ -69,7 +69,7 @@ def test_stored_in_another_order_is_read_back_the_same():
 
 
 @pytest.mark.parametrize("thickness", [2.5, 5.0, 10.0])
-def test_slices_of_another_thickness_lie_where_they_say(thickness):
+def test_slices_of_another_thickness_are_where_they_say(thickness):
     """A volume that is linear in height stays so, also where the gantry is tilted."""
     ct = drawn_head()
     origins = ct.origins + np.array([0.0, 0.3, 0.0]) * ct.origins[:, 2:]

@@ -108,7 +108,7 @@ def test_a_case_with_a_fold_is_measured_by_the_model_that_did_not_see_it(tmp_pat
         find_fold_models(plan, plan_jobs(plan, {}))
 
 
-def test_the_truth_is_read_where_the_readout_reads(tmp_path):
+def test_the_truth_is_taken_where_the_model_measures(tmp_path):
     draw_phantom(tmp_path / "00000.npz", 1, 6.0)
     _, q = phantom_scan(tmp_path / "00000.npz")
     middle, front = (phantom_truth(q, ShiftSettings(septum=septum)) for septum in ((0.30, 0.46), (0.10, 0.16)))
@@ -119,7 +119,7 @@ def test_the_truth_is_read_where_the_readout_reads(tmp_path):
     assert abs(front) < abs(middle)
 
 
-def test_slices_have_a_truth_where_the_readout_measures(tmp_path):
+def test_slices_have_a_truth_where_the_model_measures(tmp_path):
     draw_phantom(tmp_path / "00000.npz", 1, 6.0)
     _, q = phantom_scan(tmp_path / "00000.npz")
     truth = phantom_slice_truth(q, ShiftSettings())
@@ -203,7 +203,7 @@ def test_baselines_are_measured_on_the_same_cases():
     assert found["readers"]["bias"]["value"] == pytest.approx(-0.5), "reader A against reader B"
 
 
-def test_targets_tell_missed_from_met_and_from_not_measured():
+def test_targets_are_missed_met_or_not_measured():
     rows = [result(str(k), t, t) for k, t in enumerate([6.0, -4.0, 1.0, 0.2])] + [result("far", 12.0, 7.0)]
     judged = {(row["set"], row["what"]): row["met"] for row in judge(summarise(rows, {}), load_targets(TARGETS))}
     assert judged["readings", "MAE, mm"] is False
@@ -331,7 +331,7 @@ def test_what_cannot_be_used_is_said_in_one_sentence(cohort, monkeypatch, argume
 
 
 @pytest.mark.slow
-def test_the_released_model_reads_altered_samples_alike(tmp_path):
+def test_the_released_model_measures_altered_samples_alike(tmp_path):
     """With real networks: an untouched copy reads the same, the mirror image negates, a second process says the same."""
     model = load_model(None)
     ct = measure_jobs.read(SAMPLES / "sample_shifted.nii.gz")

@@ -86,7 +86,7 @@ def test_amplitudes_are_seeded_by_the_case_and_spread_over_size_and_side():
     assert [int((abs(value) - 3) / 2) for value in found] == list(range(6))
 
 
-def test_slope_of_readings_that_fall_short():
+def test_slope_of_measurements_that_fall_short():
     rows = [
         {"case": str(n // 3), "amplitude_mm": a, "change_mm": 0.8 * a}
         for n, a in enumerate([3.0, -9.0, 14.0, -4.0, 8.0, -13.0, 5.0, -7.0, 12.0])

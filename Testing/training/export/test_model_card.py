@@ -53,7 +53,7 @@ def write_run(folder, network, init=None, seconds=0.0):
     return folder
 
 
-def test_the_farthest_readings_come_first():
+def test_the_farthest_measurements_come_first():
     content = evaluation()
     lines = worst_table(content).splitlines()[2:]
     assert lines[0] == "| phantoms | 00039 | +9.0 | +11.4 | - | skull-open |"

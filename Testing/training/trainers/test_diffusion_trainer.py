@@ -188,7 +188,7 @@ def test_activations_computed_twice_give_the_same_gradients():
     assert any(value.grad.abs().max() > 0 for value in ours.values())
 
 
-def test_checks_tell_how_well_slices_are_made_again(data, tmp_path):
+def test_checks_show_how_well_slices_are_made_again(data, tmp_path):
     from midlineshift_training.trainers.callbacks.validation_table import read_validation_table
 
     settings = SETTINGS | {"image_metrics": True, "gradient_checkpointing": True, "max_steps": 1, "check_every": 1}

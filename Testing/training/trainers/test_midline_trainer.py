@@ -143,7 +143,7 @@ def test_warm_start_adds_an_input_channel_of_zeros(tmp_path):
     assert torch.allclose(two(x[:, :2]).ideal, three(x).ideal, atol=1e-5)
 
 
-def test_the_command_trains_and_tells_errors_in_a_sentence(cohort, tmp_path):
+def test_the_command_trains_and_shows_errors_in_a_sentence(cohort, tmp_path):
     from midlineshift_training.cli.main import main
 
     (tmp_path / "tiny.yaml").write_text("\n".join(f"{key}: {value}" for key, value in TINY.items()))

@@ -72,7 +72,7 @@ def test_the_presets_denoisers_fit_the_second_stage_of_the_same_preset():
         assert (one.frame_mm, one.frame, one.slices) == (two.frame_mm, two.frame, two.slices)
 
 
-def test_the_page_tells_every_flag_of_theirs():
+def test_the_page_shows_every_flag_of_theirs():
     rows = re.findall(r"^\| `--(\w+)`", PAGE.read_text(encoding="utf-8"), re.M)
     assert set(IMAGE_TRAIN + DEFORMATION) <= set(rows)
     assert len(rows) == len(set(rows))

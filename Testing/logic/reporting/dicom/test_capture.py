@@ -66,7 +66,7 @@ def bright_spot(picture) -> np.ndarray:
 
 
 @pytest.mark.parametrize("tilt", [0.0, 20.0])
-def test_pictures_lie_where_the_slices_lie(tilt, tmp_path):
+def test_pictures_are_where_the_slices_are(tilt, tmp_path):
     """A bright square in the scan is found at its place through the picture's own header, to a tenth of a millimetre."""
     head = coarse_head()
     angle = np.radians(tilt)

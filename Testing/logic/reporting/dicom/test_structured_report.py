@@ -92,7 +92,7 @@ def turn(dataset, index):
 
 
 @pytest.mark.parametrize("edit", [None, turn], ids=["as displayed", "turned in its plane"])
-def test_points_lie_on_the_image_they_name(edit, tmp_path):
+def test_points_are_on_the_image_they_name(edit, tmp_path):
     case = make_case(tmp_path / "d", edit=edit)
     images = {one.SOPInstanceUID: one for one in map(pydicom.dcmread, case.folder.iterdir())}
     report = case.report()

@@ -238,7 +238,7 @@ def test_model_without_calibration_says_so(measurement):
     assert stated["90 % interval"] == "none: the model was not calibrated"
 
 
-def test_course_is_in_order_of_time_and_tells_the_change(measurement):
+def test_timeline_is_in_order_of_time_and_shows_the_change(measurement):
     now = replace(measurement, input={"acquired": "2026-11-04T08:10:00", "sha256": "now"})
     priors = [at(now, "2026-11-03T06:00:00", -5.1, "second"), at(now, "2026-11-02", 0.2, "first"),
               at(now, "2026-11-05T01:00:00", -2.0, "later")]  # fmt: skip
@@ -256,14 +256,14 @@ def test_course_is_in_order_of_time_and_tells_the_change(measurement):
     assert plot.attributes["src"].startswith("data:image/svg+xml")
 
 
-def test_course_without_dates_keeps_the_order_given(measurement):
+def test_timeline_without_dates_keeps_the_order_given(measurement):
     priors = [at(measurement, "", -5.0, "b"), refused(), at(measurement, "2026-11-02", 1, "a")]
     rows = table_after(parse(report_html(measurement, priors=priors)), "Timeline")
     assert [row[1] for row in rows] == ["b", "case", "a", "this scan"]
     assert rows[1][2] == "not measured" and rows[2][4] == "6.0 mm toward the left"
 
 
-def test_course_tells_of_different_models_and_refuses_the_same_scan(measurement):
+def test_timeline_names_different_models_and_refuses_the_same_scan(measurement):
     other = at(measurement, "2026-11-01", 1.0, model={"name": "other"})
     assert "same model" in parse(report_html(measurement, priors=[other])).text
     assert "same model" not in parse(report_html(measurement, priors=[at(measurement, "2026-11-01", 1.0)])).text

@@ -73,7 +73,7 @@ def test_shapes_and_units(cases):
         assert 15 < np.median(brain) < 45
 
 
-def test_landmarks_lie_on_the_line_and_on_the_curve(cases):
+def test_landmarks_are_on_the_line_and_on_the_curve(cases):
     for phantom in cases:
         normal = line_normal(phantom)
         for k in np.flatnonzero(phantom["has_midline"]):

@@ -27,7 +27,7 @@ def case(tmp_path_factory):
     return ct, entries, path
 
 
-def test_the_line_lies_on_the_bright_falx(case):
+def test_the_line_is_on_the_bright_falx(case):
     _, entries, _ = case
     found = []
     for k in np.flatnonzero(entries["has_midline"]):
