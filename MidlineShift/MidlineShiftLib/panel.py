@@ -170,7 +170,8 @@ class Panel(VTKObservationMixin):
         session.editor.attach(None)
         session.forgetScan()
         self._followScan(None)
-        session.setState(State.Idle)
+        if session.state != State.Installing:  # that goes on; its end is reported when it comes
+            session.setState(State.Idle)
         session.clearMessages()
         session.others.views.showTexts({})
 

@@ -100,12 +100,12 @@ class Session:
             label.visible = bool(text)
 
     def clearMessages(self) -> None:
-        """Take away what was said of earlier work."""
+        """Take away what was said of earlier work; an installation that goes on keeps its message."""
         ui = self.ui
-        for label in (
-            ui.statusLabel, ui.scanMessageLabel, ui.installMessageLabel, ui.editMessageLabel, ui.decisionLabel,
-            ui.exportLabel,
-        ):  # fmt: skip
+        labels = [ui.statusLabel, ui.scanMessageLabel, ui.editMessageLabel, ui.decisionLabel, ui.exportLabel]
+        if self.state != State.Installing:
+            labels.append(ui.installMessageLabel)
+        for label in labels:
             self.showMessage("", label)
 
     def fail(self, sentence: str, details: str = "") -> None:

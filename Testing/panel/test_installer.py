@@ -126,6 +126,20 @@ def test_pytorch_fails(lacking, without_torch, monkeypatch, raises):
     assert not slicer.packaging.installed
 
 
+@pytest.mark.parametrize("raises", [True, False])
+def test_an_older_pytorch_is_not_taken_for_the_one_that_was_to_be_installed(lacking, tmp_path, monkeypatch, raises):
+    (tmp_path / "requirements.txt").write_text("torch>=999\n", encoding="utf-8")
+
+    def installTorch(**options):
+        if raises:
+            raise RuntimeError("no such version")
+
+    utils = types.SimpleNamespace(installTorch=installTorch)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", types.SimpleNamespace(PyTorchUtilsLogic=lambda: utils))
+    assert lacking.installer.missing() == ["torch>=999"]
+    assert ("failed" if raises else "restart Slicer") in install(lacking)
+
+
 def test_from_wheels_torch_is_one_of_them(lacking, without_torch):
     install(lacking, "/my wheels")
     assert slicer.packaging.installed[-1][-2:] == ["torch>=2.2", "no-such-package>=1"]

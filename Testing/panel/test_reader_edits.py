@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from drag_cases import drag_outward
@@ -281,3 +285,29 @@ def test_every_text_of_the_panel_goes_through_the_translation(host, monkeypatch)
     finally:
         monkeypatch.setattr(sys.modules["slicer.i18n"], "tr", real)
         forget("")
+
+
+def test_no_sentence_of_the_panel_goes_past_the_translation():
+    """Every text of its sources that begins with a capital and has two words, but for names."""
+    names = {"The SlicerMidlineShift contributors", "Apple GPU (mps)", "Midline Shift"}
+    never_seen = {"Stands for PyTorch while it is being installed."}
+    found = set()
+    for path in sorted((Path(__file__).parents[2] / "MidlineShift").rglob("*.py")):
+        found |= set(_past_translation(ast.parse(path.read_text(encoding="utf-8"))))
+    assert found == names | never_seen
+
+
+def _past_translation(node) -> Iterator[str]:
+    """Texts outside of docstrings, of ``_(...)`` and of Slicer's self-test, whose words are for developers."""
+    if isinstance(node, ast.ClassDef) and node.name == "MidlineShiftTest":
+        return
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "translate"):
+        return
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if node.value[:1].isupper() and " " in node.value and len(re.findall(r"[^\W\d]{2,}", node.value)) > 1:
+            yield node.value
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _past_translation(child)

@@ -319,6 +319,30 @@ def test_the_views_name_sides_case_slice_and_what_they_show(panel):
     assert panel.view().mrmlSliceNode().GetRulerType() == panel.view().mrmlSliceNode().RulerTypeThin
 
 
+def test_the_letters_at_the_edges_are_those_of_a_turned_view(panel):
+    """Slicer's own menu of a view turns it; its letters are held against places in the patient."""
+    view, node = panel.view(), panel.view().mrmlSliceNode()
+    ends = {"R": (60, 0, 0), "L": (-60, 0, 0), "A": (0, 60, 0), "P": (0, -60, 0)}
+
+    def mirror():
+        for axis in range(3):
+            node.GetSliceToRAS().SetElement(axis, 0, -node.GetSliceToRAS().GetElement(axis, 0))
+        node.UpdateMatrices()
+
+    seen = []
+    for turn in (node.SetOrientationToSagittal, node.SetOrientationToCoronal, node.SetOrientationToAxial, mirror):
+        turn()
+        low, high = sorted((text for text in view.texts() if text in ends), key=lambda text: view.texts()[text][0])
+        assert view.texts()[low][0] < 0.1 and view.texts()[high][0] > 0.9
+        assert view.place(ends[low])[0] < view.place(ends[high])[0] - 20, (low, high)
+        seen.append(low + high)
+    assert set(seen[0]) == {"A", "P"} and seen[1:] == ["RL", "RL", "LR"]
+    panel.host.widget.exit()
+    assert not view.texts()
+    node.SetOrientationToSagittal()
+    assert not view.texts(), "the view is followed no longer"
+
+
 def test_each_mark_is_in_the_views_where_it_is_true(panel):
     """What was found is over the scan alone: the picture that is warped back has a straight midline."""
     views = {

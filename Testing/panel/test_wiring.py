@@ -154,6 +154,23 @@ def test_what_is_missing_is_installed_only_when_the_user_agrees(panel):
     assert not panel.ui.missingLabel.visible and not panel.ui.installButton.visible and panel.ui.measureButton.enabled
 
 
+def test_an_installation_outlives_a_closed_scene_and_another_scan(panel):
+    """It goes on in Slicer whatever becomes of the scene, and the panel must hear of its end."""
+    import slicer
+
+    panel.installer.lacking = ["torch>=2.2"]
+    panel.enter()
+    panel.click(panel.ui.installButton)
+    slicer.mrmlScene.Clear()
+    panel.host.process()
+    panel.choose_scan()
+    assert panel.state.value == "installing" and "must stay open" in panel.ui.installMessageLabel.text
+    panel.installer.lacking = []
+    panel.installer.end("")
+    assert panel.ui.installMessageLabel.text == "Installed." and not panel.ui.installLog.visible
+    assert not panel.ui.missingLabel.visible and panel.ui.measureButton.enabled
+
+
 def test_an_error_is_one_sentence_with_details(panel):
     panel.choose_scan()
     panel.click(panel.ui.measureButton)

@@ -86,6 +86,11 @@ def test_extension_names_its_folders_and_metadata():
         assert re.search(rf'set\(EXTENSION_{name} "[^"]+"\)', text), name
 
 
+ENTRY_KEYS = {"$schema", "category", "scm_url", "scm_revision", "scm_type", "build_dependencies", "dicom_support_rule",
+              "build_subdirectory", "enabled", "tier"}  # fmt: skip
+"""All that schema v1.0.2 of the ExtensionsIndex knows; it refuses others."""
+
+
 def metadata(name: str) -> str:
     """Return an ``EXTENSION_`` value as the index reads it: from the raw text, variables not replaced."""
     text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
@@ -107,8 +112,13 @@ def test_pictures_of_the_extension_page_exist():
 
 
 def test_the_entry_for_the_extensions_index():
-    entry = json.loads((ROOT / "Resources" / "ExtensionsIndex" / "MidlineShift.json").read_text(encoding="utf-8"))
-    assert {"$schema", "category", "scm_url"} <= set(entry)
+    (file,) = (ROOT / "Resources" / "ExtensionsIndex").glob("*.json")
+    entry = json.loads(file.read_text(encoding="utf-8"))
+    assert {"$schema", "category", "scm_url"} <= set(entry) <= ENTRY_KEYS and "v1.0.2" in entry["$schema"]
+    project = re.search(r"project\s*\(\s*([^\s)]+)", (ROOT / "CMakeLists.txt").read_text(encoding="utf-8"))[1]
+    assert project == file.stem, "the extension is found by its name"
+    assert entry["category"] == "Quantification" and entry["tier"] in range(1, 6) and entry["scm_type"] == "git"
+    assert (ROOT / "LICENSE").is_file() and "/Slicer" in entry["scm_url"]
     repository = re.match(r"https://github\.com/([\w.-]+/[\w.-]+)#readme", metadata("HOMEPAGE"))[1]
     assert entry["scm_url"] == f"https://github.com/{repository}.git"
     assert entry["build_dependencies"] == metadata("DEPENDS").split()

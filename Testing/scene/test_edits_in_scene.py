@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from mrml_core import SliceView, slicer, vtk
+from mrml_core import SlicerCore, SliceView, slicer, vtk
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.edit import add_slice, restore, slice_of
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
 from MidlineShiftLogic.measurement.review import accept
 from MidlineShiftLogic.reporting.measurement_json import to_json
-from MidlineShiftLogic.scene import apply_edits, build_scene, read_edits, show_slice, update, was_moved
+from MidlineShiftLogic.scene import apply_edits, build_scene, find_all, read_edits, show_slice, update, was_moved
 from MidlineShiftLogic.scene.shift_table import EDITED, SHIFT, SLICE
 
 from .conftest import make_case, tilted
@@ -182,6 +182,31 @@ def test_looking_at_the_landmarks_under_a_transform_is_no_edit(core, shift_mm, h
     assert to_json(nodes.measurement) == to_json(case.measurement)
     nodes.landmarks.SetAndObserveTransformNodeID(None)
     np.testing.assert_allclose(point(nodes, "shifted"), home, atol=1e-3)
+
+
+@pytest.mark.parametrize("shift_mm", [8.0, -8.0])
+def test_a_drag_under_a_registration_counts_by_what_the_hand_moved(core, tmp_path, shift_mm):
+    """The whole case turned in the plane of its slices: a hand moves in the view, the number is of the scan."""
+    case = make_case(core, shift_mm)
+    nodes = built(case)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    turn = np.array([[0.6, -0.8, 0.0], [0.8, 0.6, 0.0], [0.0, 0.0, 1.0]])
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    for node in (case.volume, nodes.landmarks, nodes.distance, nodes.ideal_midline):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    outward = np.sign(shift_mm) * np.array([-1.0, 0.0, 0.0])  # RAS, before the transform
+    start = nodes.landmarks.GetNthControlPointPositionWorld(2)
+    nodes.landmarks.SetNthControlPointPositionWorld(2, vtk.vtkVector3d(*(start + turn @ (3 * outward))))
+    edited = apply_edits(nodes)
+    assert edited.signed_shift_mm == pytest.approx(case.measurement.signed_shift_mm + 3 * np.sign(shift_mm), abs=0.05)
+    assert nodes.distance.GetLineLengthWorld() == pytest.approx(abs(edited.signed_shift_mm), abs=0.01)
+    core.save(tmp_path / "turned.mrb")
+    fresh = SlicerCore(tmp_path / "fresh")
+    fresh.load(tmp_path / "turned.mrb")
+    (loaded,) = find_all(fresh.scene)
+    assert read_edits(loaded) == {} and to_json(loaded.measurement) == to_json(edited)
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ class ChildRun:
     def _ended(self, current, code: int) -> None:
         if current is not self._current:
             return
-        details = "\n".join([f"Exit code {code}", *current.log])
+        details = "\n".join([_("Exit code {code}").format(code=code), *current.log])
         try:
             outcome = None if current.result is None or current.refused else current.job.read(current.result)
         except (InputError, OSError) as error:

@@ -94,8 +94,7 @@ class SlicerInstaller:
             still = [name for name in self.missing() if name in rest]
             end(_failure(still, wheels) if still else "")
 
-    @staticmethod
-    def _installTorch(requirement: str, log: Log) -> str:
+    def _installTorch(self, requirement: str, log: Log) -> str:
         """Install PyTorch; empty, or one sentence about what failed.
 
         The extension's function ends by importing torch: an empty module stands for it meanwhile, so that torch is not
@@ -108,7 +107,8 @@ class SlicerInstaller:
                 "The PyTorch extension is not installed: install it in Slicer's Extensions Manager, restart Slicer, and try "
                 "again."
             )
-        log(f"Installing {requirement} through the PyTorch extension; Slicer is busy until it is done.")
+        text = _("Installing {requirement} through the PyTorch extension; Slicer is busy until it is done.")
+        log(text.format(requirement=requirement))
         failed = False
         try:
             with _torchStaysOut():
@@ -119,7 +119,7 @@ class SlicerInstaller:
             log(str(error))
             failed = True
         importlib.invalidate_caches()
-        if importlib.util.find_spec("torch"):
+        if requirement not in self.missing():
             return ""  # also where the extension could not do with the empty module what it wanted after installing
         if failed:
             return _("Installing PyTorch failed; the log above says why. The module PyTorch Utils can install it too.")
