@@ -48,8 +48,7 @@ def unfinished_folder(final: Path) -> Iterator[Path]:
     with remove_if_left_empty(final.parent):
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(OSError):  # a folder that may be written but not listed
-                remove_stale(final.parent, final.name)
+            remove_stale(final.parent, final.name)
             partial.mkdir(mode=0o700)
             yield partial
         finally:
@@ -74,14 +73,18 @@ def remove_stale(folder: Path, name: str | None = None) -> None:
     To be called before this process has anything unfinished there.
 
     Args:
-        folder: existing folder.
+        folder: one that cannot be listed, or is no longer there, is left alone.
         name: only what was to become this; all if None.
     """
     final_name = ".+" if name is None else re.escape(name)
     pattern = re.compile(
         rf"\.(?P<final>{final_name})\.(?P<kind>partial|old)-{re.escape(host())}-(?P<pid>\d+)(-\d+)?", re.DOTALL
     )
-    for entry in list(folder.iterdir()):
+    try:
+        entries = list(folder.iterdir())
+    except OSError:  # it may be written but not listed, or another process that had made it removed it again
+        return
+    for entry in entries:
         match = pattern.fullmatch(entry.name)
         if not match or _alive(int(match["pid"]), entry):
             continue
@@ -100,7 +103,10 @@ def _alive(pid: int, entry: Path) -> bool:
     if pid == os.getpid():
         return False  # left by a dead process that had our number: we have written nothing yet
     if os.name == "nt":
-        return time.time() - entry.stat().st_mtime < STALE_AFTER_SECONDS
+        try:
+            return time.time() - entry.stat().st_mtime < STALE_AFTER_SECONDS
+        except FileNotFoundError:  # its process has finished it just now
+            return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

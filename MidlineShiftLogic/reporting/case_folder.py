@@ -49,7 +49,7 @@ def result_parent(out: Path) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / unfinished_name("probe")
         try:
-            probe.mkdir(exist_ok=True)
+            probe.mkdir(parents=True, exist_ok=True)  # another run may remove the empty folder meanwhile
         finally:
             if probe.is_dir():
                 probe.rmdir()

@@ -69,6 +69,24 @@ def test_what_a_killed_process_left_of_the_same_goes_and_of_others_stays(tmp_pat
     assert entries(tmp_path) == ["mine"]
 
 
+def test_a_folder_that_cannot_be_listed_or_is_gone_stops_nobody(tmp_path, monkeypatch):
+    remove_stale(tmp_path / "gone")
+    reader = tmp_path / readings.REVIEWS_FOLDER / "Ada"
+    reader.mkdir(parents=True)
+    left = tmp_path / readings.REVIEWS_FOLDER / f".Bob.readings.csv.partial-{host()}-{dead_pid()}"
+    left.write_text("half")
+    real = Path.iterdir
+
+    def iterdir(folder):
+        if folder == reader:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    readings.remove_unfinished(tmp_path)
+    assert not left.exists() and reader.is_dir()
+
+
 def test_only_what_was_made_and_is_empty_is_removed(tmp_path):
     (tmp_path / "there").mkdir()
     for out, left in (("there", ["there"]), ("there/new/deep", ["there"]), ("new/deep", ["there"])):
@@ -91,6 +109,21 @@ def test_another_run_may_remove_the_empty_folder_meanwhile(tmp_path):
     with case_folder.case_folder(out, "case") as folder:
         (folder / "measurement.json").write_text("{}")
     assert entries(tmp_path) == ["out", "out/case", "out/case/measurement.json"]
+
+
+def test_another_run_may_remove_it_right_after_it_was_made(tmp_path, monkeypatch):
+    real, removed = Path.mkdir, []
+
+    def mkdir(path, *arguments, **options):
+        real(path, *arguments, **options)
+        if path.name == "out" and not removed:
+            path.rmdir()
+            removed.append(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", mkdir)
+        case_folder.result_parent(tmp_path / "out")
+    assert entries(tmp_path) == ["out"]
 
 
 def test_stopped_while_it_tries_to_write_leaves_nothing(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -78,8 +77,7 @@ def _replace(path: Path, content: bytes, mode: int) -> None:
     """
     beside, name = path.parent.parent, f"{path.parent.name[:MARKED_CHARACTERS]}.{path.name}"
     partial = beside / unfinished_name(name)
-    with contextlib.suppress(OSError):  # a folder that may be written but not listed
-        remove_stale(beside, name)
+    remove_stale(beside, name)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(partial, flags, 0o600), "wb") as stream:

@@ -27,9 +27,10 @@ def reads(tmp_path):
 
 
 def test_names_are_matched_however_they_are_spelt():
-    assert {key_of(name) for name in ("CQ500-CT-0", "CQ500CT0 CQ500CT0", "cq500_ct_0")} == {"cq500ct0"}
+    spellings = ("CQ500-CT-0", "CQ500CT0 CQ500CT0", "cq500_ct_0", "CQ500CT0_cq500ct0", "CQ500-CT-0 CQ500-CT-0")
+    assert {key_of(name) for name in spellings} == {"cq500ct0"}
     assert key_of("CQ500-CT-1") != key_of("CQ500-CT-10")
-    assert key_of("11") != key_of("1")
+    assert [key_of(name) for name in ("1", "11", "1-1", "1 1", "1111", "")] == ["1", "11", "11", "1", "1111", ""]
 
 
 def test_reads_are_held_against_measured_shifts(reads):

@@ -28,13 +28,15 @@ F1_THRESHOLDS_MM = (1.0, 3.0, 5.0)
 def key_of(name: str) -> str:
     """Return what two spellings of a case's name have in common.
 
-    Only letters and digits count, in any case; a name given twice with a space between counts once, as in the folders of
-    CQ500 (``CQ500CT0 CQ500CT0`` for ``CQ500-CT-0``).
+    Only letters and digits count, in any case. A name that is given twice in a row, with a space or another sign between,
+    counts once, as in the folders of CQ500 (``CQ500CT0 CQ500CT0`` for ``CQ500-CT-0``); numbers alone need the space, since
+    ``1-1`` is not ``1``.
     """
-    words = name.split()
+    words = re.findall(r"[a-z0-9]+", name.lower())
     half = len(words) // 2
-    once = words[:half] if words[:half] == words[half:] else words
-    return re.sub(r"[^a-z0-9]", "", "".join(once).lower())
+    key = "".join(words)
+    twice = words[:half] == words[half:] and (not key.isdigit() or len(name.split()) > 1)
+    return "".join(words[:half]) if twice else key
 
 
 def load_reads(path: Path) -> dict[str, tuple[bool, ...]]:
