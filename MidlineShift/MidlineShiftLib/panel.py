@@ -191,8 +191,9 @@ class Panel(VTKObservationMixin):
         if nodes is not None and node is nodes.state_node:
             if session.state in (State.GeneratingPseudoHealthy, State.Exporting):
                 session.cancelWork()
-            session.editor.attach(None)
+            session.loseMeasurement()
             self.updateGui()
+            qt.QTimer.singleShot(0, session.leaveReview)  # another one may take its place
         elif node is session.parameters.inputVolume:
             if session.state.working:
                 session.cancelWork()

@@ -205,8 +205,14 @@ class Session:
         self.showOverlays()
         self.update()
         if found and not readable:
+            self.leaveReview()
             text = _("{damage} Measure this scan again, or load a result of it.")
             self.showMessage(text.format(damage=found[-1].damage), self.ui.statusLabel)
+
+    def loseMeasurement(self) -> None:
+        """Work on none, and hide what is drawn of the one whose text node somebody takes out of the scene."""
+        _hide(self.editor.nodes)
+        self.editor.attach(None)
 
     def wasMoved(self) -> bool:
         """Return whether the scan is elsewhere than where it was measured."""
@@ -246,9 +252,8 @@ class Session:
         """Bring what is drawn over the scan in line with the parameters; nothing of other scans is drawn over it."""
         nodes, parameters = self.editor.nodes, self.parameters
         for other in scene.find_all(slicer.mrmlScene):
-            for part in scene.PARTS:
-                if other != nodes and scene.is_visible(other, part):
-                    scene.set_visible(other, part, False)
+            if other != nodes:
+                _hide(other)
         if nodes is None:
             return
         for parameter, part in OVERLAYS.items():
@@ -274,6 +279,13 @@ class Session:
         if not self.others.views.showReview(nodes.volume, nodes.warped, self._box):
             self.showMessage(_("Not every view of the review can be shown here."), self.ui.editMessageLabel)
         self._followViews(shown)
+
+    def leaveReview(self) -> None:
+        """Show the scan alone where nothing says any more what the pictures beside it are: one of them looks like a scan."""
+        if not self.shown or self.editor.nodes is not None or self.parameters.inputVolume is None:
+            return
+        if self.others.views.isReview():
+            self.showScanLayout()
 
     def _followViews(self, shown: int | None) -> None:
         self.showOverlays()
@@ -331,6 +343,13 @@ class Session:
         """Switch the pseudo-healthy image off, unless there is one to be shown."""
         if not self.hasHealthy() and self.parameters.showHealthy:
             self.parameters.showHealthy = False
+
+
+def _hide(nodes) -> None:
+    """Draw nothing of a measurement."""
+    for part in scene.PARTS:
+        if scene.is_visible(nodes, part):
+            scene.set_visible(nodes, part, False)
 
 
 def _checked(volume):

@@ -129,6 +129,24 @@ def test_a_measurement_damaged_by_hand_is_one_message_and_the_panel_works_on(pan
     assert panel.editor.measurement.edited and panel.ui.shiftLabel.text != said
 
 
+@pytest.mark.parametrize("how", ["damaged", "deleted"])
+def test_without_its_measurement_no_picture_beside_the_scan_stays(panel, how):
+    """Without title, colour bar and sides the image that is warped back looks like a scan without a shift."""
+    manager = slicer.app.layoutManager()
+    assert len(manager.sliceViewNames()) == 3
+    drawn = [panel.editor.nodes.node(role) for role in ("landmarks", "landmark_labels", "ideal_midline", "distance")]
+    if how == "damaged":
+        panel.editor.nodes.state_node.SetText("x")
+    else:
+        slicer.mrmlScene.RemoveNode(panel.editor.nodes.state_node)
+    panel.host.process()
+    assert not any(node.GetDisplayNode().GetVisibility() for node in drawn), "no number is left over the scan"
+    assert panel.ui.shiftLabel.text == "–" and manager.sliceViewNames() == ("Red",)
+    assert panel.foreground("Red") == (None, 0.0) and {"R", "L", "CT"} <= set(panel.view().texts())
+    panel.measure()
+    assert len(manager.sliceViewNames()) == 3, "measured again it is shown as before"
+
+
 def test_a_scene_with_a_damaged_measurement_opens(panel):
     panel.editor.nodes.state_node.SetText("x")
     path = panel.host.core.folder / "damaged.mrb"
