@@ -163,7 +163,9 @@ def test_an_installation_outlives_a_closed_scene_and_another_scan(panel):
     panel.click(panel.ui.installButton)
     slicer.mrmlScene.Clear()
     panel.host.process()
-    panel.choose_scan()
+    panel.volume = panel.add_scan()
+    panel.host.process()
+    assert panel.ui.inputSelector.currentNode() is panel.volume, "what arrives is chosen meanwhile too"
     assert panel.state.value == "installing" and "must stay open" in panel.ui.installMessageLabel.text
     panel.installer.lacking = []
     panel.installer.end("")

@@ -86,8 +86,10 @@ class ScanSection(VTKObservationMixin):
         session = self._session
         if not self.hasObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self._onNodeAdded):
             return  # the module went away meanwhile
-        if slicer.mrmlScene.GetNodeByID(volume.GetID() or "") is not volume or session.state != State.Idle:
+        if slicer.mrmlScene.GetNodeByID(volume.GetID() or "") is not volume:
             return
+        if session.state not in (State.Idle, State.Installing):
+            return  # choosing it would cancel what goes on
         if session.shown and volume.GetImageData() is not None:
             session.ui.inputSelector.setCurrentNode(volume)
 
