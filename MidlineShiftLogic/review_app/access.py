@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,6 +34,8 @@ HEADERS = {
 LOGIN_PATHS = ("/login", "/page/style.css")
 WRONG_PASSWORDS = 20
 """After so many wrong passwords the server takes none until it is started anew."""
+FORM_SECONDS = 30.0
+"""A form has a few hundred bytes; whoever sends it slower is not waited for."""
 
 
 class Access:
@@ -103,9 +106,11 @@ class Access:
 
 
 async def read_form(request: web.Request) -> Mapping[str, object]:
-    """Return the fields of a form that a page sends; answer 400 where they cannot be read."""
+    """Return the fields of a form that a page sends; answer 400 where they cannot be read, 408 where they do not come."""
     try:
-        return await request.post()
+        return await asyncio.wait_for(request.post(), FORM_SECONDS)
+    except asyncio.TimeoutError as error:
+        raise web.HTTPRequestTimeout(text="The form did not arrive.") from error
     except (ValueError, LookupError, AssertionError) as error:  # no boundary, another encoding than claimed
         raise web.HTTPBadRequest(text="The form cannot be read.") from error
 

@@ -13,10 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from MidlineShiftLogic.errors import InputError
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
 LOOPBACK = "127.0.0.1"
+IDLE_SECONDS = 60.0
+"""A connection without a whole request for so long is closed, also one that sends a byte now and then."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def serve_review(options: ReviewOptions, on_ready: Callable[[str], object]) -> N
     server = ReviewServer(Worklist(cases), Access(token, options.password), options.reader, options.blind)
 
     async def run() -> None:
-        runner = web.AppRunner(server.application(), handle_signals=True, shutdown_timeout=5.0)
+        runner = make_runner(server.application())
         await runner.setup()
         try:
             site = web.TCPSite(runner, options.host, options.port, ssl_context=tls)
@@ -92,6 +98,13 @@ def serve_review(options: ReviewOptions, on_ready: Callable[[str], object]) -> N
 
     with contextlib.suppress(web.GracefulExit):
         asyncio.run(run())
+
+
+def make_runner(application: web.Application) -> web.AppRunner:
+    """Return what serves an application: it stops at SIGINT and SIGTERM, and closes slow connections."""
+    from aiohttp import web
+
+    return web.AppRunner(application, handle_signals=True, shutdown_timeout=5.0, keepalive_timeout=IDLE_SECONDS)
 
 
 def check_address(options: ReviewOptions) -> ssl.SSLContext | None:

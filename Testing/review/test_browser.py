@@ -175,6 +175,18 @@ def test_keyboard_only(served, page):
     wait_until(lambda: "left" in page.text("name"), what="previous case")
 
 
+def test_a_page_that_is_no_longer_signed_in_says_so_and_goes_on_after(page):
+    page.open_case()
+    cookies = page.browser.get_cookies()
+    page.browser.delete_all_cookies()
+    page.script("socket.close()")
+    wait_until(lambda: "wants the printed address" in page.text("notice"), what="the page says so")
+    for cookie in cookies:
+        page.browser.add_cookie(cookie)
+    wait_until(lambda: page.script("return document.body.dataset.connected") == "yes", what="connected again")
+    assert page.text("notice") == ""
+
+
 @pytest.mark.parametrize("size", [(1366, 900), (820, 1180)], ids=["desktop", "tablet"])
 def test_nothing_for_axe_to_complain_of(page, size):
     axe = pytest.importorskip("axe_selenium_python")
@@ -216,13 +228,15 @@ def test_blind_review_by_two_readers(tmp_path, make_browser):
     assert page.text("number") == "not measured yet"
     canvas = page.browser.find_element("id", "scan")
     page.click("place")
-    from selenium.webdriver import ActionChains
+    from selenium.webdriver import ActionChains, Keys
 
     width, height = canvas.size["width"], canvas.size["height"]
-    for x, y in ((0, -0.3), (0, 0.3), (0.05, 0)):
+    for x, y in ((0, -0.3), (0, 0.3)):
         ActionChains(page.browser).move_to_element_with_offset(
             canvas, round(x * width), round(y * height)
         ).click().perform()
+    wait_until(lambda: "midline at the septum" in page.text("chosen"), what="the third place")
+    page.keys(Keys.SHIFT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.NULL, Keys.ARROW_LEFT, Keys.ENTER)
     wait_until(lambda: page.state()["has_landmarks"], what="landmarks")
     wait_until(lambda: "to the patient's left" in page.text("number"), what="the number")
     page.click("accept")

@@ -3,13 +3,15 @@ const VIEWS = ["scan", "normal", "moved"];
 const LANDMARKS = ["anterior_falx", "posterior_falx", "shifted", "ideal"];
 const NAMES = { anterior_falx: "anterior falx", posterior_falx: "posterior falx", shifted: "shifted place", ideal: "ideal place" };
 const PLACED = ["anterior falx attachment", "posterior falx attachment", "midline at the septum"];
-const GRAB_PX = 16, NEAR_MM = 0.5, FAR_MM = 2, SHARPEST = 1.5, RETRY_MS = 1000;
+const GRAB_PX = 16, NEAR_MM = 0.5, FAR_MM = 2, NEAR = 0.005, FAR = 0.03, SHARPEST = 1.5, RETRY_MS = 1000;
+const AWAY = "No connection to the review; trying again. What was confirmed is saved.";
+const SIGNED_OUT = "The review wants the printed address, and the password if it has one, once more. What was confirmed is saved.";
 const key = location.pathname.split("/").pop();
 const byId = (id) => document.getElementById(id);
-let socket = null, state = null, holder = "", placing = false, chosen = null, drag = null, sized = false, failed = false;
+let socket = null, state = null, holder = "", placing = false, cursor = null, chosen = null, drag = null, sized = false, failed = false;
 
 function send(message) { if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message)); }
-function notify(text) { byId("notice").textContent = text; }
+function notify(text) { if (byId("notice").textContent !== text) byId("notice").textContent = text; }
 
 function connect() {
   const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket/${key}`;
@@ -20,7 +22,10 @@ function connect() {
   socket.onclose = () => {
     document.body.dataset.connected = "no";
     if (failed) return;
-    notify("No connection to the review; trying again. What was confirmed is saved.");
+    if (byId("notice").textContent !== SIGNED_OUT) notify(AWAY);
+    fetch(location.pathname, { method: "HEAD" }).then((answer) => answer.status === 403, () => false).then((signedOut) => {
+      if (socket.readyState !== WebSocket.OPEN) notify(signedOut ? SIGNED_OUT : AWAY);
+    });
     setTimeout(connect, RETRY_MS);
   };
 }
@@ -81,13 +86,15 @@ function show() {
   byId("add").disabled = !can || state.has_landmarks || state.blind; byId("add").hidden = state.blind;
   byId("place").disabled = !can || state.has_landmarks;
   if (state.has_landmarks) placing = false;
+  if (!placing) cursor = null;
   byId("place").setAttribute("aria-pressed", String(placing));
   byId("restore-slice").disabled = !can || !state.edited; byId("restore").disabled = !can || state.status === "unread";
   byId("restore-slice").textContent = state.blind ? "Remove landmarks" : "Slice back to model";
   byId("restore").textContent = state.blind ? "Start anew" : "All back to model";
   if (!state.has_landmarks) chosen = null;
-  byId("chosen").textContent = placing ? `Click the ${PLACED[state.pending.length]}` : chosen ? `${NAMES[chosen]}: move with the arrow keys` : "";
+  byId("chosen").textContent = placing ? `Click the ${PLACED[state.pending.length]}, or arrow keys and Enter` : chosen ? `${NAMES[chosen]}: move with the arrow keys` : "";
   const marks = state.pending.map((place) => [place, ""]);
+  if (cursor) marks.push([[cursor.x, cursor.y], "focus"]);
   if (chosen && state.landmarks[chosen]) marks.push([state.landmarks[chosen], "focus"]);
   byId("marks").replaceChildren(...marks.map(([place, name]) => {
     const mark = document.createElement("span");
@@ -133,7 +140,7 @@ view.addEventListener("pointerdown", (event) => {
   if (!state || event.button !== 0) return;
   const place = fractions(event);
   byId("scan-view").focus({ preventScroll: true });
-  if (placing) { send({ type: "place", ...place }); return; }
+  if (placing) { cursor = null; send({ type: "place", ...place }); return; }
   const name = state.writable ? landmarkAt(place) : null;
   drag = { kind: name ? "landmark" : "pan", last: place };
   view.setPointerCapture(event.pointerId);
@@ -168,7 +175,7 @@ const actions = {
   "zoom-in": () => send({ type: "zoom", factor: 1.25 }), "zoom-out": () => send({ type: "zoom", factor: 0.8 }), fit: () => send({ type: "fit" }),
   accept: () => send({ type: "decide", accepted: true }), reject: () => { byId("reason").value = ""; byId("reject-dialog").showModal(); },
   undo: () => send({ type: "undo" }), redo: () => send({ type: "redo" }), pin: () => send({ type: "pin", pinned: !state.pinned }), add: () => send({ type: "add" }),
-  place: () => { placing = !placing; show(); }, "restore-slice": () => send({ type: "restore", whole: false }), restore: () => send({ type: "restore", whole: true }),
+  place: () => { placing = !placing; if (placing) byId("scan-view").focus({ preventScroll: true }); show(); }, "restore-slice": () => send({ type: "restore", whole: false }), restore: () => send({ type: "restore", whole: true }),
 };
 for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
 byId("slice").addEventListener("input", (event) => send({ type: "slice", index: Number(event.target.value) }));
@@ -187,6 +194,12 @@ document.addEventListener("keydown", (event) => {
   else if (name === "PageDown") send({ type: "step", by: -1 });
   else if ("1234".includes(name) && state.has_landmarks) { chosen = LANDMARKS[Number(name) - 1]; show(); }
   else if (name === "Escape" && (chosen || placing)) { chosen = null; placing = false; show(); }
+  else if (ARROWS[name] && placing) {
+    const step = event.shiftKey ? FAR : NEAR, inside = (value) => Math.min(1, Math.max(0, value));
+    const from = cursor || { x: 0.5, y: 0.5 };
+    cursor = { x: inside(from.x + ARROWS[name][0] * step), y: inside(from.y + ARROWS[name][1] * step) };
+    show();
+  } else if (name === "Enter" && cursor && event.target === byId("scan-view")) send({ type: "place", ...cursor });
   else if (ARROWS[name] && chosen) {
     const step = event.shiftKey ? FAR_MM : NEAR_MM;
     send({ type: "nudge", landmark: chosen, left_mm: ARROWS[name][0] * step, back_mm: ARROWS[name][1] * step });
