@@ -29,6 +29,11 @@ def clean_text(text: object, limit: int = MAX_CHARACTERS, keep_spaces: bool = Fa
     return (kept if keep_spaces else " ".join(kept.split()))[:limit]
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the right form, such as ``1 case`` and ``3 cases``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def parse_json(text: str | bytes) -> Any:
     """Return what JSON text from outside stands for.
 

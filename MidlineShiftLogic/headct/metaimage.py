@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.canonical import from_volume, spacing_of
 from MidlineShiftLogic.headct.stack import AxialStack
 from MidlineShiftLogic.headct.stored_values import DamagedFile, Values, load_values
@@ -17,6 +18,7 @@ from MidlineShiftLogic.headct.text_header import (
     integers,
     read_header_bytes,
     require_directions,
+    require_millimetres,
     require_positive,
     several_values,
     sibling,
@@ -29,6 +31,8 @@ TYPES = {
     "MET_DOUBLE": "f8",
 }  # fmt: skip
 END_OF_HEADER = "ElementDataFile"
+UNSCALED = {"ElementToIntensityFunctionSlope": 1.0, "ElementToIntensityFunctionOffset": 0.0}
+"""Fields that scale the values, and what they say of values that are stored as they are."""
 
 
 def read_metaimage(path: Path) -> AxialStack:
@@ -40,6 +44,7 @@ def read_metaimage(path: Path) -> AxialStack:
     try:
         fields, length = _fields(read_header_bytes(path))
         shape = _shape(path, fields)
+        _require_plain_values(path, fields)
         voxels = load_values(_values(path, fields, length, shape))
         affine = _affine(path, fields, len(shape))
     except (OSError, DamagedFile) as error:
@@ -99,6 +104,21 @@ def _values(path: Path, fields: dict[str, str], length: int, shape: tuple[int, .
     return Values(file, data_offset(file, skip, start, shape, dtype), shape, dtype, compression)
 
 
+def _require_plain_values(path: Path, fields: dict[str, str]) -> None:
+    """Refuse values that the header wants to be scaled: most programs show them unscaled.
+
+    Raises:
+        InputError: code ``not-ct``.
+    """
+    for name, neutral in UNSCALED.items():
+        if name in fields and floats(fields[name], name, 1)[0] != neutral:
+            raise InputError(
+                f"{path} wants its values to be scaled ({name}), which most programs do not do; save the scan in Hounsfield "
+                "units.",
+                "not-ct",
+            )
+
+
 def _flag(fields: dict[str, str], name: str, default: bool = False) -> bool:
     return fields.get(name, str(default))[:1].upper() in ("T", "1")
 
@@ -119,6 +139,7 @@ def _affine(path: Path, fields: dict[str, str], dimensions: int) -> np.ndarray:
         if name in fields:
             # Each row is the direction of one stored axis.
             directions = floats(fields[name], name, stored * stored).reshape(stored, stored).T
+    require_millimetres(path, [fields.get("DistanceUnits", "")])
     require_positive(path, spacing[:dimensions])
     require_directions(path, directions)
     affine = np.eye(4)

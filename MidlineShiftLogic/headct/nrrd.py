@@ -17,6 +17,7 @@ from MidlineShiftLogic.headct.text_header import (
     integer,
     integers,
     read_header_bytes,
+    require_millimetres,
     require_positive,
     several_values,
     sibling,
@@ -112,6 +113,10 @@ def _geometry(path: Path, fields: dict[str, str]) -> tuple[tuple[int, ...], np.n
     if vectors and len(vectors) != dimension:
         raise DamagedFile("its header gives no usable space directions")
     spatial = _spatial_axes(path, sizes, vectors)
+    require_millimetres(path, _words(fields.get("space units", "")))
+    units = _words(fields.get("units", ""))
+    if not vectors and len(units) == dimension:
+        require_millimetres(path, (units[axis] for axis in spatial))
     shape = spatial_shape(path, [sizes[axis] for axis in spatial])
     count = len(shape)
     affine = np.eye(4)
@@ -168,6 +173,11 @@ def _vectors(text: str) -> list[np.ndarray | None]:
     if not parts or re.sub(r"none|\([^()]*\)", "", text[:2000]).strip() or len(text) > 2000:
         raise DamagedFile("its header gives no usable vectors")
     return [None if part == "none" else floats(part[1:-1].replace(",", " "), "vectors") for part in parts]
+
+
+def _words(text: str) -> list[str]:
+    """Split ``"mm" "mm" "cm"``, with or without quotes, into its words."""
+    return re.findall(r'"[^"]*"|[^\s"]+', text[:2000])
 
 
 def _values(path: Path, fields: dict[str, str], length: int, shape: tuple[int, ...]) -> Values:

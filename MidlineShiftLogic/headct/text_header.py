@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct.stored_values import DamagedFile, require_regular_file
+from MidlineShiftLogic.text import clean_text, counted
 
 MAX_HEADER_BYTES = 65_536
 """Headers with comments and key/value pairs take a few kilobytes."""
+
+MILLIMETRES = frozenset({"", "?", "???", "mm", "millimeter", "millimeters", "millimetre", "millimetres"})
+"""Words for the unit of length that headers use for millimetres, or where it is not known."""
 
 UNIT_TOLERANCE = 0.01
 """Direction vectors are stored with at least two decimals; others are scaled or not directions."""
@@ -98,6 +103,25 @@ def require_directions(path: Path, directions: np.ndarray) -> np.ndarray:
     return directions
 
 
+def require_millimetres(path: Path, units: Iterable[str]) -> None:
+    """Refuse a unit of length that is not the millimetre; most programs leave it out, so that none converts it alike.
+
+    Args:
+        path: the file. units: as its header writes them, with or without quotes; unknown ones count as millimetres.
+
+    Raises:
+        InputError: code ``no-geometry``.
+    """
+    for unit in units:
+        name = unit.strip().strip('"').strip()
+        if name.lower() not in MILLIMETRES:
+            raise InputError(
+                f"{path} has no usable geometry (its unit of length is {clean_text(name, 20)}, not mm); export it again from "
+                "the original DICOM images.",
+                "no-geometry",
+            )
+
+
 def spatial_shape(path: Path, sizes: list[int]) -> tuple[int, ...]:
     """Return the sizes of the two or three axes of one volume; trailing axes of length one are dropped.
 
@@ -121,7 +145,8 @@ def spatial_shape(path: Path, sizes: list[int]) -> tuple[int, ...]:
 def several_values(path: Path, count: int) -> InputError:
     """Return the error of a file that has ``count`` values a voxel."""
     return InputError(
-        f"{path} holds {count} values a voxel (a colour picture or a field), not Hounsfield units; export the original CT.",
+        f"{path} holds {counted(count, 'value')} a voxel (a colour picture or a field), not Hounsfield units; "
+        "export the original CT.",
         "not-ct",
     )
 

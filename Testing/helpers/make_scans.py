@@ -116,6 +116,13 @@ def write_itk(ct: HeadCT, path: Path, order=(0, 1, 2), flips=(1, 1, 1)) -> Path:
     return path
 
 
+def with_line(path: Path, line: str) -> Path:
+    """The same NRRD or MetaImage file with one more line in its header, which is the second one."""
+    first, rest = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(b"\n".join((first, line.encode(), rest)))
+    return path
+
+
 def dicom_slice(ct: HeadCT, index: int, **changes):
     """One CT image of the scan as a pydicom data set; ``changes`` are elements to set, None to leave out."""
     from pydicom.dataset import Dataset, FileMetaDataset

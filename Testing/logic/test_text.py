@@ -7,7 +7,7 @@ import pytest
 
 from MidlineShiftLogic.errors import InputError, format_error
 from MidlineShiftLogic.reporting.case_name import case_name
-from MidlineShiftLogic.text import clean_text, csv_text
+from MidlineShiftLogic.text import clean_text, counted, csv_text
 
 HARMFUL = ["\r\n", "\x1b[2J", "\x9b31m", "\u202e", "\u2066", "\u200b", "\u2028", "\x00", "\x07", "\ud800", "\x85"]
 
@@ -40,3 +40,7 @@ def test_no_cell_is_a_formula(text):
 
 def test_long_texts_are_cut():
     assert len(clean_text("a" * 10**6)) == 2000
+
+
+def test_a_number_has_its_noun_in_the_right_form():
+    assert [counted(number, "case") for number in (0, 1, 2)] == ["0 cases", "1 case", "2 cases"]

@@ -3,7 +3,7 @@
 import nibabel
 import numpy as np
 import pytest
-from make_scans import dicom_slice, make_head, write_dicom, write_itk, write_nifti
+from make_scans import dicom_slice, make_head, with_line, write_dicom, write_itk, write_nifti
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct import find_series, read
@@ -139,6 +139,34 @@ def test_four_dimensional_nrrd(tmp_path):
     image = SimpleITK.JoinSeries([SimpleITK.Image(8, 8, 8, SimpleITK.sitkInt16)] * 3)
     SimpleITK.WriteImage(image, str(tmp_path / "a.mha"))
     assert "3 volumes" in refusal(tmp_path / "a.mha")
+
+
+@pytest.mark.parametrize(
+    ("ending", "line", "said"),
+    [
+        (".nrrd", 'space units: "cm" "cm" "cm"', "its unit of length is cm, not mm"),
+        (".nrrd", 'space units: "mm" "mm" "m"', "its unit of length is m, not mm"),
+        (".nrrd", "space units: um um um", "its unit of length is um, not mm"),
+        (".mha", "DistanceUnits = cm", "its unit of length is cm, not mm"),
+        (".mha", "ElementToIntensityFunctionSlope = 2", "wants its values to be scaled"),
+        (".mha", "ElementToIntensityFunctionOffset = -1024", "wants its values to be scaled"),
+    ],
+)
+def test_other_units_of_length_and_values_to_be_scaled(tmp_path, ending, line, said):
+    path = write_itk(make_head(n_slices=10, size=60, pixel=3.6, step=8.0), tmp_path / f"a{ending}")
+    assert said in refusal(with_line(path, line))
+
+
+def test_units_of_the_axes_of_a_nrrd(tmp_path):
+    path = tmp_path / "a.nrrd"
+    lines = ["NRRD0004", "type: short", "dimension: 4", "sizes: 8 8 8 1", "encoding: raw", "endian: little"]
+    for units, refused in (('"mm" "mm" "mm" "s"', False), ('"mm" "mm" "cm" "s"', True)):
+        header = "\n".join([*lines, "spacings: 1 1 5 nan", f"units: {units}"]) + "\n\n"
+        path.write_bytes(header.encode() + bytes(1024))
+        if refused:
+            assert "its unit of length is cm" in refusal(path)
+        else:
+            assert read(path).n_slices == 8
 
 
 def test_colour_files(tmp_path):

@@ -5,7 +5,7 @@ from itertools import permutations, product
 import nibabel
 import numpy as np
 import pytest
-from make_scans import MARKER_HU, MARKER_LPS, make_head, write_dicom, write_enhanced, write_itk, write_nifti
+from make_scans import MARKER_HU, MARKER_LPS, make_head, with_line, write_dicom, write_enhanced, write_itk, write_nifti
 
 from MidlineShiftLogic.headct import check, read
 
@@ -53,6 +53,20 @@ def test_marker_is_on_the_left(axcodes, head, tmp_path):
     marked = np.nonzero(ct.hu == MARKER_HU)
     assert marked[2].mean() > ct.hu.shape[2] / 2 + 15
     assert marked[1].mean() < ct.hu.shape[1] / 2
+
+
+@pytest.mark.parametrize(("unit", "mm"), [("meter", 1000.0), ("micron", 0.001)])
+@pytest.mark.parametrize("sform", [0, 1])
+def test_nifti_in_metres_and_micrometres_is_the_same_scan(unit, mm, sform, head, tmp_path):
+    image = nibabel.load(write_nifti(head, tmp_path / "a.nii"))
+    affine = image.affine.copy()
+    affine[:3] /= mm
+    image = nibabel.Nifti1Image(np.asarray(image.dataobj), affine)
+    image.set_sform(affine, sform)
+    image.set_qform(affine, 1)
+    image.header.set_xyzt_units(unit)
+    nibabel.save(image, tmp_path / "b.nii")
+    same(read(tmp_path / "b.nii"), head)
 
 
 @pytest.mark.parametrize("axcodes", ["LPS", "RAS", "AIR"])
@@ -117,6 +131,21 @@ def test_nrrd_in_ras_space(tmp_path, head):
     ct = read(path)
     # The same header numbers in RAS are the head turned by 180 degrees about the long axis: the marker goes along.
     np.testing.assert_allclose(marker_lps(ct), MARKER_LPS * [-1, -1, 1], atol=1.5)
+
+
+@pytest.mark.parametrize(
+    ("ending", "line"),
+    [
+        (".nrrd", 'space units: "mm" "mm" "mm"'),
+        (".nrrd", 'space units: "" "" ""'),
+        (".mha", "DistanceUnits = mm"),
+        (".mha", "DistanceUnits = ?"),
+        (".mha", "ElementToIntensityFunctionSlope = 1.0"),
+        (".mha", "ElementToIntensityFunctionOffset = 0"),
+    ],
+)
+def test_millimetres_and_unscaled_values_may_be_stated(ending, line, head, tmp_path):
+    same(read(with_line(write_itk(head, tmp_path / f"a{ending}"), line)), head)
 
 
 def test_npy_is_taken_as_canonical(head, tmp_path):
