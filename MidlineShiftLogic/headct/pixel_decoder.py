@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -32,6 +33,9 @@ CHILD_BYTES = 1_900_000_000
 
 CPU_SECONDS = 900
 """Processor time of one child; it also ends a child whose parent was killed."""
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C reaches the child, too; its parent ends it, or finishes the scan first, as the listener does."""
 
 
 class PixelDecoder:
@@ -135,24 +139,32 @@ class PixelDecoder:
             import pydicom.pixels  # noqa: F401
         request_read, request_write = os.pipe()
         answer_read, answer_write = os.pipe()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads: the child uses none of them
-            pid = os.fork()
-        if pid == 0:
-            try:
-                os.close(request_write)
-                os.close(answer_read)
-                quiet = os.open(os.devnull, os.O_RDWR)
-                for handle in (0, 1, 2):
-                    os.dup2(quiet, handle)
-                with os.fdopen(request_read, "rb") as requests, os.fdopen(answer_write, "wb") as answers:
-                    serve(requests, answers)
-            finally:
-                os._exit(0)
-        os.close(request_read)
-        os.close(answer_write)
-        self._pid = pid
-        self._requests, self._answers = os.fdopen(request_write, "wb"), os.fdopen(answer_read, "rb", buffering=0)
+        # A signal right behind the fork would run this process's handlers, and its clean-up, in the child as well.
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # beside threads: the child uses none of them
+                pid = os.fork()
+            if pid == 0:
+                try:
+                    for one in ENDING_SIGNALS:
+                        signal.signal(one, signal.SIG_IGN)
+                    signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+                    os.close(request_write)
+                    os.close(answer_read)
+                    quiet = os.open(os.devnull, os.O_RDWR)
+                    for handle in (0, 1, 2):
+                        os.dup2(quiet, handle)
+                    with os.fdopen(request_read, "rb") as requests, os.fdopen(answer_write, "wb") as answers:
+                        serve(requests, answers)
+                finally:
+                    os._exit(0)
+            os.close(request_read)
+            os.close(answer_write)
+            self._pid = pid
+            self._requests, self._answers = os.fdopen(request_write, "wb"), os.fdopen(answer_read, "rb", buffering=0)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
     @staticmethod
     def _read(answers: Any, count: int, deadline: float) -> bytearray:

@@ -19,7 +19,7 @@ from MidlineShiftLogic.models.empty_init import empty_init
 from MidlineShiftLogic.models.locate import MODEL_WITH_DENOISERS, find_model
 from MidlineShiftLogic.models.registry import build_network, kind_of
 from MidlineShiftLogic.models.weights import fill, read_weights, sha256, write_weights
-from MidlineShiftLogic.unfinished import unfinished_folder
+from MidlineShiftLogic.unfinished import remove_stale, unfinished_folder, unfinished_name
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.networks.diffusion import DenoiserPair
@@ -252,7 +252,9 @@ def write_uncertainty(folder: str | os.PathLike, content: dict[str, Any]) -> Non
     """
     folder = Path(folder)
     text = _json_text(replace(read_description(folder), uncertainty=content))
-    partial = folder / f".model.json.{os.getpid()}"
+    partial = folder / unfinished_name("model.json")
+    with contextlib.suppress(OSError):  # a folder that may be written but not listed
+        remove_stale(folder, "model.json")
     try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(folder / "model.json")

@@ -5,6 +5,8 @@ import gzip
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -376,6 +378,36 @@ def test_a_fragment_that_claims_other_dimensions_is_not_decoded(tmp_path):
     mark = content.index(b"\xff\x4f\xff\x51") + 8
     (tmp_path / "a.dcm").write_bytes(content[:mark] + struct.pack(">II", 65535, 65535) + content[mark + 8 :])
     assert "claim" in refusal(tmp_path / "a.dcm")
+
+
+STRUCK_CHILD = """
+import os, signal
+import numpy as np
+from pathlib import Path
+from MidlineShiftLogic.headct import pixel_decoder
+
+fork = os.fork
+
+def struck():
+    pid = fork()
+    if pid == 0:
+        os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does, before a line of the child runs
+    return pid
+
+os.fork = struck
+pixel_decoder.decode_here = lambda file: np.ones((2, 3), np.int16)
+try:
+    with pixel_decoder.PixelDecoder() as decoder:
+        os.write(1, b"decoded %d\\n" % decoder.decode(Path("a.dcm"), 0).sum())
+finally:
+    os.write(1, b"cleaned up\\n")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the decoder is a fork on Linux only")
+def test_ctrl_c_behind_the_fork_runs_no_clean_up_in_the_child():
+    done = subprocess.run([sys.executable, "-c", STRUCK_CHILD], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "decoded 6\ncleaned up\n", done.stderr
 
 
 @pytest.mark.parametrize(

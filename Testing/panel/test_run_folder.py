@@ -84,6 +84,17 @@ def test_what_is_not_of_this_module_or_user_stays(temporary, monkeypatch):
     assert (elsewhere / "file").is_file()
 
 
+def test_a_folder_without_its_lock_yet_goes_when_it_is_old_and_empty(temporary):
+    empty, full = temporary / f"{PREFIX}empty", temporary / f"{PREFIX}full"
+    for folder in (empty, full):
+        folder.mkdir()
+    (full / "file").touch()
+    assert removeStaleFolders() == [], "its Slicer may be about to make the lock"
+    make_old(empty)
+    make_old(full)
+    assert removeStaleFolders() == [empty] and list(temporary.iterdir()) == [full]
+
+
 def test_an_own_run_is_in_use_until_it_is_removed(temporary):
     folder = RunFolder()
     assert removeStaleFolders(0) == []

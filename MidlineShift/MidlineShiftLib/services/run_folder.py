@@ -38,31 +38,40 @@ class RunFolder:
 def removeStaleFolders(oldSeconds: float = OLD_SECONDS) -> list[Path]:
     """Delete what a Slicer that was killed left behind; returns the folders.
 
-    Only folders that this module made, for this user, that no process uses, and that did not change for a while.
+    Only folders that this module made, for this user, that no process uses, and that did not change for a while: with a
+    lock, or empty, if the Slicer was killed before it made the lock.
     """
     removed = []
     for folder in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
         with contextlib.suppress(OSError):
-            if _isOwn(folder) and time.time() - _lastChange(folder) >= oldSeconds and not _inUse(folder / LOCK):
+            if not _isOwn(folder) or time.time() - _lastChange(folder) < oldSeconds:
+                continue
+            if not any(folder.iterdir()):
+                folder.rmdir()
+            elif _isUnused(folder / LOCK):
                 shutil.rmtree(folder, ignore_errors=True)
-                removed.append(folder)
+            else:
+                continue
+            removed.append(folder)
     return removed
 
 
 def _isOwn(folder: Path) -> bool:
-    """Return whether it is a folder, no link to one, of this user, with a lock."""
+    """Return whether it is a folder, no link to one, of this user."""
     found = folder.lstat()
-    ofUser = os.name == "nt" or found.st_uid == os.getuid()
-    return stat.S_ISDIR(found.st_mode) and ofUser and stat.S_ISREG((folder / LOCK).lstat().st_mode)
+    return stat.S_ISDIR(found.st_mode) and (os.name == "nt" or found.st_uid == os.getuid())
 
 
 def _lastChange(folder: Path) -> float:
     return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
 
 
-def _inUse(lock: Path) -> bool:
+def _isUnused(lock: Path) -> bool:
+    """Return whether there is a lock that no process holds."""
+    if not stat.S_ISREG(lock.lstat().st_mode):
+        return False
     with lock.open("r+b") as file:
-        return not _tryLock(file)
+        return _tryLock(file)
 
 
 def _tryLock(file) -> bool:

@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -9,10 +11,11 @@ from small_networks import SMALL_DENOISER, awake
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models import folder as folder_module
 from MidlineShiftLogic.models import list_models, load_model, save_model
-from MidlineShiftLogic.models.folder import denoiser_pair, read_description
+from MidlineShiftLogic.models.folder import denoiser_pair, read_description, write_uncertainty
 from MidlineShiftLogic.models.locate import DEFAULT_MODEL, ENVIRONMENT_VARIABLE
 from MidlineShiftLogic.models.weights import sha256
 from MidlineShiftLogic.networks.denoiser import NULL_CLASS, UNSHIFTED_CLASS, Denoiser
+from MidlineShiftLogic.unfinished import host
 
 
 def rewrite(folder, change):
@@ -271,3 +274,14 @@ def test_undefined_weights_are_refused(model_folder):
     rewrite(model_folder, lambda c: c["components"]["pose"].update(sha256=sha256(path)))
     with pytest.raises(InputError, match="undefined numbers"):
         load_model(model_folder).network("pose")
+
+
+def test_a_calibration_removes_what_a_killed_one_left(model_folder):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    left = model_folder / f".model.json.partial-{host()}-{process.pid}"
+    left.write_text("half")
+    before = {path.name for path in model_folder.iterdir()} - {left.name}
+    write_uncertainty(model_folder, {"kept": True})
+    assert {path.name for path in model_folder.iterdir()} == before
+    assert json.loads((model_folder / "model.json").read_text())["uncertainty"] == {"kept": True}
