@@ -8,6 +8,7 @@ import click
 
 from MidlineShiftLogic import exit_codes
 from MidlineShiftLogic.cli.pacs_options import FILE, HELP, aet_option, open_archive, open_sender, tls_options
+from MidlineShiftLogic.text import clean_text, counted
 
 
 @click.group(context_settings=HELP)
@@ -48,7 +49,7 @@ def push(paths, to, aet, tls_cert, tls_key, tls_ca) -> int:
         _retries().run(send_rest)
     except PacsError as error:
         raise PacsError(f"{error} {done} of {len(files)} files were sent before that.", error.code) from error
-    click.echo(f"{done} objects sent to {parse_target(to)}")
+    click.echo(f"{counted(done, 'object')} sent to {parse_target(to)}")
     return exit_codes.MEASURED
 
 
@@ -90,7 +91,6 @@ def pull(
     from MidlineShiftLogic.errors import InputError
     from MidlineShiftLogic.pacs.access_control import TlsFiles
     from MidlineShiftLogic.pacs.exchange import SeriesQuery, fetch_series
-    from MidlineShiftLogic.text import clean_text
 
     query = SeriesQuery(study, accession, patient_id, date, series, modality)
     query.validate()
@@ -136,5 +136,5 @@ def _retries():
 
 
 def _line(one) -> str:
-    images = "?" if one.images is None else one.images
-    return f"{one.date}  {one.modality}  series {one.number}  {images} images  {one.description}  {one.study}  {one.series}"
+    images = "? images" if one.images is None else counted(one.images, "image")
+    return f"{one.date}  {one.modality}  series {one.number}  {images}  {one.description}  {one.study}  {one.series}"

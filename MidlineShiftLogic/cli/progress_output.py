@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from MidlineShiftLogic.batch.output import BatchOutput
 from MidlineShiftLogic.measurement.results import Measurement
 from MidlineShiftLogic.reporting.formatting import case_line
-from MidlineShiftLogic.text import clean_text
+from MidlineShiftLogic.text import clean_text, counted
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.reporting.cohort_summary import CohortSummary
@@ -50,7 +50,7 @@ class TextOutput:
     def healthy(self, slices: list[int], model: dict, seconds: float, folder: Path) -> None:
         self._close_bar()
         if not self._quiet:
-            what = f"{folder.name}  pseudo-healthy, {len(slices)} slices from {slices[0]} to {slices[-1]}"
+            what = f"{folder.name}  pseudo-healthy, {counted(len(slices), 'slice')} from {slices[0]} to {slices[-1]}"
             line = f"{what}  ({seconds:.1f} s)  {folder / 'pseudo_healthy.png'}"
             print(clean_text(line, keep_spaces=True), file=self._out, flush=True)
 

@@ -11,6 +11,7 @@ from MidlineShiftLogic.headct.folder_walk import regular_files
 from MidlineShiftLogic.headct.frames import Frame, frames_of, read_header
 from MidlineShiftLogic.headct.series import SeriesInfo, group, rank
 from MidlineShiftLogic.progress import Progress, silent
+from MidlineShiftLogic.text import counted
 
 
 def looks_like_dicom(head: bytes) -> bool:
@@ -56,7 +57,7 @@ def look_into_folder(folder: str | PathLike, progress: Progress | None = None) -
         damaged += found is None
         frames.extend(found or ())
     if not frames:
-        others = f"{damaged} of {len(files)} files are damaged" if damaged else f"{len(files)} other files"
+        others = f"{damaged} of {len(files)} files are damaged" if damaged else f"{counted(len(files), 'other file')}"
         raise InputError(
             f"The folder {folder} holds no DICOM images ({others}); "
             "give the folder with the DICOM images, or one scan file.",

@@ -14,6 +14,7 @@ from MidlineShiftLogic.measurement.results import SliceMeasurement
 from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.measurement.uncertainty_features import field_map_disagreement_mm
 from MidlineShiftLogic.quality import Quality
+from MidlineShiftLogic.text import counted
 
 CUT_OFF_SHARE = 0.5
 """Refused where an end of the falx is outside the picture on more than this share of the slices that count."""
@@ -118,7 +119,7 @@ def quality_flags(
             Quality(
                 "few-septum-slices",
                 "warning",
-                f"Only {len(window)} slices at the height of the septum pellucidum can be measured; the case's number "
+                f"Only {counted(len(window), 'slice')} at the height of the septum pellucidum can be measured; the case's number "
                 "may come from another structure.",
             )
         )

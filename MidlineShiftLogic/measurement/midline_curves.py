@@ -18,6 +18,7 @@ from MidlineShiftLogic.measurement.deviation import FRACTIONS, deviation_by_fiel
 from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.measurement.smoothing import smooth
 from MidlineShiftLogic.networks.outputs import PredictedMaps
+from MidlineShiftLogic.text import counted
 
 MIN_SLICES = 3
 """A head of which fewer slices can be measured is refused: no neighbour would vouch for the number."""
@@ -76,8 +77,8 @@ def find_midlines(
     use = np.flatnonzero((maps.measurable > settings.min_confidence) & (height >= low) & (height <= high))
     if len(use) < MIN_SLICES:
         raise RefusedError(
-            f"The midline could be found in only {len(use)} slices between the third ventricle and the vertex, too few "
-            "for a measurement; the scan may not cover this part of the head or be disturbed by motion or metal.",
+            f"The midline could be found in only {counted(len(use), 'slice')} between the third ventricle and the vertex, too "
+            "few for a measurement; the scan may not cover this part of the head or be disturbed by motion or metal.",
             "no-midline",
         )
     if maps.inverse is None:

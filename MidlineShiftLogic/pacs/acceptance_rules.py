@@ -45,7 +45,7 @@ def find_objection(folder: Path) -> Objection | None:
         return Objection("it was made with a bone or lung kernel; the soft-tissue series is measured")
     gaps = missing_slices(info.frames)
     if gaps:
-        return Objection(f"it is incomplete: {gaps} of its slices are missing", incomplete=True)
+        return Objection(f"it is incomplete: it lacks {gaps} of its slices", incomplete=True)
     return None
 
 

@@ -15,6 +15,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.dicom_files import DicomFile
 from MidlineShiftLogic.pacs.retries import ONCE, Retries
 from MidlineShiftLogic.pacs.targets import Busy, PacsError
+from MidlineShiftLogic.text import counted
 from MidlineShiftLogic.unfinished import remove_if_left_empty
 
 COUNT_FIELD = "NumberOfSeriesRelatedInstances"
@@ -125,7 +126,7 @@ def fetch_series(
                 ) from error
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-        report(one, f"{final} ({count} images)")
+        report(one, f"{final} ({counted(count, 'image')})")
 
 
 def _fetch_whole(archive: Archive, found: FoundSeries, folder: Path) -> int:

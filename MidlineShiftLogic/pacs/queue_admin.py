@@ -11,7 +11,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.pacs.job import wall_clock
 from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.spool import Spool
-from MidlineShiftLogic.text import clean_text
+from MidlineShiftLogic.text import clean_text, counted
 
 
 def list_jobs(spool: Path, uids: bool = False) -> Iterator[str]:
@@ -21,9 +21,16 @@ def list_jobs(spool: Path, uids: bool = False) -> Iterator[str]:
         for job in jobs:
             changed = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job.changed))
             count = folder.count_images(job.id)
-            parts = [f"job {job.id}", job.state, f"{count} images", changed, job.reason, job.series if uids else ""]
+            parts = [
+                f"job {job.id}",
+                job.state,
+                counted(count, "image"),
+                changed,
+                job.reason,
+                job.series if uids else "",
+            ]
             yield "  ".join(clean_text(part) for part in parts if part)
-        yield f"{len(jobs)} jobs"
+        yield counted(len(jobs), "job")
 
 
 def retry(spool: Path, id: int) -> None:

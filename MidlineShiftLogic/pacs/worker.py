@@ -16,6 +16,7 @@ from MidlineShiftLogic.pacs.queue import Queue
 from MidlineShiftLogic.pacs.spool import Spool
 from MidlineShiftLogic.pacs.targets import Rejected, Unreachable
 from MidlineShiftLogic.pacs.transfers import Transfers
+from MidlineShiftLogic.text import counted
 
 LOG = logging.getLogger("midlineshift.listen")
 DAY_SECONDS, DISK_SECONDS = 86400.0, 60.0
@@ -100,14 +101,14 @@ class Worker:
             if images <= known and job.measured_with == self._measurer.version:
                 self._settle_unchanged(job)
             elif broken:
-                why = f"{lost} images could not be stored" if lost else "its transfer was aborted"
+                why = f"{counted(lost, 'image')} could not be stored" if lost else "its transfer was aborted"
                 self._refuse(job, Objection(f"it is incomplete: {why}, and the rest did not arrive", incomplete=True))
             elif known - images:
                 why = "only part of it arrived, and the rest was dropped before; send the whole series"
                 self._refuse(job, Objection(f"it is incomplete: {why}", incomplete=True))
             elif self._queue.schedule_measuring(job.id, self._clock()):
                 self._spool.drop_results(job.id)
-                LOG.info("job %d: finished with %d images", job.id, len(images))
+                LOG.info("job %d: finished with %s", job.id, counted(len(images), "image"))
             self._transfers.forget(job.id)
             return True
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from MidlineShiftLogic.reporting.results_csv import ERROR, MEASURED, REFUSED
+from MidlineShiftLogic.text import counted
 
 MOST_NAMES = 3
 
@@ -49,8 +50,8 @@ class CohortSummary:
         """Yield the summary as lines for people."""
         counts = self.counts
         yield (
-            f"{self.total} cases: {counts[MEASURED]} measured, {counts[REFUSED]} refused, {counts[ERROR]} not measured "
-            "for an error" + (f"; {self.unchanged} of them earlier and unchanged" if self.unchanged else "")
+            f"{counted(self.total, 'case')}: {counts[MEASURED]} measured, {counts[REFUSED]} refused, {counts[ERROR]} not "
+            "measured for an error" + (f"; {self.unchanged} of them earlier and unchanged" if self.unchanged else "")
         )
         for (status, code), about in self._sorted():
             names = ", ".join(about["cases"]) + (", …" if about["count"] > len(about["cases"]) else "")

@@ -18,6 +18,7 @@ from MidlineShiftLogic.reporting.html.page_tables import MOST_ROWS, slice_tables
 from MidlineShiftLogic.reporting.html.recommendations import recommendation
 from MidlineShiftLogic.reporting.measurement_json import RESEARCH_USE_ONLY
 from MidlineShiftLogic.reporting.timeline import sort_visits
+from MidlineShiftLogic.text import counted
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.headct.patient import Patient
@@ -210,7 +211,8 @@ def _slices_plot(measurement: Measurement) -> dict[str, Any]:
     largest = max(measurement.slices, key=lambda one: abs(one.signed_shift_mm))
     return {
         "picture": slices_plot(measurement),
-        "alt": f"Shift of {len(measurement.slices)} slices from {number_of(measurement, measurement.slices[0].index)} to "
+        "alt": f"Shift of {counted(len(measurement.slices), 'slice')} from "
+        f"{number_of(measurement, measurement.slices[0].index)} to "
         f"{number_of(measurement, measurement.slices[-1].index)}; largest {formatting.format_shift(largest.signed_shift_mm)} on "
         f"slice {number_of(measurement, largest.index)}. "
         "The table of slices holds the numbers.",

@@ -15,7 +15,7 @@ function drawPlot(state, onSlice) {
   const slices = state.slices;
   const svg = svgElement("svg", { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img" });
   const largest = slices.length ? slices.reduce((a, b) => (Math.abs(a.shift_mm) > Math.abs(b.shift_mm) ? a : b)) : null;
-  svg.setAttribute("aria-label", largest ? `Shift of ${slices.length} slices; largest ${largest.shift_mm} mm on slice ${largest.number}` : "No slices");
+  svg.setAttribute("aria-label", largest ? `Shift of ${slices.length} ${slices.length === 1 ? "slice" : "slices"}; largest ${largest.shift_mm} mm on slice ${largest.number}` : "No slices");
   if (!slices.length) return svg;
   const ends = slices.map((one) => Math.abs(one.shift_mm)).concat((state.interval || []).map(Math.abs));
   const limit = Math.max(LEAST_MM, 1.1 * Math.max(...ends));

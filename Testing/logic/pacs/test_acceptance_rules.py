@@ -22,7 +22,7 @@ def test_a_whole_head_passes(tmp_path):
 @pytest.mark.parametrize("missing", [(3,), (6, 7), (2, 11), (4, 5, 9)])
 def test_missing_slices_are_counted(tmp_path, missing):
     found = find_objection(without(head_series(tmp_path / "head"), *missing))
-    assert found.incomplete and found.sentence == f"it is incomplete: {len(missing)} of its slices are missing"
+    assert found.incomplete and found.sentence == f"it is incomplete: it lacks {len(missing)} of its slices"
 
 
 def test_a_change_of_step_is_no_hole(tmp_path):

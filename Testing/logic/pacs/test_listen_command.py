@@ -53,14 +53,14 @@ def test_queue_shows_retries_and_drops(midlineshift, tmp_path):
     queue.close()
     done = midlineshift("pacs", "queue", spool.root)
     assert done.out.splitlines()[-1] == "2 jobs" and SERIES not in done.out
-    assert "job 1  failed  1 images" in done.out and "took too long" in done.out
+    assert "job 1  failed  1 image  " in done.out and "took too long" in done.out
     assert SERIES + ".2" in midlineshift("pacs", "queue", spool.root, "--uids").out
     assert "job 1  waiting" in midlineshift("pacs", "queue", spool.root, "--retry", 1).out
     assert midlineshift("pacs", "queue", spool.root, "--retry", 1).code == 2
     hold = spool.claim()
     assert "in use by another listener" in midlineshift("pacs", "queue", spool.root, "--drop", 2).sentence
     hold.close()
-    assert "1 jobs" in midlineshift("pacs", "queue", spool.root, "--drop", 2).out
+    assert "1 job" in midlineshift("pacs", "queue", spool.root, "--drop", 2).out
     assert not spool.images(2).exists() and spool.images(1).exists()
 
 

@@ -218,13 +218,13 @@ def test_a_lost_image_keeps_a_series_from_being_finished(desk):
 def test_a_lost_image_that_never_comes(desk):
     desk.receive(ALL[:-1])
     desk.queue.image_lost(1, f"{desk.images[-1].name}.dcm")
-    assert desk.later(101) == "refused" and "1 images could not be stored" in desk.reason
+    assert desk.later(101) == "refused" and "1 image could not be stored" in desk.reason
     assert not desk.measuring.seen
 
 
 def test_a_missing_slice_is_seen_and_mended(desk):
     desk.receive([index for index in ALL if index != 6])
-    assert desk.later(20) == "refused" and "1 of its slices are missing" in desk.reason
+    assert desk.later(20) == "refused" and "it lacks 1 of its slices" in desk.reason
     desk.receive([6])
     assert desk.later(20) == "sent"
 

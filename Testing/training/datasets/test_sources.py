@@ -86,7 +86,7 @@ def test_each_kind_of_data_is_known(table, tmp_path):
     assert found[PHANTOMS].cases == 2
     text = describe_sources(found.values())
     assert (
-        text == "synthetic phantoms (2 cases); unshifted real scans without annotations of Collection 1 (1 cases, CC0)"
+        text == "synthetic phantoms (2 cases); unshifted real scans without annotations of Collection 1 (1 case, CC0)"
     )
     assert describe_sources([found[PHANTOMS]]).endswith("no patient data")
 

@@ -167,7 +167,7 @@ def test_the_command_measures_a_folder_of_scans_and_goes_on(cluster, tmp_path):
     before = (tmp_path / "out" / "sample_shifted" / "measurement.json").stat().st_mtime_ns
     again = CliRunner().invoke(main, [*arguments, "--resume"])
     assert again.exit_code == 2
-    assert "2 results kept, 1 scans to measure" in again.output
+    assert "2 results kept, 1 scan to measure" in again.output
     assert (tmp_path / "out" / "sample_shifted" / "measurement.json").stat().st_mtime_ns == before
 
 
@@ -183,7 +183,7 @@ def test_results_of_before_there_was_a_table_are_kept_and_get_rows(tmp_path):
     assert CliRunner().invoke(main, arguments).exit_code == 0
     assert not (tmp_path / "out" / "results.csv").exists()
     again = CliRunner().invoke(main, [*arguments, "--resume"])
-    assert again.exit_code == 0 and "1 results kept, 0 scans to measure" in again.output
+    assert again.exit_code == 0 and "1 result kept, 0 scans to measure" in again.output
     assert statuses(tmp_path / "out") == {"sample_shifted": "measured"}
 
 

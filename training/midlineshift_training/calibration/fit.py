@@ -22,6 +22,7 @@ from midlineshift_training.calibration.samples import Sample
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.uncertainty import CLIP, FeatureWeight, Uncertainty
 from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
+from MidlineShiftLogic.text import counted
 
 FREEDOM = 4.0
 """Degrees of freedom of the Student t of the residuals."""
@@ -114,7 +115,7 @@ def check_enough(samples: Sequence[Sample]) -> None:
         count = len({one.case for one in samples if one.source == source})
         if count < FEWEST_CASES:
             raise InputError(
-                f"Only {count} cases of '{source}' could be measured; calibration needs {FEWEST_CASES}.",
+                f"Only {counted(count, 'case')} of '{source}' could be measured; calibration needs {FEWEST_CASES}.",
                 "too-few-cases",
             )
 

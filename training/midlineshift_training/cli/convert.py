@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from MidlineShiftLogic.text import counted
+
 
 def parse_spacing(_context, _parameter, value: str | None) -> tuple[float, float, float] | None:
     """Parse ``Z,Y,X`` in mm."""
@@ -116,9 +118,9 @@ def summary(manifest: dict, warnings: int) -> str:
     }
     of_split = {name: sum(case["split"] == name for case in cases) for name in ("train", "validation", "test")}
     lines = [
-        f"{len(cases)} cases of {len({case['patient'] for case in cases})} patients: "
+        f"{counted(len(cases), 'case')} of {counted(len({case['patient'] for case in cases}), 'patient')}: "
         + ", ".join(f"{count} {name}" for name, count in counts.items() if count),
-        f"{labelled} labelled slices in {sum(bool(case['landmarks']) for case in cases)} cases",
+        f"{counted(labelled, 'labelled slice')} in {counted(sum(bool(case['landmarks']) for case in cases), 'case')}",
         ", ".join(f"{count} {name}" for name, count in of_split.items()),
         f"warnings: {warnings}, left out: {len(manifest['left_out'])}",
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from midlineshift_training.cli.parallel_options import parallel_options
+from MidlineShiftLogic.text import counted
 
 if TYPE_CHECKING:
     from MidlineShiftLogic.measurement.results import Measurement
@@ -70,7 +71,7 @@ class ScanLines:
         from tqdm import tqdm
 
         if self._resume:
-            click.echo(f"{kept} results kept, {left} scans to measure", err=True)
+            click.echo(f"{counted(kept, 'result')} kept, {counted(left, 'scan')} to measure", err=True)
         self._bar = tqdm(total=left, desc="scans", unit="scan", disable=None)
 
     def start(self, case: str, number: int, of: int) -> None: ...

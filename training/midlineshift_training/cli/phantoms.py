@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from midlineshift_training.cli.parallel_options import parallel_options
+from MidlineShiftLogic.text import counted
 
 
 @click.command()
@@ -20,4 +21,4 @@ def phantoms(out: Path, cases: int, seed: int, twins: bool, workers: int, cluste
     from midlineshift_training.distributed.generate_phantoms import generate_cases
 
     paths = generate_cases(out, cases, seed, workers, cluster, twins)
-    click.echo(f"{len(paths)} cases in {out}")
+    click.echo(f"{counted(len(paths), 'case')} in {out}")

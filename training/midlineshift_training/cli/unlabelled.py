@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from MidlineShiftLogic.text import counted
+
 
 @click.command()
 @click.option(
@@ -49,4 +51,4 @@ def unlabelled(scans, names, source, source_licence, model, out):
                 continue
             write_unlabelled_case(out / f"{number:05d}.npz", entries)
             written += 1
-    click.echo(f"{written} cases in {out}")
+    click.echo(f"{counted(written, 'case')} in {out}")

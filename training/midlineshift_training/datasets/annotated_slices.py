@@ -32,6 +32,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.geometry.frame import Frame, align, plane_to_pixels
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.masks import largest_component
+from MidlineShiftLogic.text import counted
 
 FRAMES = ("aligned", "as scanned")
 SLICES = ("brain", "authors")
@@ -143,7 +144,9 @@ def cut_slices(
     refuse(problems, "mend them, or leave those cases out with 'midlineshift-train convert --skip-bad'.")
     if lost:
         names = ", ".join(lost[:5]) + (" ..." if len(lost) > 5 else "")
-        click.echo(f"left out, since their midsagittal plane is not found: {len(lost)} cases ({names})", err=True)
+        click.echo(
+            f"left out, since their midsagittal plane is not found: {counted(len(lost), 'case')} ({names})", err=True
+        )
     if not parts["hu"]:
         raise InputError(
             f"None of the {len(cases)} cases gives a slice of the cohort {cohort!r} in the frame {frame!r}; an MLS label of "

@@ -23,6 +23,7 @@ from midlineshift_training.datasets.annotated.manifest import is_set, read_manif
 from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.datasets.slice_cache import file_digest
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.text import counted
 
 PHANTOMS, ANNOTATED, UNLABELLED = "phantoms", "annotated scans", "unlabelled scans"
 _TEXTS = {
@@ -162,6 +163,6 @@ def describe_sources(sources: Iterable[DataSource]) -> str:
     parts = []
     for (kind, name, licence), cases in sorted(largest.items(), key=lambda item: list(_TEXTS).index(item[0][0])):
         named = f" of {name}" if name else ""
-        parts.append(f"{_TEXTS[kind]}{named} ({cases} cases{', ' + licence if licence else ''})")
+        parts.append(f"{_TEXTS[kind]}{named} ({counted(cases, 'case')}{', ' + licence if licence else ''})")
     text = "; ".join(parts)
     return text if any(kind != PHANTOMS for kind, _, _ in largest) else f"{text}; no patient data"

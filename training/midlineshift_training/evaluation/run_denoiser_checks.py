@@ -26,6 +26,7 @@ from MidlineShiftLogic.errors import InputError, MidlineShiftError
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.models.folder import Model, check_denoisers
 from MidlineShiftLogic.reporting.case_name import case_name
+from MidlineShiftLogic.text import counted
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def table(result: dict[str, Any]) -> str:
     outcome = (
         "passed" if result["passed"] else "NOT passed: the pseudo-healthy image is not to be shown as if it worked"
     )
-    return "\n".join([*lines, f"{result['cases']} heads; {outcome}"])
+    return "\n".join([*lines, f"{counted(result['cases'], 'head')}; {outcome}"])
 
 
 def _of_phantoms(model: Model, plan: DenoiserPlan) -> Iterator[DenoiserCheck]:

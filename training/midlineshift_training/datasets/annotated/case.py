@@ -16,6 +16,7 @@ import numpy as np
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.headct.headct import HeadCT
+from MidlineShiftLogic.text import counted
 
 SPLITS = ("train", "validation", "test")
 
@@ -77,7 +78,9 @@ class AnnotatedCase:
         slab_of = slabs(ct)
         outside = [k for k in self.landmarks if not 0 <= k < len(slab_of)]
         if outside:
-            raise InputError(f"{self.path} has {len(slab_of)} slices, but slice {outside[0]} is labelled.", "landmarks")
+            raise InputError(
+                f"{self.path} has {counted(len(slab_of), 'slice')}, but slice {outside[0]} is labelled.", "landmarks"
+            )
         return ct, one_a_slice((int(slab_of[k]), points) for k, points in self.landmarks.items())
 
     @property

@@ -11,6 +11,7 @@ from midlineshift_training.datasets.annotated.problems import ERROR, WARNING, Pr
 from MidlineShiftLogic.headct import check
 from MidlineShiftLogic.headct.headct import HeadCT
 from MidlineShiftLogic.measurement.distance import ideal_point
+from MidlineShiftLogic.text import counted
 
 FALX_MM = (70.0, 210.0)
 """Falx end to falx end in a labelled slice, from a newborn's to a long adult head."""
@@ -42,7 +43,7 @@ def _slice(ct: HeadCT, index: int, points: np.ndarray) -> list[tuple[str, str]]:
     """Return what is wrong with one slice's landmarks, and how badly."""
     _, rows, columns = ct.hu.shape
     if not 0 <= index < ct.n_slices:
-        return [(f"the scan has only {ct.n_slices} slices.", ERROR)]
+        return [(f"the scan has only {counted(ct.n_slices, 'slice')}.", ERROR)]
     if not np.isfinite(points).all():
         return [("a landmark is not a finite number.", ERROR)]
     if (points < -0.5).any() or (points > (columns - 0.5, rows - 0.5)).any():

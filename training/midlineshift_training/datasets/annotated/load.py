@@ -12,6 +12,7 @@ from midlineshift_training.datasets.annotated.manifest import is_set, read_cases
 from midlineshift_training.datasets.annotated.problems import refuse
 from midlineshift_training.datasets.annotated.split import split_by_patient
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.text import counted
 
 PICKLES = (".pkl", ".pickle")
 """Endings of tables in the authors' layout."""
@@ -66,7 +67,7 @@ def train_and_validation(
         shared = {case.patient for case in cases} & {case.patient for case in checked}
         if shared:
             raise InputError(
-                f"{len(shared)} patients, first {min(shared)}, are both in --data and in --validation-data.", "split"
+                f"Patients are both in --data and in --validation-data: {len(shared)}, first {min(shared)}.", "split"
             )
     else:
         default = Split()
@@ -77,7 +78,7 @@ def train_and_validation(
         cases = [case for case in cases if case.split == "train"]
     if not cases or not checked:
         raise InputError(
-            f"The set leaves {len(cases)} cases to train on and {len(checked)} to check with; give more cases, or "
+            f"The set leaves {counted(len(cases), 'case')} to train on and {len(checked)} to check with; give more cases, or "
             "--validation-data.",
             "no-data",
         )

@@ -17,7 +17,7 @@ from midlineshift_training.datasets.annotated.points import GivenPoints
 from midlineshift_training.datasets.annotated.problems import Problem
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import LANDMARK_NAMES
-from MidlineShiftLogic.text import parse_json
+from MidlineShiftLogic.text import counted, parse_json
 
 ENDING = ".mrk.json"
 # Slicer before 4.11.20200930 wrote numbers
@@ -87,7 +87,7 @@ def _by_name(points: list[tuple[str | None, np.ndarray]]) -> list[dict[str, np.n
 
 def _in_order(points: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
     if not points or len(points) % len(LANDMARK_NAMES):
-        raise ValueError(f"it has {len(points)} points without names; four a slice are needed")
+        raise ValueError(f"it has {counted(len(points), 'point')} without names; four a slice are needed")
     step = len(LANDMARK_NAMES)
     return [dict(zip(LANDMARK_NAMES, points[k : k + step], strict=True)) for k in range(0, len(points), step)]
 

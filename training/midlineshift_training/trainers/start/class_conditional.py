@@ -19,6 +19,7 @@ from midlineshift_training.trainers.start.phantom_data import split_training_pha
 from midlineshift_training.trainers.start.report import report_cases
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.text import counted
 
 FINER = 2
 """Slices are kept on a grid so many times finer than the denoiser's, so that turning them blurs little."""
@@ -67,7 +68,8 @@ def train_class_conditional(
     slices, validation = join(parts), join(checked)
     settings |= steps_of_epochs(settings, len(slices))
     say(
-        f"{len(slices)} slices to train on, {int(slices.unshifted.sum())} of them unshifted; {len(validation)} to check with"
+        f"{counted(len(slices), 'slice')} to train on, {int(slices.unshifted.sum())} of them unshifted; "
+        f"{len(validation)} to check with"
     )
     torch.manual_seed(settings.seed)
     module = ClassConditionalTrainer(settings, slices, validation)

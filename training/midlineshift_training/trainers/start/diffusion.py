@@ -19,6 +19,7 @@ from midlineshift_training.trainers.start.phantom_data import split_training_pha
 from midlineshift_training.trainers.start.report import report_cases
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.text import counted
 
 LARGEST_CUT = 256
 """Points that slices are cut on at most; twice the denoiser's grid otherwise, so that turning them blurs little."""
@@ -53,7 +54,7 @@ def train_diffusion(
     else:
         settings, slices, validation = _of_phantoms(settings, data, validation_cases, launch.slice_cache(out))
     settings |= steps_of_epochs(settings, len(slices))
-    say(f"{len(slices)} slices to train on, {len(validation)} to check with")
+    say(f"{counted(len(slices), 'slice')} to train on, {len(validation)} to check with")
     torch.manual_seed(settings.seed)
     module = DiffusionTrainer(settings, slices, validation)
     if settings.init and not launch.goes_on(out):

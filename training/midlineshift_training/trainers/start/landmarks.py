@@ -16,6 +16,7 @@ from midlineshift_training.trainers.start.epochs import steps_of_epochs
 from midlineshift_training.trainers.start.report import report_cases
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.text import counted
 
 
 def train_landmarks(settings: LandmarkSettings, data: Sequence[Path], out: Path, launch: Launch) -> Path:
@@ -44,7 +45,7 @@ def train_landmarks(settings: LandmarkSettings, data: Sequence[Path], out: Path,
     slices, validation = (cut_cases(part, settings, *grid, cache=cache) for part in (cases, held_out))
     settings |= steps_of_epochs(settings, len(slices))
     say(
-        f"{len(slices)} slices to train on, {int(slices.labelled.sum())} of them labelled; {len(validation)} to check "
+        f"{counted(len(slices), 'slice')} to train on, {int(slices.labelled.sum())} of them labelled; {len(validation)} to check "
         f"with, {int(validation.labelled.sum())} labelled"
     )
     torch.manual_seed(settings.seed)
