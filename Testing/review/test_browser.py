@@ -201,6 +201,9 @@ def test_nothing_for_axe_to_complain_of(page, size):
         tester.inject()
         found = tester.run()["violations"]
         assert not found, tester.report(found)
+    page.script("notify('Ada has this case open'); document.getElementById('reject-dialog').showModal()")
+    found = tester.run()["violations"]
+    assert not found, tester.report(found)
     page.browser.set_window_size(1366, 900)
 
 
