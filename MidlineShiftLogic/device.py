@@ -6,6 +6,7 @@ import json
 import re
 
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.text import counted
 
 PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
@@ -38,7 +39,7 @@ def resolve_device(name: str = "auto") -> str:
         return name
     number = int(name.partition(":")[2] or 0)
     if number >= gpus:
-        seen = f"sees {gpus} GPU{'s' if gpus > 1 else ''}" if gpus else "sees no GPU"
+        seen = f"sees {counted(gpus, 'GPU')}" if gpus else "sees no GPU"
         raise InputError(
             f"torch {seen} on this machine, so {name} cannot be used; choose --device cpu or auto.", "device"
         )

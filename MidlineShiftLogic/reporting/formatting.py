@@ -10,6 +10,7 @@ import numpy as np
 from MidlineShiftLogic.measurement.distance import slices_agree
 from MidlineShiftLogic.measurement.results import COVERAGE, LARGE_MM, Measurement
 from MidlineShiftLogic.measurement.slice_names import slice_name
+from MidlineShiftLogic.text import counted
 
 QUANTILE_NAMES = {0.25: "lower quartile", 0.5: "median", 0.75: "upper quartile", 1.0: "largest"}
 
@@ -83,22 +84,18 @@ def _model_rule(measurement: Measurement) -> str:
     quantile = rule.quantile if agree else min(rule.quantile, 0.5)
     name = QUANTILE_NAMES.get(quantile, f"{quantile:.0%} quantile".replace("%", " %"))
     where = "near the septum" if window.any() else "measured"
-    return f"{name} of {count} slice{'s' if count != 1 else ''} {where}{'' if agree else ', which disagree'}"
+    return f"{name} of {counted(count, 'slice')} {where}{'' if agree else ', which disagree'}"
 
 
 def _reader_rule(measurement: Measurement) -> str:
     own = measurement.measured_slice()
     chosen = [one for one in measurement.slices if one.edited or one.pinned]
     if not own.edited and not own.pinned:
-        return f"the model's slice, larger than {_counted(len(chosen))} edited by the reader"
+        return f"the model's slice, larger than {counted(len(chosen), 'slice')} edited by the reader"
     what = " and ".join(word for word, is_so in (("edited", own.edited), ("pinned", own.pinned)) if is_so)
     if len(chosen) == 1:
         return f"{what} by the reader"
-    return f"largest of {_counted(len(chosen))} edited or pinned by the reader"
-
-
-def _counted(count: int) -> str:
-    return f"{count} slice{'s' if count != 1 else ''}"
+    return f"largest of {counted(len(chosen), 'slice')} edited or pinned by the reader"
 
 
 def case_line(measurement: Measurement, folder: Path, shown: str = "overlay.png") -> str:
@@ -123,7 +120,7 @@ def case_line(measurement: Measurement, folder: Path, shown: str = "overlay.png"
     largest = measurement.authors_readout_mm
     authors = "" if largest is None else f"  largest displacement {largest:.1f} mm (Gong et al. 2023)"
     warnings = sum(flag.severity == "warning" for flag in measurement.quality)
-    flagged = f"  [{warnings} warning{'s' if warnings > 1 else ''}]" if warnings else ""
+    flagged = f"  [{counted(warnings, 'warning')}]" if warnings else ""
     return (
         f"{measurement.case_id}  {measurement.shift_mm:.1f} mm{side}{certainty}{authors}  {where}  {seconds}"
         f"  {folder / shown}{flagged}"

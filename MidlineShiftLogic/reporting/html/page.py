@@ -169,7 +169,7 @@ def _edited(measurement: Measurement) -> str:
     if not edited:
         return ""
     some = ", ".join(edited[:8]) + (" …" if len(edited) > 8 else "")
-    return f"{len(edited)} slice{'s' if len(edited) > 1 else ''} ({some})"
+    return f"{counted(len(edited), 'slice')} ({some})"
 
 
 def _pictures(measurement: Measurement, overlay_png: bytes | None) -> list[dict[str, Any]]:
