@@ -103,6 +103,13 @@ def test_models_are_reported_without_torch(panel, tmp_path):
     panel.choose_scan()
     panel.click(panel.ui.modelFolderButton)
     assert "cannot be used" in panel.ui.modelSelector.currentText and not panel.ui.measureButton.enabled
+    nested = tmp_path / "nested"
+    nested.mkdir()
+    (nested / "model.json").write_text("[" * 200_000)
+    panel.dialogs.folder = str(nested)
+    panel.click(panel.ui.modelFolderButton)
+    assert "nested (cannot be used)" in panel.ui.modelSelector.currentText
+    assert "nested too deeply" in panel.ui.modelLabel.text
     good = tmp_path / "my model"
     good.mkdir()
     description["name"] = "mine"

@@ -1,6 +1,5 @@
 """The models that can be chosen, described by their ``model.json`` alone: neither torch nor weights are loaded."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.accuracy import accuracy_sentence
 from MidlineShiftLogic.models.description import parse_description
 from MidlineShiftLogic.models.locate import DEFAULT_MODEL, list_models
+from MidlineShiftLogic.text import parse_json
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def releasedModels() -> list[ModelChoice]:
 def modelChoice(key: str, folder: Path) -> ModelChoice:
     """Return the entry for a model folder; one that cannot be read is listed with the reason."""
     try:
-        content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        content = parse_json((folder / "model.json").read_text(encoding="utf-8"))
         description = parse_description(content)
     except (OSError, ValueError, InputError) as error:
         return ModelChoice(

@@ -11,7 +11,9 @@ from safetensors.torch import load_file, save_file
 from small_networks import SMALL_DENOISER, awake
 
 from midlineshift_training.cli.main import main
+from midlineshift_training.export.model_folder import read_json_object
 from midlineshift_training.trainers.run_folder.trained_on import trained_on, weights_trained_on
+from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.shift_settings import NEW_MODEL_SETTINGS
 from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.models.registry import kind_of
@@ -203,3 +205,10 @@ def test_the_shipped_pose_network_goes_along_where_frames_are_equal(tmp_path):
     other = write_run(tmp_path / "other", network, frame | {"grid": 64, "pixel_mm": 3.6})
     done = export({"deformation": other}, tmp_path / "refused")
     assert done.exit_code == 2 and "Give --pose" in done.output and not (tmp_path / "refused").exists()
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "{", "[1]"])
+def test_a_file_without_a_json_object_is_refused(tmp_path, text):
+    (tmp_path / "readout.json").write_text(text)
+    with pytest.raises(InputError, match=r"readout\.json (is not a readable JSON file|must hold a JSON object)"):
+        read_json_object(tmp_path / "readout.json")

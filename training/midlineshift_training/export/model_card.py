@@ -186,9 +186,10 @@ def read_evaluation(folder: Path) -> dict:
     """Return contents of an evaluation's JSON. InputError if the folder was not written by this version's ``evaluate``."""
     from midlineshift_training.evaluation.output import FIGURES, FORMAT
     from MidlineShiftLogic.errors import InputError
+    from MidlineShiftLogic.text import parse_json
 
     try:
-        content = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+        content = parse_json((folder / "evaluation.json").read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:

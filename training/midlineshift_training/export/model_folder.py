@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from MidlineShiftLogic.models.settings import parse_settings
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
+from MidlineShiftLogic.text import parse_json
 
 DENOISERS = ("conditional", "unconditional")
 DENOISER = "denoiser"
@@ -256,7 +256,7 @@ def read_json_object(path: Path | None) -> dict:
     if path is None:
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable JSON file ({error}).", "json") from None
     if not isinstance(content, dict):

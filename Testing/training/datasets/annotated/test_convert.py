@@ -384,6 +384,9 @@ def test_the_manifest_is_checked(authors, tmp_path):
         path.write_text(json.dumps(content))
         with pytest.raises(InputError, match=said):
             read_cases(tmp_path / "set")
+    path.write_text("[" * 200_000)
+    with pytest.raises(InputError, match="nested too deeply"):
+        read_cases(tmp_path / "set")
     path.write_text(json.dumps(good))
     (tmp_path / "set" / good["cases"][0]["file"]).unlink()
     with pytest.raises(InputError, match="lacks 1 of its scans"):

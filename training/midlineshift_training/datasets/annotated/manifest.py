@@ -16,6 +16,7 @@ import numpy as np
 
 from midlineshift_training.datasets.annotated.case import AnnotatedCase, SliceDetails
 from MidlineShiftLogic.errors import InputError
+from MidlineShiftLogic.text import parse_json
 
 FORMAT = "midlineshift-set/1"
 FILE = "set.json"
@@ -41,14 +42,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Return checked content of a set's ``set.json``. InputError names the first thing that is wrong with it."""
     path = folder / FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         jsonschema.validate(content, schema())
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}); 'midlineshift-train convert' makes a set of your scans.",
             "manifest",
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}).", "manifest") from None
     except jsonschema.ValidationError as error:
         place = "/".join(map(str, error.absolute_path)) or "its top level"
