@@ -38,7 +38,7 @@ from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models.registry import KINDS
 
 FORMAT = 1
-COMPONENTS = ("pose", "conditional", "unconditional", "denoiser", "deformation")
+COMPONENTS = ("pose", "conditional", "unconditional", "denoiser", "deformation", "refinement")
 _FRAME = {"grid": int, "pixel_mm": float, "length_mm": float}
 _NOISE = {"t": int, "seed": int, "schedule": str, "steps": int, "grid": int}
 _MAY_BE_ZERO = ("t", "seed")

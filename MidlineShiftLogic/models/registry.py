@@ -14,6 +14,7 @@ KINDS = {
     "adm": "MidlineShiftLogic.networks.denoiser:Denoiser",
     "voxelmorph": "MidlineShiftLogic.networks.voxelmorph:DeformationNet",
     "midline_unet": "MidlineShiftLogic.networks.midline_unet:MidlineUNet",
+    "strip_unet": "MidlineShiftLogic.networks.strip_unet:StripUNet",
 }
 """Kind in ``model.json`` -> module and class, imported only when it is built."""
 
