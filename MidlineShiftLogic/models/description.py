@@ -46,6 +46,8 @@ _MAX_NUMBERS = {"grid": 1024, "pixel_mm": 10.0, "length_mm": 400.0, "steps": 100
 """Beyond these no frame or noise schedule makes sense, and memory would run out."""
 _MAX_SETTING, _MAX_LEVELS = 65_536, 32
 """Largest number among a network's settings; longest list of them, and deepest nesting of the file."""
+_STRIP_LENGTHS, _MAX_STRIP = ("column_mm", "beyond"), 1024
+"""Settings of a strip's grid that need not be whole numbers; most rows or columns."""
 # The only brain window that the networks take slices in (``inference.window``).
 _WINDOW_HU = (0.0, 80.0)
 
@@ -133,8 +135,11 @@ def _component(name: str, content: Any) -> Component:
 
 
 def _config(content: Any, where: str) -> dict[str, Any]:
-    """Settings of a network: whole numbers, lists of them, true or false, null, or ``dropout``."""
+    """Settings of a network: whole numbers, lists of them, true or false, null, ``dropout``, or the ``grid`` of strips."""
     for name, value in _want(content, where, dict).items():
+        if name == "grid" and isinstance(value, dict):
+            _strip_grid(value, f"{where} gives grid")
+            continue
         numbers = value if isinstance(value, list) else [value]
         fits = all(
             one is None or isinstance(one, bool) or (isinstance(one, int) and 0 <= one <= _MAX_SETTING)
@@ -145,6 +150,20 @@ def _config(content: Any, where: str) -> dict[str, Any]:
         if not fits or len(numbers) > _MAX_LEVELS:
             raise InputError(f"{where} gives {name} as {str(value)[:40]!r}, which no network takes", "model-json")
     return content
+
+
+def _strip_grid(content: dict[str, Any], where: str) -> None:
+    """Rows and columns are whole numbers, lengths and fractions may be any."""
+    for name, value in content.items():
+        whole = name not in _STRIP_LENGTHS
+        most = _MAX_STRIP if whole else _MAX_NUMBERS["pixel_mm"]
+        kinds = int if whole else int | float
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, kinds)
+            or not (0 < value <= most or (value == 0 and not whole))
+        ):
+            raise InputError(f"{where} {name} as {str(value)[:40]!r}, which no network takes", "model-json")
 
 
 def _require_finite(content: Any, where: str, level: int = 0) -> None:

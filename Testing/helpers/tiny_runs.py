@@ -22,11 +22,12 @@ from midlineshift_training.trainers.landmark_trainer import LandmarkTrainer
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
 from midlineshift_training.trainers.network_trainer import NetworkTrainer
 from midlineshift_training.trainers.processes import Launch
+from midlineshift_training.trainers.refinement_trainer import RefinementTrainer
 from midlineshift_training.trainers.run_folder import atomic_write, summary
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
-from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
+from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings, RefinementSettings
 from midlineshift_training.trainers.start.diffusion import cut_phantoms
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.networks.denoiser import Denoiser
@@ -63,6 +64,8 @@ def settings_of(kind: str, folder: Path, **more) -> RunSettings:
         return DiffusionSettings(**STEPS | own | more)
     if kind == "pose":
         return PoseSettings(**READING | more)
+    if kind == "refinement":
+        return RefinementSettings(**READING | {"features": [8, 8]} | more)
     method = {"noise": NOISE, "ddim": DDIM, "conditional": str(folder / "con"), "unconditional": str(folder / "unc")}
     if kind == "landmarks":
         return LandmarkSettings(**STEPS | method | {"grid": 64} | more)
@@ -99,7 +102,7 @@ def stage_of(kind: str, folder: Path, settings: RunSettings, seed: int = 0) -> N
         return DiffusionTrainer(settings, cut_phantoms(files[:3], settings), cut_phantoms(files[3:], settings))
     if kind == "landmarks":
         return LandmarkTrainer(settings, drawn_slices(9, 0), drawn_slices(4, 1))
-    one = {"pose": MidlineTrainer, "deformation": DeformationTrainer}[kind]
+    one = {"pose": MidlineTrainer, "deformation": DeformationTrainer, "refinement": RefinementTrainer}[kind]
     return one(settings, load_phantoms(files[:3]), load_phantoms(files[3:]))
 
 

@@ -47,6 +47,18 @@ def test_weights_are_the_mean_and_statistics_are_taken_anew(folder, tmp_path):
     assert all(torch.equal(v, mean[n]) for n, v in load_file(tmp_path / "again" / "best.safetensors").items())
 
 
+def test_refinement_runs_average_too(folder, tmp_path):
+    data = {"data": [str(folder / "cohort")], "cases": 3}
+    for seed in (0, 5):
+        tiny_runs.run("refinement", folder, tmp_path / str(seed), more=data | {"seed": seed})
+    result = average(tmp_path, tmp_path / "mean", "0", "5")
+    assert result.exit_code == 0, result.output
+    one, two, mean = (load_file(tmp_path / run / "best.safetensors") for run in ("0", "5", "mean"))
+    assert torch.allclose(mean["out.weight"], (one["out.weight"] + two["out.weight"]) / 2, atol=1e-6)
+    name = "stem.0.1.running_var"
+    assert not torch.allclose(mean[name], (one[name] + two[name]) / 2, rtol=0.05)
+
+
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [(("one",), "nothing to average"), (("one", "wider"), "another network"), (("one", "none"), "not a run folder")],

@@ -19,7 +19,7 @@ def average(runs, data, batches, seed, out):
     """Average the weights of finished runs of one network that started from common weights.
 
     OUT is a run folder that 'export', 'calibrate' and 'card' take, and --init of another run. Of networks that normalise by
-    batches (pose, deformation) the statistics are taken anew from training batches.
+    batches (pose, deformation, refinement) the statistics are taken anew from training batches.
     """
     from midlineshift_training.trainers.average_runs import average_runs
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "pose": "Train the network that finds the midsagittal plane.",
     "diffusion": "Train stage 1, a denoiser.",
     "deformation": "Train stage 2, the deformation network.",
+    "refinement": "Train the network that looks again along the midline.",
     "settings": "List the settings of a training command.",
     "average": "Average the weights of finished runs.",
     "summary": "Show a run on one page.",

@@ -6,7 +6,7 @@ import click
 
 from midlineshift_training.trainers.settings.presets import NAMES
 
-TASKS = ("pose", "diffusion", "class-conditional", "deformation", "landmarks")
+TASKS = ("pose", "diffusion", "class-conditional", "deformation", "landmarks", "refinement")
 
 
 @click.command()

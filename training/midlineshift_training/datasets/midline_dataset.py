@@ -128,7 +128,7 @@ def cut_midline_batch(
     measurable = slices.measurable[index].float()
     if variation is not None:
         hu = degrade.fill_ventricles(hu, truth["deformed"], truth["along"], measurable, g)
-        hu = degrade.degrade(hu, inside, g)
+        hu = degrade.degrade_some(hu, inside, variation.degraded, g)
     return MidlineBatch(
         hu=hu,
         displacement=u.flip(-1).movedim(-1, 1) / pixel_mm,
@@ -241,7 +241,14 @@ class MidlineDataset(Dataset):
         return self.batches - self.first
 
     def __getitem__(self, number: int) -> MidlineBatch:
-        g = torch.Generator().manual_seed(self.seed * 1_000_003 + self.first + number)
+        return self.cut(self.generator(number))
+
+    def generator(self, number: int) -> torch.Generator:
+        """Return the source of everything random about a batch."""
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + self.first + number)
+
+    def cut(self, g: torch.Generator) -> MidlineBatch:
+        """Draw slices and cut them."""
         index = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=g)
         frame = (self.size, self.pixel_mm, self.frame_mm)
         return cut_midline_batch(self.slices, index, self.variation, *frame, g, self.upsampling)

@@ -11,6 +11,7 @@ WHAT = {
     "unconditional": "denoiser of all slices",
     "conditional": "denoiser of unshifted slices",
     "deformation": "deformation network with falx attachments",
+    "refinement": "refinement network: looks again along the midline",
 }
 # A group is named as a weak place if it has at least so many cases.
 MIN_GROUP = 5

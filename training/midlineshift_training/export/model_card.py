@@ -17,7 +17,7 @@ from midlineshift_training.export.card_tables import figures, networks_table, su
 from midlineshift_training.export.run_facts import run_facts
 
 CARD, TABLES = "README.md", "measured.md"
-PARTS = ("pose", "denoiser", "unconditional", "conditional", "deformation")
+PARTS = ("pose", "denoiser", "unconditional", "conditional", "deformation", "refinement")
 WARNING = """\
 **Research use only. Not a medical device.** Not for diagnosis, triage or treatment. Look at the picture before
 believing the number."""

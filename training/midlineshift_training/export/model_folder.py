@@ -17,7 +17,7 @@ from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.denoising import Ddim
 from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
-from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
+from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings, RefinementSettings
 from midlineshift_training.trainers.settings.stored import load_run_settings
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.shift_settings import NEW_MODEL_SETTINGS, ShiftSettings
@@ -26,12 +26,15 @@ from MidlineShiftLogic.models.folder import load_model, save_model
 from MidlineShiftLogic.models.settings import parse_settings
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
+from MidlineShiftLogic.networks.strip_unet import StripUNet
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 from MidlineShiftLogic.text import parse_json
 
 DENOISERS = ("conditional", "unconditional")
 DENOISER = "denoiser"
 """Component of one class-conditional denoiser, which stands for both."""
+REFINEMENT = "refinement"
+"""Component of the network that looks again along the midline."""
 
 
 def export_runs(
@@ -47,8 +50,8 @@ def export_runs(
     Args:
         out: the folder; must not exist yet.
         runs: component name -> run folder; pose and deformation, and both denoisers, one class-conditional ``denoiser``
-            (a run, or a model that has one) or none. pose may be missing beside a deformation network that was trained on
-            a set with landmarks, or from a shipped model.
+            (a run, or a model that has one) or none; a refinement or none. pose may be missing beside a deformation network
+            that was trained on a set with landmarks, or from a shipped model.
         texts: ``name``, ``version``, ``description``, ``licence``, ``trained_on`` of the model. ``trained_on`` is
             what the runs recorded if it is empty.
         readout, accuracy: see ``MidlineShiftLogic.models.description``; names in ``readout`` are those of
@@ -70,6 +73,8 @@ def export_runs(
     for component, network in networks.items():
         _check_place(component, network, getattr(settings["deformation"], "noise_difference", False))
     deformation = _deformation_of(settings)
+    if REFINEMENT in runs:
+        check_refinement_frame(runs[REFINEMENT], _frame(deformation), "the deformation run")
     noise: dict[str, Any] | None
     if DENOISER in runs:
         noise = _class_conditional_noise(denoiser_use(runs[DENOISER]), deformation, settings)
@@ -136,6 +141,8 @@ def _check_place(component: str, network, with_denoisers: bool) -> None:
         return
     if component in DENOISERS:
         fits, wanted = isinstance(network, Denoiser), "a denoiser, trained by 'diffusion'"
+    elif component == REFINEMENT:
+        fits, wanted = isinstance(network, StripUNet), "trained by 'refinement'"
     else:
         flow = component == "deformation"
         channels = 3 if flow and with_denoisers else 2
@@ -156,7 +163,18 @@ def _common_frame(pose: PoseSettings, deformation: DeformationSettings | Landmar
     return frames[1]
 
 
-def _frame(s: PoseSettings | DeformationSettings | LandmarkSettings) -> dict[str, Any]:
+def check_refinement_frame(run: Path, frame: dict[str, Any], of: str) -> None:
+    """Raise an InputError unless a run of the refinement network was trained in the frame ``of`` the network before it."""
+    settings = load_run_settings(run)
+    if not isinstance(settings, RefinementSettings):
+        raise InputError(
+            "The run given as --refinement does not fit there: it must be trained by 'refinement'.", "runs"
+        )
+    if _frame(settings) != frame:
+        raise InputError(f"The refinement run has another frame than {of}: {_frame(settings)} and {frame}.", "runs")
+
+
+def _frame(s: PoseSettings | DeformationSettings | RefinementSettings | LandmarkSettings) -> dict[str, Any]:
     return {"grid": s.grid, "pixel_mm": s.pixel_mm, "length_mm": s.frame_mm}
 
 

@@ -21,13 +21,14 @@ from midlineshift_training.datasets.phantom_slices import load_phantoms
 from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.datasets.show_progress import show_progress
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
+from midlineshift_training.trainers.refinement_trainer import RefinementTrainer
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic, write_text_atomic
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
 from midlineshift_training.trainers.run_folder.new_run import BEST, NETWORK
 from midlineshift_training.trainers.run_folder.provenance import FILE
 from midlineshift_training.trainers.run_folder.trained_on import trained_on
 from midlineshift_training.trainers.settings.common import RunSettings
-from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
+from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings, RefinementSettings
 from midlineshift_training.trainers.settings.stored import load_run_settings, save_run_settings
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.unfinished import unfinished_folder
@@ -85,14 +86,19 @@ def mean_network(runs: Sequence[Path]) -> nn.Module:
 
 def _renew_statistics(network: nn.Module, settings: RunSettings, data: Sequence[Path], batches: int, seed: int) -> None:
     """Take means and variances of batch normalisation from training batches, made as the last run made its own."""
-    if not isinstance(settings, PoseSettings | DeformationSettings):
-        raise InputError("Only runs of 'pose' and 'deformation' on phantoms can be averaged.", "runs")
+    if not isinstance(settings, PoseSettings | DeformationSettings | RefinementSettings):
+        raise InputError("Only runs of 'pose', 'deformation' and 'refinement' on phantoms can be averaged.", "runs")
     if getattr(settings, "noise_difference", False):
         raise InputError(
             "Runs with the noise difference cannot be averaged yet; average their runs without it.", "runs"
         )
     files = [file for folder in data for file in phantom_files(folder)]
-    module = MidlineTrainer(settings | {"seed": seed}, load_phantoms(files), None)
+    drawing, slices = settings | {"seed": seed}, load_phantoms(files)
+    module: MidlineTrainer | RefinementTrainer
+    if isinstance(drawing, RefinementSettings):
+        module = RefinementTrainer(drawing, slices, None)
+    else:
+        module = MidlineTrainer(drawing, slices, None)
     drawn = module.training_batches(0, batches)
     half = settings.precision == "bf16-mixed"
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
@@ -100,7 +106,7 @@ def _renew_statistics(network: nn.Module, settings: RunSettings, data: Sequence[
     network.eval()
 
 
-def _inputs(module: MidlineTrainer, drawn: Sequence, batches: int) -> Iterator[torch.Tensor]:
+def _inputs(module: MidlineTrainer | RefinementTrainer, drawn: Sequence, batches: int) -> Iterator[torch.Tensor]:
     for number in show_progress(range(batches), batches, "batches for the statistics"):
         with torch.autocast("cpu", enabled=False):  # the network sees half precision, its data is made in full
             inputs = module.inputs(drawn[number])

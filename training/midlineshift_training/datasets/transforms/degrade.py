@@ -42,6 +42,8 @@ BIAS = 0.03
 """Largest coefficient of the bias field's polynomials (logarithm of a factor)."""
 NOISE_HU, STRONG_NOISE_HU, STRONG_NOISE_SHARE = 4.0, 12.0, 0.3
 """Largest standard deviations of white noise on a 128 grid, and the share of slices with strong noise."""
+SLIGHT_NOISE_HU = 6.0
+"""Largest standard deviation of the white noise on slices that are not degraded."""
 SPOT_HU = (12.0, 60.0)
 """Range of contusions, calcifications and lacunes, small spots inside the skull."""
 _MAX_SEED = 2**31 - 1
@@ -139,6 +141,25 @@ def degrade(hu: torch.Tensor, inside: torch.Tensor, g: torch.Generator) -> torch
     inside = F.interpolate(inside[:, None], size=(size, size), mode="nearest") > 0.5
     items = [{IMAGE: image[None], INSIDE: mask, "times": times} for image, mask in zip(hu, inside, strict=True)]
     return torch.stack(_each(hard_augmentation(times), items, g))
+
+
+def degrade_some(hu: torch.Tensor, inside: torch.Tensor, share: float, g: torch.Generator) -> torch.Tensor:
+    """Degrade a share of the slices of a batch, drawn slice by slice, and give the others a little white noise.
+
+    Args:
+        hu, inside: as of ``degrade``. share: 0..1. g: seeds everything random.
+
+    Returns:
+        (B, H, W) HU.
+    """
+    if share >= 1:
+        return degrade(hu, inside, g)
+    chosen = torch.rand(len(hu), generator=g) < share
+    sigma = SLIGHT_NOISE_HU * torch.rand(len(hu), 1, 1, generator=g)
+    result = hu + sigma * torch.randn(hu.shape, generator=g)
+    if chosen.any():
+        result[chosen] = degrade(hu[chosen], inside[chosen], g)
+    return result
 
 
 def fill_ventricles(

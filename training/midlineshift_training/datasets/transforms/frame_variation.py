@@ -38,6 +38,7 @@ class FrameVariation:
         asymmetric_mm: spread of that amount. Heads are seldom symmetric; the falx, not the symmetry of the skull, marks
             the ideal midline.
         unequal: share of slices with one lateral ventricle made wider or narrower (``unequal_ventricles``).
+        degraded: share of slices that are degraded hard; the others are given a little noise.
     """
 
     broad: bool
@@ -47,6 +48,7 @@ class FrameVariation:
     asymmetric: float = 0.75
     asymmetric_mm: float = 3.2
     unequal: float = 0.0
+    degraded: float = 1.0
 
 
 UNVARIED = FrameVariation(broad=False, mirror=0.0, bend=0.0, asymmetric=0.0)

@@ -1,4 +1,4 @@
-"""Settings of the pose network and of stage 2 on phantoms, whose shift is known everywhere."""
+"""Settings of the pose, deformation and refinement networks on phantoms, whose shift is known everywhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, model_validator
 
 from midlineshift_training.datasets.phantom_slices import LABELLED_SHARE, UNLABELLED_SHARE
-from midlineshift_training.trainers.settings.common import AtLeastOne, Real, RunSettings, Share, recorded
+from midlineshift_training.trainers.settings.common import AtLeastOne, NotNegative, Real, RunSettings, Share, recorded
 from midlineshift_training.trainers.settings.denoising import (
     IMAGE_SIMILARITY,
     Ddim,
@@ -49,6 +49,25 @@ class PoseSettings(_MidlineSettings):
 
     task: Literal["pose"] = recorded("What is trained.", "pose")
     broad: bool = Field(True, description="Heads in any pose, as the pose network sees them; no displacement field.")
+
+
+class RefinementSettings(_MidlineSettings):
+    """Settings of the refinement network, which looks again along a first midline."""
+
+    task: Literal["refinement"] = recorded("What is trained.", "refinement")
+    features: list[AtLeastOne] = Field(
+        [16, 32, 64, 96, 128], min_length=1, max_length=5, description="Channels of the strip U-Net's levels."
+    )
+    upsampling: Literal[2] = Field(2, description="How many times more densely than the grid the slice is sampled.")
+    bend_mm: Annotated[Real, Field(ge=0)] = Field(22.0, description="Largest shift that augmentation bends in.")
+    unequal_share: Share = Field(
+        0.3, description="Share of slices with one lateral ventricle made wider or narrower; the midline stays."
+    )
+    clean_share: Share = Field(0.5, description="Share of slices that are given a little noise and not degraded.")
+    unlabelled_share: Share = Field(
+        0.25, description="Share of unlabelled real slices in a batch, where there are any."
+    )
+    warm_up: NotNegative = Field(50, description="Steps over which the rate rises, of the cosine schedule.")
 
 
 class DeformationSettings(_MidlineSettings):

@@ -14,7 +14,7 @@ from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.diffusion import DiffusionSettings
 from midlineshift_training.trainers.settings.landmarks import LandmarkSettings
 from midlineshift_training.trainers.settings.merge import checked
-from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
+from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings, RefinementSettings
 from MidlineShiftLogic.errors import InputError
 
 FILE = "settings.yaml"
@@ -24,6 +24,7 @@ KINDS: dict[str, type[RunSettings]] = {
     "class-conditional": ClassConditionalSettings,
     "deformation": DeformationSettings,
     "landmarks": LandmarkSettings,
+    "refinement": RefinementSettings,
 }
 
 
@@ -61,6 +62,8 @@ def _kind_of(run: Path, stored: dict[str, Any]) -> type[RunSettings]:
         network, flow = None, None
     if network == "adm" or "cohort" in stored:
         return DiffusionSettings
+    if network == "strip_unet":
+        return RefinementSettings
     if network == "voxelmorph" or "labelled_share" in stored:
         return LandmarkSettings
     return PoseSettings if flow is False or stored.get("broad") else DeformationSettings

@@ -1,4 +1,4 @@
-"""Runs of the pose network and of stage 2 on phantoms and, mixed with them, on real scans."""
+"""Runs of the pose, deformation and refinement networks on phantoms and, mixed with them, on real scans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from midlineshift_training.trainers.deformation_trainer import DeformationTraine
 from midlineshift_training.trainers.initial_weights import load_what_fits
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
 from midlineshift_training.trainers.processes import Launch, say
-from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
+from midlineshift_training.trainers.refinement_trainer import RefinementTrainer
+from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings, RefinementSettings
 from midlineshift_training.trainers.start.midline_data import load_midline_data
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
@@ -51,7 +52,21 @@ def train_deformation(
     return _train(DeformationTrainer, settings, data, out, validation_cases, launch)
 
 
-def _train(kind: type[MidlineTrainer], settings, data, out: Path, validation_cases: int, launch: Launch) -> Path:
+def train_refinement(
+    settings: RefinementSettings, data: Sequence[Path], out: Path, validation_cases: int, launch: Launch
+) -> Path:
+    """Train the refinement network in the same way; arguments as of ``train_pose``."""
+    return _train(RefinementTrainer, settings, data, out, validation_cases, launch)
+
+
+def _train(
+    kind: type[MidlineTrainer] | type[RefinementTrainer],
+    settings,
+    data,
+    out: Path,
+    validation_cases: int,
+    launch: Launch,
+) -> Path:
     launch.set_threads()
     settings |= {"data": [str(path) for path in data]}
     settings, slices, validation = load_midline_data(settings, data, validation_cases, launch.slice_cache(out))
@@ -59,7 +74,14 @@ def _train(kind: type[MidlineTrainer], settings, data, out: Path, validation_cas
     module = kind(settings, slices, validation)
     # a run killed before its first checkpoint starts anew, from the same weights
     if settings.init and not launch.goes_on(out):
-        kept = load_what_fits(module.network, settings.init, "pose" if settings.broad else "deformation")
+        kept = load_what_fits(module.network, settings.init, _component(settings))
         if kept:
             say(f"not in {settings.init}, left as initialised: {', '.join(kept)}")
     return train(module, out, settings, launch)
+
+
+def _component(settings: PoseSettings | DeformationSettings | RefinementSettings) -> str:
+    """Return which network of a model a run starts from."""
+    if isinstance(settings, RefinementSettings):
+        return "refinement"
+    return "pose" if settings.broad else "deformation"

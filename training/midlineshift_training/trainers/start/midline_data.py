@@ -13,13 +13,13 @@ from midlineshift_training.datasets.annotated.case import AnnotatedCase
 from midlineshift_training.datasets.annotated.load import is_annotated, load_dataset, train_and_validation
 from midlineshift_training.datasets.landmark_slices import load_labelled
 from midlineshift_training.datasets.phantom_slices import PhantomSlices, join, load_phantoms
-from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings
+from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings, RefinementSettings
 from midlineshift_training.trainers.start.phantom_data import split_training_phantoms
 from midlineshift_training.trainers.start.report import report_cases
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.models import load_model
 
-Settings = TypeVar("Settings", PoseSettings, DeformationSettings)
+Settings = TypeVar("Settings", PoseSettings, DeformationSettings, RefinementSettings)
 
 
 def load_midline_data(
