@@ -15,7 +15,8 @@
       "components": {
         "pose": {"kind": "midline_unet", "config": {...}, "file": "pose.safetensors", "sha256": "..."},
         "conditional": ..., "unconditional": ...,          or, in place of these two, "denoiser" (class-conditional)
-        "deformation": ...
+        "deformation": ...,
+        "refinement": ...                                  may be left out: looks again along the midline
       },
       "readout": {...},                                                parameters of the shift computation, by name
       "uncertainty": {...},                                            calibration of the intervals, null or left out

@@ -85,6 +85,21 @@ def test_only_the_refinement_is_replaced(runs, tmp_path):
     )
 
 
+def test_a_fine_tuned_deformation_network_keeps_the_models_other_networks(runs, tmp_path):
+    assert export(tmp_path / "base", **runs).exit_code == 0
+    tuned = {"deformation": runs["deformation"]}
+    more = ["--pose-from", str(tmp_path / "base")]
+    result = export(tmp_path / "model", *more, **tuned)
+    assert result.exit_code == 0, result.output
+    base, model = load_model(tmp_path / "base"), load_model(tmp_path / "model")
+    assert same(model.network("refinement"), base.network("refinement"))
+    assert "pose and refinement networks of base 1" in model.description.trained_on
+    # a pose run of one's own stands for a model of one's own
+    own = export(tmp_path / "own", **tuned, pose=runs["pose"])
+    assert own.exit_code == 0, own.output
+    assert set(load_model(tmp_path / "own").description.components) == {"pose", "deformation"}
+
+
 def test_a_run_of_another_network_or_frame_is_refused(runs, tmp_path):
     assert export(tmp_path / "base", **runs).exit_code == 0
     model = ["--model", str(tmp_path / "base")]

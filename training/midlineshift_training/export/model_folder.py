@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,8 @@ def export_runs(
         readout, accuracy: see ``MidlineShiftLogic.models.description``; names in ``readout`` are those of
             ``ShiftSettings``.
         pose_from: model whose pose network, and shift settings unless ``readout`` is given, are taken where there is no run of
-            one; None: the default model.
+            one, and with them its refinement network if the frames agree and there is no run of that either; None: the
+            default model.
 
     Returns:
         The folder.
@@ -100,6 +102,9 @@ def export_runs(
                 "runs",
             )
         networks["pose"] = model.network("pose")
+        if REFINEMENT not in runs and REFINEMENT in model.description.components:
+            # it was trained on drawn errors, and so goes with any deformation network of its frame
+            networks[REFINEMENT] = model.network(REFINEMENT)
         readout = readout or model.readout
     else:
         frame = _common_frame(_pose_of(settings), deformation)
@@ -110,7 +115,8 @@ def export_runs(
         version=texts["version"],
         description=texts["description"],
         licence=texts["licence"],
-        trained_on=texts["trained_on"] or describe_data(runs, pose_from),
+        trained_on=texts["trained_on"]
+        or describe_data(runs, pose_from, [name for name in networks if name not in runs]),
         frame=frame,
         noise=noise,
         readout=readout,
@@ -178,11 +184,11 @@ def _frame(s: PoseSettings | DeformationSettings | RefinementSettings | Landmark
     return {"grid": s.grid, "pixel_mm": s.pixel_mm, "length_mm": s.frame_mm}
 
 
-def describe_data(runs: dict[str, Path], pose_from: str | None = None) -> str:
+def describe_data(runs: dict[str, Path], pose_from: str | None = None, taken: Sequence[str] = ()) -> str:
     """Say in words what the networks of a model were trained on, from what their runs recorded.
 
     Args:
-        runs, pose_from: as of ``export_runs``.
+        runs, pose_from: as of ``export_runs``. taken: networks taken from the model ``pose_from``.
 
     Raises:
         InputError: it is not recorded for every run (code ``unknown-source``).
@@ -190,9 +196,10 @@ def describe_data(runs: dict[str, Path], pose_from: str | None = None) -> str:
     found = trained_on(run for component, run in runs.items() if component != DENOISER)
     if DENOISER in runs:
         found.add(weights_trained_on(runs[DENOISER]))
-    if "pose" not in runs:
-        pose = load_model(pose_from).description
-        found.add(TrainedOn(models=[f"pose network of {pose.name} {pose.version} ({pose.trained_on})"]))
+    if taken:
+        model = load_model(pose_from).description
+        which = f"{' and '.join(taken)} network{'s' if len(taken) > 1 else ''}"
+        found.add(TrainedOn(models=[f"{which} of {model.name} {model.version} ({model.trained_on})"]))
     return found.text()
 
 
