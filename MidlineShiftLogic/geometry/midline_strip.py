@@ -16,6 +16,9 @@ import torch.nn.functional as F
 from MidlineShiftLogic.geometry.frame import OUTSIDE_HU
 from MidlineShiftLogic.geometry.resampling import sample
 
+MAX_SAMPLES, MAX_COLUMN_MM = 2**20, 10.0
+"""Beyond these no strip makes sense, and memory would run out."""
+
 
 @dataclass(frozen=True)
 class StripGrid:
@@ -34,6 +37,16 @@ class StripGrid:
     column_mm: float = 0.75
     beyond: float = 0.04
     row_samples: int = 2
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a grid that no strip can have."""
+        counts = (self.rows, self.columns, self.row_samples)
+        if not all(isinstance(one, int) for one in counts) or min(self.rows, self.columns) < 2 or self.row_samples < 1:
+            raise ValueError("a strip has two or more rows and columns, and one or more samples a row")
+        if self.rows * self.columns * self.row_samples > MAX_SAMPLES:
+            raise ValueError(f"a strip has at most {MAX_SAMPLES} samples")
+        if not 0 < self.column_mm <= MAX_COLUMN_MM or not 0 <= self.beyond <= 1:
+            raise ValueError("a strip's columns are apart, and it goes on beyond the attachments by at most its length")
 
     @cached_property
     def fractions(self) -> torch.Tensor:

@@ -25,6 +25,7 @@ from MidlineShiftLogic.inference.outline import Outline, trace
 from MidlineShiftLogic.inference.pose import MIN_MEASURABLE_SLICES, HeadPose, estimate_pose, fit_heights
 from MidlineShiftLogic.inference.prediction import NetworkRun, PosedSlices
 from MidlineShiftLogic.inference.predictor import predict
+from MidlineShiftLogic.inference.refine_midlines import refine_midlines
 from MidlineShiftLogic.measurement.compute_shift import measure_slices, select_case_slice
 from MidlineShiftLogic.measurement.midline_curves import MidlineCurves, find_midlines
 from MidlineShiftLogic.measurement.results import Measurement, SliceMeasurement
@@ -48,7 +49,7 @@ CLEARLY_UNMEASURABLE = 0.1
 
 @dataclass(frozen=True)
 class NetworkOutputs:
-    """What the networks predict of a scan, before any line is drawn.
+    """What the networks predict of a scan.
 
     Attributes:
         pose: the head's midsagittal plane.
@@ -58,6 +59,7 @@ class NetworkOutputs:
         maps: its outputs for these.
         height: (k,) mm above the anterior-commissure level, fitted.
         largest_mm: (k,) largest |displacement|, mm (what Gong et al. report).
+        refined: midlines after a second look along them; None where the model has no network for it.
     """
 
     pose: HeadPose
@@ -67,6 +69,7 @@ class NetworkOutputs:
     maps: PredictedMaps
     height: np.ndarray
     largest_mm: np.ndarray
+    refined: MidlineCurves | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def measure_ct(
         progress(done, total, "measuring slices")
 
     step(0, ct.n_slices)
-    uncertainty = parse_uncertainty(model.uncertainty)
+    uncertainty = parse_uncertainty(model.uncertainty, model.has_refinement)
     outputs, device, memory_flags = _run_or_fall_back(ct, model, device, step)
     shift = compute_shift(ct, outputs)
     case, slices, authors_case = shift.case, shift.slices, None
@@ -147,7 +150,7 @@ def measure_ct(
 
 
 def run_networks(ct: HeadCT, model: Model, device: str, step: Step = no_step) -> NetworkOutputs:
-    """Find the head's pose, and predict the maps of the slices that may be measured.
+    """Find the head's pose, predict the maps of the slices that may be measured, and look again along the midlines.
 
     Args:
         ct: the scan.
@@ -165,7 +168,20 @@ def run_networks(ct: HeadCT, model: Model, device: str, step: Step = no_step) ->
     chosen = _slices_to_predict(pose, settings)
     found = predict(PosedSlices(ct, pose, chosen), NetworkRun(model, noise, target, step))
     height = fit_heights(found.maps.height, found.maps.measurable, ct.heights[chosen])
-    return NetworkOutputs(pose, settings, chosen, found.frame, found.maps, height, found.largest_mm)
+    outputs = NetworkOutputs(pose, settings, chosen, found.frame, found.maps, height, found.largest_mm)
+    if not model.has_refinement:
+        return outputs
+    curves, count = _first_midlines(ct, outputs), len(chosen)
+    refined = refine_midlines(
+        curves,
+        ct,
+        found.frame,
+        model.network("refinement"),
+        settings,
+        target,
+        lambda *_: step(count, count),  # all slices have been counted; what is left is short, but may be cancelled
+    )
+    return replace(outputs, refined=refined)
 
 
 def compute_shift(ct: HeadCT, outputs: NetworkOutputs) -> ComputedShift:
@@ -174,9 +190,8 @@ def compute_shift(ct: HeadCT, outputs: NetworkOutputs) -> ComputedShift:
     Raises:
         RefusedError: too few slices can be measured, or what they show makes any number unreliable (``flags``).
     """
-    settings, pose, frame, chosen = outputs.settings, outputs.pose, outputs.frame, outputs.chosen
-    curves = find_midlines(outputs.maps, frame, ct.heights[chosen], outputs.height, settings)
-    curves.index = chosen[curves.index]
+    settings, pose, frame = outputs.settings, outputs.pose, outputs.frame
+    curves = _first_midlines(ct, outputs) if outputs.refined is None else outputs.refined
     slices = measure_slices(ct, frame, curves, settings)
     if ct.source_slices:
         slices = [replace(m, source_slices=tuple(ct.source_slices[m.index])) for m in slices]
@@ -186,6 +201,13 @@ def compute_shift(ct: HeadCT, outputs: NetworkOutputs) -> ComputedShift:
     row = int(np.flatnonzero(curves.index == case.index)[0])
     features = uncertainty_features(curves, row, case.signed_shift_mm, pose.spread_mm, pose.falx_length_mm, settings)
     return ComputedShift(curves, slices, case, outline, features)
+
+
+def _first_midlines(ct: HeadCT, outputs: NetworkOutputs) -> MidlineCurves:
+    """Find the midlines in the maps; their ``index`` counts the scan's slices."""
+    chosen = outputs.chosen
+    curves = find_midlines(outputs.maps, outputs.frame, ct.heights[chosen], outputs.height, outputs.settings)
+    return replace(curves, index=chosen[curves.index])
 
 
 def _run_or_fall_back(ct: HeadCT, model: Model, device: str, step: Step) -> tuple[NetworkOutputs, str, list[Quality]]:

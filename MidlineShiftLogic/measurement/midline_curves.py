@@ -15,6 +15,7 @@ from MidlineShiftLogic.geometry import lines
 from MidlineShiftLogic.geometry.frame import Frame
 from MidlineShiftLogic.geometry.resampling import sample_half_grid
 from MidlineShiftLogic.measurement.deviation import FRACTIONS, deviation_by_field, deviation_by_maps
+from MidlineShiftLogic.measurement.head_plane import draw_toward_plane
 from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.measurement.smoothing import smooth
 from MidlineShiftLogic.networks.outputs import PredictedMaps
@@ -22,9 +23,26 @@ from MidlineShiftLogic.text import counted
 
 MIN_SLICES = 3
 """A head of which fewer slices can be measured is refused: no neighbour would vouch for the number."""
-PLANE_SPREAD_MM, PLANE_SLOPE = 1.5, 0.3
-"""Usual scatter of a slice's own midline about the head's plane, and of its slope over the slices. The head is upright
-here, so that the slope is less than where the pose is found."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What a second look along the midlines knows beside them.
+
+    Attributes:
+        deviation: (k, len(FRACTIONS)) mm from the ideal to the deformed midline before slices smoothed each other.
+        spread: (k, len(FRACTIONS)) mm, standard deviation of the midline's place across, by the network itself.
+        attachment_spread: (k, 2) mm, the same of the anterior and the posterior falx attachment.
+        mirror: (k, len(FRACTIONS)) mm, half of the difference between the midlines found in the strip and in its mirror
+            image.
+        moved_mm: (k,) mm by which the shift at the septum changed, positive toward the patient's left.
+    """
+
+    deviation: np.ndarray
+    spread: np.ndarray
+    attachment_spread: np.ndarray
+    mirror: np.ndarray
+    moved_mm: np.ndarray
 
 
 @dataclass
@@ -43,6 +61,7 @@ class MidlineCurves:
         mirror: (k, len(FRACTIONS)) mm, half of the difference between the deviations of the slice and its mirror image.
         plane_offset_mm: (k,) mm from the head's plane to the slice's own midline at the falx's middle, positive toward the
             patient's left.
+        refinement: what the second look along the midline knows (``refined_curves``); None where there was none.
     """
 
     index: np.ndarray
@@ -56,6 +75,7 @@ class MidlineCurves:
     by_maps: np.ndarray
     mirror: np.ndarray
     plane_offset_mm: np.ndarray
+    refinement: Refinement | None = None
 
 
 def find_midlines(
@@ -84,23 +104,11 @@ def find_midlines(
     if maps.inverse is None:
         raise ValueError("the maps have no displacement field")
     attachments, angle, offset = _own_lines(maps, use, frame.size)
-    weight = maps.measurable[use]
-    middle = attachments.mean(1)
-    own = offset - (middle * lines.normal(angle)).sum(-1) + middle[:, 0]
-    step_mm = frame.step_mm
-    # one plane through all slices: the angle is common, the lateral offset linear in z
-    common = lines.weighted_median(angle, weight)
-    a, b = lines.robust_linear(z_mm[use], own * step_mm, weight, spread=PLANE_SPREAD_MM, slope_limit=PLANE_SLOPE)
-    plane = (a + b * z_mm[use]) / step_mm
-    share = settings.plane_share
-    angle = (1 - share) * angle + share * common
-    lateral = (1 - share) * own + share * plane
-    offset = lateral + ((middle * lines.normal(angle)).sum(-1) - middle[:, 0])
-    left = lines.normal(angle)
-    # the attachments are moved onto the line that is used
-    attachments = (
-        attachments + (offset[:, None] - np.einsum("kei,ki->ke", attachments, left))[..., None] * left[:, None]
+    weight, step_mm = maps.measurable[use], frame.step_mm
+    ideal = draw_toward_plane(
+        attachments, angle, offset, z_mm[use], weight, share=settings.plane_share, step_mm=step_mm
     )
+    attachments, left = ideal.falx_attachments, lines.normal(ideal.angle)
     by_field = np.empty((len(use), len(FRACTIONS)))
     by_maps, mirror = np.empty_like(by_field), np.zeros_like(by_field)
     for j, k in enumerate(use):
@@ -115,14 +123,14 @@ def find_midlines(
         index=use,
         confidence=weight,
         height=height[use],
-        angle=angle,
-        lateral_offset=offset,
+        angle=ideal.angle,
+        lateral_offset=ideal.lateral_offset,
         falx_attachments=attachments,
         deviation=smooth(combined, FRACTIONS, z_mm[use], weight, settings),
         by_field=by_field,
         by_maps=by_maps,
         mirror=mirror,
-        plane_offset_mm=own * step_mm - a - b * z_mm[use],
+        plane_offset_mm=ideal.plane_offset_mm,
     )
 
 

@@ -27,6 +27,8 @@ class ShiftSettings:
         min_confidence: least confidence of a measured slice.
         plane_share: weight of the head's one midsagittal plane against the slice's own line, 0..1.
         field_share: weight of the displacement field's deviation against the distance maps', 0..1.
+        refined_plane_share: as ``plane_share``, for lines that a second look along the midline has moved.
+        refined_smooth_mm: as ``smooth_mm``, for midlines that it has moved.
     """
 
     septum: tuple[float, float] = (0.30, 0.46)
@@ -40,6 +42,8 @@ class ShiftSettings:
     min_confidence: float = 0.5
     plane_share: float = 0.75
     field_share: float = 0.5
+    refined_plane_share: float = 0.5
+    refined_smooth_mm: float = 4.0
 
     RENAMED: ClassVar[dict[str, str]] = {"readable": "min_confidence"}
     """Names in ``model.json`` of earlier versions -> names of today."""

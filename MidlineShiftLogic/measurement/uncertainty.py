@@ -20,7 +20,7 @@ import numpy as np
 
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.results import COVERAGE, LARGE_MM
-from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
+from MidlineShiftLogic.measurement.uncertainty_features import FEATURES, REFINEMENT_FEATURES
 
 CLIP = 3.0
 """A feature far beyond those of the calibration says "worse than ever seen", not how much worse."""
@@ -44,7 +44,7 @@ class Uncertainty:
 
     Attributes:
         log_sigma: natural log of sigma (mm) where all features are at their means.
-        features: name of ``FEATURES`` -> its weight.
+        features: name of ``FEATURES`` or ``REFINEMENT_FEATURES`` -> its weight.
         levels, quantiles: (k,) each, rising: share of calibration cases whose |error| / sigma is at most the quantile.
         gain: the middle of the interval is gain times the measured shift; 1 where shifts are not too small or too large.
         calibrated_on: about the calibration, for people.
@@ -96,8 +96,12 @@ class Uncertainty:
         return {_KEYS.get(name, name): value for name, value in content.items()}
 
 
-def parse_uncertainty(content: Mapping[str, Any] | None) -> Uncertainty | None:
+def parse_uncertainty(content: Mapping[str, Any] | None, refinement: bool = True) -> Uncertainty | None:
     """Parse ``uncertainty`` of ``model.json``; None where the model has none.
+
+    Args:
+        content: of that key.
+        refinement: whether the model looks again along the midline, and so has the features of this.
 
     Raises:
         InputError: an unknown or missing key or feature, or values that make no distribution (code ``model-json``).
@@ -117,14 +121,15 @@ def parse_uncertainty(content: Mapping[str, Any] | None) -> Uncertainty | None:
         parsed = Uncertainty(**values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"'uncertainty' of model.json is not usable ({error}).", "model-json") from None
-    wrong = _what_is_wrong(parsed)
+    missing = [] if refinement else sorted(set(parsed.features) & set(REFINEMENT_FEATURES))
+    wrong = f"it has the feature {missing[0]!r} but no refinement network" if missing else _what_is_wrong(parsed)
     if wrong:
         raise InputError(f"'uncertainty' of model.json is not usable ({wrong}).", "model-json")
     return parsed
 
 
 def _what_is_wrong(u: Uncertainty) -> str | None:
-    unknown = set(u.features) - set(FEATURES)
+    unknown = set(u.features) - {*FEATURES, *REFINEMENT_FEATURES}
     if unknown:
         return f"this version does not know the feature {sorted(unknown)[0]!r}"
     numbers = [u.log_sigma, u.gain, *u.levels, *u.quantiles]

@@ -40,6 +40,8 @@ from MidlineShiftLogic.models.registry import KINDS
 
 FORMAT = 1
 COMPONENTS = ("pose", "conditional", "unconditional", "denoiser", "deformation", "refinement")
+STRIP_KIND = "strip_unet"
+"""The kind of network that looks again along the midline, and can do nothing else."""
 _FRAME = {"grid": int, "pixel_mm": float, "length_mm": float}
 _NOISE = {"t": int, "seed": int, "schedule": str, "steps": int, "grid": int}
 _MAY_BE_ZERO = ("t", "seed")
@@ -123,6 +125,8 @@ def _component(name: str, content: Any) -> Component:
     kind, file, digest = (_text(content, key, where) for key in ("kind", "file", "sha256"))
     if kind not in KINDS:
         raise InputError(f"'{where}.kind' is {kind!r}, and known kinds are {', '.join(KINDS)}", "unknown-kind")
+    if (name == "refinement") != (kind == STRIP_KIND):
+        raise InputError(f"'{where}.kind' is {kind!r}, which does not do for this component", "model-json")
     if file.startswith(".") or any(mark in file for mark in "/\\:"):
         raise InputError(f"'{where}.file' is {file!r} and not the name of a file in the model folder", "model-json")
     frame = content.get("frame")

@@ -88,6 +88,11 @@ class Model:
         return self.has_denoisers and not by_windows
 
     @property
+    def has_refinement(self) -> bool:
+        """Return whether the model has a network that looks again along the midline."""
+        return "refinement" in self.description.components
+
+    @property
     def class_conditional(self) -> bool:
         """Return whether one class-conditional denoiser stands for both diffusion models."""
         return "denoiser" in self.description.components

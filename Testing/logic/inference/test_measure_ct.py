@@ -9,6 +9,7 @@ from heads import SIZE, perfect_maps, scan
 
 from MidlineShiftLogic.errors import Cancelled, InputError, RefusedError
 from MidlineShiftLogic.geometry.frame import align as cut
+from MidlineShiftLogic.geometry.midline_strip import StripGrid
 from MidlineShiftLogic.inference import aligned_slices
 from MidlineShiftLogic.inference.pipeline import measure_ct, run_networks
 from MidlineShiftLogic.inference.pose import head_centre
@@ -59,12 +60,27 @@ class Knowing(MidlineUNet):
         )
 
 
+class Strips:
+    """Answers one column in the middle of the strip's rows, and the strip's middle near the attachments."""
+
+    def __init__(self, columns):
+        self.grid, self.columns, self.batches = StripGrid(), columns, 0
+
+    def __call__(self, x):
+        self.batches += 1
+        mirrored = torch.arange(len(x)) >= len(x) // 2
+        at = torch.where(mirrored, -self.columns, self.columns)[:, None] * self.grid.column_mm
+        inner = (self.grid.fractions > 0.1) & (self.grid.fractions < 0.9)
+        return -2 * (self.grid.across_mm - (at * inner)[..., None]) ** 2
+
+
 class KnowingModel:
     uses_noise_difference = False
     noise: dict = {}  # noqa: RUF012
     provenance = {"name": "knowing"}  # noqa: RUF012
 
-    def __init__(self, readout=None, uncertainty=None, **network):
+    def __init__(self, readout=None, uncertainty=None, strips=None, **network):
+        self.has_refinement, self._strips = strips is not None, strips
         self.uncertainty = uncertainty
         self.readout = {"septum": [0.36, 0.40], "smooth_mm": 0.0, "smooth_fraction": 0.0, **(readout or {})}
         self._network = Knowing(**network)
@@ -76,7 +92,7 @@ class KnowingModel:
         return {"size": SIZE, "pixel_mm": STEP_MM, "length_mm": 198.0}
 
     def network(self, component):
-        return self._network
+        return self._strips if component == "refinement" else self._network
 
 
 def flags(measurement):
@@ -170,6 +186,46 @@ def test_readings_that_differ_widen_the_interval():
 def test_a_calibration_that_is_none_is_refused():
     with pytest.raises(InputError, match=r"'uncertainty' of model\.json is not usable"):
         measure_ct(head(), KnowingModel(uncertainty={"log_sigma": 1}), "cpu")
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_second_look_moves_the_shift_toward_the_side_where_it_finds_the_midline(side):
+    """The strips' middle rows answer 3 columns of 0.75 mm; the head's scale turns these into the scan's millimetres."""
+    reported = []
+    once, _ = measure_ct(head(), KnowingModel(strips=Strips(0)), "cpu")
+    twice, _ = measure_ct(head(), KnowingModel(strips=Strips(3 * side)), "cpu", lambda *step: reported.append(step))
+    outputs = run_networks(head(), KnowingModel(strips=Strips(3 * side)), "cpu")
+    assert [m.index for m in twice.slices] == [m.index for m in once.slices]
+    for before, after in zip(once.slices, twice.slices, strict=True):
+        moved = after.signed_shift_mm - before.signed_shift_mm
+        assert moved == pytest.approx(3 * side * 0.75 * outputs.frame.scale, abs=0.1)
+    assert [step[0] for step in reported] == sorted(step[0] for step in reported)
+    assert reported[-1][0] == reported[-1][1]
+
+
+def test_a_second_look_that_finds_nothing_new_measures_as_the_first_one():
+    once, _ = measure_ct(head(), KnowingModel(), "cpu")
+    twice, _ = measure_ct(head(), KnowingModel({"refined_smooth_mm": 0.0}, strips=Strips(0)), "cpu")
+    for before, after in zip(once.slices, twice.slices, strict=True):
+        # the curve leaves the line a little before the attachments' middle, which turns the new line by so much
+        assert after.signed_shift_mm == pytest.approx(before.signed_shift_mm, rel=0.06, abs=0.02)
+
+
+def test_a_second_look_that_moves_the_shift_widens_the_interval():
+    content = calibration()
+    content["signs"]["refined"] = {"mean": 0.0, "sd": 1.0, "weight": 1.0}
+    low, high = measure_ct(head(), KnowingModel(uncertainty=content, strips=Strips(0)), "cpu")[0].interval_mm
+    left, right = measure_ct(head(), KnowingModel(uncertainty=content, strips=Strips(3)), "cpu")[0].interval_mm
+    assert right - left > 2 * (high - low)
+    with pytest.raises(InputError, match="'refined' but no refinement network"):
+        measure_ct(head(), KnowingModel(uncertainty=content), "cpu")
+
+
+def test_cancelling_stops_a_second_look():
+    strips = Strips(0)
+    with pytest.raises(Cancelled):
+        measure_ct(head(), KnowingModel(strips=strips), "cpu", cancelled=lambda: strips.batches > 0)
+    assert strips.batches == 1
 
 
 @pytest.mark.parametrize("steps", [0, 1])

@@ -11,6 +11,7 @@ from midlineshift_training.cli.main import main
 from midlineshift_training.trainers.settings.stored import load_run_settings
 from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.models.folder import save_model
+from MidlineShiftLogic.networks.strip_unet import StripUNet
 
 TINY = (
     "grid=64",
@@ -77,15 +78,14 @@ def test_from_phantoms_to_a_model_with_one_denoiser(phantoms, tmp_path):
     save_model(
         tmp_path / "base",
         replace(model.description, noise=None),
-        {n: model.network(n) for n in ("pose", "deformation")},
+        {n: model.network(n) for n in ("pose", "deformation")} | {"refinement": StripUNet((8, 8, 8))},
     )
     one = ["--model", tmp_path / "base", "--denoiser", tmp_path / "d"]
     run("export", "--out", tmp_path / "m5", *one)
     added = load_model(tmp_path / "m5")
     assert added.class_conditional and not added.uses_noise_difference and added.noise["grid"] == 64
-    assert (
-        added.provenance["sha256"]["deformation"] == load_model(tmp_path / "base").provenance["sha256"]["deformation"]
-    )
+    assert load_model(tmp_path / "base").provenance["sha256"].items() <= added.provenance["sha256"].items()
+    assert added.has_refinement
     assert "denoiser: synthetic" in added.description.trained_on
     assert "--model" in run("export", "--out", tmp_path / "m6", *one, "--pose", tmp_path / "p", code=2)
     assert "another frame" in run(

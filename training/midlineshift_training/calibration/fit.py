@@ -21,7 +21,7 @@ from scipy import optimize
 from midlineshift_training.calibration.samples import Sample
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.uncertainty import CLIP, FeatureWeight, Uncertainty
-from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
+from MidlineShiftLogic.measurement.uncertainty_features import FEATURES, REFINEMENT_FEATURES
 from MidlineShiftLogic.text import counted
 
 FREEDOM = 4.0
@@ -126,7 +126,8 @@ def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
 
     shift, truth = (np.array([getattr(one, name) for one in samples]) for name in ("measured_mm", "truth_mm"))
     gain = _gain(shift, truth) if correct_gain else 1.0
-    raw = np.array([[one.numbers()[1][name] for name in FEATURES] for one in samples])
+    names = _features_of(samples)
+    raw = np.array([[one.numbers()[1][name] for name in names] for one in samples])
     mean, sd = raw.mean(0), raw.std(0)
     sd = np.where(sd > 1e-6, sd, 1.0)
     z = np.clip((raw - mean) / sd, -CLIP, CLIP)
@@ -144,14 +145,19 @@ def _fit_scale(samples: Sequence[Sample], correct_gain: bool) -> Uncertainty:
         gradient = np.r_[slope.sum(), slope @ z + 2 * ridge * parameters[1:]]
         return float(value + ridge * parameters[1:] @ parameters[1:]), gradient
 
-    start = np.r_[0.5 * np.log(weight @ square * FREEDOM + 1e-6), np.zeros(len(FEATURES))]
-    bounds = [(-6.0, 6.0)] + [(0.0, 2.0)] * len(FEATURES)
+    start = np.r_[0.5 * np.log(weight @ square * FREEDOM + 1e-6), np.zeros(len(names))]
+    bounds = [(-6.0, 6.0)] + [(0.0, 2.0)] * len(names)
     found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     features = {
-        name: FeatureWeight(*(float(v) for v in of)) for name, *of in zip(FEATURES, mean, sd, found[1:], strict=True)
+        name: FeatureWeight(*(float(v) for v in of)) for name, *of in zip(names, mean, sd, found[1:], strict=True)
     }
     quantiles = stats.t.ppf((1 + np.array(LEVELS)) / 2, FREEDOM)
     return Uncertainty(float(found[0]), features, LEVELS, tuple(quantiles.tolist()), gain)
+
+
+def _features_of(samples: Sequence[Sample]) -> list[str]:
+    """Return the features that all samples have: those of a second look only where the model has one."""
+    return [*FEATURES, *(name for name in REFINEMENT_FEATURES if all(name in one.numbers()[1] for one in samples))]
 
 
 def _gain(shift: np.ndarray, truth: np.ndarray) -> float:

@@ -35,7 +35,8 @@ def add_denoiser(out: Path, model: str, denoiser: Path, texts: dict[str, str], a
     frame = base.frame_of("deformation")
     if abs(use.frame_width_mm - frame["grid"] * frame["pixel_mm"]) > 1e-6 or use.frame_mm != frame["length_mm"]:
         raise InputError(f"The denoiser has another frame than the model {base.name!r}.", "runs")
-    networks = {name: base.network(name) for name in ("pose", "deformation")} | {"denoiser": network}
+    measuring = [name for name in ("pose", "deformation", "refinement") if name in description.components]
+    networks = {name: base.network(name) for name in measuring} | {"denoiser": network}
     frames = {name: component.frame for name, component in description.components.items() if component.frame}
     noise = {name: getattr(use, name) for name in ("t", "schedule", "steps", "grid")} | {"seed": 0, "gain": 1.0}
     said = texts["trained_on"] or (
