@@ -57,7 +57,7 @@ def refine_midlines(
         device: where to run.
         step: called after each batch; may raise to stop.
     """
-    seen = look_again(curves, ct, frame, network, device, step)
+    seen = look_again(curves, ct, frame, network, device, step, settings.refinement_passes)
     return move_midlines(curves, seen, ct.heights[curves.index], frame.step_mm, settings)
 
 
@@ -69,10 +69,16 @@ def look_again(
     network: StripUNet,
     device: torch.device,
     step: Step = no_step,
+    passes: int = 1,
 ) -> SecondLook:
-    """Predict where the midline is across a strip of every slice; the arguments are those of ``refine_midlines``.
+    """Predict where the midline is across a strip of every slice.
 
-    Each strip and its mirror image are seen, so that left and right are treated alike.
+    Each strip and its mirror image are seen, so that left and right are treated alike. Further passes cut the strip along
+    the midline that the pass before found; spread and mirror difference are those of the last one.
+
+    Args:
+        curves, ct, frame, network, device, step: as of ``refine_midlines``.
+        passes: 1 or more.
     """
     grid, aligned = network.grid, AlignedSlices(ct, frame, curves.index)
     fractions = grid.fractions.double().numpy()
@@ -86,14 +92,18 @@ def look_again(
         anterior, posterior = tensor(curves.falx_attachments[part]).unbind(1)
         # strips are measured in the frame's millimetres, in which every head has the same length
         course = tensor(first_mm[part] / frame.scale)
-        strips = cut_strips(hu, anterior, posterior, course, frame.pixel_mm, grid, UPSAMPLING)
-        found = average_mirrored_strips(network(strip_inputs(torch.cat([strips, strips.flip(-1)]))), network)
+        spread = mirror = torch.zeros_like(course)
+        for _ in range(passes):
+            strips = cut_strips(hu, anterior, posterior, course, frame.pixel_mm, grid, UPSAMPLING)
+            logits = network(strip_inputs(torch.cat([strips, strips.flip(-1)])))
+            moved, spread, mirror = average_mirrored_strips(logits, network)
+            course = course + moved
         step(part.stop, len(aligned))
-        return torch.stack(found).float().cpu().numpy()
+        return torch.stack([course, spread, mirror]).float().cpu().numpy()
 
     parts = list(in_batches(predict, len(aligned), batch_size(device, BATCH)))
-    moved, spread, mirror = frame.scale * np.concatenate(parts, axis=1).astype(float)
-    return SecondLook(fractions, first_mm + moved, spread, mirror)
+    midline, spread, mirror = frame.scale * np.concatenate(parts, axis=1).astype(float)
+    return SecondLook(fractions, midline, spread, mirror)
 
 
 def average_mirrored_strips(

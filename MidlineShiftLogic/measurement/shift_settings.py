@@ -7,6 +7,9 @@ from typing import ClassVar
 
 from MidlineShiftLogic.measurement.distance import CaseRule
 
+MAX_PASSES = 10
+"""More looks along the midline change nothing but the time they take."""
+
 
 @dataclass(frozen=True)
 class ShiftSettings:
@@ -29,6 +32,7 @@ class ShiftSettings:
         field_share: weight of the displacement field's deviation against the distance maps', 0..1.
         refined_plane_share: as ``plane_share``, for lines that a second look along the midline has moved.
         refined_smooth_mm: as ``smooth_mm``, for midlines that it has moved.
+        refinement_passes: times that a model looks again along the midline, each time along the one found before.
     """
 
     septum: tuple[float, float] = (0.30, 0.46)
@@ -44,9 +48,15 @@ class ShiftSettings:
     field_share: float = 0.5
     refined_plane_share: float = 0.5
     refined_smooth_mm: float = 4.0
+    refinement_passes: int = 2
 
     RENAMED: ClassVar[dict[str, str]] = {"readable": "min_confidence"}
     """Names in ``model.json`` of earlier versions -> names of today."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where no midline could be looked at again."""
+        if not 1 <= self.refinement_passes <= MAX_PASSES:
+            raise ValueError(f"refinement_passes must be 1 to {MAX_PASSES}")
 
     @property
     def case_rule(self) -> CaseRule:

@@ -188,17 +188,18 @@ def test_a_calibration_that_is_none_is_refused():
         measure_ct(head(), KnowingModel(uncertainty={"log_sigma": 1}), "cpu")
 
 
+@pytest.mark.parametrize("passes", [1, 2])
 @pytest.mark.parametrize("side", [1, -1])
-def test_a_second_look_moves_the_shift_toward_the_side_where_it_finds_the_midline(side):
+def test_a_second_look_moves_the_shift_toward_the_side_where_it_finds_the_midline(side, passes):
     """The strips' middle rows answer 3 columns of 0.75 mm; the head's scale turns these into the scan's millimetres."""
-    reported = []
+    reported, model = [], KnowingModel({"refinement_passes": passes}, strips=Strips(3 * side))
     once, _ = measure_ct(head(), KnowingModel(strips=Strips(0)), "cpu")
-    twice, _ = measure_ct(head(), KnowingModel(strips=Strips(3 * side)), "cpu", lambda *step: reported.append(step))
-    outputs = run_networks(head(), KnowingModel(strips=Strips(3 * side)), "cpu")
+    twice, _ = measure_ct(head(), model, "cpu", lambda *step: reported.append(step))
+    outputs = run_networks(head(), model, "cpu")
     assert [m.index for m in twice.slices] == [m.index for m in once.slices]
     for before, after in zip(once.slices, twice.slices, strict=True):
         moved = after.signed_shift_mm - before.signed_shift_mm
-        assert moved == pytest.approx(3 * side * 0.75 * outputs.frame.scale, abs=0.1)
+        assert moved == pytest.approx(passes * 3 * side * 0.75 * outputs.frame.scale, abs=0.1)
     assert [step[0] for step in reported] == sorted(step[0] for step in reported)
     assert reported[-1][0] == reported[-1][1]
 
@@ -224,8 +225,16 @@ def test_a_second_look_that_moves_the_shift_widens_the_interval():
 def test_cancelling_stops_a_second_look():
     strips = Strips(0)
     with pytest.raises(Cancelled):
-        measure_ct(head(), KnowingModel(strips=strips), "cpu", cancelled=lambda: strips.batches > 0)
+        measure_ct(
+            head(), KnowingModel({"refinement_passes": 1}, strips=strips), "cpu", cancelled=lambda: strips.batches > 0
+        )
     assert strips.batches == 1
+
+
+@pytest.mark.parametrize("passes", [0, 11])
+def test_a_number_of_looks_that_makes_no_sense_is_refused(passes):
+    with pytest.raises(InputError, match="refinement_passes must be 1 to 10"):
+        measure_ct(head(), KnowingModel({"refinement_passes": passes}, strips=Strips(0)), "cpu")
 
 
 @pytest.mark.parametrize("steps", [0, 1])
