@@ -1,4 +1,4 @@
-"""Phantoms, unlabelled scans and a set with sparse landmarks in one run of the deformation network."""
+"""Phantoms, unlabelled scans and a set with sparse landmarks in one run of the midline networks."""
 
 import json
 from types import SimpleNamespace
@@ -81,6 +81,30 @@ def test_a_fold_is_left_out_with_everything_of_its_patients(world, tmp_path, mon
     assert {"b", "c"} <= set(settings.held_out) and "a" not in settings.held_out
     assert not any("unlabelled" in files for files in seen), "the unlabelled scan is of a patient of the fold"
     assert (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_refinement_runs_are_trained_and_averaged_on_mixed_data(world, tmp_path, monkeypatch):
+    data = [f"--data={world / name}" for name in ("unlabelled", "phantoms", "set")]
+    tiny = [part for one in ("features=[8,8]", *TINY[1:]) for part in ("--set", one)]
+    for seed in "12":
+        more = ["--leave-out-fold", "1", "--seed", seed, "--out", str(tmp_path / seed)]
+        result = CliRunner().invoke(main, ["refinement", *data, *tiny, *more])
+        assert result.exit_code == 0, result.output
+    assert load_run_settings(tmp_path / "1").leave_out_fold == 1
+    labelled, seen = [], {}
+    load, load_set = midline_data.load_phantoms, midline_data.load_labelled
+    monkeypatch.setattr(midline_data, "load_phantoms", lambda files: seen.setdefault(str(files), load(files)))
+    monkeypatch.setattr(
+        midline_data,
+        "load_labelled",
+        lambda cases, *more: labelled.extend(c.name for c in cases) or load_set(cases, *more),
+    )
+    runs = [part for seed in "12" for part in ("--run", str(tmp_path / seed))]
+    result = CliRunner().invoke(main, ["average", *runs, "--batches", "2", "--out", str(tmp_path / "mean")])
+    assert result.exit_code == 0, result.output
+    assert labelled == ["a"], "the statistics are not taken from the fold that was left out"
+    assert not any("unlabelled" in files for files in seen)
+    assert (tmp_path / "mean" / "best.safetensors").exists()
 
 
 def test_without_a_fold_the_sets_own_split_counts(world):

@@ -9,7 +9,7 @@ from other_device import OtherDevice, OtherTensor
 from midlineshift_training.trainers.training_run import train
 from MidlineShiftLogic.errors import InputError
 
-KINDS = ("pose", "diffusion", "deformation", "landmarks")
+KINDS = ("pose", "diffusion", "deformation", "landmarks", "refinement")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,9 @@ import click
 
 @click.command()
 @click.option("--run", "runs", required=True, multiple=True, type=click.Path(path_type=Path), help="Run; two or more.")
-@click.option("--data", multiple=True, type=click.Path(path_type=Path), help="Phantoms.  [default: the last run's]")
+@click.option(
+    "--data", multiple=True, type=click.Path(path_type=Path), help="Phantoms or set.  [default: the last run's]"
+)
 @click.option(
     "--batches", default=60, show_default=True, type=click.IntRange(min=1), help="Training batches to look at."
 )

@@ -17,10 +17,9 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-from midlineshift_training.datasets.phantom_slices import load_phantoms
-from midlineshift_training.datasets.phantoms.files import phantom_files
 from midlineshift_training.datasets.show_progress import show_progress
 from midlineshift_training.trainers.midline_trainer import MidlineTrainer
+from midlineshift_training.trainers.processes import Launch
 from midlineshift_training.trainers.refinement_trainer import RefinementTrainer
 from midlineshift_training.trainers.run_folder.atomic_write import write_atomic, write_text_atomic
 from midlineshift_training.trainers.run_folder.finished_run import load_run_network
@@ -30,6 +29,7 @@ from midlineshift_training.trainers.run_folder.trained_on import trained_on
 from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings, RefinementSettings
 from midlineshift_training.trainers.settings.stored import load_run_settings, save_run_settings
+from midlineshift_training.trainers.start.midline_data import load_training_slices
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.unfinished import unfinished_folder
 
@@ -39,7 +39,7 @@ def average_runs(runs: Sequence[Path], data: Sequence[Path], batches: int, seed:
 
     Args:
         runs: run folders, two or more, of one network.
-        data: phantoms that statistics of batch normalisation are taken from; those of the last run if empty.
+        data: phantoms and sets that statistics of batch normalisation are taken from; those of the last run if empty.
         batches: training batches to look at. seed: of these batches.
         out: run folder of the mean; must not exist.
 
@@ -56,7 +56,8 @@ def average_runs(runs: Sequence[Path], data: Sequence[Path], batches: int, seed:
     network = mean_network(runs)
     settings = load_run_settings(runs[-1]) | {"averaged": [str(run) for run in runs], "init": None}
     if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
-        _renew_statistics(network, settings, data or [Path(folder) for folder in settings.data], batches, seed)
+        shown = data or [Path(folder) for folder in settings.data]
+        _renew_statistics(network, settings, shown, batches, seed, Launch().slice_cache(out))
     seen = trained_on(runs).to_json()
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     with unfinished_folder(out) as partial:
@@ -84,7 +85,9 @@ def mean_network(runs: Sequence[Path]) -> nn.Module:
     return first
 
 
-def _renew_statistics(network: nn.Module, settings: RunSettings, data: Sequence[Path], batches: int, seed: int) -> None:
+def _renew_statistics(
+    network: nn.Module, settings: RunSettings, data: Sequence[Path], batches: int, seed: int, cache: Path | None
+) -> None:
     """Take means and variances of batch normalisation from training batches, made as the last run made its own."""
     if not isinstance(settings, PoseSettings | DeformationSettings | RefinementSettings):
         raise InputError("Only runs of 'pose', 'deformation' and 'refinement' on phantoms can be averaged.", "runs")
@@ -92,8 +95,8 @@ def _renew_statistics(network: nn.Module, settings: RunSettings, data: Sequence[
         raise InputError(
             "Runs with the noise difference cannot be averaged yet; average their runs without it.", "runs"
         )
-    files = [file for folder in data for file in phantom_files(folder)]
-    drawing, slices = settings | {"seed": seed}, load_phantoms(files)
+    slices = load_training_slices(settings, data, settings.leave_out_fold, cache)
+    drawing = settings | {"seed": seed}
     module: MidlineTrainer | RefinementTrainer
     if isinstance(drawing, RefinementSettings):
         module = RefinementTrainer(drawing, slices, None)

@@ -13,6 +13,8 @@ from midlineshift_training.datasets.annotated.case import AnnotatedCase
 from midlineshift_training.datasets.annotated.load import is_annotated, load_dataset, train_and_validation
 from midlineshift_training.datasets.landmark_slices import load_labelled
 from midlineshift_training.datasets.phantom_slices import PhantomSlices, join, load_phantoms
+from midlineshift_training.datasets.phantoms.files import phantom_files
+from midlineshift_training.trainers.settings.common import RunSettings
 from midlineshift_training.trainers.settings.midline import DeformationSettings, PoseSettings, RefinementSettings
 from midlineshift_training.trainers.start.phantom_data import split_training_phantoms
 from midlineshift_training.trainers.start.report import report_cases
@@ -66,6 +68,28 @@ def load_midline_data(
     slices = join([load_labelled(cases, model, cache), load_phantoms(files)])
     validation = load_labelled(checked, model, cache)
     return settings, slices, join([validation, load_phantoms(held_out)]) if held_out else validation
+
+
+def load_training_slices(
+    settings: RunSettings, data: Sequence[Path], leave_out_fold: int | None, cache: Path | None = None
+) -> PhantomSlices:
+    """Load what a finished run could be trained on: all phantoms, and of the sets what does not validate.
+
+    Args:
+        settings: of the run. data: folders and sets. leave_out_fold: of the run. cache: as of ``load_midline_data``.
+
+    Raises:
+        InputError: data that cannot be read.
+    """
+    sets = [path for path in data if is_annotated(path)]
+    files = [file for folder in data if folder not in sets for file in phantom_files(folder)]
+    if not sets:
+        return load_phantoms(files)
+    cases, _ = split_sets(sets, leave_out_fold, settings.seed)
+    unseen = {case.name for path in sets for case in load_dataset(path)} - {case.name for case in cases}
+    files = [path for path in files if scan_name(path) not in unseen]
+    labelled = load_labelled(cases, load_model(), cache)
+    return join([labelled, load_phantoms(files)]) if files else labelled
 
 
 Cases = list[AnnotatedCase]
