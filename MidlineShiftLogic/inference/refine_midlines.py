@@ -85,7 +85,7 @@ def look_again(
     first_mm = midline_at(curves.deviation, fractions)
 
     def tensor(values: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(values, dtype=torch.float32, device=device)
+        return torch.from_numpy(values.astype(np.float32)).to(device)  # Apple's GPUs have no float64
 
     def predict(part: slice) -> np.ndarray:
         hu = aligned.cut(part, device, UPSAMPLING)

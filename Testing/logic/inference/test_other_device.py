@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from heads import frame, perfect_maps, scan
 from other_device import DEVICE, OtherDevice, OtherTensor
 from small_networks import SMALL_DENOISER, awake
 
@@ -14,10 +15,14 @@ from MidlineShiftLogic.headct import read
 from MidlineShiftLogic.inference.noise_difference import NoiseSettings, noise_channel
 from MidlineShiftLogic.inference.pipeline import measure_ct
 from MidlineShiftLogic.inference.pseudo_healthy import make_pseudo_healthy
+from MidlineShiftLogic.inference.refine_midlines import refine_midlines
+from MidlineShiftLogic.measurement.midline_curves import find_midlines
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.networks import diffusion
 from MidlineShiftLogic.networks.denoiser import Denoiser
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
+from MidlineShiftLogic.networks.strip_unet import StripUNet
 from MidlineShiftLogic.networks.voxelmorph import DeformationNet
 
 SAMPLE = Path(__file__).parents[3] / "Resources" / "SampleScans" / "sample_shifted.nii.gz"
@@ -102,6 +107,37 @@ def test_batches_shrink_until_the_device_holds_them(ct):
     assert max(sizes) >= ct.n_slices, "all slices were tried at once"
     assert found.device == DEVICE and "gpu-memory" not in {flag.code for flag in found.quality}
     assert found.signed_shift_mm == pytest.approx(wanted.signed_shift_mm, abs=0.001)
+
+
+def a_second_look(network, device):
+    """Midlines of a head with some texture, looked at again."""
+    ct = scan(7)
+    ct.hu[:] = torch.rand(ct.hu.shape, generator=torch.Generator().manual_seed(0)).numpy() * 60
+    maps, aligned = perfect_maps(ct.n_slices, np.full(ct.n_slices, 2.0)), frame(ct)
+    curves = find_midlines(maps, aligned, ct.heights, maps.height, ShiftSettings())
+    return refine_midlines(curves, ct, aligned, network.to(device), ShiftSettings(), torch.device(device))
+
+
+@pytest.mark.parametrize("room", [None, 6])
+def test_a_second_look_finds_on_the_device_what_it_finds_on_the_cpu(room):
+    """Also where the device has room for three slices and their mirror images only."""
+    sizes = []
+
+    def room_for(operation, arguments):
+        if room is not None and operation.name() == "aten::convolution":
+            sizes.append(len(arguments[0]))
+            if sizes[-1] > room:
+                raise torch.cuda.OutOfMemoryError("out of memory")
+
+    torch.manual_seed(0)
+    network = awake(StripUNet((8, 8, 8)))
+    wanted = a_second_look(network, "cpu")
+    with OtherDevice(no_float64=True, before=room_for):
+        found = a_second_look(network, DEVICE)
+    assert np.abs(wanted.refinement.moved_mm).max() > 0.05, "the network moved something"
+    assert np.abs(found.deviation - wanted.deviation).max() < 1e-3
+    assert np.abs(found.falx_attachments - wanted.falx_attachments).max() < 1e-3
+    assert room is None or (max(sizes) > room and min(sizes) <= room)
 
 
 def test_a_device_without_room_for_one_slice_leaves_it_to_the_cpu(ct):

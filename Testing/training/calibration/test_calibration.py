@@ -26,19 +26,21 @@ from midlineshift_training.cli.calibrate import calibrate
 from midlineshift_training.datasets.phantoms.files import phantom_scan
 from MidlineShiftLogic.errors import InputError
 from MidlineShiftLogic.measurement.uncertainty import parse_uncertainty
-from MidlineShiftLogic.measurement.uncertainty_features import FEATURES
+from MidlineShiftLogic.measurement.uncertainty_features import FEATURES, REFINEMENT_FEATURES
 from MidlineShiftLogic.models.description import ModelDescription
 from MidlineShiftLogic.models.folder import load_model, save_model
 from MidlineShiftLogic.networks.midline_unet import MidlineUNet
 
 
-def drawn(cases: int, source: str = PHANTOMS, scale: float = 0.5, each: int = 1, short: float = 1.0, seed: int = 0):
+def drawn(
+    cases: int, source: str = PHANTOMS, scale: float = 0.5, each: int = 1, short: float = 1.0, seed: int = 0, more=()
+):
     """Samples whose error grows with the feature ``readings`` by e^1.5 a unit and with no other; measured too ``short``."""
     rng = np.random.default_rng(seed)
     result = []
     for case in range(cases):
         for _ in range(each):
-            features = {name: float(rng.uniform(0, 1)) for name in FEATURES}
+            features = {name: float(rng.uniform(0, 1)) for name in (*FEATURES, *more)}
             truth = float(rng.uniform(-12, 12))
             error = scale * np.exp(1.5 * features["readings"]) * rng.standard_t(5)
             result.append(Sample(source, f"{source} {case}", truth, short * (truth - error), features))
@@ -53,6 +55,15 @@ def test_what_makes_errors_large_is_found():
     assert min(weights.values()) >= 0
     calm, bad = (dict.fromkeys(FEATURES, 0.5) | {"readings": value} for value in (0.1, 0.9))
     assert found.sigma(bad) / found.sigma(calm) == pytest.approx(np.exp(1.2), rel=0.4)
+
+
+def test_features_of_a_second_look_are_used_where_every_sample_has_them():
+    assert set(fit_uncertainty(drawn(50)).features) == set(FEATURES)
+    assert set(fit_uncertainty(drawn(50, more=REFINEMENT_FEATURES)).features) == {*FEATURES, *REFINEMENT_FEATURES}
+    mixed = drawn(50, more=REFINEMENT_FEATURES) + drawn(50, SCANS)
+    fitted = fit_uncertainty(mixed)
+    assert set(fitted.features) == set(FEATURES)
+    assert parse_uncertainty(fitted.to_json(), refinement=False) == fitted
 
 
 def test_intervals_cover_what_they_did_not_see_in_every_source():
