@@ -13,6 +13,7 @@ from midlineshift_training.cli.main import main
 from midlineshift_training.export.card_tables import WHAT
 from midlineshift_training.export.model_card import PARTS
 from midlineshift_training.trainers.settings.stored import load_run_settings
+from MidlineShiftLogic.measurement.shift_settings import ShiftSettings
 from MidlineShiftLogic.models import load_model
 from MidlineShiftLogic.models.description import COMPONENTS
 from MidlineShiftLogic.models.folder import write_uncertainty
@@ -68,7 +69,11 @@ def test_only_the_refinement_is_replaced(runs, tmp_path):
     assert export(tmp_path / "base", **runs).exit_code == 0
     write_uncertainty(tmp_path / "base", {"of": "the base"})
     other = write_run(tmp_path / "other", awake(StripUNet((8, 16)), 3), REFINEMENT)
-    more = ["--model", str(tmp_path / "base"), "--model-version", "5"]
+    content = json.loads((tmp_path / "base" / "model.json").read_text())
+    del content["readout"]["refinement_passes"]  # a model of before the second look
+    (tmp_path / "base" / "model.json").write_text(json.dumps(content))
+    (tmp_path / "readout.json").write_text('{"refined_plane_share": 0.25}')
+    more = ["--model", str(tmp_path / "base"), "--model-version", "5", "--readout", str(tmp_path / "readout.json")]
     result = export(tmp_path / "model", *more, refinement=other)
     assert result.exit_code == 0, result.output
     base, model = load_model(tmp_path / "base"), load_model(tmp_path / "model")
@@ -76,7 +81,8 @@ def test_only_the_refinement_is_replaced(runs, tmp_path):
         assert model.provenance["sha256"][name] == base.provenance["sha256"][name]
         assert same(model.network(name), base.network(name))
     assert model.network("refinement").config["features"] == [8, 16]
-    assert (model.frame, model.readout) == (base.frame, base.readout)
+    second_look = {"refined_plane_share": 0.25, "refinement_passes": ShiftSettings().refinement_passes}
+    assert (model.frame, model.readout) == (base.frame, base.readout | second_look), "every setting is written out"
     assert model.uncertainty is None, "it was learnt from other numbers"
     assert model.description.version == "5"
     said = model.description.trained_on

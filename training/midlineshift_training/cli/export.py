@@ -65,7 +65,7 @@ def export(
     runs = {"pose": pose, "conditional": conditional, "unconditional": unconditional, "deformation": deformation}
     runs |= {"denoiser": denoiser, "refinement": refinement}
     given = {component: run for component, run in runs.items() if run is not None}
-    adds = bool(model and out and set(given) in ({"denoiser"}, {"refinement"}) and not readout)
+    adds = bool(model and out and (set(given) == {"refinement"} or (set(given) == {"denoiser"} and not readout)))
     if model and (out or given) and not adds:
         raise InputError(
             "--model bundles a model that exists, or adds a --denoiser or a --refinement to it with --out; leave out all "
@@ -92,7 +92,7 @@ def export(
         if model and denoiser:
             click.echo(add_denoiser(out, model, denoiser, texts, figures))
         elif model and refinement:
-            click.echo(add_refinement(out, model, refinement, texts, figures))
+            click.echo(add_refinement(out, model, refinement, texts, read_json_object(readout), figures))
         else:
             click.echo(export_runs(out, given, texts, read_json_object(readout), figures, pose_from))
     if monai_bundle is not None:

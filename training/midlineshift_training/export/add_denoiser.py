@@ -40,7 +40,7 @@ def add_denoiser(out: Path, model: str, denoiser: Path, texts: dict[str, str], a
     frames = {name: component.frame for name, component in description.components.items() if component.frame}
     noise = {name: getattr(use, name) for name in ("t", "schedule", "steps", "grid")} | {"seed": 0, "gain": 1.0}
     said = texts["trained_on"] or (
-        f"pose and deformation network of {base.name} {description.version} ({description.trained_on}); denoiser: "
+        f"{' and '.join(measuring)} network of {base.name} {description.version} ({description.trained_on}); denoiser: "
         f"{weights_trained_on(denoiser).text()}"
     )
     changed: dict[str, Any] = texts | {"trained_on": said}
