@@ -3,6 +3,7 @@
 A scan is aligned once, to the head's final pose. Before that, ``estimate_pose`` looks at all slices twice, each time in a
 coarser guess of that frame: as the head was scanned, and roughly upright. The three frames differ, and a cut of a cut would blur,
 so each is cut out of the scan itself. ``PosedSlices`` then carries scan, pose and chosen slices to the networks.
+A second look along the midline cuts the measured slices anew, in the same frame at twice its density.
 """
 
 from __future__ import annotations
