@@ -107,6 +107,7 @@ def test_the_command_trains_and_export_adds_the_network_to_a_model(folder, tmp_p
     data = ["refinement", "--data", folder / "cohort", "--config", tmp_path / "tiny.yaml"]
     done = command(*data, "--out", tmp_path / "run", "--validation-cases", 1, "--seed", 3)
     assert done.exit_code == 0, done.output
+    assert "  shift_mm " in done.output and "  first_shift_mm " in done.output
     stored = load_run_settings(tmp_path / "run")
     assert isinstance(stored, RefinementSettings) and (stored.cases, stored.seed) == (3, 3)
     nothing = command(*data, "--out", tmp_path / "none", "--init", "midlineshift", "--leave-out-fold", 1)

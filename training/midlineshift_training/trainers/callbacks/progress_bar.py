@@ -14,6 +14,8 @@ SHOW_EVERY = 20
 """Steps between two looks at the loss (each waits for the device)."""
 LINE_SECONDS = 60.0
 """Between two lines where there is no terminal."""
+FIGURES = ("validation/shift_mm", "validation/first_shift_mm", "validation/line_mm")
+"""Validation errors that are printed where a task has them."""
 
 
 class StepProgressBar(ProgressBar):
@@ -24,7 +26,7 @@ class StepProgressBar(ProgressBar):
         figures: validation figures that the line shows beside the score, as far as the run has them.
     """
 
-    def __init__(self, name: str, figures: tuple[str, ...] = ("validation/shift_mm", "validation/line_mm")):
+    def __init__(self, name: str, figures: tuple[str, ...] = FIGURES):
         super().__init__()
         self.name, self.figures = name, figures
         self.bar: tqdm | None = None
