@@ -14,6 +14,7 @@ from midlineshift_training.datasets.phantom_slices import (
     PhantomSlices,
     sampling_weights,
 )
+from midlineshift_training.datasets.transforms.effaced_ventricle import efface
 from midlineshift_training.datasets.transforms.first_midlines import draw_first_errors
 from midlineshift_training.datasets.transforms.frame_variation import FrameVariation
 from MidlineShiftLogic.geometry.midline_strip import StripGrid, cut_strips
@@ -70,19 +71,28 @@ def midline_at_rows(batch: MidlineBatch, grid: StripGrid, pixel_mm: float) -> tu
 
 
 def cut_strip_batch(
-    batch: MidlineBatch, grid: StripGrid, pixel_mm: float, upsampling: int, g: torch.Generator
+    batch: MidlineBatch,
+    grid: StripGrid,
+    pixel_mm: float,
+    upsampling: int,
+    g: torch.Generator,
+    effaced_share: float = 0.0,
 ) -> StripBatch:
     """Cut strips along first midlines that are drawn about the true ones.
 
     Args:
         batch: slices with their truth. grid: rows and columns. pixel_mm: frame mm of a frame pixel.
         upsampling: of the slices. g: source of every random number.
+        effaced_share: part of the strips with one lateral ventricle emptied; 0 draws nothing.
     """
     deviation, known = midline_at_rows(batch, grid, pixel_mm)
     first = deviation + draw_first_errors(deviation, grid.fractions, g)
     anterior, posterior = batch.ends.unbind(1)
+    strips = cut_strips(batch.hu, anterior, posterior, first, pixel_mm, grid, upsampling)
+    if effaced_share:
+        strips = efface(strips, deviation - first, grid, effaced_share, g)
     return StripBatch(
-        strips=cut_strips(batch.hu, anterior, posterior, first, pixel_mm, grid, upsampling),
+        strips=strips,
         first=first,
         deviation=deviation,
         known=known,
@@ -103,6 +113,7 @@ class StripDataset(Dataset):
         seed: with the batch's number, seeds everything random.
         first: number of the first batch (where a resumed run goes on).
         unlabelled_share, labelled_share: see ``sampling_weights``.
+        effaced_share: see ``cut_strip_batch``.
     """
 
     def __init__(
@@ -118,8 +129,9 @@ class StripDataset(Dataset):
         upsampling: int = 2,
         unlabelled_share: float = UNLABELLED_SHARE,
         labelled_share: float = LABELLED_SHARE,
+        effaced_share: float = 0.0,
     ):
-        self.grid = grid
+        self.grid, self.effaced_share = grid, effaced_share
         self.whole = MidlineDataset(slices, batch_size, batches, variation, *frame, seed, first, upsampling)
         self.whole.weights = sampling_weights(slices, UNMEASURABLE_SHARE, unlabelled_share, labelled_share)
 
@@ -128,4 +140,5 @@ class StripDataset(Dataset):
 
     def __getitem__(self, number: int) -> StripBatch:
         g = self.whole.generator(number)
-        return cut_strip_batch(self.whole.cut(g), self.grid, self.whole.pixel_mm, self.whole.upsampling, g)
+        frame = self.whole.pixel_mm, self.whole.upsampling
+        return cut_strip_batch(self.whole.cut(g), self.grid, *frame, g, self.effaced_share)

@@ -53,7 +53,7 @@ class RefinementTrainer(NetworkTrainer):
         frame = (s.grid, s.pixel_mm, s.frame_mm)
         return StripDataset(
             slices, self.network.grid, s.batch, first + count, self.variation, frame, seed, first,
-            s.upsampling, s.unlabelled_share, s.labelled_share,
+            s.upsampling, s.unlabelled_share, s.labelled_share, s.effaced_share,
         )  # fmt: skip
 
     def training_batches(self, first: int, count: int) -> StripDataset:

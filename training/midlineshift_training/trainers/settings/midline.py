@@ -64,6 +64,10 @@ class RefinementSettings(_MidlineSettings):
         0.3, description="Share of slices with one lateral ventricle made wider or narrower; the midline stays."
     )
     clean_share: Share = Field(0.5, description="Share of slices that are given a little noise and not degraded.")
+    effaced_share: Share = Field(
+        0.2,
+        description="Share of strips with one lateral ventricle emptied, as a mass beside it does; the midline stays.",
+    )
     unlabelled_share: Share = Field(
         0.25, description="Share of unlabelled real slices in a batch, where there are any."
     )
