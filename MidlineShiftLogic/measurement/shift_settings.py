@@ -47,7 +47,7 @@ class ShiftSettings:
     plane_share: float = 0.75
     field_share: float = 0.5
     refined_plane_share: float = 0.5
-    refined_smooth_mm: float = 4.0
+    refined_smooth_mm: float = 2.5
     refinement_passes: int = 2
 
     RENAMED: ClassVar[dict[str, str]] = {"readable": "min_confidence"}

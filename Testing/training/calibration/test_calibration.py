@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,15 @@ from midlineshift_training.calibration.fit import (
     fold_of,
 )
 from midlineshift_training.calibration.hard_augmentation import degrade_scan
-from midlineshift_training.calibration.samples import DEGRADED, PHANTOMS, SCANS, CalibrationJob, Sample, sample_of
+from midlineshift_training.calibration.samples import (
+    DEGRADED,
+    PHANTOMS,
+    READINGS,
+    SCANS,
+    CalibrationJob,
+    Sample,
+    sample_of,
+)
 from midlineshift_training.cli.calibrate import calibrate
 from midlineshift_training.datasets.phantoms.files import phantom_scan
 from MidlineShiftLogic.errors import InputError
@@ -215,3 +224,36 @@ def test_a_calibration_that_fails_leaves_the_model_as_it_was(tmp_path, model_fol
     assert isinstance(done.exception, InputError) and "Only 3 cases" in str(done.exception)
     assert (model_folder / "model.json").read_bytes() == before
     assert isinstance(run("--model", model_folder).exception, InputError)
+
+
+def test_scans_with_readings_are_compared_with_the_readers_mean(tmp_path, model_folder, monkeypatch):
+    scans, asked = tmp_path / "scans", []
+    scans.mkdir()
+    for name in ("a", "b"):
+        (scans / f"{name}.nii.gz").touch()
+    table = tmp_path / "readings.csv"
+    table.write_text("case,reader,slice,shift_mm\na,A,3,-4.0\na,B,3,-5.0\n")
+
+    def predicted(jobs, folder, workers, cluster):
+        asked.extend(jobs)
+        yield drawn(40)
+
+    monkeypatch.setattr(sampling, "all_samples", predicted)
+    done = run("--model", model_folder, "--scans", scans, "--readings", table, "--warps", 2)
+    assert done.exit_code == 0, done.output
+    assert [(job.source, job.path.name, job.reading_mm, job.warps) for job in asked] == [
+        (READINGS, "a.nii.gz", -4.5, 0),
+        (SCANS, "b.nii.gz", 0.0, 2),
+    ]
+    table.write_text("case,reader,slice,shift_mm\nmissing,A,3,-4.0\n")
+    refused = run("--model", model_folder, "--scans", scans, "--readings", table)
+    assert isinstance(refused.exception, InputError) and "names missing, which is not in" in str(refused.exception)
+
+
+def test_a_scan_with_a_reading_is_measured_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "read", lambda path: "the scan")
+    monkeypatch.setattr(sampling, "sample_of", lambda ct, truth, model, source, case: (ct, truth, source))
+    job = CalibrationJob(READINGS, tmp_path / "a.nii.gz", reading_mm=-4.5)
+
+    model = SimpleNamespace(readout={})
+    assert sampling.samples_of(job, model) == [("the scan", -4.5, READINGS)]

@@ -123,7 +123,7 @@ def test_weights_that_a_run_starts_from_are_followed(runs, tmp_path):
     assert (
         weights_trained_on(tmp_path / "model" / "pose.safetensors").text().startswith("weights of model 1 (synthetic")
     )
-    assert weights_trained_on(Path("midlineshift")).text().startswith("weights of midlineshift 4 (")
+    assert weights_trained_on(Path("midlineshift")).text().startswith("weights of midlineshift 5 (")
     assert weights_trained_on(Path("no-such-model")).unknown == ["no-such-model"]
     save_file({"a": torch.zeros(1)}, tmp_path / "loose.safetensors")
     assert weights_trained_on(tmp_path / "loose.safetensors").unknown == [str(tmp_path / "loose.safetensors")]

@@ -212,7 +212,7 @@ def test_the_commands_train_export_and_measure(world, tmp_path):
     assert model.frame_of("pose") == load_model().frame
     assert type(model.network("deformation")).__name__ == "DeformationNet"
     trained_on = model.description.trained_on
-    assert trained_on.startswith("real scans with sparse landmarks (6 cases); pose network of midlineshift 4 (")
+    assert trained_on.startswith("real scans with sparse landmarks (6 cases); pose network of midlineshift 5 (")
     refused = CliRunner().invoke(
         main, ["deformation", *data, "--out", str(tmp_path / "x"), "--no-noise-difference", "--preset", "authors"]
     )

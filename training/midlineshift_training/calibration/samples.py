@@ -28,6 +28,7 @@ from MidlineShiftLogic.models import Model
 from MidlineShiftLogic.models.settings import parse_settings
 
 PHANTOMS, DEGRADED, SCANS = "phantoms", "phantoms, hardened", "scans with known shifts"
+READINGS = "scans with readings"
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,18 @@ class Sample:
 
 @dataclass(frozen=True)
 class CalibrationJob:
-    """One file to measure: a phantom, as it is or degraded, or a scan without a shift that gets known ones.
+    """One file to measure: a phantom, as it is or degraded, a scan without a shift that gets known ones, or one with readings.
 
     Attributes:
-        source: ``PHANTOMS``, ``DEGRADED`` or ``SCANS``. path: of the file. warps: known shifts a scan. seed: of chance.
+        source: ``PHANTOMS``, ``DEGRADED``, ``SCANS`` or ``READINGS``. path: of the file. warps: known shifts a scan. seed: of
+            chance. reading_mm: mean of the readers' signed shifts, of a scan with readings.
     """
 
     source: str
     path: Path
     warps: int = 0
     seed: int = 0
+    reading_mm: float = 0.0
 
     @property
     def case(self) -> str:
@@ -104,13 +107,23 @@ def samples_of(job: CalibrationJob, model: Model) -> list[Sample]:
         InputError: the phantom is damaged. A scan that cannot be loaded gives a refused sample.
     """
     settings = parse_settings(ShiftSettings, model.readout, "'readout' of model.json")
-    pairs = _phantom(job, settings) if job.source != SCANS else _known_shifts(job, model, settings)
+    pairs: Iterable[tuple[HeadCT, float]]
+    if job.source == READINGS:
+        pairs = _reading(job)
+    elif job.source == SCANS:
+        pairs = _known_shifts(job, model, settings)
+    else:
+        pairs = _phantom(job, settings)
     try:
         return [sample_of(ct, truth, model, job.source, job.case) for ct, truth in pairs]
     except MidlineShiftError as error:
-        if job.source != SCANS:
+        if job.source in (PHANTOMS, DEGRADED):
             raise
-        return [Sample(job.source, job.case, 0.0, refused=error.code)]
+        return [Sample(job.source, job.case, job.reading_mm, refused=error.code)]
+
+
+def _reading(job: CalibrationJob) -> Iterator[tuple[HeadCT, float]]:
+    yield read(job.path), job.reading_mm
 
 
 def _phantom(job: CalibrationJob, settings: ShiftSettings) -> Iterator[tuple[HeadCT, float]]:
