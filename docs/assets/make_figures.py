@@ -83,7 +83,7 @@ def draw_distance(panel, ct, one) -> None:
 def pipeline(case: CaseResult) -> None:
     """Draw the way of a scan: pose, aligned slice, noise difference, displacement, midlines, distance."""
     ct, measurement, dense = case.ct, case.measurement, case.dense
-    one = drawing.shown_slice(measurement)
+    one = slice_of(measurement, measurement.slice)
     model = load_model(DIFFUSION_MODEL, "cpu")
     with torch.inference_mode():
         hu = align(ct, dense.frame, [one.index])
@@ -149,7 +149,7 @@ def pipeline(case: CaseResult) -> None:
 def landmark_drag(case: CaseResult) -> None:
     """Draw three steps of dragging a misplaced landmark to the septum; distance, curve and number follow."""
     ct, measurement = case.ct, case.measurement
-    one = drawing.shown_slice(measurement)
+    one = slice_of(measurement, measurement.slice)
     toward = np.sign(one.signed_shift_mm) / ct.pixel_spacing[1]
     states: list[Measurement] = []
     for away_mm in (DRAG_MM, DRAG_MM / 2, 0):
