@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from MidlineShiftLogic.geometry.fields import integrate
+from MidlineShiftLogic.networks.blocks import ConvBlock, ResidualBlock
 
 IDEAL_SCALE_PX, DEFORMED_SCALE_PX, HEIGHT_SCALE_MM = 30.0, 10.0, 20.0
 """Outputs of the dense heads are of order one; these factors bring them to pixels of the input grid, and to mm."""
@@ -44,26 +45,6 @@ class SlicePrediction:
     attachments: torch.Tensor
     measurable: torch.Tensor
     height: torch.Tensor
-
-
-class _Conv(nn.Sequential):
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, kernel: int = 3):
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-        )
-
-
-class _Residual(nn.Module):
-    def __init__(self, channels: int):
-        super().__init__()
-        self.first = _Conv(channels, channels)
-        self.second = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(x + self.norm(self.second(self.first(x))), inplace=True)
 
 
 class MidlineUNet(nn.Module):
@@ -99,16 +80,16 @@ class MidlineUNet(nn.Module):
             self.config["upsampling"] = upsampling
         self.integration_steps = integration_steps
         self.upsampling = upsampling
-        self.stem = _Conv(in_channels * upsampling**2, features[0], stride=2, kernel=5)
+        self.stem = ConvBlock(in_channels * upsampling**2, features[0], stride=2, kernel=5)
         self.down = nn.ModuleList(
-            nn.Sequential(_Conv(a, b, stride=2), _Residual(b)) for a, b in itertools.pairwise(features)
+            nn.Sequential(ConvBlock(a, b, stride=2), ResidualBlock(b)) for a, b in itertools.pairwise(features)
         )
         deepest = features[-1]
-        self.context = nn.Sequential(_Conv(deepest, deepest), _Conv(deepest, deepest))
+        self.context = nn.Sequential(ConvBlock(deepest, deepest), ConvBlock(deepest, deepest))
         pairs = list(zip(features[::-1], features[::-1][1:], strict=False))
-        self.lateral = nn.ModuleList(_Conv(a, b, kernel=1) for a, b in pairs)
-        self.up = nn.ModuleList(_Conv(2 * b, b) for _, b in pairs)
-        self.last = _Residual(features[0])
+        self.lateral = nn.ModuleList(ConvBlock(a, b, kernel=1) for a, b in pairs)
+        self.up = nn.ModuleList(ConvBlock(2 * b, b) for _, b in pairs)
+        self.last = ResidualBlock(features[0])
         self.dense = nn.Conv2d(features[0], 5, 1)
         self.summary = nn.Sequential(nn.Linear(features[-1] + features[-2], 64), nn.ReLU(), nn.Linear(64, 2))
         # Heads at 1/2, 1/4 and 1/16 of the input grid: decoder stages of those sizes, counted from the finest.

@@ -14,26 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from MidlineShiftLogic.geometry.midline_strip import StripGrid
-
-
-class _Conv(nn.Sequential):
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int | tuple[int, int] = 1):
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-        )
-
-
-class _Residual(nn.Module):
-    def __init__(self, channels: int):
-        super().__init__()
-        self.first = _Conv(channels, channels)
-        self.second = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(x + self.norm(self.second(self.first(x))), inplace=True)
+from MidlineShiftLogic.networks.blocks import ConvBlock, ResidualBlock
 
 
 class StripUNet(nn.Module):
@@ -53,12 +34,16 @@ class StripUNet(nn.Module):
         self.grid = StripGrid(**(grid or {}))
         self.config = {"features": list(features), "grid": asdict(self.grid)}
         first = features[0]
-        self.stem = nn.Sequential(_Conv(self.IN_CHANNELS, first, 5, (self.grid.row_samples, 1)), _Residual(first))
-        self.down = nn.ModuleList(nn.Sequential(_Conv(a, b, stride=2), _Residual(b)) for a, b in pairwise(features))
+        self.stem = nn.Sequential(
+            ConvBlock(self.IN_CHANNELS, first, stride=(self.grid.row_samples, 1), kernel=5), ResidualBlock(first)
+        )
+        self.down = nn.ModuleList(
+            nn.Sequential(ConvBlock(a, b, stride=2), ResidualBlock(b)) for a, b in pairwise(features)
+        )
         pairs = list(pairwise(features[::-1]))
         self.lateral = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairs)
-        self.up = nn.ModuleList(_Conv(2 * b, b) for _, b in pairs)
-        self.last = _Residual(first)
+        self.up = nn.ModuleList(ConvBlock(2 * b, b) for _, b in pairs)
+        self.last = ResidualBlock(first)
         self.out = nn.Conv2d(first, 1, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

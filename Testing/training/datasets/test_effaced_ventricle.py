@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from midlineshift_training.datasets.transforms.effaced_ventricle import efface
+from midlineshift_training.trainers.settings.midline import RefinementSettings
 from MidlineShiftLogic.geometry.midline_strip import StripGrid
 
 GRID = StripGrid(rows=32, columns=64)
@@ -45,3 +46,7 @@ def test_air_and_bone_stay():
     strip = torch.full((1, 64, 64), -1000.0)
     strip[:, :, 32:] = 900.0
     assert torch.equal(efface(strip, torch.zeros(1, GRID.rows), GRID, 1.0, torch.Generator().manual_seed(1)), strip)
+
+
+def test_it_is_off_by_default_as_the_released_network_was_trained():
+    assert RefinementSettings().effaced_share == 0

@@ -97,11 +97,11 @@ def _jobs(
         files = phantom_files(phantoms)[first:]
         jobs += [CalibrationJob((PHANTOMS, DEGRADED)[i % 2], path, seed=seed) for i, path in enumerate(files)]
     if scans is not None:
-        paths = {case_name(path): path for path in scan_paths(scans)}
-        missing = sorted(set(readers) - set(paths))
+        named = [(case_name(path), path) for path in scan_paths(scans)]
+        missing = sorted(set(readers) - {name for name, _ in named})
         if missing:
             raise InputError(f"{readings} names {missing[0]}, which is not in {scans}.", "readings")
-        for name, path in paths.items():
+        for name, path in named:
             if name in readers:
                 mean = float(np.mean([row["shift_mm"] for row in readers[name]]))
                 jobs.append(CalibrationJob(READINGS, path, reading_mm=mean))

@@ -65,7 +65,7 @@ class RefinementSettings(_MidlineSettings):
     )
     clean_share: Share = Field(0.5, description="Share of slices that are given a little noise and not degraded.")
     effaced_share: Share = Field(
-        0.2,
+        0.0,
         description="Share of strips with one lateral ventricle emptied, as a mass beside it does; the midline stays.",
     )
     unlabelled_share: Share = Field(
